@@ -1,0 +1,122 @@
+/**
+ * The seams inside dispatch: who promises what to whom. `app.ts` constructs the implementations and connects them.
+ *
+ * Record side (`dispatcher`, `build-job`, `record-lifecycle`, `record-reporter`, `local-node`) and fleet side
+ * (`command-lifecycle`, `remote-node`, `node-liveness`) meet here only, so a run on the master and a run on an agent
+ * pass through the same life cycle and the same reporter.
+ */
+import type { ErrorCode, ErrorParams } from '@backupx/contracts/errors';
+import type {
+  ItemProblem,
+  JobOf,
+  JobProgress,
+  JobResults,
+  RunBackupJob,
+  RunBackupResult,
+  RunRestoreJob,
+  RunRestoreResult,
+  StoredArtifact,
+  TargetResult,
+} from '@backupx/contracts/jobs';
+import type { Kysely } from 'kysely';
+import type { Tables } from '../database/tables.ts';
+
+/** A database or an open transaction: stores accept both. */
+export type Db = Kysely<Tables>;
+
+export type RecordOwner = 'record' | 'restore';
+
+/** Why a run did not end well. `code` is ours; an old agent has only `message`. */
+export interface RunFailure {
+  readonly code: ErrorCode | '';
+  readonly params: ErrorParams;
+  readonly message: string;
+}
+
+export type BackupOutcome =
+  | { readonly status: 'success' | 'warning'; readonly result: RunBackupResult }
+  | {
+      readonly status: 'failed' | 'cancelled' | 'interrupted';
+      readonly failure: RunFailure;
+      readonly targets?: readonly TargetResult[];
+      readonly problems?: readonly ItemProblem[];
+    };
+
+export type RestoreOutcome =
+  | { readonly status: 'success' | 'warning'; readonly result: RunRestoreResult }
+  | {
+      readonly status: 'failed' | 'cancelled' | 'interrupted';
+      readonly failure: RunFailure;
+      readonly problems?: readonly ItemProblem[];
+    };
+
+/**
+ * Ends records. Each call is one conditional UPDATE (only a record that still runs; `interrupted` may become success)
+ * plus the queued follow-ups, in one transaction. Answers false when somebody else had ended it before.
+ */
+export interface RecordLifecycle {
+  finishBackup(recordId: number, outcome: BackupOutcome): Promise<boolean>;
+  finishRestore(restoreRecordId: number, outcome: RestoreOutcome): Promise<boolean>;
+  /** At start of the master: what ran locally in the last life becomes `interrupted`. */
+  interruptLocalRuns(): Promise<number>;
+}
+
+/** Takes log and progress from any node; buffers and writes in batches; publishes to the event bus. Never throws. */
+export interface RecordReporter {
+  appendLog(owner: RecordOwner, id: number, text: string): void;
+  progress(owner: RecordOwner, id: number, progress: JobProgress): void;
+  /** Sign of life without news. */
+  touch(owner: RecordOwner, id: number): void;
+  /** Writes what is buffered; called before a record ends and at stop. */
+  flush(): Promise<void>;
+}
+
+/** The only place where secrets are opened for a job. */
+export interface JobBuilder {
+  backupJob(recordId: number): Promise<RunBackupJob>;
+  restoreJob(restoreRecordId: number): Promise<RunRestoreJob>;
+  /** Where the artifact of a record lies as seen from `nodeId` (relayed there when only the master can reach it). */
+  storedArtifact(recordId: number, nodeId: number): Promise<StoredArtifact>;
+}
+
+/** Control-lane jobs that can be asked of a node. */
+export type ControlJob = JobOf<'list_directory' | 'browse_artifact' | 'delete_objects' | 'test_storage'>;
+
+/** Commands to remote nodes. */
+export interface CommandQueue {
+  /** Queues work inside the caller's transaction (record and command exist together or not at all). */
+  enqueueWork(
+    trx: Db,
+    command:
+      | { nodeId: number; type: 'run_task'; taskId: number; recordId: number }
+      | { nodeId: number; type: 'restore_record'; restoreRecordId: number },
+  ): Promise<number>;
+  /** Wakes long polls of a node after the transaction is committed. */
+  wake(nodeId: number): void;
+  /**
+   * Asks a remote node and waits at most `timeoutMs`. Throws NODE_OFFLINE at once, AGENT_COMMAND_TIMEOUT when late
+   * (the abandoned command is not executed later), NOT_SUPPORTED when the agent does not know the question,
+   * or the node's own error.
+   */
+  ask<J extends ControlJob>(nodeId: number, job: J, timeoutMs: number): Promise<JobResults[J['kind']]>;
+  /** Stops the command of a run: a pending one ends at once (answers true), a dispatched one is told to the agent. */
+  cancelRun(owner: RecordOwner, id: number): Promise<boolean>;
+}
+
+export interface NodeState {
+  readonly id: number;
+  readonly name: string;
+  readonly isLocal: boolean;
+  readonly isOnline: boolean;
+  /** 1: agent from the field, 2: ours (the local node is 2). */
+  readonly protocol: number;
+  /** Null: not told (agents from the field). */
+  readonly sourceTypes: readonly string[] | null;
+  readonly storageTypes: readonly string[] | null;
+}
+
+export interface NodeDirectory {
+  readonly localNodeId: number;
+  /** Throws NODE_NOT_FOUND. `isOnline` is derived from the last heartbeat, never stored. */
+  get(nodeId: number): Promise<NodeState>;
+}

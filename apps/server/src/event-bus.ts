@@ -1,0 +1,48 @@
+/** In-process events for the console: a small ring for replay after a reconnect, and live subscribers. */
+import type { ConsoleEvent } from '@backupx/contracts/events';
+
+export interface StampedEvent {
+  readonly id: number;
+  readonly event: ConsoleEvent;
+}
+
+export interface EventBus {
+  publish(event: ConsoleEvent): void;
+  /** Calls `listener` for each event from now on; answers the function that ends it. A throwing listener is dropped. */
+  subscribe(listener: (event: StampedEvent) => void): () => void;
+  /** Events after `lastId` that are still in the ring, or null when some are gone (the client must reload). */
+  since(lastId: number): readonly StampedEvent[] | null;
+}
+
+const RING_SIZE = 1000;
+
+export function createEventBus(): EventBus {
+  const ring: StampedEvent[] = [];
+  const listeners = new Set<(event: StampedEvent) => void>();
+  let nextId = 1;
+
+  return {
+    publish(event) {
+      const stamped = { id: nextId++, event };
+      ring.push(stamped);
+      if (ring.length > RING_SIZE) ring.shift();
+      for (const listener of [...listeners]) {
+        try {
+          listener(stamped);
+        } catch {
+          listeners.delete(listener);
+        }
+      }
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    since(lastId) {
+      if (lastId >= nextId) return null;
+      const oldest = ring[0]?.id ?? nextId;
+      if (lastId < oldest - 1) return null;
+      return ring.filter((stamped) => stamped.id > lastId);
+    },
+  };
+}

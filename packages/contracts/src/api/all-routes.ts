@@ -1,0 +1,26 @@
+/** Every route of the console API by group; OpenAPI, the typed clients and a completeness test walk this. */
+import { agentRoutes } from '../agent-protocol.ts';
+import { apiKeyRoutes, authRoutes, userRoutes } from './auth.ts';
+import { nodeRoutes } from './nodes.ts';
+import { recordRoutes, restoreRoutes } from './records.ts';
+import { driverRoutes, storageTargetRoutes } from './storage-targets.ts';
+import { auditRoutes, dashboardRoutes, healthRoutes, settingsRoutes, systemRoutes } from './system.ts';
+import { taskRoutes } from './tasks.ts';
+
+export const allRoutes = {
+  auth: authRoutes,
+  users: userRoutes,
+  apiKeys: apiKeyRoutes,
+  storageTargets: storageTargetRoutes,
+  drivers: driverRoutes,
+  tasks: taskRoutes,
+  records: recordRoutes,
+  restores: restoreRoutes,
+  nodes: nodeRoutes,
+  dashboard: dashboardRoutes,
+  settings: settingsRoutes,
+  audit: auditRoutes,
+  system: systemRoutes,
+  health: healthRoutes,
+  agent: agentRoutes,
+} as const;

@@ -1,0 +1,263 @@
+/** Records of backups: one execution of a task and what came of it. */
+import { z } from 'zod';
+import { defineRoute, idParams, idSchema, listQueryShape, okOutput, pageOf, timeSchema } from '../define-route.ts';
+import {
+  browseArtifactResultSchema,
+  itemProblemSchema,
+  jobProgressSchema,
+  overwriteModeSchema,
+  targetResultSchema,
+} from '../jobs.ts';
+import { recordStatusSchema } from '../record-status.ts';
+
+/** Why a run started. */
+export const triggerSchema = z.enum(['manual', 'schedule', 'catch_up']);
+
+const recordCore = {
+  id: idSchema,
+  taskId: idSchema,
+  taskName: z.string(),
+  taskType: z.string(),
+  nodeId: idSchema,
+  nodeName: z.string(),
+  status: recordStatusSchema,
+  trigger: triggerSchema,
+  backupKind: z.string(),
+  fileName: z.string(),
+  fileSize: z.number(),
+  checksum: z.string(),
+  storagePath: z.string(),
+  storageTargetId: z.number(),
+  storageTargetName: z.string(),
+  targets: z.array(targetResultSchema),
+  encrypted: z.boolean(),
+  sourceBytes: z.number(),
+  itemCount: z.number(),
+  problemCount: z.number(),
+  errorMessage: z.string(),
+  errorCode: z.string(),
+  errorHint: z.string(),
+  locked: z.boolean(),
+  /** Set while the record runs. */
+  progress: jobProgressSchema.nullable(),
+  startedAt: timeSchema,
+  completedAt: timeSchema.nullable(),
+  durationSeconds: z.number(),
+};
+
+/** A list row: no log, no problem list. */
+export const recordRowSchema = z.object(recordCore).meta({ id: 'RecordRow' });
+export type RecordRow = z.output<typeof recordRowSchema>;
+
+export const recordSchema = z
+  .object({ ...recordCore, logContent: z.string(), problems: z.array(itemProblemSchema) })
+  .meta({ id: 'Record' });
+export type BackupRecord = z.output<typeof recordSchema>;
+
+export const restoreRecordSchema = z
+  .object({
+    id: idSchema,
+    recordId: idSchema,
+    taskId: idSchema,
+    taskName: z.string(),
+    nodeId: idSchema,
+    nodeName: z.string(),
+    status: recordStatusSchema,
+    targetPath: z.string(),
+    paths: z.array(z.string()),
+    overwrite: overwriteModeSchema,
+    itemsWritten: z.number(),
+    bytesWritten: z.number(),
+    itemsSkipped: z.number(),
+    problems: z.array(itemProblemSchema),
+    problemCount: z.number(),
+    errorMessage: z.string(),
+    errorCode: z.string(),
+    errorHint: z.string(),
+    logContent: z.string(),
+    progress: jobProgressSchema.nullable(),
+    requestedBy: z.string(),
+    startedAt: timeSchema,
+    completedAt: timeSchema.nullable(),
+    durationSeconds: z.number(),
+  })
+  .meta({ id: 'RestoreRecord' });
+export type RestoreRecord = z.output<typeof restoreRecordSchema>;
+export const restoreRowSchema = restoreRecordSchema
+  .omit({ logContent: true, problems: true })
+  .meta({ id: 'RestoreRow' });
+export type RestoreRow = z.output<typeof restoreRowSchema>;
+
+const recordErrors = ['BACKUP_RECORD_NOT_FOUND'] as const;
+
+export const restoreInputSchema = z.object({
+  /** Absolute folder; empty or missing: the original place. */
+  targetPath: z.string().max(4096).optional(),
+  paths: z.array(z.string().max(4096)).max(10_000).optional(),
+  /** Where to restore; missing: the node of the record. */
+  nodeId: idSchema.optional(),
+  overwrite: overwriteModeSchema.default('never'),
+});
+
+export const recordRoutes = {
+  list: defineRoute({
+    method: 'GET',
+    path: '/api/backup/records',
+    access: 'viewer',
+    summary: 'Records, newest first',
+    output: pageOf(recordRowSchema),
+    query: z.object({
+      ...listQueryShape,
+      cursor: z.string().max(200).optional(),
+      taskId: z.coerce.number().int().optional(),
+      nodeId: z.coerce.number().int().optional(),
+      status: recordStatusSchema.optional(),
+      restorable: z.stringbool().optional(),
+      dateFrom: timeSchema.optional(),
+      dateTo: timeSchema.optional(),
+    }),
+  }),
+  get: defineRoute({
+    method: 'GET',
+    path: '/api/backup/records/:id',
+    access: 'viewer',
+    summary: 'One record with log and problems',
+    params: idParams,
+    output: recordSchema,
+    errors: recordErrors,
+  }),
+  logStream: defineRoute({
+    method: 'GET',
+    path: '/api/backup/records/:id/logs/stream',
+    access: 'viewer',
+    summary: 'Log and progress, live',
+    params: idParams,
+    kind: 'events',
+    errors: recordErrors,
+  }),
+  download: defineRoute({
+    method: 'GET',
+    path: '/api/backup/records/:id/download',
+    access: 'viewer',
+    summary: 'The stored artifact; `decrypt=true` opens it on the way (admins)',
+    params: idParams,
+    query: z.object({ decrypt: z.stringbool().optional() }),
+    kind: 'stream',
+    audit: 'record.download',
+    errors: [...recordErrors, 'BACKUP_RECORD_NO_ARTIFACT', 'STORAGE_NOT_FOUND'],
+  }),
+  contents: defineRoute({
+    method: 'GET',
+    path: '/api/backup/records/:id/contents',
+    access: 'viewer',
+    summary: 'One folder of the artifact, or a search through it',
+    params: idParams,
+    query: z.object({
+      path: z.string().max(4096).default(''),
+      q: z.string().max(200).optional(),
+      offset: z.coerce.number().int().min(0).default(0),
+      limit: z.coerce.number().int().min(1).max(1000).default(200),
+    }),
+    output: browseArtifactResultSchema,
+    errors: [...recordErrors, 'BACKUP_RECORD_NO_ARTIFACT', 'NODE_OFFLINE', 'AGENT_COMMAND_TIMEOUT'],
+  }),
+  restore: defineRoute({
+    method: 'POST',
+    path: '/api/backup/records/:id/restore',
+    access: 'operator',
+    summary: 'Restore a record',
+    audit: 'record.restore',
+    params: idParams,
+    body: restoreInputSchema,
+    output: restoreRecordSchema,
+    errors: [...recordErrors, 'BACKUP_RECORD_NO_ARTIFACT', 'RESTORE_TARGET_INVALID', 'NODE_OFFLINE', 'NOT_SUPPORTED'],
+  }),
+  cancel: defineRoute({
+    method: 'POST',
+    path: '/api/backup/records/:id/cancel',
+    access: 'operator',
+    summary: 'Stop a running backup',
+    audit: 'record.cancel',
+    params: idParams,
+    output: okOutput,
+    errors: [...recordErrors, 'BACKUP_RECORD_NOT_ACTIVE'],
+  }),
+  lock: defineRoute({
+    method: 'PUT',
+    path: '/api/backup/records/:id/lock',
+    access: 'operator',
+    summary: 'Protect from deletion and retention, or not',
+    audit: 'record.lock',
+    params: idParams,
+    body: z.object({ locked: z.boolean() }),
+    output: recordSchema,
+    errors: recordErrors,
+  }),
+  remove: defineRoute({
+    method: 'DELETE',
+    path: '/api/backup/records/:id',
+    access: 'operator',
+    summary: 'Delete a record and its artifact',
+    audit: 'record.delete',
+    params: idParams,
+    output: okOutput,
+    errors: [...recordErrors, 'BACKUP_RECORD_LOCKED', 'BACKUP_RECORD_ACTIVE'],
+  }),
+  batchRemove: defineRoute({
+    method: 'POST',
+    path: '/api/backup/records/batch-delete',
+    access: 'operator',
+    summary: 'Delete several records',
+    audit: 'record.batch_delete',
+    body: z.object({ ids: z.array(idSchema).min(1).max(200) }),
+    output: z.object({
+      deleted: z.array(idSchema),
+      failed: z.array(z.object({ id: idSchema, code: z.string(), message: z.string() })),
+    }),
+  }),
+} as const;
+
+export const restoreRoutes = {
+  list: defineRoute({
+    method: 'GET',
+    path: '/api/restore/records',
+    access: 'viewer',
+    summary: 'Restores, newest first',
+    output: pageOf(restoreRowSchema),
+    query: z.object({
+      ...listQueryShape,
+      cursor: z.string().max(200).optional(),
+      recordId: z.coerce.number().int().optional(),
+      taskId: z.coerce.number().int().optional(),
+      status: recordStatusSchema.optional(),
+    }),
+  }),
+  get: defineRoute({
+    method: 'GET',
+    path: '/api/restore/records/:id',
+    access: 'viewer',
+    summary: 'One restore',
+    params: idParams,
+    output: restoreRecordSchema,
+    errors: ['RESTORE_RECORD_NOT_FOUND'],
+  }),
+  logStream: defineRoute({
+    method: 'GET',
+    path: '/api/restore/records/:id/logs/stream',
+    access: 'viewer',
+    summary: 'Log and progress, live',
+    params: idParams,
+    kind: 'events',
+    errors: ['RESTORE_RECORD_NOT_FOUND'],
+  }),
+  cancel: defineRoute({
+    method: 'POST',
+    path: '/api/restore/records/:id/cancel',
+    access: 'operator',
+    summary: 'Stop a running restore',
+    audit: 'restore.cancel',
+    params: idParams,
+    output: okOutput,
+    errors: ['RESTORE_RECORD_NOT_FOUND', 'BACKUP_RECORD_NOT_ACTIVE'],
+  }),
+} as const;

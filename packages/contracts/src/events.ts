@@ -1,0 +1,35 @@
+/** Events on `GET /api/events/stream` (server-sent events, ids ascending, replayed after `Last-Event-ID`). */
+import { z } from 'zod';
+import { idSchema, timeSchema } from './define-route.ts';
+import { jobProgressSchema } from './jobs.ts';
+import { recordStatusSchema } from './record-status.ts';
+
+export const consoleEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('record_changed'), recordId: idSchema, taskId: idSchema, status: recordStatusSchema }),
+  z.object({ type: z.literal('record_progress'), recordId: idSchema, taskId: idSchema, progress: jobProgressSchema }),
+  z.object({ type: z.literal('record_deleted'), recordId: idSchema, taskId: idSchema }),
+  z.object({
+    type: z.literal('restore_changed'),
+    restoreRecordId: idSchema,
+    recordId: idSchema,
+    status: recordStatusSchema,
+  }),
+  z.object({
+    type: z.literal('restore_progress'),
+    restoreRecordId: idSchema,
+    recordId: idSchema,
+    progress: jobProgressSchema,
+  }),
+  z.object({ type: z.literal('node_changed'), nodeId: idSchema, isOnline: z.boolean() }),
+  z.object({ type: z.literal('task_changed'), taskId: idSchema }),
+  z.object({ type: z.literal('storage_target_changed'), storageTargetId: idSchema }),
+]);
+export type ConsoleEvent = z.output<typeof consoleEventSchema>;
+
+/** Events on `…/records/:id/logs/stream`; `log` carries the text from `offset` (characters) on. */
+export const recordLogEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('log'), offset: z.number(), text: z.string() }),
+  z.object({ type: z.literal('progress'), progress: jobProgressSchema }),
+  z.object({ type: z.literal('end'), status: recordStatusSchema, completedAt: timeSchema.nullable() }),
+]);
+export type RecordLogEvent = z.output<typeof recordLogEventSchema>;

@@ -1,0 +1,56 @@
+/**
+ * The engine as server and agent see it: hand it a job, get a promise of the result.
+ *
+ * Work-lane jobs (backup, restore, verify) run in a worker thread of their own, control-lane jobs (list, browse,
+ * delete, test) in the calling thread with asynchronous calls; so a question is answered while a backup runs and the
+ * control plane's event loop never waits for data.
+ */
+import type { DriverManifest } from '@backupx/contracts/driver-manifest';
+import type { JobKind, JobOf, JobResults, JobTarget } from '@backupx/contracts/jobs';
+import type { Reporter } from './reporter.ts';
+import type { Storage } from './storage.ts';
+
+export interface RunJobOptions {
+  readonly reporter: Reporter;
+  /** Aborting ends the job with `CANCELLED` after it has cleaned up (aborted uploads, removed staged files). */
+  readonly signal: AbortSignal;
+}
+
+/** Where jobs of a node reach targets with `viaMaster: true` (agents only). Must be structured-cloneable data. */
+export interface RelaySettings {
+  /** Base address of the master, no trailing slash. */
+  readonly masterUrl: string;
+  readonly token: string;
+  readonly proxyUrl?: string;
+  /** PEM text. */
+  readonly caCertificate?: string;
+  readonly insecureTls?: boolean;
+  /** True for masters that want size and checksum beforehand: the artifact is spooled to `tempDir` first. */
+  readonly needsKnownSize: boolean;
+}
+
+export interface EngineOptions {
+  /** Folder for spools and staging; created when missing. */
+  readonly tempDir: string;
+  /** Set on agents. A function because the master's protocol is known only after the first heartbeat. */
+  readonly relay?: () => RelaySettings;
+  /** Compression jobs in flight; default: number of cores. */
+  readonly compressionParallelism?: number;
+}
+
+export interface Engine {
+  /** Runs one job. Rejects with an AppError. Results and progress are plain data. */
+  run<K extends JobKind>(job: JobOf<K>, options: RunJobOptions): Promise<JobResults[K]>;
+  /** Forms of all drivers. */
+  readonly manifests: { readonly sources: readonly DriverManifest[]; readonly storages: readonly DriverManifest[] };
+  /** Checks a driver's settings against its schema; answers them with defaults filled in. Throws INVALID_INPUT with fields below `config.`. */
+  parseSettings(kind: 'source' | 'storage', type: string, config: unknown): Record<string, unknown>;
+  /** Opens a storage in this thread, with retries, for streams that pass through the caller (download, relay). */
+  openStorage(target: Pick<JobTarget, 'type' | 'config'>): Storage;
+  /** Decrypts an age stream (not compressed data: that stays as it is). */
+  decrypt(body: AsyncIterable<Uint8Array>, identities: readonly string[]): AsyncIterable<Uint8Array>;
+  /** New age identity and its recipient. */
+  createEncryptionKey(): Promise<{ identity: string; recipient: string }>;
+  /** Cancels everything, waits for the cleanup at most `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}

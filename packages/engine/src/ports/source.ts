@@ -1,0 +1,133 @@
+/**
+ * The source port: one interface for every kind of thing that can be backed up.
+ *
+ * A source yields entries in archive order (a folder before what is in it) and takes them back on restore. It knows
+ * nothing of archives, encryption or storages; `archive/` and later `repository/` are two writers over the same entries.
+ * Sources run in a worker thread: synchronous file calls are welcome, they are many times cheaper there.
+ */
+import type { ItemProblem, OverwriteMode } from '@backupx/contracts/jobs';
+import type { z } from 'zod';
+
+export type EntryType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'char_device' | 'block_device';
+
+/** A stretch of data in a sparse file; what lies between segments reads as zeros. */
+export interface DataSegment {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Content read by synchronous calls, for sources over local files. The archive writer calls `close` in every case. */
+export interface SyncContent {
+  readonly kind: 'sync';
+  /** Size announced to the archive; when the file has shrunk the rest is zeros and `read` reports it by returning 0. */
+  readonly sizeBytes: number;
+  /** Data stretches of a sparse file in ascending order; null: dense. */
+  readonly segments: readonly DataSegment[] | null;
+  /** Reads at most `length` bytes at file position `position` into `target` at `offset`; 0 at the end. May throw. */
+  read(target: Uint8Array, offset: number, length: number, position: number): number;
+  close(): void;
+}
+
+/** Content that streams from a process or a socket. `sizeBytes` null: not known beforehand. */
+export interface StreamContent {
+  readonly kind: 'stream';
+  readonly sizeBytes: number | null;
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+export type EntryContent = SyncContent | StreamContent;
+
+/**
+ * One item. Paths are raw bytes because file names need not be UTF-8; absolute at the source, no trailing slash.
+ * Times are nanoseconds since 1970 as bigint.
+ */
+export interface SourceEntry {
+  readonly path: Uint8Array;
+  readonly type: EntryType;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly userName: string;
+  readonly groupName: string;
+  readonly modifiedAtNs: bigint;
+  /** Symlink target, or the path of the first name of a hard link (raw bytes). */
+  readonly linkTarget: Uint8Array | null;
+  readonly deviceMajor: number;
+  readonly deviceMinor: number;
+  /** Extended attributes, ACLs among them (`system.posix_acl_access`). */
+  readonly xattrs: ReadonlyMap<string, Uint8Array> | null;
+  /** Present for files only. */
+  readonly content: EntryContent | null;
+}
+
+export interface SourceTotals {
+  readonly items: number;
+  readonly bytes: number;
+}
+
+export interface BackupContext {
+  readonly signal: AbortSignal;
+  /** Reports an item that is missing or not as it was; the run goes on and ends as a warning. */
+  problem(problem: ItemProblem): void;
+  log(level: 'info' | 'warn', message: string): void;
+}
+
+export interface RestoreContext {
+  readonly signal: AbortSignal;
+  /** Absolute folder to restore under; null: every entry goes back to its own path. */
+  readonly targetPath: string | null;
+  /** Original paths wanted (each with everything below it); null: all. */
+  readonly paths: readonly string[] | null;
+  readonly overwrite: OverwriteMode;
+  problem(problem: ItemProblem): void;
+  log(level: 'info' | 'warn', message: string): void;
+  progress(delta: { items?: number; bytes?: number; currentItem?: string }): void;
+}
+
+/** One entry on its way back; `content` must be read to its end (or not at all) before the next entry is asked for. */
+export interface RestoreEntry extends Omit<SourceEntry, 'content'> {
+  readonly sizeBytes: number;
+  readonly segments: readonly DataSegment[] | null;
+  /** Data bytes only (holes of a sparse file are not in it). Null for everything but files. */
+  readonly content: AsyncIterable<Uint8Array> | null;
+}
+
+export interface RestoreOutcome {
+  readonly itemsWritten: number;
+  readonly bytesWritten: number;
+  readonly itemsSkipped: number;
+}
+
+/**
+ * A restore in two steps, because the artifact's checksum is known to be right only after its last byte was read.
+ * `write` may create what is not there yet, but must keep anything it would overwrite untouched (staged aside);
+ * `commit` puts the staged items in place and sets metadata; `rollback` removes everything `write` made.
+ */
+export interface RestoreSession {
+  write(entry: RestoreEntry): Promise<void>;
+  commit(): Promise<RestoreOutcome>;
+  rollback(): Promise<void>;
+}
+
+/** How an artifact of this source can be proven; every source has at least the first. */
+export type VerifyDepth = 'checksum-only' | 'structure' | 'restore';
+
+export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
+  readonly type: string;
+  readonly title: string;
+  readonly config: C;
+  readonly verify: VerifyDepth;
+  /**
+   * Yields the entries. Throws `SOURCE_NOT_FOUND` or `SOURCE_NOT_READABLE` when nothing at all can be read;
+   * a single bad item is a `problem`.
+   */
+  entries(config: z.output<C>, context: BackupContext): Iterable<SourceEntry> | AsyncIterable<SourceEntry>;
+  /** Counts what `entries` would yield, for percent and ETA; may be left out. Runs beside the backup in its own thread. */
+  countTotals?(config: z.output<C>, signal: AbortSignal): SourceTotals | Promise<SourceTotals>;
+  restore(config: z.output<C>, context: RestoreContext): Promise<RestoreSession>;
+}
+
+/** Declares a source; only here to infer the config type. A driver without `verify` does not compile. */
+export function defineSource<C extends z.ZodObject>(driver: SourceDriver<C>): SourceDriver<C> {
+  return driver;
+}
