@@ -25,6 +25,16 @@ export interface PutOptions {
   readonly sizeBytes?: number;
 }
 
+/** A body that may be read more than once: every `[Symbol.asyncIterator]()` starts at the first byte again. */
+export interface ReplayableBody extends AsyncIterable<Uint8Array> {
+  readonly replayable: true;
+}
+
+/** Marks a body as replayable; `open` is called for every reading. Only such a body lets `withRetry` repeat a put. */
+export function replayable(open: () => AsyncIterable<Uint8Array>): ReplayableBody {
+  return { replayable: true, [Symbol.asyncIterator]: () => open()[Symbol.asyncIterator]() };
+}
+
 /**
  * Errors: `STORAGE_NOT_FOUND`, `STORAGE_PERMISSION`, `STORAGE_UNREACHABLE` (retryable), `STORAGE_FULL`,
  * `STORAGE_INVALID_KEY`, `STORAGE_CONFIG`, `STORAGE_FAILED` (retryable), `CANCELLED`.

@@ -1,0 +1,82 @@
+/** The steps of a put: enough space, a synced temp file, the rename to its place. */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { lstat, open, rename, statfs, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { pullBody, throwIfCancelled } from '../../ports/pull-body.ts';
+import { codeOf, ignoreCodes } from './disk-error.ts';
+import { makeFolders, syncFolder } from './folders.ts';
+import { TEMP_PREFIX } from './walk-objects.ts';
+
+const WRITE_BUFFER_BYTES = 1024 * 1024;
+const COMMIT_ATTEMPTS = 5;
+
+/** A fresh name for an unfinished write. */
+export const newTempName = (): string => TEMP_PREFIX + randomBytes(12).toString('hex');
+
+/** Throws early when the place of an object cannot be written or is a folder. */
+export async function assertWritableTarget(folder: string, path: string, key: string): Promise<void> {
+  // Tried rather than asked: permission bits tell little about network file systems and read-only mounts.
+  const probe = join(folder, newTempName());
+  await (await open(probe, 'wx', 0o600)).close();
+  await unlink(probe);
+  const stats = await ignoreCodes(['ENOENT'], lstat(path));
+  if (stats?.isDirectory()) throw new AppError('STORAGE_INVALID_KEY', { key: JSON.stringify(key) });
+}
+
+/** Throws `STORAGE_FULL` when fewer than `sizeBytes` bytes are free for an ordinary user. */
+export async function assertFreeSpace(base: string, sizeBytes: number): Promise<void> {
+  const info = await statfs(base);
+  const freeBytes = info.bavail * info.bsize;
+  if (freeBytes < sizeBytes) {
+    throw new AppError('STORAGE_FULL', { reason: `${sizeBytes} bytes needed, ${freeBytes} free in ${base}` });
+  }
+}
+
+/** Writes the body to a new file and makes it durable. Chunks are copied together, so tiny ones cost little. */
+export async function writeSynced(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  const file = await open(
+    path,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    0o600,
+  );
+  try {
+    const buffer = Buffer.allocUnsafeSlow(WRITE_BUFFER_BYTES);
+    let filled = 0;
+    const write = async (bytes: Uint8Array) => {
+      for (let at = 0; at < bytes.byteLength; ) at += (await file.write(bytes, at, bytes.byteLength - at)).bytesWritten;
+    };
+    for await (const chunk of pullBody(body, signal)) {
+      if (filled + chunk.byteLength > buffer.length) {
+        await write(buffer.subarray(0, filled));
+        filled = 0;
+      }
+      if (chunk.byteLength >= buffer.length) {
+        await write(chunk);
+      } else {
+        buffer.set(chunk, filled);
+        filled += chunk.byteLength;
+      }
+    }
+    await write(buffer.subarray(0, filled));
+    await file.sync();
+    throwIfCancelled(signal);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Puts the finished file in its place. A delete beside us may remove a folder that is empty for now: then once more. */
+export async function commit(put: { base: string; temp: string; key: string; made: string[] }): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const folder = await makeFolders(put.base, dirname(put.key), put.made);
+      await rename(put.temp, join(put.base, put.key));
+      await syncFolder(folder);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || attempt === COMMIT_ATTEMPTS) throw error;
+    }
+  }
+}
