@@ -1,0 +1,105 @@
+/**
+ * Generated test data, the same on every machine: a seeded generator, text made of a vocabulary with a natural
+ * frequency curve (so that compression behaves as on real text), and a share of incompressible bytes.
+ */
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import path from 'node:path';
+
+export interface Corpus {
+  readonly name: string;
+  readonly folder: string;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** xorshift128+, good enough to be incompressible and fast enough to be cheap. */
+function createRandom(seed: number): () => number {
+  let a = seed | 0 || 1;
+  let b = (seed * 2_654_435_761) | 0 || 2;
+  return () => {
+    let t = a;
+    a = b;
+    t ^= t << 23;
+    t ^= t >>> 17;
+    t ^= b ^ (b >>> 26);
+    b = t;
+    return ((a + b) >>> 0) / 4_294_967_296;
+  };
+}
+
+function createVocabulary(random: () => number): string[] {
+  return Array.from({ length: 4000 }, () =>
+    Array.from({ length: 2 + Math.floor(random() * 9) }, () =>
+      String.fromCharCode(97 + Math.floor(random() * 26)),
+    ).join(''),
+  );
+}
+
+function fillText(target: Buffer, vocabulary: readonly string[], random: () => number): void {
+  let at = 0;
+  while (at < target.length) {
+    const word = vocabulary[Math.floor(vocabulary.length * random() ** 3)] ?? 'word';
+    const separator = random() < 0.08 ? `;\n  "${Math.floor(random() * 1e6)}": ` : ' ';
+    at += target.write(word + separator, at, 'latin1');
+  }
+}
+
+function fillNoise(target: Buffer, random: () => number): void {
+  for (let at = 0; at + 4 <= target.length; at += 4) target.writeUInt32LE(Math.floor(random() * 4_294_967_296), at);
+}
+
+/** Many small files in nested folders; sizes follow a long-tailed curve around 9 KB. */
+export function createSmallFiles(workFolder: string, scale: number): Corpus {
+  const files = Math.round(40_000 * scale);
+  const folder = path.join(workFolder, `small-files-${files}`);
+  const random = createRandom(7);
+  const vocabulary = createVocabulary(random);
+  const text = Buffer.alloc(4 * 1024 * 1024);
+  const noise = Buffer.alloc(1024 * 1024);
+  fillText(text, vocabulary, random);
+  fillNoise(noise, random);
+  let bytes = 0;
+  const isComplete = existsSync(path.join(folder, '.complete'));
+  if (!isComplete) rmSync(folder, { recursive: true, force: true });
+  for (let index = 0; index < files; index++) {
+    const size = Math.min(400_000, Math.floor(600 + 4000 * (-Math.log(1 - random())) ** 1.6));
+    const pool = index % 12 === 0 ? noise : text;
+    const start = Math.floor(random() * (pool.length - size));
+    bytes += size;
+    if (isComplete) continue;
+    const subFolder = path.join(folder, `d${index % 37}`, `e${Math.floor(index / 37) % 29}`);
+    if (index < 37 * 29) mkdirSync(subFolder, { recursive: true });
+    writeFileSync(path.join(subFolder, `file-${index}.txt`), pool.subarray(start, start + size));
+  }
+  if (!isComplete) writeFileSync(path.join(folder, '.complete'), '');
+  return { name: `${files} small files`, folder, files, bytes };
+}
+
+/** Three large files: text, half text and half noise, noise. */
+export function createLargeFiles(workFolder: string, scale: number): Corpus {
+  const blocks = Math.round(80 * scale);
+  const folder = path.join(workFolder, `large-files-${blocks}`);
+  const blockSize = 4 * 1024 * 1024;
+  if (!existsSync(path.join(folder, '.complete'))) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const random = createRandom(11);
+    const vocabulary = createVocabulary(random);
+    const block = Buffer.alloc(blockSize);
+    for (const [name, noiseShare] of [
+      ['text.sql', 0],
+      ['mixed.bin', 0.5],
+      ['noise.dat', 1],
+    ] as const) {
+      const fd = openSync(path.join(folder, name), 'w');
+      for (let index = 0; index < blocks; index++) {
+        if (random() < noiseShare) fillNoise(block, random);
+        else fillText(block, vocabulary, random);
+        writeSync(fd, block);
+      }
+      closeSync(fd);
+    }
+    writeFileSync(path.join(folder, '.complete'), '');
+  }
+  return { name: '3 large files', folder, files: 3, bytes: 3 * blocks * blockSize };
+}
