@@ -21,6 +21,7 @@ const steps: { name: string; command: string; args: string[] }[] = [
   { name: 'format and lint', command: bin('biome'), args: ['check', '.', '--max-diagnostics=50'] },
   { name: 'type-aware lint', command: bin('oxlint'), args: ['--type-aware', '-c', '.oxlintrc.json'] },
   { name: 'boundaries', command: process.execPath, args: ['tools/check-boundaries.ts'] },
+  { name: 'clock and environment', command: process.execPath, args: ['tools/check-globals.ts'] },
   { name: 'sizes', command: process.execPath, args: ['tools/check-sizes.ts'] },
   { name: 'generated docs', command: process.execPath, args: ['tools/generate-docs.ts', '--check'] },
   { name: 'dead exports', command: bin('knip'), args: ['--no-progress'] },
