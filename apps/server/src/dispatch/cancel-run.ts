@@ -1,0 +1,45 @@
+/** Stops a run wherever it is. Its end is written by whoever runs it, or here when nobody can write it any more. */
+import { AppError } from '@backupx/contracts/errors';
+import { recordsStore } from '../stores/records.store.ts';
+import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import type { LocalNode, LocalRun } from './local-node.ts';
+import type { CommandQueue, Db, NodeDirectory, NodeState, RecordLifecycle } from './ports.ts';
+import { cancelledFailure } from './run-failure.ts';
+
+export interface CancelDeps {
+  readonly db: Db;
+  readonly nodes: NodeDirectory;
+  readonly queue: CommandQueue;
+  readonly localNode: LocalNode;
+  readonly lifecycle: RecordLifecycle;
+}
+
+async function nodeOrNull(nodes: NodeDirectory, id: number): Promise<NodeState | null> {
+  try {
+    return await nodes.get(id);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'NODE_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+/** True when the node will report the end itself. Agents from the field cannot be told, offline ones not now. */
+async function isToldToStop(deps: CancelDeps, run: LocalRun, nodeId: number): Promise<boolean> {
+  if (nodeId === deps.nodes.localNodeId) return deps.localNode.cancel(run);
+  const node = await nodeOrNull(deps.nodes, nodeId);
+  if (!node) return false;
+  const endedAtOnce = await deps.queue.cancelRun(run.owner, run.id);
+  deps.queue.wake(nodeId);
+  return !endedAtOnce && node.isOnline && node.protocol !== 1;
+}
+
+/** Throws BACKUP_RECORD_NOT_FOUND or RESTORE_RECORD_NOT_FOUND, BACKUP_RECORD_NOT_ACTIVE. */
+export async function cancelRun(deps: CancelDeps, run: LocalRun): Promise<void> {
+  const store = run.owner === 'record' ? recordsStore : restoreRecordsStore;
+  const { node_id: nodeId } = await store.get(deps.db, run.id);
+  if (!(await store.requestCancel(deps.db, run.id))) throw new AppError('BACKUP_RECORD_NOT_ACTIVE');
+  if (await isToldToStop(deps, run, nodeId)) return;
+  const outcome = { status: 'cancelled', failure: cancelledFailure } as const;
+  if (run.owner === 'record') await deps.lifecycle.finishBackup(run.id, outcome);
+  else await deps.lifecycle.finishRestore(run.id, outcome);
+}

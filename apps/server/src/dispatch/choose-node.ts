@@ -1,0 +1,56 @@
+/** Which node runs a task, and whether it can: every refusal happens here, before anything is created. */
+import { AppError } from '@backupx/contracts/errors';
+import type { NodeDirectory, NodeState } from './ports.ts';
+
+/** What a run needs of a node. */
+export interface NodeDemand {
+  /** 0: the local node. */
+  readonly nodeId: number;
+  readonly sourceType: string;
+  readonly encrypt: boolean;
+  /** Manual runs want an answer now; a scheduled one may wait for the node. */
+  readonly mustBeOnline: boolean;
+}
+
+/** Throws NODE_NOT_FOUND, NODE_OFFLINE or NOT_SUPPORTED. */
+export async function chooseNode(nodes: NodeDirectory, demand: NodeDemand): Promise<NodeState> {
+  const node = await nodes.get(demand.nodeId === 0 ? nodes.localNodeId : demand.nodeId);
+  if (node.isLocal) return node;
+  if (demand.mustBeOnline && !node.isOnline) throw new AppError('NODE_OFFLINE', { node: node.name });
+  if (demand.encrypt && node.protocol === 1) {
+    throw new AppError('NOT_SUPPORTED', {
+      what: `Encryption on ${node.name}`,
+      hint: `The agent on ${node.name} is an older version that cannot encrypt. Install the current agent there or switch encryption off for this task.`,
+    });
+  }
+  if (node.sourceTypes && !node.sourceTypes.includes(demand.sourceType)) {
+    throw new AppError('NOT_SUPPORTED', {
+      what: `A source of type ${demand.sourceType} on ${node.name}`,
+      hint: `Update the agent on ${node.name}; it knows ${node.sourceTypes.join(', ') || 'no sources'}.`,
+    });
+  }
+  return node;
+}
+
+/** What a restore needs of a node; agents from the field can only put everything back to its original place. */
+export interface RestoreDemand {
+  readonly nodeId: number;
+  readonly isEncrypted: boolean;
+  readonly isPartial: boolean;
+}
+
+/** Throws NODE_NOT_FOUND, NODE_OFFLINE or NOT_SUPPORTED. */
+export async function chooseRestoreNode(nodes: NodeDirectory, demand: RestoreDemand): Promise<NodeState> {
+  const node = await nodes.get(demand.nodeId === 0 ? nodes.localNodeId : demand.nodeId);
+  if (node.isLocal) return node;
+  if (!node.isOnline) throw new AppError('NODE_OFFLINE', { node: node.name });
+  if (node.protocol === 1 && (demand.isEncrypted || demand.isPartial)) {
+    throw new AppError('NOT_SUPPORTED', {
+      what: demand.isEncrypted
+        ? `Restoring an encrypted artifact on ${node.name}`
+        : `Choosing a folder, paths or the overwrite mode on ${node.name}`,
+      hint: `The agent on ${node.name} is an older version. Install the current agent there, or restore on another server.`,
+    });
+  }
+  return node;
+}

@@ -1,0 +1,45 @@
+/** Removes a record: first its objects, on the node that reaches them, and only when they are gone the row. */
+import { AppError } from '@backupx/contracts/errors';
+import type { JobResults } from '@backupx/contracts/jobs';
+import type { EventBus } from '../event-bus.ts';
+import { recordLogsStore } from '../stores/record-logs.store.ts';
+import { recordsStore } from '../stores/records.store.ts';
+import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import type { ArtifactJobBuilder } from './build-job.ts';
+import type { ControlJob, Db } from './ports.ts';
+
+export interface RemoveRecordDeps {
+  readonly db: Db;
+  readonly bus: EventBus;
+  readonly builder: ArtifactJobBuilder;
+  readonly askNode: <J extends ControlJob>(
+    nodeId: number,
+    job: J,
+    timeoutMs?: number,
+  ) => Promise<JobResults[J['kind']]>;
+}
+
+const DELETE_TIMEOUT_MS = 60_000;
+
+/**
+ * Throws BACKUP_RECORD_LOCKED, BACKUP_RECORD_ACTIVE (running, or being restored), NODE_OFFLINE, or the storage's error;
+ * the record then stays. Idempotent: objects already gone count as deleted, a missing record is BACKUP_RECORD_NOT_FOUND.
+ */
+export async function removeRecord(deps: RemoveRecordDeps, recordId: number): Promise<void> {
+  const record = await recordsStore.get(deps.db, recordId);
+  if (record.locked === 1) throw new AppError('BACKUP_RECORD_LOCKED');
+  if (record.status === 'running') throw new AppError('BACKUP_RECORD_ACTIVE');
+  if ((await restoreRecordsStore.countRunningOfRecord(deps.db, recordId)) > 0) {
+    throw new AppError('BACKUP_RECORD_ACTIVE');
+  }
+  for (const { nodeId, target, keys } of await deps.builder.storedObjects(recordId)) {
+    await deps.askNode(nodeId, { kind: 'delete_objects', target, keys }, DELETE_TIMEOUT_MS);
+  }
+  const isGone = await deps.db.transaction().execute(async (trx) => {
+    if (!(await recordsStore.remove(trx, recordId))) return false;
+    await recordLogsStore.removeAll(trx, 'record', recordId);
+    return true;
+  });
+  if (!isGone) throw new AppError('BACKUP_RECORD_LOCKED');
+  deps.bus.publish({ type: 'record_deleted', recordId, taskId: record.task_id });
+}
