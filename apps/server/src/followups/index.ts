@@ -1,0 +1,12 @@
+/**
+ * Durable work after the end of a record, by name. Dispatch queues names in the transaction that ends the record and
+ * never imports what is here; a test holds both lists together.
+ */
+import { applyRetention } from './apply-retention.ts';
+import { deleteArtifact } from './delete-artifact.ts';
+import type { Followup } from './followup.ts';
+
+export const followups: Readonly<Record<string, Followup>> = {
+  apply_retention: applyRetention,
+  delete_artifact: deleteArtifact,
+};
