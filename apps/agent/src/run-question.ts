@@ -1,0 +1,72 @@
+/** Answers the quick commands; each within a minute, none of them remembered over a restart. */
+import {
+  type AgentCommand,
+  type CommandResultBody,
+  deleteStorageObjectPayloadSchema,
+  listDirPayloadSchema,
+} from '@backupx/contracts/agent-protocol';
+import { AppError, toAppError } from '@backupx/contracts/errors';
+import { browseArtifactJobSchema, testStorageJobSchema } from '@backupx/contracts/jobs';
+import type { Engine } from '@backupx/engine/ports/engine';
+import { silentReporter } from '@backupx/engine/ports/reporter';
+import type { z } from 'zod';
+
+const questionLimitMs = 60_000;
+
+/** Runs one control command; never rejects, a failure is an answer too. */
+export async function runQuestion(
+  engine: Engine,
+  command: AgentCommand,
+  signal: AbortSignal,
+): Promise<CommandResultBody> {
+  const limit = AbortSignal.timeout(questionLimitMs);
+  try {
+    const result = await answer(engine, command, AbortSignal.any([signal, limit]));
+    return { success: true, result };
+  } catch (error) {
+    const seconds = questionLimitMs / 1000;
+    const failure = limit.aborted ? new AppError('TIMEOUT', { what: command.type, seconds }) : toAppError(error);
+    return { success: false, errorMessage: failure.message, errorCode: failure.code };
+  }
+}
+
+async function answer(engine: Engine, command: AgentCommand, signal: AbortSignal): Promise<unknown> {
+  const options = { reporter: silentReporter, signal };
+  const payload = command.payload ?? {};
+  switch (command.type) {
+    case 'list_dir': {
+      const { path } = read(listDirPayloadSchema, payload);
+      return engine.run({ kind: 'list_directory', path }, options);
+    }
+    case 'browse_artifact':
+      return engine.run(read(browseArtifactJobSchema, { ...payload, kind: 'browse_artifact' }), options);
+    case 'test_storage':
+      return engine.run(read(testStorageJobSchema, { ...payload, kind: 'test_storage' }), options);
+    case 'delete_storage_object': {
+      const { targetType, targetConfig, storagePath } = read(deleteStorageObjectPayloadSchema, payload);
+      if (storagePath.trim() === '') throw new AppError('STORAGE_INVALID_KEY', { key: storagePath });
+      // The command names no target; id and name only serve messages.
+      const target = { id: 1, name: targetType, type: targetType, config: targetConfig, viaMaster: false };
+      await engine.run({ kind: 'delete_objects', target, keys: [storagePath] }, options);
+      return { deleted: true };
+    }
+    case 'discover_db':
+      throw new AppError('NOT_SUPPORTED', {
+        what: 'Listing the databases of a server',
+        hint: 'Type the names of the databases into the task.',
+      });
+    default:
+      throw new AppError('NOT_SUPPORTED', { what: `The command "${command.type}"`, hint: 'Update the agent.' });
+  }
+}
+
+function read<T extends z.ZodType>(schema: T, payload: unknown): z.output<T> {
+  const parsed = schema.safeParse(payload);
+  if (parsed.success) return parsed.data;
+  const fields = parsed.error.issues.map((issue) => ({
+    path: issue.path.join('.'),
+    code: issue.code,
+    message: issue.message,
+  }));
+  throw new AppError('INVALID_INPUT', {}, { fields });
+}
