@@ -59,6 +59,11 @@ function isPlain(bytes: Uint8Array, limit: number): boolean {
   return bits < 0x80;
 }
 
+/** ustar fields are bytes: ASCII, or what is no UTF-8 anyway. Other UTF-8 goes into a record, which names its charset. */
+function fitsField(bytes: Uint8Array, limit: number): boolean {
+  return isPlain(bytes, limit) || (bytes.byteLength <= limit && !isUtf8(bytes));
+}
+
 /** Index of the slash at which a long ASCII name splits into ustar prefix and name; -1: it does not. */
 export function splitAt(name: Uint8Array): number {
   const length = name.byteLength;
@@ -80,10 +85,9 @@ export function encodeMember(entry: SourceEntry, layout: MemberLayout): EncodedH
   if (nanos !== 0n || mtimeSeconds < 0 || mtimeSeconds > MAX_OCTAL_11) {
     records.push(asciiPaxRecord('mtime', decimalTime(entry.modifiedAtNs)));
   }
-  const namesFit = isPlain(path, FIELDS.name.size) || splitAt(path) > 0;
-  if (isSparse || !namesFit || !isPlain(linkName, FIELDS.linkName.size)) {
-    addNameRecords(records, path, linkName, { isSparse, namesFit });
-  }
+  const pathFits = fitsField(path, FIELDS.name.size) || splitAt(path) > 0;
+  const linkFits = fitsField(linkName, FIELDS.linkName.size);
+  if (isSparse || !pathFits || !linkFits) addNameRecords(records, path, linkName, { isSparse, pathFits, linkFits });
   if (layout.sparseSizeBytes !== null) addSparseRecords(records, layout.sparseSizeBytes);
   addNumberRecords(records, entry, layout.storedBytes);
   if (entry.xattrs) addXattrRecords(records, entry.xattrs);
@@ -109,12 +113,13 @@ function addNameRecords(
   records: Buffer[],
   path: Uint8Array,
   linkName: Uint8Array,
-  flags: { readonly isSparse: boolean; readonly namesFit: boolean },
+  flags: { readonly isSparse: boolean; readonly pathFits: boolean; readonly linkFits: boolean },
 ): void {
+  // GNU tar takes the bytes as they are but warns that it does not know the keyword; libarchive needs it.
   if (!isUtf8(path) || !isUtf8(linkName)) records.push(asciiPaxRecord('hdrcharset', 'BINARY'));
   if (flags.isSparse) records.push(encodePaxRecord('GNU.sparse.name', path));
-  else if (!flags.namesFit) records.push(encodePaxRecord('path', path));
-  if (!isPlain(linkName, FIELDS.linkName.size)) records.push(encodePaxRecord('linkpath', linkName));
+  else if (!flags.pathFits) records.push(encodePaxRecord('path', path));
+  if (!flags.linkFits) records.push(encodePaxRecord('linkpath', linkName));
 }
 
 function addSparseRecords(records: Buffer[], sizeBytes: number): void {

@@ -44,15 +44,12 @@ export async function* writeTar(
   if (Symbol.iterator in entries) {
     for (const entry of entries) {
       throwIfCancelled(options.signal);
+      // Without a detour over an async generator: that would cost a promise per file.
       if (entry.content?.kind === 'stream') yield* writer.streamEntry(entry, entry.content);
       else for (const block of writer.syncEntry(entry, entry.content)) yield block;
     }
   } else {
-    for await (const entry of entries) {
-      throwIfCancelled(options.signal);
-      if (entry.content?.kind === 'stream') yield* writer.streamEntry(entry, entry.content);
-      else for (const block of writer.syncEntry(entry, entry.content)) yield block;
-    }
+    for await (const entry of entries) yield* writer.anyEntry(entry);
   }
   yield* writer.end();
 }
@@ -81,6 +78,12 @@ class TarWriter {
     if (blockSize < RECORD_BYTES || blockSize % RECORD_BYTES !== 0) throw new RangeError('blockSize: multiple of 512');
     this.#options = options;
     this.#out = new BlockQueue(blockSize, options.allocate);
+  }
+
+  async *anyEntry(entry: SourceEntry): AsyncGenerator<Uint8Array> {
+    throwIfCancelled(this.#options.signal);
+    if (entry.content?.kind === 'stream') yield* this.streamEntry(entry, entry.content);
+    else yield* this.syncEntry(entry, entry.content);
   }
 
   /** An entry without content or with content read by synchronous calls. */
