@@ -79,6 +79,8 @@ export interface RestoreContext {
   /** Original paths wanted (each with everything below it); null: all. */
   readonly paths: readonly string[] | null;
   readonly overwrite: OverwriteMode;
+  /** Folder for lists that must not fill the memory. */
+  readonly tempDir: string;
   problem(problem: ItemProblem): void;
   log(level: 'info' | 'warn', message: string): void;
   progress(delta: { items?: number; bytes?: number; currentItem?: string }): void;

@@ -1,0 +1,161 @@
+import { type BigIntStats, readlinkSync } from 'node:fs';
+import { displayPath } from '../../ports/display-path.ts';
+import type { BackupContext, EntryType, SourceEntry } from '../../ports/source.ts';
+import { type BytePath, toBytes } from './byte-paths.ts';
+import { isMissing, reasonOf } from './errno.ts';
+import { createXattrReader, type XattrReader } from './extended-attributes.ts';
+import { openContent, ReplacedError } from './open-content.ts';
+import { type OwnerNames, readOwnerNames } from './owner-names.ts';
+import type { FoundItem } from './walk-tree.ts';
+
+/** What the building of entries remembers during one run. */
+export interface EntryBuilder {
+  /** The entry of one item; null when it is left out (a socket, or a problem was reported). */
+  build(item: FoundItem): SourceEntry | null;
+  readonly counts: { sockets: number; readFiles: number; failedFiles: number };
+  readonly xattrs: XattrReader;
+}
+
+interface BuilderState {
+  readonly context: Pick<BackupContext, 'problem'>;
+  readonly owners: OwnerNames;
+  readonly xattrs: XattrReader;
+  readonly links: HardLinks;
+  readonly counts: EntryBuilder['counts'];
+}
+
+export function createEntryBuilder(context: Pick<BackupContext, 'problem'>): EntryBuilder {
+  const counts = { sockets: 0, readFiles: 0, failedFiles: 0 };
+  const xattrs = createXattrReader();
+  const state: BuilderState = { context, owners: readOwnerNames(), xattrs, links: createHardLinks(), counts };
+  return { build: (item) => buildEntry(item, state), counts, xattrs };
+}
+
+/** First names of files with several; a name is forgotten when all of them were seen, so memory stays small. */
+interface HardLinks {
+  firstName(item: FoundItem): BytePath | null;
+  remember(item: FoundItem): void;
+}
+
+export function createHardLinks(): HardLinks {
+  const known = new Map<string, { path: BytePath; left: number }>();
+  const keyOf = (stats: BigIntStats) => `${stats.dev}:${stats.ino}`;
+  return {
+    firstName({ stats }) {
+      if (stats.nlink < 2n) return null;
+      const key = keyOf(stats);
+      const found = known.get(key);
+      if (!found) return null;
+      found.left -= 1;
+      if (found.left <= 0) known.delete(key);
+      return found.path;
+    },
+    remember({ path, stats }) {
+      if (stats.nlink > 1n) known.set(keyOf(stats), { path, left: Number(stats.nlink) - 1 });
+    },
+  };
+}
+
+/** What a tar archive can hold; null: a socket, or something unknown. */
+export function entryTypeOf(stats: BigIntStats): EntryType | null {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'directory';
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isFIFO()) return 'fifo';
+  if (stats.isCharacterDevice()) return 'char_device';
+  if (stats.isBlockDevice()) return 'block_device';
+  return null;
+}
+
+function buildEntry(item: FoundItem, state: BuilderState): SourceEntry | null {
+  const type = entryTypeOf(item.stats);
+  if (type === null) {
+    state.counts.sockets += 1;
+    return null;
+  }
+  try {
+    if (type === 'symlink') return metadataEntry(item, type, state, readlinkSync(toBytes(item.path), 'buffer'));
+    if (type !== 'file') return metadataEntry(item, type, state, null);
+    return fileEntry(item, state);
+  } catch (error) {
+    if (type === 'file') state.counts.failedFiles += 1;
+    reportUnreadable(item.path, error, state.context);
+    return null;
+  }
+}
+
+function fileEntry(item: FoundItem, state: BuilderState): SourceEntry {
+  const firstName = state.links.firstName(item);
+  if (firstName !== null) return metadataEntry(item, 'hardlink', state, toBytes(firstName));
+  const content = openContent(item.path, item.stats, () =>
+    state.context.problem({
+      path: displayPath(toBytes(item.path)),
+      code: 'changed',
+      message: 'it was changed while it was read; the stored copy may be a mixture',
+    }),
+  );
+  try {
+    const entry = { ...metadataEntry(item, 'file', state, null), content };
+    state.links.remember(item);
+    state.counts.readFiles += 1;
+    return entry;
+  } catch (error) {
+    content.close();
+    throw error;
+  }
+}
+
+function metadataEntry(
+  { path, stats }: FoundItem,
+  type: EntryType,
+  state: BuilderState,
+  linkTarget: Uint8Array | null,
+): SourceEntry {
+  const uid = Number(stats.uid);
+  const gid = Number(stats.gid);
+  const isDevice = type === 'char_device' || type === 'block_device';
+  return {
+    path: toBytes(path),
+    type,
+    mode: Number(stats.mode) & 0o7777,
+    uid,
+    gid,
+    userName: state.owners.userName(uid),
+    groupName: state.owners.groupName(gid),
+    modifiedAtNs: stats.mtimeNs,
+    linkTarget,
+    deviceMajor: isDevice ? majorOf(stats.rdev) : 0,
+    deviceMinor: isDevice ? minorOf(stats.rdev) : 0,
+    xattrs: type === 'hardlink' ? null : readXattrs(path, stats, state),
+    content: null,
+  };
+}
+
+function readXattrs(path: BytePath, stats: BigIntStats, state: BuilderState): SourceEntry['xattrs'] {
+  try {
+    return state.xattrs.read(path, stats.dev);
+  } catch (error) {
+    state.context.problem({
+      path: displayPath(toBytes(path)),
+      code: 'metadata',
+      message: `its extended attributes could not be read: ${reasonOf(error)}`,
+    });
+    return null;
+  }
+}
+
+function reportUnreadable(path: BytePath, error: unknown, context: Pick<BackupContext, 'problem'>): void {
+  const shown = displayPath(toBytes(path));
+  if (error instanceof ReplacedError || isMissing(error)) {
+    context.problem({ path: shown, code: 'vanished', message: 'it was gone or replaced when its turn came' });
+  } else context.problem({ path: shown, code: 'unreadable', message: reasonOf(error) });
+}
+
+/** Device numbers as Linux packs them: https://man7.org/linux/man-pages/man3/makedev.3.html (glibc's layout). */
+function majorOf(device: bigint): number {
+  return Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
+}
+
+function minorOf(device: bigint): number {
+  return Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
+}

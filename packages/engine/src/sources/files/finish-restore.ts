@@ -1,0 +1,73 @@
+import { renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import { displayPath } from '../../ports/display-path.ts';
+import { applyToFolder, unpackMetadata } from './apply-metadata.ts';
+import { type BytePath, joinPath, toBytes } from './byte-paths.ts';
+import { reasonOf } from './errno.ts';
+import type { FolderChain } from './folder-chain.ts';
+import { type RestoreState, temporaryName } from './restore-item.ts';
+import type { JournalRecord } from './restore-journal.ts';
+
+interface Located {
+  readonly chain: FolderChain;
+  readonly names: readonly BytePath[];
+  readonly name: BytePath;
+}
+
+/** Stands in the folder of a recorded item again, with the same care as when it was made. */
+function locate(record: JournalRecord, state: RestoreState): Located {
+  const names = record.place.split('/');
+  const chain = state.chains[record.base];
+  if (!chain) throw new Error(`no base folder ${record.base}`);
+  chain.enter(names.slice(0, -1));
+  return { chain, names, name: names.at(-1) ?? '' };
+}
+
+function reportAt(record: JournalRecord, code: 'write_failed' | 'metadata', message: string, state: RestoreState) {
+  const base = state.places.bases[record.base] ?? '/';
+  state.context.problem({ path: displayPath(toBytes(joinPath(base, record.place))), code, message });
+}
+
+/** Puts staged items in place, then sets the metadata of folders, deepest first. */
+export function commitJournal(state: RestoreState): void {
+  for (const record of state.journal.forwards()) {
+    if (record.kind !== 'staged') continue;
+    try {
+      const { chain, names, name } = locate(record, state);
+      renameSync(chain.pathOf(temporaryName({ base: record.base, names })), chain.pathOf(name));
+    } catch (error) {
+      state.counts.itemsWritten -= 1;
+      reportAt(record, 'write_failed', reasonOf(error), state);
+    }
+  }
+  for (const record of state.journal.backwards()) {
+    if (record.kind === 'metadata') setFolderMetadata(record, state);
+  }
+}
+
+function setFolderMetadata(record: JournalRecord, state: RestoreState): void {
+  try {
+    const { chain, names } = locate(record, state);
+    chain.enter(names);
+    const failures = applyToFolder(chain.textPathOf('.'), unpackMetadata(record.data ?? '{}'), state.owners);
+    if (failures.length > 0) reportAt(record, 'metadata', failures.join('; '), state);
+  } catch (error) {
+    reportAt(record, 'metadata', reasonOf(error), state);
+  }
+}
+
+/** Removes everything this restore made, last things first. What cannot be removed stays and is logged. */
+export function rollBackJournal(state: RestoreState): void {
+  let left = 0;
+  for (const record of state.journal.backwards()) {
+    if (record.kind === 'metadata') continue;
+    try {
+      const { chain, names, name } = locate(record, state);
+      if (record.kind === 'folder') rmdirSync(chain.pathOf(name));
+      else if (record.kind === 'created') unlinkSync(chain.pathOf(name));
+      else unlinkSync(chain.pathOf(temporaryName({ base: record.base, names })));
+    } catch {
+      left += 1;
+    }
+  }
+  if (left > 0) state.context.log('warn', `${left} item(s) of the undone restore could not be removed.`);
+}

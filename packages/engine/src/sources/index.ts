@@ -1,0 +1,5 @@
+/** Every kind of thing that can be backed up. A new source is one line here. */
+import type { SourceDriver } from '../ports/source.ts';
+import { filesSource } from './files/files-source.ts';
+
+export const sourceDrivers: readonly SourceDriver[] = [filesSource];
