@@ -1,0 +1,86 @@
+/**
+ * Ends of runs on other machines that the run itself did not report in full: lost, cancelled, or told only by the
+ * result of its command. Everything goes through the same record life cycle as runs on the master.
+ */
+import type { CommandResultBody } from '@backupx/contracts/agent-protocol';
+import { isErrorCode } from '@backupx/contracts/errors';
+import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
+import { nodesStore } from '../stores/nodes.store.ts';
+import type { Db, RecordLifecycle, RecordOwner, RunFailure } from './ports.ts';
+
+export interface Run {
+  readonly owner: RecordOwner;
+  readonly id: number;
+}
+
+export interface RunEnds {
+  /** Ends a run whose agent is gone. Answers true when the run had ended well before. */
+  interrupt(run: Run, nodeId: number, message: string): Promise<boolean>;
+  /** Ends a run that never started because its node stayed away. */
+  neverStarted(run: Run, nodeId: number): Promise<void>;
+  cancel(run: Run): Promise<void>;
+  /** The command's result arrived: a record that still runs got no closing report and is ended with what is known. */
+  reported(run: Run, nodeId: number, body: CommandResultBody): Promise<void>;
+}
+
+export function createRunEnds({ db, records }: { readonly db: Db; readonly records: RecordLifecycle }): RunEnds {
+  type Status = 'failed' | 'cancelled' | 'interrupted';
+
+  const finish = (run: Run, status: Status, failure: RunFailure): Promise<boolean> =>
+    run.owner === 'record'
+      ? records.finishBackup(run.id, { status, failure })
+      : records.finishRestore(run.id, { status, failure });
+
+  async function nodeName(nodeId: number): Promise<string> {
+    const row = await nodesStore.find(db, nodeId);
+    return row?.name ?? `#${nodeId}`;
+  }
+
+  async function agentFailed(nodeId: number, message: string): Promise<RunFailure> {
+    return { code: 'AGENT_FAILED', params: { node: await nodeName(nodeId), reason: message }, message };
+  }
+
+  async function statusOf(run: Run): Promise<RecordStatus | undefined> {
+    const row = await db
+      .selectFrom(run.owner === 'record' ? 'records' : 'restore_records')
+      .select('status')
+      .where('id', '=', run.id)
+      .executeTakeFirst();
+    return row?.status as RecordStatus | undefined;
+  }
+
+  return {
+    async interrupt(run, nodeId, message) {
+      const ended = await finish(run, 'interrupted', await agentFailed(nodeId, message));
+      if (ended) return false;
+      const status = await statusOf(run);
+      return status !== undefined && isRestorable(status);
+    },
+
+    async neverStarted(run, nodeId) {
+      const node = await nodeName(nodeId);
+      const message = `${node} stayed offline; the run never started.`;
+      await finish(run, 'failed', { code: 'NODE_OFFLINE', params: { node }, message });
+    },
+
+    async cancel(run) {
+      await finish(run, 'cancelled', { code: 'CANCELLED', params: {}, message: 'The work was cancelled.' });
+    },
+
+    async reported(run, nodeId, body) {
+      if ((await statusOf(run)) !== 'running') return;
+      if (body.success) {
+        const message = 'The agent reported success without the closing report of the run.';
+        await finish(run, 'interrupted', await agentFailed(nodeId, message));
+        return;
+      }
+      const failure = await agentFailed(nodeId, body.errorMessage || 'The run failed.');
+      const known = isErrorCode(body.errorCode) ? body.errorCode : null;
+      if (known === 'CANCELLED') {
+        await finish(run, 'cancelled', { ...failure, code: 'CANCELLED' });
+        return;
+      }
+      await finish(run, 'failed', failure);
+    },
+  };
+}
