@@ -1,0 +1,143 @@
+/** Creates and changes tasks: checks everything a run will need, then writes the task and its targets at once. */
+import type { taskInputSchema } from '@backupx/contracts/api/tasks';
+import { MASKED_SECRET } from '@backupx/contracts/driver-manifest';
+import { AppError, type FieldProblem } from '@backupx/contracts/errors';
+import type { Clock } from '@backupx/engine/ports/clock';
+import type { Engine } from '@backupx/engine/ports/engine';
+import type { z } from 'zod';
+import type { Db, NodeDirectory } from '../../dispatch/ports.ts';
+import { secretFields } from '../../dispatch/task-answer.ts';
+import { assertSchedule, nextRunAfter } from '../../scheduling/schedule-clock.ts';
+import { storageTargetsStore } from '../../stores/storage-targets.store.ts';
+import { type TaskRow, tasksStore } from '../../stores/tasks.store.ts';
+
+export type TaskInput = z.output<typeof taskInputSchema>;
+
+export interface SaveTaskDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly engine: Pick<Engine, 'parseSettings' | 'manifests'>;
+  readonly nodes: NodeDirectory;
+  readonly box: { seal(text: string): string; open(text: string): string };
+  /** Zone of tasks that name none. */
+  readonly defaultTimezone: () => Promise<string>;
+}
+
+/** Field names of the source driver as the task's flat fields call them. */
+const flatNames: Record<string, string> = { paths: 'sourcePaths', excludePatterns: 'excludePatterns' };
+
+function renameField(problem: FieldProblem): FieldProblem {
+  const [first = '', ...rest] = problem.path.replace(/^config\.?/, '').split('.');
+  const name = flatNames[first] ?? (first === '' ? 'extraConfig' : `extraConfig.${first}`);
+  return { ...problem, path: [name, ...rest].join('.') };
+}
+
+/** Settings of the source driver out of flat fields; a masked secret keeps the stored value. */
+function sourceSettings(deps: SaveTaskDeps, input: TaskInput, stored: Record<string, unknown>) {
+  const known = deps.engine.manifests.sources;
+  if (!known.some((manifest) => manifest.type === input.type)) {
+    const types = known.map((manifest) => manifest.type).join(', ');
+    throw new AppError('SOURCE_TYPE_UNKNOWN', { type: input.type, known: types });
+  }
+  const config: Record<string, unknown> = { ...input.extraConfig };
+  const paths = input.sourcePaths.length > 0 ? input.sourcePaths : input.sourcePath ? [input.sourcePath] : [];
+  if (paths.length > 0) config.paths = paths.map((path) => path.trim());
+  if (input.excludePatterns.length > 0) config.excludePatterns = input.excludePatterns;
+  for (const name of secretFields(known, input.type)) {
+    if (config[name] === MASKED_SECRET) config[name] = stored[name];
+  }
+  try {
+    return deps.engine.parseSettings('source', input.type, config);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'INVALID_INPUT') throw error;
+    throw new AppError('INVALID_INPUT', error.params, { fields: error.fields.map(renameField), cause: error });
+  }
+}
+
+/** Throws INVALID_INPUT for none, STORAGE_TARGET_NOT_FOUND for an unknown one. */
+async function checkedTargets(deps: SaveTaskDeps, input: TaskInput): Promise<number[]> {
+  const primary = input.storageTargetId ? [input.storageTargetId] : [];
+  const ids = [...new Set(input.storageTargetIds.length > 0 ? input.storageTargetIds : primary)];
+  if (ids.length === 0) {
+    const fields = [{ path: 'storageTargetIds', code: 'too_small', message: 'choose at least one storage target' }];
+    throw new AppError('INVALID_INPUT', {}, { fields });
+  }
+  const found = await storageTargetsStore.findMany(deps.db, ids);
+  if (found.length < ids.length) throw new AppError('STORAGE_TARGET_NOT_FOUND');
+  return ids;
+}
+
+async function refuseTakenName(deps: SaveTaskDeps, name: string, ownId: number | null): Promise<void> {
+  const id = await tasksStore.idByName(deps.db, name);
+  if (id !== undefined && id !== ownId) throw new AppError('BACKUP_TASK_NAME_TAKEN', { name });
+}
+
+async function columnsOf(deps: SaveTaskDeps, input: TaskInput, current: TaskRow | null) {
+  const now = deps.clock.now();
+  const node = await deps.nodes.get(input.nodeId === 0 ? deps.nodes.localNodeId : input.nodeId);
+  const schedule = { cronExpr: input.cronExpr, timezone: input.timezone || (await deps.defaultTimezone()) };
+  assertSchedule(schedule, now);
+  const stored =
+    current?.type === input.type ? (JSON.parse(deps.box.open(current.source_sealed)) as Record<string, unknown>) : {};
+  const source = sourceSettings(deps, input, stored);
+  return {
+    name: input.name,
+    type: input.type,
+    enabled: input.enabled ? 1 : 0,
+    cron_expr: input.cronExpr,
+    timezone: input.timezone,
+    node_id: node.id,
+    source_sealed: deps.box.seal(JSON.stringify(source)),
+    compression: input.compression,
+    encrypt: input.encrypt ? 1 : 0,
+    backup_mode: input.backupMode,
+    tags: JSON.stringify([...new Set(input.tags)]),
+    sla_hours_rpo: input.slaHoursRpo,
+    retention_days: input.retentionDays,
+    max_backups: input.maxBackups,
+    keep_daily: input.keepDaily,
+    keep_weekly: input.keepWeekly,
+    keep_monthly: input.keepMonthly,
+    keep_yearly: input.keepYearly,
+    next_run_at: input.enabled ? (nextRunAfter(schedule, now)?.toISOString() ?? null) : null,
+    updated_at: now.toISOString(),
+  } as const;
+}
+
+/** Throws INVALID_INPUT (fields), BACKUP_TASK_NAME_TAKEN, STORAGE_TARGET_NOT_FOUND, NODE_NOT_FOUND, SOURCE_TYPE_UNKNOWN. */
+export async function createTask(deps: SaveTaskDeps, input: TaskInput): Promise<number> {
+  const targetIds = await checkedTargets(deps, input);
+  await refuseTakenName(deps, input.name, null);
+  const columns = await columnsOf(deps, input, null);
+  return await deps.db.transaction().execute(async (trx) => {
+    const row = { ...columns, created_at: columns.updated_at, last_slot_at: null, deleted_at: null };
+    return await tasksStore.insert(trx, row, targetIds);
+  });
+}
+
+/** The same, for a task that exists; a changed schedule starts counting now. */
+export async function updateTask(deps: SaveTaskDeps, id: number, input: TaskInput): Promise<void> {
+  const current = await tasksStore.get(deps.db, id);
+  const targetIds = await checkedTargets(deps, input);
+  await refuseTakenName(deps, input.name, id);
+  const columns = await columnsOf(deps, input, current);
+  await deps.db.transaction().execute(async (trx) => {
+    if (!(await tasksStore.update(trx, id, columns))) throw new AppError('BACKUP_TASK_NOT_FOUND');
+    await tasksStore.replaceTargets(trx, id, targetIds);
+  });
+}
+
+/** `enabled` undefined turns the switch over. */
+export async function toggleTask(deps: SaveTaskDeps, id: number, enabled: boolean | undefined): Promise<void> {
+  const task = await tasksStore.get(deps.db, id);
+  const isEnabled = enabled ?? task.enabled !== 1;
+  const now = deps.clock.now();
+  const schedule = { cronExpr: task.cron_expr, timezone: task.timezone || (await deps.defaultTimezone()) };
+  // Switching on what is on must not skip a slot that is due.
+  if (isEnabled && task.enabled === 1) return;
+  await tasksStore.update(deps.db, id, {
+    enabled: isEnabled ? 1 : 0,
+    next_run_at: isEnabled ? (nextRunAfter(schedule, now)?.toISOString() ?? null) : null,
+    updated_at: now.toISOString(),
+  });
+}
