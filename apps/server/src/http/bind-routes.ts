@@ -107,7 +107,7 @@ function bindRoute(scope: FastifyInstance, route: BoundRoute, options: BindRoute
   const { contract } = route;
   const authenticate = async (request: FastifyRequest) => {
     try {
-      request.actor = contract.access === 'public' ? anonymous : await options.authenticate(request, contract);
+      request.actor = await options.authenticate(request, contract);
     } catch (error) {
       // A known person who may not do this is worth an entry; an unknown caller is not.
       if (request.actor !== anonymous) await writeAudit(options, request, { contract, note: null, error });

@@ -45,3 +45,6 @@ export interface BoundRoute {
 export function bind<R extends RouteContract>(contract: R, handler: Handler<R>): BoundRoute {
   return { contract, handler: handler as unknown as Handler<RouteContract> };
 }
+
+/** Answer of routes that only say that it worked; typed so that `async` does not widen it. */
+export const ok = { status: 'ok' } as const;
