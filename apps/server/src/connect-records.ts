@@ -1,0 +1,163 @@
+/**
+ * Constructs and connects everything a run passes through: reporter, life cycle, job builder, local node, dispatcher,
+ * scheduler, follow-ups, and the routes over them. Two steps, because the fleet stands between: commands end records
+ * (`RunEnds`), and the dispatcher sends commands (`connectRuns`).
+ */
+import type { Clock } from '@backupx/engine/ports/clock';
+import type { Engine } from '@backupx/engine/ports/engine';
+import { type ArtifactJobBuilder, createJobBuilder } from './dispatch/build-job.ts';
+import type { DispatchLog } from './dispatch/dispatch-log.ts';
+import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
+import { createLocalNode, type LocalNode } from './dispatch/local-node.ts';
+import type { CommandQueue, Db, NodeDirectory, RecordLifecycle } from './dispatch/ports.ts';
+import { createRecordLifecycle, type RecordLifecycleDeps } from './dispatch/record-lifecycle.ts';
+import { createRecordReporter, type LiveRecordReporter } from './dispatch/record-reporter.ts';
+import type { EventBus } from './event-bus.ts';
+import { dashboardRoutesOf } from './features/dashboard/dashboard.routes.ts';
+import { recordsRoutes } from './features/records/records.routes.ts';
+import { restoresRoutes } from './features/restores/restores.routes.ts';
+import { tasksRoutes } from './features/tasks/tasks.routes.ts';
+import { createFollowupWorker, type FollowupWorker } from './followups/worker.ts';
+import type { BoundRoute } from './http/route-context.ts';
+import { createDueTasks, type DueTasks } from './scheduling/due-tasks.ts';
+import { openTarget } from './stores/open-target.ts';
+import type { SecretBox } from './stores/secret-box.ts';
+
+export interface RecordEndsDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly bus: EventBus;
+  readonly log: DispatchLog;
+  readonly localNodeId: number;
+  readonly onBackupEnded?: RecordLifecycleDeps['onBackupEnded'];
+  readonly onRestoreEnded?: RecordLifecycleDeps['onRestoreEnded'];
+}
+
+export interface RecordEnds {
+  readonly reporter: LiveRecordReporter;
+  readonly lifecycle: RecordLifecycle;
+  /** Set by the second step; ends before it wait in the table. */
+  onFollowups(wake: () => void): void;
+}
+
+/** First step: how records end and where their logs go. Needs nothing of the fleet. */
+export function connectRecordEnds(deps: RecordEndsDeps): RecordEnds {
+  let wake: () => void = () => undefined;
+  const { db, clock, bus, log } = deps;
+  const onWriteError = (error: unknown) => log.error({ err: error }, 'log and progress could not be written');
+  const reporter = createRecordReporter({ db, clock, bus, onWriteError });
+  const lifecycle = createRecordLifecycle({
+    db,
+    clock,
+    bus,
+    reporter,
+    localNodeId: () => deps.localNodeId,
+    wakeFollowups: () => wake(),
+    ...(deps.onBackupEnded ? { onBackupEnded: deps.onBackupEnded } : {}),
+    ...(deps.onRestoreEnded ? { onRestoreEnded: deps.onRestoreEnded } : {}),
+  });
+  return {
+    reporter,
+    lifecycle,
+    onFollowups(next) {
+      wake = next;
+    },
+  };
+}
+
+export interface RunsDeps extends RecordEndsDeps {
+  readonly ends: RecordEnds;
+  readonly engine: Engine;
+  readonly box: SecretBox;
+  readonly encryptionKey: () => Promise<{ identity: string; recipient: string }>;
+  readonly nodes: NodeDirectory;
+  readonly queue: CommandQueue;
+  /** Ids of all nodes and whether each is online now. */
+  readonly nodeStates: () => Promise<ReadonlyMap<number, boolean>>;
+  /** Zone of tasks that name none. */
+  readonly defaultTimezone: () => Promise<string>;
+  /** Backups and restores the master's own machine runs at once. */
+  readonly maxConcurrent: number;
+}
+
+export interface Runs {
+  readonly dispatcher: Dispatcher;
+  readonly builder: ArtifactJobBuilder;
+  readonly localNode: LocalNode;
+  readonly dueTasks: DueTasks;
+  readonly followups: FollowupWorker;
+  readonly routes: readonly BoundRoute[];
+  /** Ends what the last life left running, then starts the scheduler and the follow-ups. */
+  start(): Promise<void>;
+  /** Starts nothing new, interrupts local runs, writes what is buffered. */
+  stop(graceMs: number): Promise<void>;
+}
+
+function routesOf(deps: RunsDeps, parts: { dispatcher: Dispatcher; builder: ArtifactJobBuilder }): BoundRoute[] {
+  const { db, clock, bus, engine, nodes, box, nodeStates, defaultTimezone } = deps;
+  const { reporter } = deps.ends;
+  const answers = {
+    db,
+    clock,
+    open: (sealed: string) => box.open(sealed),
+    sourceManifests: engine.manifests.sources,
+    localNodeId: () => deps.localNodeId,
+    defaultTimezone,
+  };
+  return [
+    ...tasksRoutes({ ...answers, bus, engine, nodes, box, dispatcher: parts.dispatcher }),
+    ...recordsRoutes({ db, clock, bus, reporter, engine, nodes, ...parts }),
+    ...restoresRoutes({ db, clock, reporter, dispatcher: parts.dispatcher }),
+    ...dashboardRoutesOf({ ...answers, nodeStates }),
+  ];
+}
+
+/** Second step: everything that starts runs, and the routes. */
+export function connectRuns(deps: RunsDeps): Runs {
+  const { db, clock, bus, log, engine, nodes, queue, ends } = deps;
+  const { lifecycle, reporter } = ends;
+  const builder = createJobBuilder({
+    db,
+    nodes,
+    open: (sealed) => deps.box.open(sealed),
+    openTarget: (id) => openTarget(db, deps.box, id),
+    encryptionKeys: {
+      recipients: async () => [(await deps.encryptionKey()).recipient],
+      identities: async () => [(await deps.encryptionKey()).identity],
+    },
+  });
+  const localNode = createLocalNode({
+    engine,
+    builder,
+    lifecycle,
+    reporter,
+    clock,
+    maxConcurrent: deps.maxConcurrent,
+    onLostEnd: (run, error) =>
+      log.error({ err: error, ...run }, 'the end of a run could not be written; the next start repairs it'),
+  });
+  const dispatcher = createDispatcher({ db, clock, bus, nodes, queue, localNode, builder, lifecycle });
+  const dueTasks = createDueTasks({ db, clock, dispatcher, defaultTimezone: deps.defaultTimezone, log });
+  const followups = createFollowupWorker({ db, clock, dispatcher, log });
+  ends.onFollowups(() => followups.wake());
+  return {
+    dispatcher,
+    builder,
+    localNode,
+    dueTasks,
+    followups,
+    routes: routesOf(deps, { dispatcher, builder }),
+    async start() {
+      const count = await lifecycle.interruptLocalRuns();
+      if (count > 0) log.warn({ count }, 'runs of the last life were interrupted');
+      await followups.start();
+      dueTasks.start();
+    },
+    async stop(graceMs) {
+      await dueTasks.stop();
+      await localNode.stop(graceMs);
+      await followups.stop();
+      await reporter.flush();
+    },
+  };
+}
