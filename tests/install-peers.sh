@@ -27,6 +27,7 @@ sqlite3         sqlite3
 mkfs.ext4       e2fsprogs
 mount           mount
 setpriv         util-linux
+openssl         openssl
 '
 
 is_present() {

@@ -78,7 +78,10 @@ class S3Storage implements Storage {
     try {
       await upload({ ...(await this.#connection.open()), ...this.#place(key) }, body, options);
     } catch (error) {
-      throw error instanceof BodyFailure ? error.cause : translate(error, key, options.signal);
+      if (error instanceof BodyFailure) throw error.cause;
+      const appError = translate(error, key, options.signal);
+      // What is written cannot be missing: such an answer comes from something else than the bucket.
+      throw appError.code === 'STORAGE_NOT_FOUND' ? notS3Error(error) : appError;
     }
   }
 
@@ -114,20 +117,13 @@ class S3Storage implements Storage {
     assertStoragePrefix(prefix);
     throwIfCancelled(signal);
     try {
-      const { client, sdk } = await this.#connection.open();
-      let token: string | undefined;
-      do {
-        throwIfCancelled(signal);
-        const input = { Bucket: this.#bucket, Prefix: this.#prefix + prefix, ContinuationToken: token };
-        const page = await client.send(new sdk.ListObjectsV2Command(input), { abortSignal: signal });
-        for (const object of page.Contents ?? []) {
+      for await (const objects of this.#pages(this.#prefix + prefix, signal)) {
+        for (const object of objects) {
           const key = object.Key?.slice(this.#prefix.length) ?? '';
           // Folder markers and other programs' odd names are no objects of ours: no call could reach them.
-          if (!isStorageKey(key)) continue;
-          yield { key, sizeBytes: object.Size ?? 0, modifiedAt: object.LastModified ?? null };
+          if (isStorageKey(key)) yield { key, sizeBytes: object.Size ?? 0, modifiedAt: object.LastModified ?? null };
         }
-        token = page.IsTruncated ? page.NextContinuationToken : undefined;
-      } while (token);
+      }
     } catch (error) {
       throw translate(error, prefix, signal);
     }
@@ -150,6 +146,20 @@ class S3Storage implements Storage {
     return this.#connection.close();
   }
 
+  async *#pages(prefix: string, signal: AbortSignal) {
+    const { client, sdk } = await this.#connection.open();
+    let token: string | undefined;
+    do {
+      throwIfCancelled(signal);
+      const input = { Bucket: this.#bucket, Prefix: prefix, ContinuationToken: token };
+      const page = await client.send(new sdk.ListObjectsV2Command(input), { abortSignal: signal });
+      // A web page that says 200 to everything would otherwise look like an empty bucket.
+      if (page.Name === undefined && page.IsTruncated === undefined) throw notS3Error();
+      yield page.Contents ?? [];
+      token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (token);
+  }
+
   #place(key: string) {
     return { bucket: this.#bucket, objectKey: this.#prefix + key };
   }
@@ -165,6 +175,9 @@ class S3Storage implements Storage {
     }
   }
 }
+
+const notS3Error = (cause?: unknown) =>
+  new AppError('STORAGE_CONFIG', { reason: 'the endpoint does not answer like an S3 server' }, { cause });
 
 /** After a cancel every error is the cancel's doing. */
 function translate(error: unknown, key: string, signal: AbortSignal): AppError {

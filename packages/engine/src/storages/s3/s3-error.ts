@@ -11,6 +11,7 @@ interface SdkError {
 
 const CODES_BY_NAME: Readonly<Record<string, ErrorCode>> = {
   NoSuchKey: 'STORAGE_NOT_FOUND',
+  NoSuchUpload: 'STORAGE_FAILED',
   NoSuchBucket: 'STORAGE_CONFIG',
   InvalidBucketName: 'STORAGE_CONFIG',
   PermanentRedirect: 'STORAGE_CONFIG',

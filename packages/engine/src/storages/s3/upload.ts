@@ -90,7 +90,14 @@ async function* cutIntoParts(
 async function putWhole(target: UploadTarget, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   throwIfCancelled(signal);
   const input = { Bucket: target.bucket, Key: target.objectKey, Body: bytes, ContentLength: bytes.byteLength };
-  await target.client.send(new target.sdk.PutObjectCommand(input), { abortSignal: signal });
+  const answer = await target.client.send(new target.sdk.PutObjectCommand(input), { abortSignal: signal });
+  requireETag(answer.ETag);
+}
+
+/** Every S3 server sends an ETag; something else that says 200 to everything (a proxy, a web page) does not. */
+function requireETag(etag: string | undefined): string {
+  if (!etag) throw new AppError('STORAGE_CONFIG', { reason: 'the endpoint does not answer like an S3 server' });
+  return etag;
 }
 
 async function putInParts(
@@ -174,7 +181,7 @@ class PartSender {
       new sdk.UploadPartCommand({ ...input, Body: bytes, ContentLength: bytes.byteLength }),
       { abortSignal: this.#signal },
     );
-    this.#completed.push({ PartNumber: partNumber, ETag: sent.ETag });
+    this.#completed.push({ PartNumber: partNumber, ETag: requireETag(sent.ETag) });
     this.#spare.push(bytes);
   }
 
