@@ -16,10 +16,11 @@ export interface EventBus {
 
 const RING_SIZE = 1000;
 
-export function createEventBus(): EventBus {
+/** `firstId` differs between starts of the server, so that an id remembered from an earlier one is recognised as old. */
+export function createEventBus(firstId = 1): EventBus {
   const ring: StampedEvent[] = [];
   const listeners = new Set<(event: StampedEvent) => void>();
-  let nextId = 1;
+  let nextId = firstId;
 
   return {
     publish(event) {
