@@ -4,13 +4,15 @@
  * programs read. The runtime's own multi-threaded zstd (`nbWorkers`) is never used: it emits truncated data
  * (nodejs/node#59899).
  */
-import { Readable } from 'node:stream';
+import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { constants, createGunzip, createZstdDecompress, gzip, zstdCompress } from 'node:zlib';
 import { AppError } from '@backupx/contracts/errors';
 import type { Compression } from '@backupx/contracts/jobs';
 import { cancelledError, throwIfCancelled } from '../ports/pull-body.ts';
+import { ByteSource } from './byte-source.ts';
+import { frameBytes, nextFrame } from './zstd-frames.ts';
 
 const gzipBlock = promisify(gzip);
 const zstdBlock = promisify(zstdCompress);
@@ -138,21 +140,49 @@ export async function* decompress(
     return;
   }
   throwIfCancelled(options.signal);
-  const decoder =
-    algorithm === 'gzip'
-      ? createGunzip({ chunkSize: DECODED_CHUNK_BYTES })
-      : createZstdDecompress({ chunkSize: DECODED_CHUNK_BYTES });
-  const feeding = pipeline(Readable.from(body), decoder, { signal: options.signal });
-  // The same failure reaches the reader below through the decoder.
-  feeding.catch(() => {});
+  if (algorithm === 'gzip') yield* decodeWith(createGunzip({ chunkSize: DECODED_CHUNK_BYTES }), body, 'gzip', options);
+  else yield* decompressFrames(body, options);
+}
+
+async function* decompressFrames(
+  body: AsyncIterable<Uint8Array>,
+  options: { readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array> {
+  const source = new ByteSource(body, options.signal);
+  let frames = 0;
+  try {
+    for (let magic = await nextFrame(source); magic; magic = await nextFrame(source)) {
+      frames += 1;
+      const decoder = createZstdDecompress({ chunkSize: DECODED_CHUNK_BYTES });
+      yield* decodeWith(decoder, frameBytes(source, magic), 'zstd', options);
+    }
+    if (frames === 0) throw new AppError('ARTIFACT_DAMAGED', { reason: 'the zstd data ends early' });
+  } finally {
+    await source.close();
+  }
+}
+
+async function* decodeWith(
+  decoder: Transform,
+  body: AsyncIterable<Uint8Array>,
+  algorithm: Compression,
+  options: { readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array> {
+  // What the reader of a destroyed decoder sees may be a mere "premature close"; the pipeline knows the first cause.
+  let failure: unknown = null;
+  const feeding = pipeline(Readable.from(body), decoder, { signal: options.signal }).catch((error: unknown) => {
+    failure = error;
+  });
   try {
     for await (const chunk of decoder) yield chunk as Uint8Array;
     await feeding;
+    if (failure) throw failure;
   } catch (error) {
-    throw decodingError(error, algorithm, options.signal);
+    await feeding;
+    throw decodingError(failure ?? error, algorithm, options.signal);
   } finally {
     decoder.destroy();
-    await feeding.catch(() => {});
+    await feeding;
   }
 }
 
