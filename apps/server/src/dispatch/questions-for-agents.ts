@@ -12,6 +12,7 @@ import {
   testStorageResultSchema,
 } from '@backupx/contracts/jobs';
 import { z } from 'zod';
+import { paramsFromMessage } from './agent-failure.ts';
 import type { ControlJob, NodeState } from './ports.ts';
 
 export interface AgentQuestion {
@@ -70,8 +71,11 @@ const KNOWN_MESSAGES: readonly [RegExp, ErrorCode][] = [
 
 /** The error an agent reported, as one of ours. */
 export function answerError(node: NodeState, job: ControlJob, message: string, code?: string): AppError {
+  if (isErrorCode(code)) {
+    const params = paramsFromMessage(code, message);
+    if (params) return new AppError(code, params);
+  }
   const params = { node: node.name, reason: message, path: job.kind === 'list_directory' ? job.path : '' };
-  if (isErrorCode(code)) return new AppError(code, { ...params, key: '', step: '', what: job.kind, hint: message });
   const known = job.kind === 'list_directory' && KNOWN_MESSAGES.find(([pattern]) => pattern.test(message));
   return known ? new AppError(known[1], params) : new AppError('AGENT_FAILED', params);
 }

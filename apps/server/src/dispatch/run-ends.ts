@@ -3,9 +3,9 @@
  * result of its command. Everything goes through the same record life cycle as runs on the master.
  */
 import type { CommandResultBody } from '@backupx/contracts/agent-protocol';
-import { isErrorCode } from '@backupx/contracts/errors';
 import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
 import { nodesStore } from '../stores/nodes.store.ts';
+import { agentFailure } from './agent-failure.ts';
 import type { Db, RecordLifecycle, RecordOwner, RunFailure } from './ports.ts';
 
 export interface Run {
@@ -74,13 +74,9 @@ export function createRunEnds({ db, records }: { readonly db: Db; readonly recor
         await finish(run, 'interrupted', await agentFailed(nodeId, message));
         return;
       }
-      const failure = await agentFailed(nodeId, body.errorMessage || 'The run failed.');
-      const known = isErrorCode(body.errorCode) ? body.errorCode : null;
-      if (known === 'CANCELLED') {
-        await finish(run, 'cancelled', { ...failure, code: 'CANCELLED' });
-        return;
-      }
-      await finish(run, 'failed', failure);
+      const message = body.errorMessage || 'The run failed.';
+      const failure = agentFailure(await nodeName(nodeId), message, body.errorCode);
+      await finish(run, body.errorCode === 'CANCELLED' ? 'cancelled' : 'failed', failure);
     },
   };
 }

@@ -1,0 +1,76 @@
+/** Everything about nodes on other machines, constructed and connected; `app.ts` calls this once. */
+import type { Clock } from '@backupx/engine/ports/clock';
+import type { EventBus } from '../event-bus.ts';
+import { nodesStore } from '../stores/nodes.store.ts';
+import { type CommandLifecycle, createCommandLifecycle } from './command-lifecycle.ts';
+import type { DispatchLog } from './dispatch-log.ts';
+import { createNodeDirectory } from './node-directory.ts';
+import { createNodeLiveness, type NodeLiveness } from './node-liveness.ts';
+import { createNodeTokens, type NodeTokens } from './node-tokens.ts';
+import { createOpenQuestions } from './open-questions.ts';
+import { createPollBell } from './poll-bell.ts';
+import type { Db, NodeDirectory, RecordLifecycle } from './ports.ts';
+import { createRemoteNodes, type RemoteNodes } from './remote-node.ts';
+import { createRunEnds } from './run-ends.ts';
+
+export interface FleetOptions {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly events: EventBus;
+  readonly log: DispatchLog;
+  readonly records: RecordLifecycle;
+  /** How long a node may be silent before its work counts as lost; default 6 hours. */
+  readonly lostAfterMs?: number;
+}
+
+export interface Fleet {
+  readonly localNodeId: number;
+  readonly directory: NodeDirectory;
+  readonly liveness: NodeLiveness;
+  readonly tokens: NodeTokens;
+  readonly commands: CommandLifecycle;
+  readonly queue: RemoteNodes;
+  /** Ends the polls of a node whose token is not valid any more, and forgets the token. */
+  revoke(nodeId: number): void;
+  /** Reads what earlier lives left and starts the timers. */
+  start(): Promise<void>;
+  /** Completes all waiting polls; call before the HTTP server closes. */
+  releasePolls(): void;
+  /** Stops the timers and writes what is in memory. */
+  stop(): Promise<void>;
+}
+
+/** Creates the local node's row at the first start. */
+export async function createFleet(options: FleetOptions): Promise<Fleet> {
+  const { db, clock, records } = options;
+  const localNodeId = await nodesStore.ensureLocal(db, clock.now().toISOString());
+  const liveness = createNodeLiveness(options);
+  const directory = createNodeDirectory({ db, localNodeId, liveness });
+  const tokens = createNodeTokens(db);
+  const bell = createPollBell();
+  const questions = createOpenQuestions();
+  const ends = createRunEnds({ db, records });
+  const commands = createCommandLifecycle({ ...options, liveness, ends, questions, bell });
+  const queue = createRemoteNodes({ db, clock, directory, lifecycle: commands, questions, bell });
+  return {
+    localNodeId,
+    directory,
+    liveness,
+    tokens,
+    commands,
+    queue,
+    revoke(nodeId) {
+      tokens.invalidate(nodeId);
+      bell.revoke(nodeId);
+    },
+    async start() {
+      await liveness.start();
+      await commands.start();
+    },
+    releasePolls: () => bell.close(),
+    async stop() {
+      commands.stop();
+      await liveness.stop();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** Which record or restore an agent may speak of: its own only. Shared by the routes below `/api/agent`. */
+import { AppError } from '@backupx/contracts/errors';
+import type { CommandLifecycle } from '../../dispatch/command-lifecycle.ts';
+import type { LiveCommand } from '../../dispatch/live-commands.ts';
+import type { Db, RecordOwner } from '../../dispatch/ports.ts';
+import { type RecordRow, recordsStore } from '../../stores/records.store.ts';
+import { type RestoreRecordRow, restoreRecordsStore } from '../../stores/restore-records.store.ts';
+
+/** Log pieces are numbered per run; this many runs are remembered for finding repeated ones. */
+const MAX_REMEMBERED = 5_000;
+
+export interface AgentRuns {
+  /** Throws BACKUP_RECORD_NOT_FOUND, BACKUP_RECORD_FORBIDDEN. */
+  record(nodeId: number, id: number): Promise<RecordRow>;
+  /** Throws RESTORE_RECORD_NOT_FOUND, RESTORE_RECORD_FORBIDDEN. */
+  restore(nodeId: number, id: number): Promise<RestoreRecordRow>;
+  /** The dispatched command of a run; undefined when it has none (any more). */
+  live(nodeId: number, owner: RecordOwner, id: number): LiveCommand | undefined;
+  /** A sign of life of a run: renews its lease. */
+  renew(nodeId: number, owner: RecordOwner, id: number, nowMs: number): LiveCommand | undefined;
+  /** False for a piece of log that was taken before. Unnumbered pieces (agents from the field) are always new. */
+  isNewLog(owner: RecordOwner, id: number, sequence: number | undefined): boolean;
+}
+
+export function createAgentRuns({ db, commands }: { readonly db: Db; readonly commands: CommandLifecycle }): AgentRuns {
+  const lastSequences = new Map<string, number>();
+  return {
+    async record(nodeId, id) {
+      const row = await recordsStore.get(db, id);
+      if (row.node_id !== nodeId) throw new AppError('BACKUP_RECORD_FORBIDDEN');
+      return row;
+    },
+    async restore(nodeId, id) {
+      const row = await restoreRecordsStore.get(db, id);
+      if (row.node_id !== nodeId) throw new AppError('RESTORE_RECORD_FORBIDDEN');
+      return row;
+    },
+    live: (nodeId, owner, id) => commands.liveRun(nodeId, owner, id),
+    renew(nodeId, owner, id, nowMs) {
+      const command = commands.liveRun(nodeId, owner, id);
+      if (!command) return undefined;
+      command.activityMs = nowMs;
+      command.started = true;
+      return command;
+    },
+    isNewLog(owner, id, sequence) {
+      if (sequence === undefined) return true;
+      const key = `${owner}:${id}`;
+      if (sequence <= (lastSequences.get(key) ?? 0)) return false;
+      // Moves the run to the young end of the map, so that the ones long over are forgotten first.
+      lastSequences.delete(key);
+      lastSequences.set(key, sequence);
+      if (lastSequences.size > MAX_REMEMBERED) lastSequences.delete(lastSequences.keys().next().value ?? '');
+      return true;
+    },
+  };
+}

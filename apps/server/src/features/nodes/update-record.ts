@@ -1,0 +1,176 @@
+/**
+ * What an agent reports about a backup. Log and progress go to the reporter, an end goes to the record life cycle: the
+ * same two that serve runs on the master, so retention, notifications and live views make no difference.
+ */
+import { AGENT_PROTOCOL_VERSION, type AgentRecordUpdate } from '@backupx/contracts/agent-protocol';
+import { AppError } from '@backupx/contracts/errors';
+import type { ItemProblem, RunBackupResult, TargetResult } from '@backupx/contracts/jobs';
+import type { Clock } from '@backupx/engine/ports/clock';
+import { agentFailure } from '../../dispatch/agent-failure.ts';
+import type { Db, RecordLifecycle, RecordReporter, RunFailure } from '../../dispatch/ports.ts';
+import type { RecordRow } from '../../stores/records.store.ts';
+import { tasksStore } from '../../stores/tasks.store.ts';
+import type { AgentRuns } from './agent-runs.ts';
+import { checkArtifactKey } from './check-artifact-key.ts';
+
+export interface UpdateDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly runs: AgentRuns;
+  readonly records: RecordLifecycle;
+  readonly reporter: RecordReporter;
+}
+
+export interface AgentCaller {
+  readonly nodeId: number;
+  readonly nodeName: string;
+  readonly protocol: number;
+}
+
+/** Answer of both update routes; `cancel` for agents that know it only. */
+export type UpdateAnswer = { status: 'ok'; cancel?: boolean };
+
+const SHA256_HEX = /^[0-9a-f]{64}$/i;
+
+export async function updateRecord(
+  deps: UpdateDeps,
+  caller: AgentCaller,
+  id: number,
+  update: AgentRecordUpdate,
+): Promise<UpdateAnswer> {
+  const record = await deps.runs.record(caller.nodeId, id);
+  const live = deps.runs.renew(caller.nodeId, 'record', id, deps.clock.now().getTime());
+  const isOpen = record.status === 'running' || record.status === 'interrupted';
+  if (isOpen) {
+    // Checked before anything is written: a refused update leaves no trace and is not half taken.
+    const outcome = await readOutcome(deps, { caller, record, targetIds: live?.targetIds ?? null }, update);
+    if (update.logAppend && deps.runs.isNewLog('record', id, update.logSequence)) {
+      deps.reporter.appendLog('record', id, update.logAppend);
+    }
+    if (update.progress) deps.reporter.progress('record', id, update.progress);
+    else deps.reporter.touch('record', id);
+    if (outcome) {
+      await deps.reporter.flush();
+      await deps.records.finishBackup(id, outcome);
+    }
+  }
+  const wantsStop = record.cancel_requested === 1 || !isOpen || live?.cancelRequested === true;
+  return answerFor(caller, wantsStop && !isFinal(update.status));
+}
+
+export function answerFor(caller: AgentCaller, wantsStop: boolean): UpdateAnswer {
+  return wantsStop && caller.protocol >= AGENT_PROTOCOL_VERSION ? { status: 'ok', cancel: true } : { status: 'ok' };
+}
+
+const isFinal = (status: string | undefined) => status === 'success' || status === 'failed';
+
+interface Report {
+  readonly caller: AgentCaller;
+  readonly record: RecordRow;
+  /** Targets of the specification that was handed out; null: not known any more. */
+  readonly targetIds: readonly number[] | null;
+}
+
+type Outcome = Parameters<RecordLifecycle['finishBackup']>[1];
+
+/** The end an update reports, checked; null when it reports none. Throws INVALID_INPUT and the errors of the key check. */
+async function readOutcome(deps: UpdateDeps, report: Report, update: AgentRecordUpdate): Promise<Outcome | null> {
+  if (update.status === 'success') {
+    const result = await readResult(deps, report, update);
+    return { status: result.status, result };
+  }
+  if (update.status !== 'failed') return null;
+  const status = update.outcome === 'cancelled' || update.outcome === 'interrupted' ? update.outcome : 'failed';
+  return {
+    status,
+    failure: failureFor(report.caller, update),
+    targets: await readTargets(deps, report, update),
+    problems: update.problems ?? [],
+  };
+}
+
+/** Keeps the agent's code where our catalogue has it, so that the reader gets a hint in his language. */
+export function failureFor(caller: AgentCaller, update: { errorMessage?: string; errorCode?: string }): RunFailure {
+  const message = update.errorMessage || 'The agent reported a failure without a reason.';
+  return agentFailure(caller.nodeName, message, update.errorCode);
+}
+
+/** Name, size and checksum of the artifact. Agents from the field may leave size and checksum out. */
+function readArtifact({ caller, record }: Report, update: AgentRecordUpdate) {
+  const storagePath = update.storagePath ?? '';
+  const checksum = (update.checksum ?? '').trim().toLowerCase();
+  const fileSize = update.fileSize ?? 0;
+  refuseUnless(storagePath !== '', 'storagePath', 'a success must name its artifact');
+  checkArtifactKey(record, storagePath, caller.protocol);
+  refuseUnless(checksum === '' || SHA256_HEX.test(checksum), 'checksum', 'not a SHA-256 in hex');
+  const fileName = update.fileName || storagePath.slice(storagePath.lastIndexOf('/') + 1);
+  refuseUnless(!/[/\\]/.test(fileName), 'fileName', 'not a file name');
+  if (caller.protocol >= AGENT_PROTOCOL_VERSION) {
+    refuseUnless(checksum !== '', 'checksum', 'missing');
+    refuseUnless(fileSize > 0, 'fileSize', 'missing');
+  }
+  const contentsPath = update.contentsPath ?? '';
+  if (contentsPath !== '') checkArtifactKey(record, contentsPath, caller.protocol);
+  return { fileName, storagePath, contentsPath, fileSize, checksum };
+}
+
+async function readResult(deps: UpdateDeps, report: Report, update: AgentRecordUpdate): Promise<RunBackupResult> {
+  const artifact = readArtifact(report, update);
+  const targets = await readTargets(deps, report, update);
+  const problems = update.problems ?? uploadProblems(targets);
+  const isWarning = update.outcome === 'warning' || targets.some((target) => target.status === 'failed');
+  return {
+    status: isWarning ? 'warning' : 'success',
+    ...artifact,
+    sourceBytes: update.sourceBytes ?? 0,
+    itemCount: update.itemCount ?? 0,
+    targets,
+    problems,
+    problemCount: update.problemCount ?? problems.length,
+  };
+}
+
+/** Old agents list failed uploads as results only. */
+function uploadProblems(targets: readonly TargetResult[]): ItemProblem[] {
+  return targets
+    .filter((target) => target.status === 'failed')
+    .map((target) => ({ path: target.targetName, code: 'upload_failed', message: target.error ?? '' }));
+}
+
+async function readTargets(deps: UpdateDeps, report: Report, update: AgentRecordUpdate): Promise<TargetResult[]> {
+  const { caller, record } = report;
+  const targets = update.targets ?? fieldTargets(update);
+  if (targets.length === 0) return [];
+  const allowed = report.targetIds ?? (await targetIdsOf(deps.db, record.task_id));
+  for (const target of targets) {
+    if (!allowed.includes(target.targetId)) throw new AppError('BACKUP_RECORD_FORBIDDEN');
+    if (target.storagePath) checkArtifactKey(record, target.storagePath, caller.protocol);
+  }
+  return targets;
+}
+
+async function targetIdsOf(db: Db, taskId: number): Promise<number[]> {
+  const rows = (await tasksStore.targetsOf(db, [taskId])).get(taskId) ?? [];
+  return rows.map((row) => row.storage_target_id);
+}
+
+/** Upload results in the words of agents in the field. The simplest ones send a target id only. */
+function fieldTargets(update: AgentRecordUpdate): TargetResult[] {
+  const results = update.storageUploadResults ?? [];
+  if (results.length === 0 && update.storageTargetId && update.status === 'success') {
+    const { storageTargetId, storagePath, fileSize } = update;
+    return [{ targetId: storageTargetId, targetName: '', status: 'success', storagePath, fileSize }];
+  }
+  return results.map((result) => ({
+    targetId: result.storageTargetId,
+    targetName: result.storageTargetName,
+    status: result.status === 'success' ? 'success' : 'failed',
+    ...(result.storagePath ? { storagePath: result.storagePath } : {}),
+    ...(result.fileSize ? { fileSize: result.fileSize } : {}),
+    ...(result.error ? { error: result.error } : {}),
+  }));
+}
+
+function refuseUnless(holds: boolean, path: string, message: string): void {
+  if (!holds) throw new AppError('INVALID_INPUT', {}, { fields: [{ path, code: 'invalid', message }] });
+}

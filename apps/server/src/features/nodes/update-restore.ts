@@ -1,0 +1,52 @@
+import type { AgentRestoreUpdate } from '@backupx/contracts/agent-protocol';
+import type { RecordLifecycle } from '../../dispatch/ports.ts';
+import { type AgentCaller, answerFor, failureFor, type UpdateAnswer, type UpdateDeps } from './update-record.ts';
+
+type Outcome = Parameters<RecordLifecycle['finishRestore']>[1];
+
+/** What an agent reports about a restore; the same promises as for backups. */
+export async function updateRestore(
+  deps: UpdateDeps,
+  caller: AgentCaller,
+  id: number,
+  update: AgentRestoreUpdate,
+): Promise<UpdateAnswer> {
+  const restore = await deps.runs.restore(caller.nodeId, id);
+  const live = deps.runs.renew(caller.nodeId, 'restore', id, deps.clock.now().getTime());
+  const isOpen = restore.status === 'running' || restore.status === 'interrupted';
+  const outcome = outcomeOf(caller, update);
+  if (isOpen) {
+    if (update.logAppend && deps.runs.isNewLog('restore', id, update.logSequence)) {
+      deps.reporter.appendLog('restore', id, update.logAppend);
+    }
+    if (update.progress) deps.reporter.progress('restore', id, update.progress);
+    else deps.reporter.touch('restore', id);
+    if (outcome) {
+      await deps.reporter.flush();
+      await deps.records.finishRestore(id, outcome);
+    }
+  }
+  const wantsStop = restore.cancel_requested === 1 || !isOpen || live?.cancelRequested === true;
+  return answerFor(caller, wantsStop && outcome === null);
+}
+
+function outcomeOf(caller: AgentCaller, update: AgentRestoreUpdate): Outcome | null {
+  const problems = update.problems ?? [];
+  if (update.status === 'success') {
+    const status = update.outcome === 'warning' ? 'warning' : 'success';
+    return {
+      status,
+      result: {
+        status,
+        itemsWritten: update.itemsWritten ?? 0,
+        bytesWritten: update.bytesWritten ?? 0,
+        itemsSkipped: update.itemsSkipped ?? 0,
+        problems,
+        problemCount: update.problemCount ?? problems.length,
+      },
+    };
+  }
+  if (update.status !== 'failed') return null;
+  const status = update.outcome === 'cancelled' || update.outcome === 'interrupted' ? update.outcome : 'failed';
+  return { status, failure: failureFor(caller, update), problems };
+}
