@@ -1,8 +1,10 @@
 /** The S3 storage against a real server: the conformance suite, wrong settings, broken networks, crashes. */
 
-import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { storageConformance } from '@backupx/engine/testing/storage-conformance';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { S3Connection } from '../../packages/engine/src/storages/s3/connection.ts';
+import { sweepUploads } from '../../packages/engine/src/storages/s3/sweep-uploads.ts';
 import { s3 } from '../../packages/engine/src/storages/s3.ts';
 import { type RadosGateway, startRadosGateway } from '../servers/radosgw.ts';
 import { type StallingProxy, startStallingProxy } from '../servers/stalling-proxy.ts';
@@ -159,6 +161,22 @@ describe('s3 when things end early', () => {
     await expect(storageAt().put('early', body(), { signal: abort.signal })).rejects.toThrow();
     expect(await pendingUploads()).toBe(0);
     await expect(storageAt().stat('early', signal)).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+  });
+
+  it('clears up what a killed writer left, but nothing young and nothing of others', async () => {
+    const connection = new S3Connection({ ...server, region: 'us-east-1', forcePathStyle: true });
+    const opened = await connection.open();
+    for (const Key of ['own/tasks/crashed', 'others/upload']) {
+      await opened.client.send(new CreateMultipartUploadCommand({ Bucket: server.bucket, Key }));
+    }
+    const sweep = { ...opened, bucket: server.bucket, prefix: 'own/tasks/' };
+    await storageAt().put('tasks/young', megabytes(1), { signal });
+    expect(await pendingUploads()).toBe(2);
+    await sweepUploads({ ...sweep, startedBefore: new Date(Date.now() + 60_000) });
+    expect(await pendingUploads()).toBe(1);
+    await sweepUploads({ ...sweep, prefix: 'others/', startedBefore: new Date(Date.now() + 60_000) });
+    expect(await pendingUploads()).toBe(0);
+    await connection.close();
   });
 
   it('fails cleanly within a minute when the server dies midway', async () => {

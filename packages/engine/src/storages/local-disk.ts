@@ -88,14 +88,13 @@ class LocalDiskStorage implements Storage {
       for (let at = range?.start ?? 0; at < end; ) {
         throwIfCancelled(signal);
         const chunk = Buffer.allocUnsafeSlow(Math.min(READ_CHUNK_BYTES, end - at));
-        const { bytesRead } = await file.read(chunk, 0, chunk.length, at).catch((error) => {
-          throw diskError(error, key);
-        });
-        if (bytesRead === 0)
-          throw new AppError('STORAGE_FAILED', { reason: `${key} became shorter while it was read` });
+        const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+        if (bytesRead === 0) throw new AppError('STORAGE_FAILED', { reason: `${key} shrank while it was read` });
         at += bytesRead;
         yield chunk.subarray(0, bytesRead);
       }
+    } catch (error) {
+      throw diskError(error, key);
     } finally {
       await file.close().catch(() => {});
     }

@@ -5,13 +5,18 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import { z } from 'zod';
+import { systemClock } from '../ports/clock.ts';
 import { BodyFailure, cancelledError, throwIfCancelled } from '../ports/pull-body.ts';
 import { defineStorage, type PutOptions, type Storage, type StoredObject } from '../ports/storage.ts';
 import { assertStorageKey, assertStoragePrefix, isStorageKey } from '../ports/storage-key.ts';
 import { S3Connection, type S3Settings } from './s3/connection.ts';
 import { readResuming } from './s3/resuming-read.ts';
 import { s3Error, s3ErrorStatus } from './s3/s3-error.ts';
+import { sweepUploads } from './s3/sweep-uploads.ts';
 import { upload } from './s3/upload.ts';
+
+/** No upload takes a week; one this old was left by a crash. */
+const STALE_UPLOAD_MS = 7 * 24 * 3600 * 1000;
 
 const isPrefix = (prefix: string): boolean => trimSlashes(prefix) === '' || isStorageKey(trimSlashes(prefix));
 
@@ -64,6 +69,7 @@ class S3Storage implements Storage {
   /** Empty, or ends with a slash. */
   readonly #prefix: string;
   readonly #connection: S3Connection;
+  #hasSwept = false;
 
   constructor(settings: S3Settings) {
     this.#bucket = settings.bucket;
@@ -76,7 +82,9 @@ class S3Storage implements Storage {
     assertStorageKey(key);
     throwIfCancelled(options.signal);
     try {
-      await upload({ ...(await this.#connection.open()), ...this.#place(key) }, body, options);
+      const opened = await this.#connection.open();
+      await this.#sweepOnce(key);
+      await upload({ ...opened, ...this.#place(key) }, body, options);
     } catch (error) {
       if (error instanceof BodyFailure) throw error.cause;
       const appError = translate(error, key, options.signal);
@@ -144,6 +152,15 @@ class S3Storage implements Storage {
 
   close(): Promise<void> {
     return this.#connection.close();
+  }
+
+  /** Clears up after crashed writers, below the first folder of our keys: nothing else in the bucket is surely ours. */
+  async #sweepOnce(key: string): Promise<void> {
+    const prefix = this.#prefix + key.slice(0, key.indexOf('/') + 1);
+    if (this.#hasSwept || prefix === '') return;
+    this.#hasSwept = true;
+    const startedBefore = new Date(systemClock.now().getTime() - STALE_UPLOAD_MS);
+    await sweepUploads({ ...(await this.#connection.open()), bucket: this.#bucket, prefix, startedBefore });
   }
 
   async *#pages(prefix: string, signal: AbortSignal) {
