@@ -93,15 +93,7 @@ export function openLogSpool(path: string, limits: LogSpoolLimits = defaultLimit
       memoryBytes += Buffer.byteLength(marker);
       droppedLines = 0;
     }
-    if (memory.length === 0) return null;
-    let sizeBytes = 0;
-    let lines = 0;
-    for (const line of memory) {
-      if (lines > 0 && sizeBytes + Buffer.byteLength(line) > pieceBytes) break;
-      sizeBytes += Buffer.byteLength(line);
-      lines += 1;
-    }
-    return { from: 'memory', text: memory.slice(0, lines).join(''), sizeBytes, lines };
+    return memory.length === 0 ? null : firstLines(memory);
   }
 
   function dropFile(): void {
@@ -148,6 +140,19 @@ export function openLogSpool(path: string, limits: LogSpoolLimits = defaultLimit
       rmSync(offsetPath, { force: true });
     },
   };
+}
+
+/** As many lines as fit into a piece, at least one. */
+function firstLines(memory: readonly string[]): Piece {
+  let sizeBytes = 0;
+  let lines = 0;
+  for (const line of memory) {
+    const lineBytes = Buffer.byteLength(line);
+    if (lines > 0 && sizeBytes + lineBytes > pieceBytes) break;
+    sizeBytes += lineBytes;
+    lines += 1;
+  }
+  return { from: 'memory', text: memory.slice(0, lines).join(''), sizeBytes, lines };
 }
 
 function sizeOf(path: string): number {

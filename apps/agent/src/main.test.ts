@@ -203,6 +203,19 @@ describe('backup', () => {
     expect(closing()[0]?.body).toMatchObject({ status: 'failed', outcome: 'cancelled', errorCode: 'CANCELLED' });
   });
 
+  test('a queued backup can be cancelled while another runs', async () => {
+    const engine = backup(hangingBackup().run);
+    await start(engine);
+    giveBackup(5, 31);
+    giveBackup(6, 32);
+    await until(() => expect(master.to('/api/agent/heartbeat').at(-1)?.body.activeCommandIds).toEqual([5, 6]));
+    master.cancelCommandIds = [6];
+    await until(() => expect(results(6)).toHaveLength(1));
+    expect(closing(32)[0]?.body).toMatchObject({ outcome: 'cancelled' });
+    expect(results(5)).toHaveLength(0);
+    expect(engine.jobs).toHaveLength(1);
+  });
+
   test('is not slowed by a master that takes requests and answers none', async () => {
     let tookMs = 0;
     const engine = backup(async (_job, { reporter }) => {

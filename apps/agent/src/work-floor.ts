@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import type { AgentCommand } from '@backupx/contracts/agent-protocol';
 import { restoreRecordPayloadSchema, runTaskPayloadSchema } from '@backupx/contracts/agent-protocol';
 import { AppError } from '@backupx/contracts/errors';
-import { type FinishedEntry, isFinished, type JournalEntry } from './journal.ts';
+import { type ActiveRun, createActiveRun, journalIfPossible, runToEnd } from './active-run.ts';
+import { isFinished, type JournalEntry } from './journal.ts';
 import { createLane } from './lane.ts';
 import { openLogSpool } from './log-spool.ts';
 import { createRemoteReporter } from './remote-reporter.ts';
 import { type DeliveryContext, deliverRun } from './result-delivery.ts';
-import { failureOutcome, interruptedOutcome, type RunOutcome, type StopReason } from './run-outcome.ts';
+import { interruptedOutcome, type StopReason } from './run-outcome.ts';
 import { runWork, type WorkContext } from './run-work.ts';
 
 export interface WorkFloorOptions extends WorkContext, Omit<DeliveryContext, 'signal'> {
@@ -37,18 +38,8 @@ export interface WorkFloor {
   stopDelivering(): void;
 }
 
-interface ActiveRun {
-  readonly controller: AbortController;
-  /** Aborted when nobody waits for the engine any longer. */
-  readonly abandoned: AbortController;
-  stopReason: StopReason | null;
-  /** Undefined once the result is journaled. */
-  running: Promise<void> | undefined;
-  delivered: Promise<void>;
-}
-
 export function createWorkFloor(options: WorkFloorOptions): WorkFloor {
-  const { journal, logger, clock } = options;
+  const { journal, logger } = options;
   const lane = createLane(options.maxConcurrent);
   const active = new Map<number, ActiveRun>();
   const deliveries = new AbortController();
@@ -63,13 +54,7 @@ export function createWorkFloor(options: WorkFloorOptions): WorkFloor {
   }
 
   function start(entry: JournalEntry): void {
-    const run: ActiveRun = {
-      controller: new AbortController(),
-      abandoned: new AbortController(),
-      stopReason: null,
-      running: undefined,
-      delivered: Promise.resolve(),
-    };
+    const run = createActiveRun();
     active.set(entry.commandId, run);
     const spool = openLogSpool(join(options.spoolDir, `${entry.owner.kind}-${entry.owner.id}.log`));
     const reporter = createRemoteReporter({
@@ -81,9 +66,9 @@ export function createWorkFloor(options: WorkFloorOptions): WorkFloor {
     });
     const finished = isFinished(entry)
       ? reporter.stop().then(() => entry)
-      : runToEnd(entry, run, () => runWork(options, entry, { reporter, signal: run.controller.signal })).finally(() =>
-          reporter.stop(),
-        );
+      : runToEnd({ ...options, lane }, { entry, run }, () =>
+          runWork(options, entry, { reporter, signal: run.controller.signal }),
+        ).finally(() => reporter.stop());
     run.running = finished.then(() => {
       run.running = undefined;
     });
@@ -91,39 +76,6 @@ export function createWorkFloor(options: WorkFloorOptions): WorkFloor {
       .then((done) => deliverRun(delivery, done, { reporter, spool }))
       .catch((error) => logger.error({ err: error, commandId: entry.commandId }, 'delivering a result failed'))
       .finally(() => active.delete(entry.commandId));
-  }
-
-  /** Waits for a place in the lane, runs, journals the end. Never rejects. */
-  async function runToEnd(
-    entry: JournalEntry,
-    run: ActiveRun,
-    work: () => Promise<RunOutcome>,
-  ): Promise<FinishedEntry> {
-    const { signal } = run.controller;
-    let outcome: RunOutcome;
-    const startedMs = clock.monotonicMs();
-    try {
-      outcome = await lane.run(async () => {
-        signal.throwIfAborted();
-        journal.write({ ...entry, state: 'running' });
-        logger.info({ commandId: entry.commandId, owner: entry.owner }, `${entry.type} started`);
-        return unlessAbandoned(work(), run.abandoned.signal);
-      });
-    } catch (error) {
-      if (!run.stopReason) logger.error({ err: error, commandId: entry.commandId }, `${entry.type} failed`);
-      outcome = failureOutcome(error, run.stopReason);
-    }
-    const seconds = Math.round((clock.monotonicMs() - startedMs) / 1000);
-    const ended = outcome.update.outcome ?? outcome.update.status;
-    logger.info({ commandId: entry.commandId, outcome: ended, seconds }, `${entry.type} ended: ${ended}`);
-    const finished: FinishedEntry = { ...entry, ...outcome, state: 'finished' };
-    try {
-      journal.write(finished);
-    } catch (error) {
-      // Without room on the disk the result still goes out now; only a restart in between would lose it.
-      logger.error({ err: error, commandId: entry.commandId }, 'the result could not be journaled');
-    }
-    return finished;
   }
 
   return {
@@ -135,13 +87,13 @@ export function createWorkFloor(options: WorkFloorOptions): WorkFloor {
     },
     resume() {
       for (const entry of journal.readAll()) {
-        const again = { ...entry, restarts: entry.restarts + 1 };
-        if (entry.state === 'running') Object.assign(again, interruptedOutcome(), { state: 'finished' });
         logger.info(
           { commandId: entry.commandId, found: entry.state },
-          `command ${entry.commandId} found in the journal`,
+          `command ${entry.commandId} was left unfinished`,
         );
-        journal.write(again);
+        const again = { ...entry, restarts: entry.restarts + 1 };
+        if (entry.state === 'running') Object.assign(again, interruptedOutcome(), { state: 'finished' });
+        journalIfPossible(options, again);
         start(again);
       }
     },
@@ -177,12 +129,4 @@ function newEntry(command: AgentCommand): JournalEntry {
   }
   const payload = restoreRecordPayloadSchema.parse(command.payload);
   return { ...rest, type: 'restore_record', payload, owner: { kind: 'restore', id: payload.restoreRecordId } };
-}
-
-/** Settles like `work`, or rejects when `abandoned` is aborted first. */
-function unlessAbandoned<T>(work: Promise<T>, abandoned: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    work.then(resolve, reject);
-    abandoned.addEventListener('abort', () => reject(abandoned.reason), { once: true });
-  });
 }
