@@ -3,6 +3,7 @@ import compress from '@fastify/compress';
 import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { sendError } from './error-response.ts';
 import { installEventStreams } from './event-stream.ts';
 
 export interface ServerOptions {
@@ -37,6 +38,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     routerOptions: { maxParamLength: 500 },
     requestIdHeader: false,
     genReqId: () => crypto.randomUUID(),
+    // Addresses that cannot even be decoded never reach the error handler.
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply),
   });
   installEventStreams(fastify);
   fastify.addHook('onRequest', async (request, reply) => {

@@ -64,7 +64,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const retryAfter = failure.params.retryAfterSeconds;
   if (failure.code === 'RATE_LIMITED' && retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   // The rest of a refused upload would otherwise be read to its end.
-  if (request.routeOptions.config?.rawBody) reply.header('connection', 'close');
+  if (request.routeOptions?.config?.rawBody) reply.header('connection', 'close');
   return reply
     .code(failure.status)
     .type('application/json; charset=utf-8')
