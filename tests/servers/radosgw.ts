@@ -11,7 +11,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { S3Connection } from '../../packages/engine/src/storages/s3/connection.ts';
 
 const run = promisify(execFile);
 const START_LIMIT_MS = 90_000;
@@ -195,13 +195,13 @@ async function createBucket(at: {
   accessKeyId: string;
   secretAccessKey: string;
 }): Promise<void> {
-  const client = new S3Client({ endpoint: at.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: at });
+  const connection = new S3Connection({ ...at, region: 'us-east-1', forcePathStyle: true });
   try {
-    await client.send(new CreateBucketCommand({ Bucket: at.bucket }), {
-      abortSignal: AbortSignal.timeout(STEP_LIMIT_MS),
-    });
+    const { client, sdk } = await connection.open();
+    const abortSignal = AbortSignal.timeout(STEP_LIMIT_MS);
+    await client.send(new sdk.CreateBucketCommand({ Bucket: at.bucket }), { abortSignal });
   } finally {
-    client.destroy();
+    await connection.close();
   }
 }
 

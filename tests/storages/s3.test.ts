@@ -1,6 +1,5 @@
 /** The S3 storage against a real server: the conformance suite, wrong settings, broken networks, crashes. */
 
-import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { storageConformance } from '@backupx/engine/testing/storage-conformance';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { S3Connection } from '../../packages/engine/src/storages/s3/connection.ts';
@@ -37,15 +36,14 @@ async function* megabytes(count: number) {
   for (let i = 0; i < count; i++) yield Buffer.alloc(MIB, i);
 }
 
+/** A client of the server, for what the storage itself cannot do. */
+const connect = () => new S3Connection({ ...server, region: 'us-east-1', forcePathStyle: true });
+
 async function pendingUploads(): Promise<number> {
-  const client = new S3Client({
-    endpoint: server.endpoint,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: server,
-  });
-  const answer = await client.send(new ListMultipartUploadsCommand({ Bucket: server.bucket }));
-  client.destroy();
+  const connection = connect();
+  const { client, sdk } = await connection.open();
+  const answer = await client.send(new sdk.ListMultipartUploadsCommand({ Bucket: server.bucket }));
+  await connection.close();
   return answer.Uploads?.length ?? 0;
 }
 
@@ -164,10 +162,10 @@ describe('s3 when things end early', () => {
   });
 
   it('clears up what a killed writer left, but nothing young and nothing of others', async () => {
-    const connection = new S3Connection({ ...server, region: 'us-east-1', forcePathStyle: true });
+    const connection = connect();
     const opened = await connection.open();
     for (const Key of ['own/tasks/crashed', 'others/upload']) {
-      await opened.client.send(new CreateMultipartUploadCommand({ Bucket: server.bucket, Key }));
+      await opened.client.send(new opened.sdk.CreateMultipartUploadCommand({ Bucket: server.bucket, Key }));
     }
     const sweep = { ...opened, bucket: server.bucket, prefix: 'own/tasks/' };
     await storageAt().put('tasks/young', megabytes(1), { signal });

@@ -2,11 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { createMemoryStorage } from './memory-storage.ts';
 import { storageConformance } from './storage-conformance.ts';
 
-storageConformance('memory', async () => ({
-  storage: createMemoryStorage(),
-  isInMemory: true,
-  cleanup: async () => {},
-}));
+storageConformance(
+  'memory',
+  async () => ({
+    storage: createMemoryStorage(),
+    cleanup: async () => {},
+  }),
+  { isInMemory: true },
+);
 
 describe('createMemoryStorage', () => {
   const signal = new AbortController().signal;

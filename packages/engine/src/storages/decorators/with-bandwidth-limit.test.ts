@@ -6,11 +6,14 @@ import { storageConformance } from '../../testing/storage-conformance.ts';
 import { withBandwidthLimit } from './with-bandwidth-limit.ts';
 import { withRetry } from './with-retry.ts';
 
-storageConformance('with-bandwidth-limit', async () => ({
-  storage: withBandwidthLimit(createMemoryStorage(), 4e9),
-  isInMemory: true,
-  cleanup: async () => {},
-}));
+storageConformance(
+  'with-bandwidth-limit',
+  async () => ({
+    storage: withBandwidthLimit(createMemoryStorage(), 4e9),
+    cleanup: async () => {},
+  }),
+  { isInMemory: true },
+);
 
 describe('withBandwidthLimit', () => {
   const signal = new AbortController().signal;

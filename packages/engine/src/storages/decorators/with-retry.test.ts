@@ -6,11 +6,14 @@ import { createMemoryStorage } from '../../testing/memory-storage.ts';
 import { storageConformance } from '../../testing/storage-conformance.ts';
 import { withRetry } from './with-retry.ts';
 
-storageConformance('with-retry', async () => ({
-  storage: withRetry(createMemoryStorage(), { attempts: 3 }),
-  isInMemory: true,
-  cleanup: async () => {},
-}));
+storageConformance(
+  'with-retry',
+  async () => ({
+    storage: withRetry(createMemoryStorage(), { attempts: 3 }),
+    cleanup: async () => {},
+  }),
+  { isInMemory: true },
+);
 
 describe('withRetry', () => {
   const signal = new AbortController().signal;
