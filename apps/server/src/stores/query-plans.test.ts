@@ -1,0 +1,53 @@
+/** The queries that run all the time, or over tables that grow without end, must use an index. */
+import type { Compilable, Kysely } from 'kysely';
+import { CompiledQuery } from 'kysely';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { OpenDatabase } from '../database/open-database.ts';
+import type { Tables } from '../database/tables.ts';
+import { createTestDatabase } from '../database/test-database.ts';
+import { nextQuery } from './followups.store.ts';
+import { piecesQuery } from './record-logs.store.ts';
+import { recordIdsQuery } from './records.store.ts';
+import { dueQuery } from './tasks.store.ts';
+
+let database: OpenDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.close());
+
+async function planOf(query: Compilable): Promise<string> {
+  const { sql, parameters } = query.compile();
+  const explain = CompiledQuery.raw(`explain query plan ${sql}`, [...parameters]);
+  const { rows } = await database.db.executeQuery<{ detail: string }>(explain);
+  return rows.map((row) => row.detail).join('\n');
+}
+
+const now = '2026-01-01T00:00:00.000Z';
+const newest = (db: Kysely<Tables>, filter: Parameters<typeof recordIdsQuery>[1]) =>
+  recordIdsQuery(db, filter).orderBy('records.id', 'desc').limit(50);
+
+it.each<[name: string, index: string, query: (db: Kysely<Tables>) => Compilable]>([
+  ['due tasks', 'tasks_next_run', (db) => dueQuery(db, now, 100)],
+  ['next follow-up', 'followups_queue', (db) => nextQuery(db, now)],
+  ['log pieces', 'record_logs_owner', (db) => piecesQuery(db, 'record', 1, { afterId: 5, limit: 100 })],
+  ['records of a task', 'records_task', (db) => newest(db, { taskId: 1 })],
+  ['records of a node', 'records_node', (db) => newest(db, { nodeId: 1 })],
+  ['records of a status', 'records_status', (db) => newest(db, { status: 'failed' })],
+  ['records from a cursor', 'INTEGER PRIMARY KEY', (db) => newest(db, {}).where('records.id', '<', 900)],
+  [
+    'the run that holds a task',
+    'records_one_running',
+    (db) => db.selectFrom('records').select('id').where('task_id', '=', 1).where('status', '=', 'running'),
+  ],
+])('%s: %s', async (_name, index, query) => {
+  const plan = await planOf(query(database.db));
+  expect(plan).toContain(index);
+  expect(plan).not.toMatch(/^SCAN /m);
+});
+
+it('pages of records need no sorting', async () => {
+  for (const filter of [{ taskId: 1 }, { nodeId: 1 }, { status: 'failed' }, {}]) {
+    expect(await planOf(newest(database.db, filter))).not.toContain('TEMP B-TREE');
+  }
+});
