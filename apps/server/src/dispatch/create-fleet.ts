@@ -18,6 +18,7 @@ export interface FleetOptions {
   readonly clock: Clock;
   readonly events: EventBus;
   readonly log: DispatchLog;
+  readonly localNodeId: number;
   readonly records: RecordLifecycle;
   /** How long a node may be silent before its work counts as lost; default 6 hours. */
   readonly lostAfterMs?: number;
@@ -32,6 +33,8 @@ export interface Fleet {
   readonly queue: RemoteNodes;
   /** Ends the polls of a node whose token is not valid any more, and forgets the token. */
   revoke(nodeId: number): void;
+  /** Every node and whether it is online now. */
+  nodeStates(): Promise<ReadonlyMap<number, boolean>>;
   /** Reads what earlier lives left and starts the timers. */
   start(): Promise<void>;
   /** Completes all waiting polls; call before the HTTP server closes. */
@@ -40,10 +43,9 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-/** Creates the local node's row at the first start. */
-export async function createFleet(options: FleetOptions): Promise<Fleet> {
-  const { db, clock, records } = options;
-  const localNodeId = await nodesStore.ensureLocal(db, clock.now().toISOString());
+/** Constructs only; nothing runs before `start`. */
+export function createFleet(options: FleetOptions): Fleet {
+  const { db, clock, records, localNodeId } = options;
   const liveness = createNodeLiveness(options);
   const directory = createNodeDirectory({ db, localNodeId, liveness });
   const tokens = createNodeTokens(db);
@@ -62,6 +64,10 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
     revoke(nodeId) {
       tokens.invalidate(nodeId);
       bell.revoke(nodeId);
+    },
+    async nodeStates() {
+      const { items } = await nodesStore.list(db, {}, { limit: null, offset: 0 });
+      return new Map(items.map((row) => [row.id, row.is_local === 1 || liveness.isOnline(row.id)]));
     },
     async start() {
       await liveness.start();
