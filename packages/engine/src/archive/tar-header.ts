@@ -185,17 +185,26 @@ export function writeUstar(
   putChecksum(block, at);
 }
 
+/** Headers of `x` members by data size: nearly all of them hold one time stamp and are the same. */
+const paxHeaders = new Map<number, Buffer>();
+const MAX_CACHED_PAX_BYTES = 1024;
+
 /** Writes the header of an `x` member of `dataBytes`. */
 export function writePaxHeader(block: Buffer, at: number, dataBytes: number): void {
-  block.set(TEMPLATE, at);
-  block.write('PaxHeaders/x', at, 'latin1');
-  putOctal(block, at, FIELDS.mode, 0o644);
-  putOctal(block, at, FIELDS.uid, 0);
-  putOctal(block, at, FIELDS.gid, 0);
-  putOctal(block, at, FIELDS.size, dataBytes);
-  putOctal(block, at, FIELDS.mtime, 0);
-  block[at + FIELDS.type.at] = TYPE_FLAGS.pax.charCodeAt(0);
-  putChecksum(block, at);
+  let header = paxHeaders.get(dataBytes);
+  if (!header) {
+    header = Buffer.from(TEMPLATE);
+    header.write('PaxHeaders/x', 0, 'latin1');
+    putOctal(header, 0, FIELDS.mode, 0o644);
+    putOctal(header, 0, FIELDS.uid, 0);
+    putOctal(header, 0, FIELDS.gid, 0);
+    putOctal(header, 0, FIELDS.size, dataBytes);
+    putOctal(header, 0, FIELDS.mtime, 0);
+    header[FIELDS.type.at] = TYPE_FLAGS.pax.charCodeAt(0);
+    putChecksum(header, 0);
+    if (dataBytes <= MAX_CACHED_PAX_BYTES) paxHeaders.set(dataBytes, header);
+  }
+  block.set(header, at);
 }
 
 function writeName(block: Buffer, at: number, name: Uint8Array): void {
@@ -235,7 +244,9 @@ function putOctal(block: Buffer, at: number, field: Field, value: number): void 
 
 function putChecksum(block: Buffer, at: number): void {
   let sum = CHECKSUM_FIELD_AS_SPACES;
-  for (let index = 0; index < RECORD_BYTES; index += 1) sum += block[at + index] as number;
+  // Behind the device numbers stands the prefix of a long name, mostly none.
+  const end = at + (block[at + FIELDS.prefix.at] === 0 ? FIELDS.prefix.at : RECORD_BYTES);
+  for (let index = at; index < end; index += 1) sum += block[index] as number;
   let position = at + FIELDS.checksum.at + 5;
   for (let digit = 0; digit < 6; digit += 1, position -= 1) {
     block[position] = 0x30 + (sum & 7);
