@@ -34,6 +34,7 @@ export function judgeImport(item: FileImport): string | null {
   const target = zoneOf(item.to);
   if (/\.test\.tsx?$|\/testing\//.test(item.to) && zone.name !== 'engine/testing')
     return `imports test code (${item.to})`;
+  if (item.to.endsWith('.css')) return null;
   if (!target) return `imports ${item.to}, which belongs to no zone`;
   if (target === zone) return judgeSibling(zone, item);
   if (zone.mayImport.includes(target.name)) return null;
