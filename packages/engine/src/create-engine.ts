@@ -1,0 +1,67 @@
+/**
+ * The engine: all drivers and all jobs behind one object, the same on master and agent. The only way into this
+ * package besides `ports/`.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { toDriverManifest } from '@backupx/contracts/driver-manifest';
+import { AppError } from '@backupx/contracts/errors';
+import { createAgeKey, decryptAge } from './archive/encryption.ts';
+import { drivers } from './drivers.ts';
+import { createJobRunner } from './jobs/job-runner.ts';
+import { findSource, findStorage, parseConfig } from './jobs/parse-settings.ts';
+import type { Engine, EngineOptions } from './ports/engine.ts';
+import { isMarkAlive, processMark } from './ports/process-mark.ts';
+
+const SPOOL_PREFIX = 'engine-';
+const modules = {
+  driversUrl: new URL('./drivers.ts', import.meta.url).href,
+  sourcesUrl: new URL('./sources/index.ts', import.meta.url).href,
+};
+
+/** Creates an engine; clears away what engines of killed processes left in `tempDir`. */
+export function createEngine(options: EngineOptions): Engine {
+  const tempDir = prepareTempDir(options.tempDir);
+  const runner = createJobRunner({
+    drivers,
+    modules,
+    tempDir,
+    relay: () => options.relay?.() ?? null,
+    compressionParallelism: options.compressionParallelism ?? availableParallelism(),
+  });
+  return {
+    run: (job, runOptions) => runner.run(job, runOptions),
+    manifests: {
+      sources: drivers.sources.map((driver) => toDriverManifest({ kind: 'source', ...pickForm(driver) })),
+      storages: drivers.storages.map((driver) => toDriverManifest({ kind: 'storage', ...pickForm(driver) })),
+    },
+    parseSettings: (kind, type, config) =>
+      parseConfig(kind === 'source' ? findSource(drivers.sources, type) : findStorage(drivers.storages, type), config),
+    openStorage: (target) => drivers.openStorage(target, 0),
+    decrypt: (body, identities) => decryptAge(body, identities, { signal: new AbortController().signal }),
+    createEncryptionKey: createAgeKey,
+    async close(graceMs) {
+      await runner.close(graceMs);
+      rmSync(tempDir, { recursive: true, force: true });
+    },
+  };
+}
+
+function pickForm<T extends { type: string; title: string; config: unknown }>({ type, title, config }: T) {
+  return { type, title, config: config as T['config'] };
+}
+
+/** A folder of this engine's own below `parent`, named for the process, and none of dead processes beside it. */
+function prepareTempDir(parent: string): string {
+  try {
+    mkdirSync(parent, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(parent)) {
+      const mark = name.startsWith(SPOOL_PREFIX) ? name.slice(SPOOL_PREFIX.length).split('-')[0] : undefined;
+      if (mark && !isMarkAlive(mark)) rmSync(path.join(parent, name), { recursive: true, force: true });
+    }
+    return mkdtempSync(path.join(parent, `${SPOOL_PREFIX}${processMark}-`));
+  } catch (error) {
+    throw new AppError('INTERNAL', {}, { cause: error });
+  }
+}

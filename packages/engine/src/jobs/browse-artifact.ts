@@ -1,0 +1,53 @@
+import { AppError } from '@backupx/contracts/errors';
+import type { BrowseArtifactJob, BrowseArtifactResult } from '@backupx/contracts/jobs';
+import { browseContents } from '../archive/browse-contents.ts';
+import { ContentsIndexWriter } from '../archive/contents-index.ts';
+import type { Storage } from '../ports/storage.ts';
+import type { JobContext } from './job-context.ts';
+import { openArtifact, openStoredBytes } from './open-artifact.ts';
+import { openTarget } from './open-target.ts';
+
+/** Lists a folder of an artifact or searches it: from its list of contents, or, without one, from the archive. */
+export async function browseArtifact(job: BrowseArtifactJob, context: JobContext): Promise<BrowseArtifactResult> {
+  const storage = openTarget(context, { target: job.artifact.target });
+  try {
+    return (await browseList(storage, job, context.signal)) ?? (await browseArchive(storage, job, context));
+  } finally {
+    await storage.close?.().catch(() => {});
+  }
+}
+
+/** Null when there is no list. */
+async function browseList(
+  storage: Storage,
+  job: BrowseArtifactJob,
+  signal: AbortSignal,
+): Promise<BrowseArtifactResult | null> {
+  const { contentsPath } = job.artifact;
+  if (contentsPath === null) return null;
+  try {
+    return await browseContents(
+      openStoredBytes(storage.get(contentsPath, { signal }), job.artifact, signal, 'zstd'),
+      job,
+    );
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'STORAGE_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+async function browseArchive(
+  storage: Storage,
+  job: BrowseArtifactJob,
+  context: JobContext,
+): Promise<BrowseArtifactResult> {
+  const contents = new ContentsIndexWriter(context.tempDir);
+  try {
+    for await (const entry of openArtifact(storage, job.artifact, context.signal).entries) {
+      contents.add({ ...entry, content: null }, entry.sizeBytes);
+    }
+    return await browseContents(contents.openContents(), job);
+  } finally {
+    contents.close();
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Runs jobs where they belong: long work in a thread of its own, quick questions here, so that neither the control
+ * plane nor a question ever waits for data.
+ */
+import { Worker } from 'node:worker_threads';
+import { AppError, toAppError } from '@backupx/contracts/errors';
+import { type Job, type JobKind, type JobOf, type JobResults, jobLanes } from '@backupx/contracts/jobs';
+import { systemClock } from '../ports/clock.ts';
+import type { RelaySettings, RunJobOptions } from '../ports/engine.ts';
+import { cancelledError, orCancelled } from '../ports/pull-body.ts';
+import type { EngineDrivers } from './job-context.ts';
+import { readSource } from './read-source.ts';
+import { runJob } from './run-job.ts';
+import {
+  type DriverModules,
+  type FromJobWorker,
+  type JobWorkerData,
+  type ToJobWorker,
+  unpackError,
+} from './thread-messages.ts';
+
+/** A cancelled job has this long to clean up before its thread is ended. */
+const CANCEL_GRACE_MS = 30_000;
+
+export interface JobRunnerOptions {
+  readonly drivers: EngineDrivers;
+  readonly modules: DriverModules;
+  readonly tempDir: string;
+  readonly relay: () => RelaySettings | null;
+  readonly compressionParallelism: number;
+  readonly cancelGraceMs?: number;
+}
+
+export interface JobRunner {
+  run<K extends JobKind>(job: JobOf<K>, options: RunJobOptions): Promise<JobResults[K]>;
+  /** Cancels everything and waits for the cleanup at most `graceMs`; what is left then is ended. */
+  close(graceMs: number): Promise<void>;
+}
+
+interface Running {
+  readonly abort: AbortController;
+  readonly ended: Promise<unknown>;
+  worker: Worker | null;
+}
+
+export function createJobRunner(options: JobRunnerOptions): JobRunner {
+  const running = new Set<Running>();
+  let isClosed = false;
+  return {
+    async run<K extends JobKind>(job: JobOf<K>, { reporter, signal: asked }: RunJobOptions): Promise<JobResults[K]> {
+      if (isClosed || asked.aborted) throw new AppError('CANCELLED');
+      const abort = new AbortController();
+      const signal = AbortSignal.any([asked, abort.signal]);
+      const entry: Running = { abort, worker: null, ended: Promise.resolve() };
+      const work =
+        jobLanes[job.kind] === 'work'
+          ? runInWorker({ job, options, reporter, signal, onStart: (worker) => Object.assign(entry, { worker }) })
+          : runHere({ job, options, reporter, signal });
+      Object.assign(entry, { ended: work.catch(() => {}) });
+      running.add(entry);
+      try {
+        return (await work) as JobResults[K];
+      } catch (error) {
+        throw toAppError(error);
+      } finally {
+        running.delete(entry);
+      }
+    },
+    async close(graceMs) {
+      isClosed = true;
+      const left = [...running];
+      for (const { abort } of left) abort.abort();
+      await Promise.race([Promise.all(left.map(({ ended }) => ended)), systemClock.sleep(graceMs)]);
+      await Promise.all([...running].map(({ worker }) => worker?.terminate()));
+    },
+  };
+}
+
+interface RunParts {
+  readonly job: Job;
+  readonly options: JobRunnerOptions;
+  readonly reporter: RunJobOptions['reporter'];
+  readonly signal: AbortSignal;
+}
+
+async function runHere({ job, options, reporter, signal }: RunParts): Promise<JobResults[JobKind]> {
+  const { drivers, tempDir, compressionParallelism } = options;
+  const work = runJob(job, {
+    drivers,
+    signal,
+    reporter,
+    tempDir,
+    relay: options.relay(),
+    compressionParallelism,
+    openReader: (open) => readSource({ ...open, sources: drivers.sources, tempDir }),
+  });
+  work.catch(() => {});
+  return await orCancelled(work, signal);
+}
+
+function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promise<JobResults[JobKind]> {
+  const { job, options, reporter, signal } = parts;
+  const { modules, tempDir, compressionParallelism } = options;
+  const workerData: JobWorkerData = { job, modules, tempDir, compressionParallelism, relay: options.relay() };
+  const worker = new Worker(new URL('./job-worker.ts', import.meta.url), { workerData, name: `backupx ${job.kind}` });
+  parts.onStart(worker);
+  return new Promise((resolve, reject) => {
+    let graceTimer: NodeJS.Timeout | null = null;
+    const onAbort = () => {
+      const message: ToJobWorker = { type: 'cancel' };
+      worker.postMessage(message);
+      graceTimer = setTimeout(() => void worker.terminate(), options.cancelGraceMs ?? CANCEL_GRACE_MS);
+    };
+    let outcome: (() => void) | null = null;
+    worker.on('message', (message: FromJobWorker) => {
+      if (message.type === 'progress') reporter.progress(message.progress);
+      else if (message.type === 'log') reporter.log(message.level, message.message);
+      else if (message.type === 'result') outcome = () => resolve(message.result);
+      else outcome = () => reject(unpackError(message.error));
+    });
+    worker.on('error', (error) => {
+      reporter.log('error', `The working thread ended unexpectedly: ${error.message}`);
+      outcome ??= () => reject(new AppError('INTERNAL', {}, { cause: error }));
+    });
+    // The end of the thread, not its last word, ends the job: then its files are closed and its memory is free.
+    worker.on('exit', (code) => {
+      if (graceTimer) clearTimeout(graceTimer);
+      signal.removeEventListener('abort', onAbort);
+      if (outcome) outcome();
+      else if (signal.aborted) reject(cancelledError(signal));
+      else reject(new AppError('INTERNAL', {}, { cause: new Error(`the working thread ended with code ${code}`) }));
+    });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+}

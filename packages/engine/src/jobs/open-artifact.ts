@@ -1,0 +1,68 @@
+import { AppError } from '@backupx/contracts/errors';
+import type { StoredArtifact } from '@backupx/contracts/jobs';
+import { countAndHash } from '../archive/checksum.ts';
+import { compressionOf, decompress } from '../archive/compression.ts';
+import { decryptAge } from '../archive/encryption.ts';
+import { readTar } from '../archive/tar-reader.ts';
+import type { RestoreEntry } from '../ports/source.ts';
+import type { Storage } from '../ports/storage.ts';
+
+/** An artifact on its way out of a storage. */
+export interface OpenArtifact {
+  readonly entries: AsyncIterable<RestoreEntry>;
+  /** Stored bytes read so far. */
+  readonly bytesRead: number;
+  /** After the last entry: throws ARTIFACT_DAMAGED when size or checksum are not those of the record. */
+  assertWhole(): void;
+}
+
+/** Decrypts and decompresses what is stored. Throws ARTIFACT_KEY_MISSING when it is encrypted and no key came along. */
+export function openStoredBytes(
+  body: AsyncIterable<Uint8Array>,
+  artifact: Pick<StoredArtifact, 'fileName' | 'encryption'>,
+  signal: AbortSignal,
+  compression = compressionOf(artifact.fileName),
+): AsyncIterable<Uint8Array> {
+  if (!artifact.encryption && artifact.fileName.toLowerCase().endsWith('.age')) {
+    throw new AppError('ARTIFACT_KEY_MISSING');
+  }
+  const plain = artifact.encryption ? decryptAge(body, artifact.encryption.identities, { signal }) : body;
+  return decompress(plain, compression, { signal });
+}
+
+/** Starts reading an artifact; the checksum is taken of the stored bytes while they pass. */
+export function openArtifact(storage: Storage, artifact: StoredArtifact, signal: AbortSignal): OpenArtifact {
+  const tap = countAndHash(storage.get(artifact.storagePath, { signal }));
+  return {
+    entries: absoluteEntries(readTar(openStoredBytes(tap, artifact, signal), { signal })),
+    get bytesRead() {
+      return tap.bytesSoFar;
+    },
+    assertWhole() {
+      const { sha256, sizeBytes } = tap.digest();
+      if (artifact.fileSize !== null && artifact.fileSize > 0 && sizeBytes !== artifact.fileSize) {
+        throw new AppError('ARTIFACT_DAMAGED', { reason: `it has ${sizeBytes} bytes, not ${artifact.fileSize}` });
+      }
+      if (artifact.checksum && artifact.checksum.toLowerCase() !== sha256) {
+        throw new AppError('ARTIFACT_DAMAGED', { reason: 'its checksum is not the recorded one' });
+      }
+    },
+  };
+}
+
+/** Archives hold names without their leading slash (some writers put `./` there); the source knows absolute paths. */
+async function* absoluteEntries(entries: AsyncIterable<RestoreEntry>): AsyncGenerator<RestoreEntry> {
+  for await (const entry of entries) {
+    const linkTarget =
+      entry.type === 'hardlink' && entry.linkTarget ? absolutePath(entry.linkTarget) : entry.linkTarget;
+    yield { ...entry, path: absolutePath(entry.path), linkTarget };
+  }
+}
+
+function absolutePath(name: Uint8Array): Uint8Array {
+  const path = Buffer.from(name)
+    .toString('latin1')
+    .replace(/^(\.?\/+)+|^\.$/, '')
+    .replace(/\/+$/, '');
+  return Buffer.from(`/${path}`, 'latin1');
+}

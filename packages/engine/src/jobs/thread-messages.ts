@@ -1,0 +1,80 @@
+/** What threads of the engine say to each other. Plain data only; blocks are transferred, not copied. */
+import { AppError, type AppErrorData, toAppError } from '@backupx/contracts/errors';
+import type { DriverSettings, ItemProblem, Job, JobProgress, JobResults, LogLevel } from '@backupx/contracts/jobs';
+import type { RelaySettings } from '../ports/engine.ts';
+import type { SourceTotals } from '../ports/source.ts';
+import type { ReadCounters } from './read-source.ts';
+
+/** An AppError on its way between threads, with its causes as text for the log. */
+export interface ThreadError {
+  readonly error: AppErrorData;
+  readonly causeText: string | null;
+}
+
+export function packError(error: unknown): ThreadError {
+  const appError = toAppError(error);
+  return { error: appError.toJSON(), causeText: appError.cause === undefined ? null : describeCause(appError.cause) };
+}
+
+export function unpackError({ error, causeText }: ThreadError): AppError {
+  const cause = causeText === null ? undefined : new Error(causeText);
+  return new AppError(error.code, error.params, { fields: error.fields, cause });
+}
+
+function describeCause(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const own = cause.stack ?? cause.message;
+  return cause.cause === undefined ? own : `${own}\ncaused by: ${describeCause(cause.cause)}`;
+}
+
+/** Addresses of modules that a thread loads; the reading thread does without the weight of the storages. */
+export interface DriverModules {
+  /** Exports `drivers` (EngineDrivers). */
+  readonly driversUrl: string;
+  /** Exports `sourceDrivers` (SourceDriver[]). */
+  readonly sourcesUrl: string;
+}
+
+// --- job worker ----------------------------------------------------------------------------------
+
+export interface JobWorkerData {
+  readonly job: Job;
+  readonly modules: DriverModules;
+  readonly tempDir: string;
+  readonly relay: RelaySettings | null;
+  readonly compressionParallelism: number;
+}
+
+export type ToJobWorker = { readonly type: 'cancel' };
+
+export type FromJobWorker =
+  | { readonly type: 'progress'; readonly progress: JobProgress }
+  | { readonly type: 'log'; readonly level: LogLevel; readonly message: string }
+  | { readonly type: 'result'; readonly result: JobResults[keyof JobResults] }
+  | { readonly type: 'error'; readonly error: ThreadError };
+
+// --- reader worker -------------------------------------------------------------------------------
+
+export interface ReaderWorkerData {
+  /** `count`: only the totals of the source, in a thread of its own. */
+  readonly mode: 'read' | 'count';
+  readonly source: DriverSettings;
+  /** `DriverModules.sourcesUrl`. */
+  readonly sourcesUrl: string;
+  readonly tempDir: string;
+  readonly blockBytes: number;
+  /** Blocks that may be away at the same time. */
+  readonly blockCount: number;
+}
+
+/** One more block may be sent; its memory comes back where there is some. */
+export type ToReaderWorker = { readonly type: 'credit'; readonly memory: ArrayBuffer | null };
+
+export type FromReaderWorker =
+  | { readonly type: 'block'; readonly part: 'archive' | 'contents'; readonly block: Uint8Array }
+  | { readonly type: 'end'; readonly part: 'archive' | 'contents' }
+  | { readonly type: 'progress'; readonly counters: ReadCounters }
+  | { readonly type: 'problem'; readonly problem: ItemProblem }
+  | { readonly type: 'log'; readonly level: 'info' | 'warn'; readonly message: string }
+  | { readonly type: 'totals'; readonly totals: SourceTotals | null }
+  | { readonly type: 'error'; readonly error: ThreadError };
