@@ -257,6 +257,16 @@ describe('results', () => {
     expect(closing().at(-1)?.body).toMatchObject({ status: 'success', fileSize: 1234 });
   });
 
+  test('a success the master does not accept becomes a failed command, not a record that runs for ever', async () => {
+    master.intercept = ({ body }) => (body?.status === 'success' ? { status: 400, code: 'INVALID_INPUT' } : undefined);
+    await start(backup(async () => backupResult));
+    giveBackup();
+    await until(() => expect(results(5)).toHaveLength(1));
+    expect(closing()).toHaveLength(2);
+    expect(closing()[1]?.body.targets).toBeUndefined();
+    expect(results(5)[0]?.body.success).toBe(false);
+  });
+
   test('are dropped when the master clearly refuses them', async () => {
     master.intercept = ({ path }) =>
       path.endsWith('/result') ? { status: 404, code: 'AGENT_COMMAND_NOT_FOUND' } : undefined;

@@ -37,11 +37,13 @@ export async function deliverRun(
   const post = (to: string, body: unknown) => connection.call('POST', to, { body, signal });
   try {
     await untilAnswered(context, 'log', () => log.reporter.drain(signal));
-    const verdict = await untilAnswered(context, 'closing update', () => post(path, entry.update));
-    if (verdict?.httpStatus === 400 || verdict?.httpStatus === 413) {
-      await untilAnswered(context, 'short closing update', () => post(path, plainUpdate(entry.update)));
+    let refusal = await untilAnswered(context, 'closing update', () => post(path, entry.update));
+    if (refusal?.httpStatus === 400 || refusal?.httpStatus === 413) {
+      refusal = await untilAnswered(context, 'short closing update', () => post(path, plainUpdate(entry.update)));
     }
-    await untilAnswered(context, 'result', () => post(resultPath(entry.commandId), entry.result));
+    // A success the record does not know of would leave it running for ever.
+    const result = refusal ? { success: false, errorMessage: refusal.message } : entry.result;
+    await untilAnswered(context, 'result', () => post(resultPath(entry.commandId), result));
   } catch (error) {
     if (!signal.aborted) throw error;
     log.spool.save();

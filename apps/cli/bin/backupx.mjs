@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import nodeModule from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,7 +46,7 @@ function runWith(node) {
 
 const major = Number(process.versions.node.split('.')[0]);
 if (major >= neededMajor) {
-  enableCompileCache();
+  nodeModule.enableCompileCache();
   const { main } = await import('../src/main.ts');
   await main(process.argv);
 } else {

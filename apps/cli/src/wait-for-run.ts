@@ -19,7 +19,7 @@ export function waitForBackup(context: CommandContext, client: ApiClient, option
     follow: (followOptions) => followBackup(client, options.id, followOptions),
     cancel: () => client.call(recordRoutes.cancel, { params: { id: options.id } }),
     describe: describeBackup,
-    comeBack: `backupx run show ${options.id}`,
+    comeBack: `backupx run wait ${options.id}`,
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
 import { readSecret } from '../read-secret.ts';
+import { configOptions } from '../start-master.ts';
 
 interface ResetPasswordOptions {
   username: string;
@@ -21,9 +22,8 @@ export function addResetPasswordCommand(program: Command, context: CommandContex
       act(context, async (options: ResetPasswordOptions) => {
         const password = await readSecret({ file: options.passwordFile, question: 'New password', isNew: true });
         const { resetPassword } = await import('@backupx/server/main');
-        const { config, dataDir, username } = options;
-        await resetPassword({ flags: { config, dataDir }, username, password });
-        context.terminal.say(`The password of ${username} was changed.`);
+        await resetPassword(configOptions(options), { username: options.username, password });
+        context.terminal.say(`The password of ${options.username} was changed.`);
         return 0;
       }),
     );

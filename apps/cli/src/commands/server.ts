@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
 import { parsePort } from '../parse-argument.ts';
 import { startMaster } from '../start-master.ts';
-import { untilStopSignal } from '../stop-signal.ts';
 
 interface ServerCommandOptions {
   config?: string;
@@ -23,8 +22,7 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     .action(
       act(context, async (options: ServerCommandOptions) => {
         const server = await startMaster(options);
-        await untilStopSignal();
-        await server.stop();
+        await server.stopped;
         return 0;
       }),
     );

@@ -42,6 +42,7 @@ function runBuild(folder: string): Promise<string | null> {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: buildLimitMs,
+      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
     });
     let output = '';
     const keep = (chunk: Buffer) => {

@@ -1,83 +1,48 @@
 /**
- * Signs quickstart in like any client: the first time it creates the administrator and an API key of its own, later it
- * uses that key, kept in the data folder with mode 0600.
+ * Signs quickstart in: the first time it creates the administrator by the same route the console uses; later the server,
+ * which runs in this very process, opens a session. So no password and no token has to lie on the disk.
  */
 import { randomInt } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { apiKeyRoutes, authRoutes } from '@backupx/contracts/api/auth';
+import { authRoutes } from '@backupx/contracts/api/auth';
 import { AppError } from '@backupx/contracts/errors';
 import { type ApiClient, createApiClient } from '../api/api-client.ts';
 import type { Terminal } from '../output/terminal.ts';
-import { readSecret } from '../read-secret.ts';
 
-export interface LocalAccess {
-  readonly client: ApiClient;
-  /** Set when the administrator was created just now. */
-  readonly created: { username: string; password: string } | null;
+/** What is needed of the running server. */
+export interface LocalServer {
+  readonly url: string;
+  /** Bearer token of a new session of the first administrator; null: there is none. */
+  openAdminSession(): Promise<string | null>;
 }
 
 const username = 'admin';
 
-export async function openLocalAccess(url: string, dataDir: string, terminal: Terminal): Promise<LocalAccess> {
-  const anonymous = createApiClient(url, null);
-  const tokenPath = join(dataDir, 'quickstart.token');
+/** A client with the rights of an administrator. */
+export async function openLocalAccess(server: LocalServer, terminal: Terminal): Promise<ApiClient> {
+  const anonymous = createApiClient(server.url, null);
   const { initialized } = await anonymous.call(authRoutes.setupStatus);
-  if (!initialized) {
-    const password = createPassword();
-    const { token } = await anonymous.call(authRoutes.setup, { body: { username, password } });
-    // Said before anything else can fail: nothing else knows it.
-    terminal.say(
-      `\nFirst administrator created.\n  user name  ${username}\n  password   ${password}   (shown this once)\n`,
-    );
-    return { client: await createKey(url, token, tokenPath), created: { username, password } };
+  if (initialized) {
+    const token = await server.openAdminSession();
+    if (token === null) throw new AppError('AUTH_REQUIRED', {}, { fields: [noAdministrator] });
+    return createApiClient(server.url, token);
   }
-  const known = await tryKnownKey(url, tokenPath);
-  if (known) return { client: known, created: null };
-  return { client: await signIn(anonymous, tokenPath, terminal), created: null };
+  const password = createPassword();
+  const { token } = await anonymous.call(authRoutes.setup, { body: { username, password } });
+  // Said before anything else can fail: nothing else knows it.
+  terminal.say('\nFirst administrator created:');
+  terminal.say(`  user name  ${username}`);
+  terminal.say(`  password   ${password}   (shown this once; "backupx reset-password" sets another)\n`);
+  return createApiClient(server.url, token);
 }
 
-/** 20 characters without look-alikes: about 115 bits. */
+const noAdministrator = {
+  path: 'administrator',
+  code: 'none_enabled',
+  message: 'this installation has users, but no administrator who can sign in',
+};
+
+/** 20 characters without look-alikes: about 116 bits. */
 export function createPassword(): string {
   const letters = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
   return Array.from({ length: 20 }, () => letters[randomInt(letters.length)]).join('');
-}
-
-async function tryKnownKey(url: string, tokenPath: string): Promise<ApiClient | null> {
-  try {
-    const client = createApiClient(url, readFileSync(tokenPath, 'utf8').trim());
-    await client.call(authRoutes.profile);
-    return client;
-  } catch (error) {
-    // No file, or a key that was revoked: ask for the password instead.
-    if (!(error instanceof AppError) || error.status === 401) return null;
-    throw error;
-  }
-}
-
-async function signIn(anonymous: ApiClient, tokenPath: string, terminal: Terminal): Promise<ApiClient> {
-  if (!process.stdin.isTTY) throw new AppError('AUTH_REQUIRED', {}, { fields: [lostKey(tokenPath)] });
-  terminal.say(`This installation has an administrator already. Sign in as "${username}" to go on.`);
-  const password = await readSecret({ question: 'Password', isNew: false });
-  const { token } = await anonymous.call(authRoutes.login, { body: { username, password } });
-  return createKey(anonymous.url, token, tokenPath);
-}
-
-function lostKey(path: string) {
-  const message = 'the key of an earlier quickstart is missing; run quickstart in a terminal to sign in again';
-  return { path, code: 'missing', message };
-}
-
-async function createKey(url: string, token: string, tokenPath: string): Promise<ApiClient> {
-  const body = { name: 'quickstart', role: 'admin' as const };
-  const { key } = await createApiClient(url, token).call(apiKeyRoutes.create, { body });
-  const file = openSync(`${tokenPath}.tmp`, 'w', 0o600);
-  try {
-    writeSync(file, `${key}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${tokenPath}.tmp`, tokenPath);
-  return createApiClient(url, key);
 }

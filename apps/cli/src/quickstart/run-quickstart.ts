@@ -44,12 +44,13 @@ export async function runQuickstart(context: CommandContext, options: Quickstart
     dataDir,
     // Its log would tear the progress line apart.
     logFile: join(dataDir, 'server.log'),
+    handleSignals: false,
   });
   const stopping = new AbortController();
   const stopped = untilStopSignal().then(() => stopping.abort());
   try {
     terminal.say(`BackupX is running at ${server.url} (data in ${dataDir}).`);
-    const { client } = await openLocalAccess(server.url, dataDir, terminal);
+    const client = await openLocalAccess(server, terminal);
     const { task, target, isNew } = await prepareTask(client, folder, dataDir);
     const verb = isNew ? 'Created' : 'Using';
     terminal.say(

@@ -1,0 +1,277 @@
+/** Runs the program as a process against a scripted master: streams, exit codes, and the launcher on an older Node. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../bin/backupx.mjs', import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), 'backupx-cli-'));
+const tokenFile = join(dir, 'token');
+writeFileSync(tokenFile, 'bax_secret\n');
+
+interface Seen {
+  readonly route: string;
+  readonly authorization: string | undefined;
+  readonly body: unknown;
+}
+interface Answer {
+  readonly status?: number;
+  readonly body: unknown;
+  readonly location?: string;
+}
+let master: Server;
+let url: string;
+let seen: Seen[];
+let answers: Record<string, Answer | ((count: number) => Answer)>;
+const ok = (data: unknown): Answer => ({ body: { code: 'OK', message: 'success', data } });
+
+beforeAll(async () => {
+  master = createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk) => {
+      text += chunk;
+    });
+    request.on('end', () => {
+      const route = `${request.method} ${request.url}`;
+      const count = seen.filter((one) => one.route === route).length;
+      seen.push({ route, authorization: request.headers.authorization, body: text ? JSON.parse(text) : undefined });
+      const found = answers[route] ?? { status: 404, body: { code: 'ROUTE_NOT_FOUND', message: route } };
+      const { status = 200, body, location } = typeof found === 'function' ? found(count) : found;
+      response.writeHead(status, location ? { location } : {});
+      response.end(typeof body === 'string' ? body : JSON.stringify(body));
+    });
+  });
+  await new Promise<void>((resolve) => master.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(master.address() as AddressInfo).port}`;
+});
+afterAll(() => void master.close());
+beforeEach(() => {
+  seen = [];
+  answers = {};
+});
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: string[], environment: Record<string, string | undefined> = {}): ChildProcess {
+  const env = { ...process.env, BACKUPX_URL: url, BACKUPX_TOKEN_FILE: tokenFile, XDG_CONFIG_HOME: dir, ...environment };
+  return spawn(process.execPath, [program, ...args], { env, cwd: dir, stdio: ['pipe', 'pipe', 'pipe'] });
+}
+
+async function run(args: string[], environment: Record<string, string | undefined> = {}, input = ''): Promise<Result> {
+  const child = start(args, environment);
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  child.stdin?.end(input);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { code, stdout, stderr };
+}
+
+const record = {
+  id: 812,
+  taskName: 'web',
+  status: 'success',
+  progress: null,
+  problems: [],
+  problemCount: 0,
+  errorMessage: '',
+  errorCode: '',
+  errorHint: '',
+  itemCount: 3,
+  sourceBytes: 2048,
+  fileSize: 1024,
+  durationSeconds: 4,
+  nodeName: 'web-02',
+  startedAt: '2026-01-01T00:00:00Z',
+  storagePath: 'BackupX/a.tar',
+};
+
+describe('usage', () => {
+  test('help leads with examples, unknown words are named with the nearest command', async () => {
+    const help = await run(['--help']);
+    expect(help).toMatchObject({ code: 0 });
+    expect(help.stdout.startsWith('Examples:')).toBe(true);
+    const typo = await run(['tasl', 'list']);
+    expect(typo.code).toBe(2);
+    expect(typo.stderr).toContain('Did you mean task?');
+    expect((await run(['task', 'run'])).code).toBe(2);
+    expect((await run(['restore', 'x', '--target', '/tmp'])).code).toBe(2);
+  });
+
+  test('the agent reports all problems of its settings at once, with exit code 2', async () => {
+    const result = await run(['agent', '--proxy-url', 'ftp://x'], { HOME: dir });
+    expect(result.code).toBe(2);
+    for (const part of ['master is missing', 'token is missing', 'proxyUrl']) expect(result.stderr).toContain(part);
+  });
+});
+
+describe('API commands', () => {
+  test('a list is a table or JSON on stdout, with the token as bearer', async () => {
+    const node = {
+      id: 1,
+      name: 'local',
+      isLocal: true,
+      status: 'online',
+      hostname: 'h\u001b[31m',
+      agentVersion: '',
+      lastSeen: null,
+      taskCount: 2,
+      runningCount: 0,
+    };
+    answers['GET /api/nodes'] = ok([node]);
+    const table = await run(['nodes', 'list']);
+    expect(table.code).toBe(0);
+    expect(table.stdout).toMatch(/^ID +NAME.*\n1 +local \(master\) +online +h\?\[31m/);
+    expect(seen[0]?.authorization).toBe('Bearer bax_secret');
+    const json = await run(['node', 'list', '--json']);
+    expect(JSON.parse(json.stdout)).toEqual([node]);
+  });
+
+  test.each([
+    ['AUTH_FORBIDDEN', 403, 5],
+    ['BACKUP_RECORD_NOT_FOUND', 404, 6],
+    ['CODE_OF_TOMORROW', 404, 6],
+    ['CODE_OF_TOMORROW', 500, 1],
+  ])('%s with status %i ends with exit code %i', async (code, status, exit) => {
+    answers['GET /api/backup/records/9'] = {
+      status,
+      body: { code, message: 'the words of the master', hint: 'do this', requestId: 'r1' },
+    };
+    const result = await run(['run', 'show', '9']);
+    expect(result).toMatchObject({ code: exit, stdout: '' });
+    expect(result.stderr).toContain('the words of the master');
+    expect(result.stderr).toContain('do this');
+  });
+
+  test('unreachable, a web page and a redirect are told apart and end with 7', async () => {
+    const gone = await run(['task', 'list'], { BACKUPX_URL: 'http://127.0.0.1:1' });
+    expect(gone).toMatchObject({ code: 7 });
+    answers['GET /api/backup/records/9'] = { body: '<html>' };
+    expect((await run(['run', 'show', '9'])).stderr).toContain('did not answer like a BackupX master');
+    answers['GET /api/backup/records/9'] = { status: 302, location: 'https://other/', body: '' };
+    const moved = await run(['run', 'show', '9']);
+    expect(moved.stderr).toContain('redirects to https://other/');
+    expect(moved.code).toBe(7);
+  });
+
+  test('login keeps the token with mode 0600 and it is sent to no other address', async () => {
+    answers['POST /api/auth/login'] = ok({
+      token: 'bxs_session',
+      csrfToken: '',
+      user: { username: 'admin', role: 'admin' },
+    });
+    const environment = { BACKUPX_TOKEN_FILE: undefined, BACKUPX_URL: undefined };
+    const login = await run(['login', url], environment, 'the password\n');
+    expect(login.code).toBe(0);
+    expect(seen[0]?.body).toEqual({ username: 'admin', password: 'the password' });
+    const path = join(dir, 'backupx', 'profile.json');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readFileSync(path, 'utf8')).toContain('bxs_session');
+    const other = await run(['task', 'list'], { ...environment, BACKUPX_URL: 'http://127.0.0.1:1' });
+    expect(other.code).toBe(4);
+  });
+
+  test('--wait follows to the end; warnings end with 3, progress goes to stderr', async () => {
+    answers['GET /api/backup/tasks/3'] = ok({ id: 3, name: 'web' });
+    answers['POST /api/backup/tasks/3/run'] = ok({ ...record, status: 'running' });
+    answers['GET /api/backup/records/812'] = (count) =>
+      ok(
+        count === 0
+          ? { ...record, status: 'running' }
+          : {
+              ...record,
+              status: 'warning',
+              problemCount: 1,
+              problems: [{ path: '/a', code: 'unreadable', message: 'permission denied' }],
+            },
+      );
+    const result = await run(['task', 'run', '3', '--wait']);
+    expect(result).toMatchObject({ code: 3, stdout: '' });
+    expect(result.stderr).toContain('/a: permission denied');
+  });
+
+  test('Ctrl-C leaves the run going and says how to come back', async () => {
+    answers['GET /api/backup/tasks/3'] = ok({ id: 3, name: 'web' });
+    answers['POST /api/backup/tasks/3/run'] = ok({ ...record, status: 'running' });
+    answers['GET /api/backup/records/812'] = ok({ ...record, status: 'running' });
+    const child = start(['task', 'run', '3', '--wait']);
+    let stderr = '';
+    child.stderr?.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    while (!seen.some((one) => one.route.includes('records'))) await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(stderr).toContain('backupx run wait 812');
+    expect(seen.some((one) => one.route.includes('cancel'))).toBe(false);
+  });
+
+  test('a restore says where to, and overwriting live files needs the name of the task', async () => {
+    answers['GET /api/backup/records/812'] = ok(record);
+    answers['POST /api/backup/records/812/restore'] = ok({ id: 5 });
+    expect((await run(['restore', '812'])).code).toBe(2);
+    const refused = await run(['restore', '812', '--original', '--overwrite', 'always']);
+    expect(refused.code).toBe(13);
+    expect(refused.stderr).toContain("--confirm 'web'");
+    const given = await run(['restore', '812', '--target', 'back', '--path', '/a', '--path', '/b']);
+    expect(given).toMatchObject({ code: 0, stdout: '5\n' });
+    const body = { targetPath: join(dir, 'back'), paths: ['/a', '/b'], overwrite: 'never' };
+    expect(seen.find((one) => one.route.endsWith('/restore'))?.body).toEqual(body);
+  });
+});
+
+describe('launcher', () => {
+  const old = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => {
+    const version = spawnSync(path, ['-p', 'process.versions.node']).stdout?.toString() ?? '';
+    return Number(version.split('.')[0]) >= 20 && Number(version.split('.')[0]) < 24;
+  });
+  // A stand-in for an older Node: the real one with a patched version, for machines that have only Node 24.
+  const patch = join(dir, 'patch.cjs');
+  writeFileSync(
+    patch,
+    "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.0.0' } });",
+  );
+  const command = old ? [old, program] : [process.execPath, '--require', patch, program];
+
+  test('an older Node starts the pinned one with the same arguments', () => {
+    const { stdout, status } = spawnSync(command[0] as string, [...command.slice(1), 'version'], { encoding: 'utf8' });
+    expect(status).toBe(0);
+    expect(stdout).toContain('node v24.');
+  });
+
+  test('passes on exit codes and signals', async () => {
+    expect(spawnSync(command[0] as string, [...command.slice(1), 'nonsense']).status).toBe(2);
+    const env = { ...process.env, BACKUPX_AGENT_TOKEN: 'x' };
+    const args = [...command.slice(1), 'agent', '--master', 'http://127.0.0.1:1', '--state-dir', join(dir, 'state')];
+    const child = spawn(command[0] as string, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    await new Promise<void>((resolve) =>
+      child.stdout.on('data', (text) => String(text).includes('Trying again') && resolve()),
+    );
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  });
+
+  test('says what to do when there is no Node 24', () => {
+    const copy = join(dir, 'backupx.mjs');
+    writeFileSync(copy, readFileSync(program));
+    chmodSync(copy, 0o755);
+    const { stderr, status } = spawnSync(command[0] as string, [...command.slice(1, -1), copy], { encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toContain('npm ci');
+  });
+});
