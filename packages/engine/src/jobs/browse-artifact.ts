@@ -44,7 +44,9 @@ async function browseArchive(
   const contents = new ContentsIndexWriter(context.tempDir);
   try {
     for await (const entry of openArtifact(storage, job.artifact, context.signal).entries) {
-      contents.add({ ...entry, content: null }, entry.sizeBytes);
+      const stream = entry.content;
+      const content = stream && { kind: 'stream' as const, sizeBytes: entry.sizeBytes, stream };
+      contents.add({ ...entry, content }, entry.sizeBytes);
     }
     return await browseContents(contents.openContents(), job);
   } finally {
