@@ -9,7 +9,6 @@ import { systemClock } from '@backupx/engine/ports/clock';
 import { createMemoryStorage } from '@backupx/engine/testing/memory-storage';
 import cookie from '@fastify/cookie';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { connectFleetRoutes } from './connect-fleet.ts';
 import { connectRecordEnds, connectRuns, type Runs } from './connect-records.ts';
 import { createMemoryEngine } from './connect-test-runs.ts';
 import { openDatabase } from './database/open-database.ts';
@@ -17,7 +16,9 @@ import { createFleet, type Fleet } from './dispatch/create-fleet.ts';
 import type { DispatchLog } from './dispatch/dispatch-log.ts';
 import type { Db } from './dispatch/ports.ts';
 import { createEventBus } from './event-bus.ts';
+import { agentRoutesOf } from './features/nodes/agent.routes.ts';
 import { createAgentAuthentication } from './features/nodes/authenticate-agent.ts';
+import { nodeRoutesOf } from './features/nodes/nodes.routes.ts';
 import { createAuthenticate } from './http/authenticate.ts';
 import { bindRoutes } from './http/bind-routes.ts';
 import { installEventStreams } from './http/event-stream.ts';
@@ -46,7 +47,14 @@ export interface TestMaster {
   close(): Promise<void>;
 }
 
-export async function startTestMaster(options: { clock?: Clock; path?: string } = {}): Promise<TestMaster> {
+interface TestMasterOptions {
+  readonly clock?: Clock;
+  /** Database file; in memory when missing. */
+  readonly path?: string;
+}
+
+/** Database, fleet, runs and routes, listening. */
+async function connectMaster(options: TestMasterOptions) {
   const clock = options.clock ?? systemClock;
   const { db, close } = await openDatabase({ path: options.path ?? ':memory:' });
   const localNodeId = await nodesStore.ensureLocal(db, clock.now().toISOString());
@@ -67,14 +75,20 @@ export async function startTestMaster(options: { clock?: Clock; path?: string } 
     encryptionKey: async () => ({ identity: 'AGE-SECRET-KEY-1TEST', recipient: 'age1test' }),
     nodes: fleet.directory,
     queue: fleet.queue,
-    nodeStates: () => fleet.nodeStates(),
+    nodeStates: async () => new Map(),
     defaultTimezone: async () => 'UTC',
     maxConcurrent: 1,
   });
   const http = Fastify({ forceCloseConnections: true });
   await http.register(cookie);
   installEventStreams(http);
-  bindRoutes(http, [...runs.routes, ...connectFleetRoutes({ ...base, engine, fleet, ends, runs })], {
+  const { lifecycle: records, reporter } = ends;
+  const routes = [
+    ...runs.routes,
+    ...nodeRoutesOf({ db, clock, events: bus, fleet, askNode: runs.dispatcher.askNode }),
+    ...agentRoutesOf({ db, clock, fleet, jobs: runs.builder, records, reporter, engine }),
+  ];
+  bindRoutes(http, routes, {
     authenticate: createAuthenticate({
       findSession: async (token) =>
         token === 'console' ? { sessionId: 1, userId: 1, username: 'ada', role: 'admin', csrfToken: 'x' } : null,
@@ -88,14 +102,14 @@ export async function startTestMaster(options: { clock?: Clock; path?: string } 
   await http.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(http.server.address() as AddressInfo).port}`;
 
+  return { url, db, clock, box, fleet, runs, http, storage, warnings, close };
+}
+
+export async function startTestMaster(options: TestMasterOptions = {}): Promise<TestMaster> {
+  const { clock, box, close, ...parts } = await connectMaster(options);
+  const { url, db, fleet, runs, http } = parts;
   const master: TestMaster = {
-    url,
-    db,
-    fleet,
-    runs,
-    http,
-    storage,
-    warnings,
+    ...parts,
     async call(method, path, body) {
       const answer = await fetch(`${url}/api${path}`, {
         method,

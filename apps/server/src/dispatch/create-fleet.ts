@@ -1,7 +1,6 @@
 /** Everything about nodes on other machines, constructed and connected; `app.ts` calls this once. */
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { EventBus } from '../event-bus.ts';
-import { nodesStore } from '../stores/nodes.store.ts';
 import { type CommandLifecycle, createCommandLifecycle } from './command-lifecycle.ts';
 import type { DispatchLog } from './dispatch-log.ts';
 import { createNodeDirectory } from './node-directory.ts';
@@ -33,8 +32,6 @@ export interface Fleet {
   readonly queue: RemoteNodes;
   /** Ends the polls of a node whose token is not valid any more, and forgets the token. */
   revoke(nodeId: number): void;
-  /** Every node and whether it is online now. */
-  nodeStates(): Promise<ReadonlyMap<number, boolean>>;
   /** Reads what earlier lives left and starts the timers. */
   start(): Promise<void>;
   /** Completes all waiting polls; call before the HTTP server closes. */
@@ -64,10 +61,6 @@ export function createFleet(options: FleetOptions): Fleet {
     revoke(nodeId) {
       tokens.invalidate(nodeId);
       bell.revoke(nodeId);
-    },
-    async nodeStates() {
-      const { items } = await nodesStore.list(db, {}, { limit: null, offset: 0 });
-      return new Map(items.map((row) => [row.id, row.is_local === 1 || liveness.isOnline(row.id)]));
     },
     async start() {
       await liveness.start();
