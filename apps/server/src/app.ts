@@ -110,7 +110,7 @@ async function connectWork(
     onRestoreEnded: (end: { status: string }) => metrics.restoreRuns.inc({ status: end.status }),
   };
   const ends = connectRecordEnds(recordEnds);
-  const fleet = await createFleet({ db, clock, events: bus, log, records: ends.lifecycle });
+  const fleet = createFleet({ db, clock, events: bus, log, localNodeId, records: ends.lifecycle });
   const runs = connectRuns({
     ...recordEnds,
     ends,

@@ -17,9 +17,16 @@ const redactedPaths = [
 /** Session and node tokens, API keys, age identities, sealed values, and passwords inside addresses. */
 const secretShapes =
   /\b(?:bxs_|bxa_|bax_)[\w-]{6,}|AGE-SECRET-KEY-1[0-9A-Z]+|sealed:v1:[\w-]+|(?<=:\/\/[^\s:/@]{1,100}:)[^\s@/]+(?=@)/g;
+/** `"password":"…"` inside a text (there its quotes are escaped), as errors of SDKs like to repeat requests. */
+const quotedSecrets =
+  /(\\*"[\w-]*(?:password|passphrase|secret|token|accessKey|credential)[\w-]*\\*"\s*:\s*\\*")(?:[^"\\]|\\+[^"\\])*/gi;
+const assignedSecrets = /\b([\w-]*(?:password|passphrase|secret|token))=[^\s&"\\]+/gi;
 
 export function blotSecrets(text: string): string {
-  return text.replace(secretShapes, '[removed]');
+  return text
+    .replace(secretShapes, '[removed]')
+    .replace(quotedSecrets, '$1[removed]')
+    .replace(assignedSecrets, '$1=[removed]');
 }
 
 interface LoggedError {

@@ -24,7 +24,7 @@ type Values = Map<string, unknown>;
 
 const names = configKeys.map((one) => one.name);
 const envNames = configKeys.map((one) => one.env);
-const sections = new Set(names.filter((name) => name.includes('.')).map((name) => name.split('.')[0]));
+const sections = new Set(names.flatMap((name) => (name.includes('.') ? [name.slice(0, name.indexOf('.'))] : [])));
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 function unknownKey(name: string, known: readonly string[], where: string): string {
@@ -53,7 +53,8 @@ function flatten(tree: unknown, where: string, problems: string[]): Values {
   }
   for (const [name, value] of pairsOf(tree)) {
     if (names.includes(name)) values.set(name, value ?? undefined);
-    else problems.push(unknownKey(name, names, where));
+    else if (sections.has(name)) problems.push(`${where}: ${name} must be a mapping`);
+    else problems.push(unknownKey(name, [...names, ...sections], where));
   }
   return values;
 }

@@ -34,9 +34,10 @@ function refuseNonsense(settings: Settings): void {
 export function settingsRoutesOf({ db, clock }: { readonly db: Db; readonly clock: Clock }): BoundRoute[] {
   return [
     bind(settingsRoutes.get, () => readSiteSettings(db)),
-    bind(settingsRoutes.update, async ({ body, audit }) => {
-      // A key that was left out keeps its value, also when the schema knows a default for it.
-      const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
+    bind(settingsRoutes.update, async ({ body, request, audit }) => {
+      // The schema fills in defaults; a key that was not sent keeps its value instead.
+      const sent = Object.keys(request.body as object);
+      const given = Object.fromEntries(Object.entries(body).filter(([name]) => sent.includes(name)));
       audit({ target: 'settings', detail: Object.keys(given).join(', ') });
       return await db.transaction().execute(async (trx) => {
         const merged = { ...(await readSiteSettings(trx)), ...given } as Settings;
