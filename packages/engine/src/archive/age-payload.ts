@@ -1,5 +1,5 @@
 /** The payload of an age file: the STREAM construction over 64 KiB pieces. Key and nonce are the caller's. */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import { throwIfCancelled } from '../ports/pull-body.ts';
 
@@ -62,13 +62,14 @@ export async function* sealPayload(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const nonce = new PieceNonce();
+  const secret = createSecretKey(key);
   for await (const { group, isLast } of cutPieces(body, PIECE_BYTES, signal)) {
     const pieces = Math.max(1, Math.ceil(group.byteLength / PIECE_BYTES));
     const sealed = Buffer.allocUnsafe(group.byteLength + pieces * TAG_BYTES);
     let used = 0;
     for (let piece = 0; piece < pieces; piece += 1) {
       const plain = group.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES);
-      const cipher = createCipheriv(CIPHER, key, nonce.next(isLast), { authTagLength: TAG_BYTES });
+      const cipher = createCipheriv(CIPHER, secret, nonce.next(isLast), { authTagLength: TAG_BYTES });
       used += cipher.update(plain).copy(sealed, used);
       cipher.final();
       used += cipher.getAuthTag().copy(sealed, used);
@@ -84,6 +85,7 @@ export async function* openPayload(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const nonce = new PieceNonce();
+  const secret = createSecretKey(key);
   let isFirst = true;
   for await (const { group, isLast } of cutPieces(body, SEALED_PIECE_BYTES, signal)) {
     // Only an empty file may end in an empty piece.
@@ -91,12 +93,12 @@ export async function* openPayload(
       throw new AppError('ARTIFACT_DAMAGED', { reason: 'the encrypted data ends early' });
     }
     isFirst = false;
-    const opened = openGroup(group, key, nonce, isLast);
+    const opened = openGroup(group, secret, nonce, isLast);
     if (opened.byteLength > 0) yield opened;
   }
 }
 
-function openGroup(group: Uint8Array, key: Uint8Array, nonce: PieceNonce, isLast: boolean): Uint8Array {
+function openGroup(group: Uint8Array, key: KeyObject, nonce: PieceNonce, isLast: boolean): Uint8Array {
   const pieces = Math.ceil(group.byteLength / SEALED_PIECE_BYTES);
   const opened = Buffer.allocUnsafe(group.byteLength - pieces * TAG_BYTES);
   let used = 0;

@@ -1,6 +1,6 @@
 /**
- * Finds where zstd frames end (RFC 8878, section 3.1). The runtime's decoder must be given one frame at a time: when a
- * frame ends inside what it was fed, it drops the rest without an error.
+ * Finds where zstd frames end (RFC 8878, section 3.1). The runtime's decoder must be fed pieces that end where a frame
+ * ends: when one ends inside what it was fed, it takes that for the end of the stream and drops the rest, no error.
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { ByteSource } from './byte-source.ts';
