@@ -156,7 +156,7 @@ export function connectRuns(deps: RunsDeps): Runs {
     async stop(graceMs) {
       await dueTasks.stop();
       await localNode.stop(graceMs);
-      await followups.stop();
+      await Promise.race([followups.stop(), clock.sleep(graceMs)]);
       await reporter.flush();
     },
   };

@@ -182,6 +182,8 @@ export interface TestRuns {
   readonly remoteNodeId: number;
   /** Role of whoever asks over HTTP. */
   role: Role;
+  /** Zone of the installation. */
+  timezone: string;
   addTarget(name: string, config?: Record<string, unknown>, type?: string): Promise<number>;
   /** Calls a route; answers status and body. */
   call(
@@ -240,7 +242,7 @@ export async function createTestRuns(options: { clock?: Clock; path?: string } =
         [localNodeId, true],
         [remoteNodeId, fleet.remote.isOnline],
       ]),
-    defaultTimezone: async () => 'UTC',
+    defaultTimezone: async () => test.timezone,
     maxConcurrent: 1,
   });
   const asking: { role: Role } = { role: 'admin' };
@@ -256,6 +258,7 @@ export async function createTestRuns(options: { clock?: Clock; path?: string } =
     http,
     localNodeId,
     remoteNodeId,
+    timezone: 'UTC',
     get role() {
       return asking.role;
     },

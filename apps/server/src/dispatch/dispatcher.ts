@@ -14,7 +14,7 @@ import { cancelRun } from './cancel-run.ts';
 import { chooseNode } from './choose-node.ts';
 import type { LocalNode } from './local-node.ts';
 import type { CommandQueue, ControlJob, Db, NodeDirectory, RecordLifecycle } from './ports.ts';
-import { removeRecord } from './remove-record.ts';
+import { type RemoveRecordOptions, removeRecord } from './remove-record.ts';
 import { runFailureOf } from './run-failure.ts';
 import { createBackupRecord, createFailedRecord, type SlotClaim, type Trigger } from './start-backup.ts';
 import { createRestoreRecord, type RestoreInput } from './start-restore.ts';
@@ -41,7 +41,8 @@ export interface Dispatcher {
   startRestore(recordId: number, input: RestoreInput, requestedBy: string): Promise<number>;
   cancelRecord(recordId: number): Promise<void>;
   cancelRestore(restoreRecordId: number): Promise<void>;
-  removeRecord(recordId: number): Promise<void>;
+  /** Deletes artifact and record; see `remove-record.ts`. */
+  removeRecord(recordId: number, options?: RemoveRecordOptions): Promise<void>;
   /** Asks a node a quick question. Throws TIMEOUT or AGENT_COMMAND_TIMEOUT after `timeoutMs` (default 15 s). */
   askNode<J extends ControlJob>(nodeId: number, job: J, timeoutMs?: number): Promise<JobResults[J['kind']]>;
 }
@@ -92,7 +93,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     },
     cancelRecord: (id) => cancelRun(deps, { owner: 'record', id }),
     cancelRestore: (id) => cancelRun(deps, { owner: 'restore', id }),
-    removeRecord: (id) => removeRecord({ ...deps, askNode }, id),
+    removeRecord: (id, options) => removeRecord({ ...deps, askNode }, id, options),
     askNode,
   };
 }

@@ -9,6 +9,7 @@ import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { EventBus } from '../event-bus.ts';
 import { followupsStore } from '../stores/followups.store.ts';
+import { recordLogsStore } from '../stores/record-logs.store.ts';
 import { recordsStore } from '../stores/records.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
 import { logLine } from './log-line.ts';
@@ -127,10 +128,11 @@ async function finishBackup(deps: RecordLifecycleDeps, recordId: number, outcome
     if (!(await recordsStore.finish(trx, recordId, replaceable(outcome, record), values))) return false;
     const payload = { taskId: record.task_id };
     await followupsStore.queue(trx, { name: 'apply_retention', payload, now: now.toISOString() });
+    await recordLogsStore.append(trx, 'record', recordId, endLine(now, outcome));
     return true;
   });
   if (!ended) return false;
-  deps.reporter.appendLog('record', recordId, endLine(now, outcome));
+  deps.reporter.touch('record', recordId);
   deps.bus.publish({ type: 'record_changed', recordId, taskId: record.task_id, status: outcome.status });
   deps.wakeFollowups();
   deps.onBackupEnded?.({
@@ -154,10 +156,14 @@ async function finishRestore(deps: RecordLifecycleDeps, id: number, outcome: Res
     completed_at: now.toISOString(),
     last_activity_at: now.toISOString(),
   };
-  // Nothing follows a restore yet; one statement is a transaction of its own.
   const from: RecordStatus[] = isGood ? ['running', 'interrupted'] : ['running'];
-  if (!(await restoreRecordsStore.finish(deps.db, id, from, values))) return false;
-  deps.reporter.appendLog('restore', id, endLine(now, outcome));
+  const ended = await deps.db.transaction().execute(async (trx) => {
+    if (!(await restoreRecordsStore.finish(trx, id, from, values))) return false;
+    await recordLogsStore.append(trx, 'restore', id, endLine(now, outcome));
+    return true;
+  });
+  if (!ended) return false;
+  deps.reporter.touch('restore', id);
   deps.bus.publish({
     type: 'restore_changed',
     restoreRecordId: id,

@@ -19,13 +19,22 @@ export interface RemoveRecordDeps {
   ) => Promise<JobResults[J['kind']]>;
 }
 
+export interface RemoveRecordOptions {
+  /** Lets a record go whose artifact lies on the disk of a server that was removed from BackupX. */
+  readonly forgetLostObjects?: boolean;
+}
+
 const DELETE_TIMEOUT_MS = 60_000;
 
 /**
  * Throws BACKUP_RECORD_LOCKED, BACKUP_RECORD_ACTIVE (running, or being restored), NODE_OFFLINE, or the storage's error;
  * the record then stays. Idempotent: objects already gone count as deleted, a missing record is BACKUP_RECORD_NOT_FOUND.
  */
-export async function removeRecord(deps: RemoveRecordDeps, recordId: number): Promise<void> {
+export async function removeRecord(
+  deps: RemoveRecordDeps,
+  recordId: number,
+  options: RemoveRecordOptions = {},
+): Promise<void> {
   const record = await recordsStore.get(deps.db, recordId);
   if (record.locked === 1) throw new AppError('BACKUP_RECORD_LOCKED');
   if (record.status === 'running') throw new AppError('BACKUP_RECORD_ACTIVE');
@@ -33,7 +42,12 @@ export async function removeRecord(deps: RemoveRecordDeps, recordId: number): Pr
     throw new AppError('BACKUP_RECORD_ACTIVE');
   }
   for (const { nodeId, target, keys } of await deps.builder.storedObjects(recordId)) {
-    await deps.askNode(nodeId, { kind: 'delete_objects', target, keys }, DELETE_TIMEOUT_MS);
+    try {
+      await deps.askNode(nodeId, { kind: 'delete_objects', target, keys }, DELETE_TIMEOUT_MS);
+    } catch (error) {
+      const isNodeGone = error instanceof AppError && error.code === 'NODE_NOT_FOUND';
+      if (!isNodeGone || !options.forgetLostObjects) throw error;
+    }
   }
   const isGone = await deps.db.transaction().execute(async (trx) => {
     if (!(await recordsStore.remove(trx, recordId))) return false;

@@ -14,6 +14,11 @@ export async function deleteArtifact(deps: FollowupDeps, payload: unknown): Prom
     if (!(error instanceof AppError)) throw error;
     // Already removed, or locked by somebody after it was queued: nothing is left to do.
     if (error.code === 'BACKUP_RECORD_NOT_FOUND' || error.code === 'BACKUP_RECORD_LOCKED') return;
+    // The server is gone, and with it the disk: trying again cannot help. The record stays until a person removes it.
+    if (error.code === 'NODE_NOT_FOUND') {
+      deps.log.warn({ recordId }, 'the server that holds this artifact was removed; the record is kept');
+      return;
+    }
     throw error;
   }
 }

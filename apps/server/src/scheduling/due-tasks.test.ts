@@ -96,6 +96,16 @@ describe('due tasks', () => {
     expect(await nextRun(id)).toBe('2026-05-01T06:00:00.000Z');
   });
 
+  it('follow the zone of the installation when it is changed', async () => {
+    const body = taskBody(await test.addTarget('disk'), { cronExpr: '0 3 * * *' });
+    const { id } = (await test.call('POST', '/backup/tasks', body)).data as { id: number };
+    await test.runs.dueTasks.tick();
+    expect(await nextRun(id)).toBe('2026-05-01T03:00:00.000Z');
+    test.timezone = 'Asia/Kathmandu';
+    await test.runs.dueTasks.tick();
+    expect(await nextRun(id)).toBe('2026-05-01T21:15:00.000Z');
+  });
+
   it('run from the loop', async () => {
     await hourlyTask();
     test.runs.dueTasks.start();

@@ -25,8 +25,6 @@ export interface DueTasksDeps {
 export interface DueTasks {
   /** Starts everything that is due now; answers how many runs began. */
   tick(): Promise<number>;
-  /** Recomputes the next slot of tasks without a zone of their own, after the installation's zone was changed. */
-  rescheduleDefaultZone(): Promise<void>;
   /** Ticks every second until `stop`. */
   start(): void;
   stop(): Promise<void>;
@@ -45,6 +43,7 @@ export function createDueTasks(deps: DueTasksDeps): DueTasks {
   const { db, clock, dispatcher, log } = deps;
   const stopping = new AbortController();
   let loop: Promise<void> | undefined;
+  let lastZone: string | undefined;
 
   async function nextSlot(task: TaskRow, after: Date): Promise<string | null> {
     const timezone = task.timezone || (await deps.defaultTimezone());
@@ -91,7 +90,23 @@ export function createDueTasks(deps: DueTasksDeps): DueTasks {
     return hasFailed ? null : started;
   }
 
+  /** Tasks without a zone of their own follow the installation's; checked at the first tick and when it changes. */
+  async function followDefaultZone(): Promise<void> {
+    const zone = await deps.defaultTimezone();
+    if (zone === lastZone) return;
+    const now = clock.now();
+    for (const task of await tasksStore.allLiving(db)) {
+      if (task.timezone !== '' || task.cron_expr === '' || task.enabled !== 1) continue;
+      // A slot that is due already stays due.
+      if (task.next_run_at !== null && task.next_run_at <= now.toISOString()) continue;
+      const next = await nextSlot(task, now);
+      if (next !== task.next_run_at) await tasksStore.update(db, task.id, { next_run_at: next });
+    }
+    lastZone = zone;
+  }
+
   async function tick(): Promise<number> {
+    await followDefaultZone();
     let total = 0;
     for (;;) {
       const now = clock.now();
@@ -117,15 +132,6 @@ export function createDueTasks(deps: DueTasksDeps): DueTasks {
 
   return {
     tick,
-    async rescheduleDefaultZone() {
-      const now = clock.now();
-      for (const task of await tasksStore.allLiving(db)) {
-        if (task.timezone !== '' || task.cron_expr === '' || task.enabled !== 1) continue;
-        // A slot that is due already stays due.
-        if (task.next_run_at !== null && task.next_run_at <= now.toISOString()) continue;
-        await tasksStore.update(db, task.id, { next_run_at: await nextSlot(task, now) });
-      }
-    },
     start() {
       loop ??= runLoop();
     },

@@ -31,8 +31,8 @@ describe('the verdict over a task', () => {
     ['failed last time, still protected by the one before', { lastStatus: 'failed' }, true, 'failed'],
     ['failed and nothing before it', { lastStatus: 'interrupted', lastGoodAt: null }, false, 'failed'],
     ['with warnings', { lastStatus: 'warning' }, true, 'warning'],
-    ['server offline', { isNodeOnline: false }, true, 'node_offline'],
-    ['a slot passed without a run', { nextRunAt: ago(1) }, true, 'missed'],
+    ['server offline', { isNodeOnline: false }, false, 'node_offline'],
+    ['a slot passed without a run', { nextRunAt: ago(1) }, false, 'missed'],
     ['switched off', { isEnabled: false }, false, 'disabled'],
   ])('%s', (_name, change, isProtected, reason) => {
     expect(judgeTask({ ...healthy, ...change }, now)).toMatchObject({ isProtected, reason });

@@ -1,8 +1,9 @@
 /**
  * "Is everything protected?", one verdict per task. Pure: the rules are tested as such.
  *
- * A task is protected when it is switched on and its last good backup is recent enough: within its RPO, else within
- * twice the time between two of its slots, else (no schedule) at all. A backup with warnings is good, but is told.
+ * A task is protected when it is switched on, its server is online, no slot was missed, and its last good backup is
+ * recent enough: within its RPO, else within twice the time between two of its slots, else (no schedule) at all.
+ * A backup with warnings is good, but is told; so is a failure after a good backup that is recent enough.
  */
 import type { exceptionReasonSchema } from '@backupx/contracts/api/system';
 import type { RecordStatus } from '@backupx/contracts/record-status';
@@ -67,7 +68,8 @@ function sinceOf(facts: TaskFacts, reason: ExceptionReason | null): string | nul
 
 export function judgeTask(facts: TaskFacts, now: Date): Verdict {
   const reason = reasonOf(facts, now);
-  return { isProtected: facts.isEnabled && isRecent(facts, now), reason, since: sinceOf(facts, reason) };
+  const canRun = facts.isEnabled && facts.isNodeOnline && !isMissed(facts, now);
+  return { isProtected: canRun && isRecent(facts, now), reason, since: sinceOf(facts, reason) };
 }
 
 /** Worst first. */

@@ -106,7 +106,7 @@ export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
     bind(recordRoutes.remove, async ({ params, audit }) => {
       const record = await recordsStore.get(db, params.id);
       audit({ target: `${record.task_name} ${params.id}`, detail: record.file_name });
-      await dispatcher.removeRecord(params.id);
+      await dispatcher.removeRecord(params.id, { forgetLostObjects: true });
       return { status: 'ok' } as const;
     }),
     bind(recordRoutes.batchRemove, async ({ body, audit }) => {
@@ -114,7 +114,7 @@ export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
       const failed: { id: number; code: string; message: string }[] = [];
       for (const id of new Set(body.ids)) {
         try {
-          await dispatcher.removeRecord(id);
+          await dispatcher.removeRecord(id, { forgetLostObjects: true });
           deleted.push(id);
         } catch (error) {
           const { code, message } = toAppError(error);
