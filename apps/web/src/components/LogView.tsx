@@ -1,0 +1,131 @@
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { openEventStream } from '../api/event-stream.ts';
+import { queryClient } from '../api/queries.ts';
+import type { RecordLogEvent } from '../api/types.ts';
+import { t } from '../i18n/i18n.ts';
+import { Button } from '../ui/Button.tsx';
+import { CheckField } from '../ui/Field.tsx';
+import { Icon } from '../ui/Icon.tsx';
+
+/** Lines beyond this are cut from the top of the screen; the download has them all. */
+const MAX_LINES = 5000;
+
+/** Follows the log of a run; `text` grows while it is live. Offsets make a replay after a reconnect harmless. */
+function useLiveLog(kind: 'record' | 'restore', id: number, stored: string, isRunning: boolean): string {
+  const [text, setText] = useState(stored);
+  useEffect(() => {
+    if (!isRunning) {
+      setText(stored);
+      return;
+    }
+    const base = kind === 'record' ? '/api/backup/records' : '/api/restore/records';
+    return openEventStream({
+      url: `${base}/${id}/logs/stream`,
+      onEvent: ({ data }) => {
+        let event: RecordLogEvent;
+        try {
+          event = JSON.parse(data) as RecordLogEvent;
+        } catch {
+          return;
+        }
+        if (event.type === 'log') {
+          const { offset, text: added } = event;
+          setText((old) => old.slice(0, offset) + added);
+        }
+        if (event.type === 'end') void queryClient.invalidateQueries({ queryKey: [kind, id] });
+      },
+    });
+  }, [kind, id, stored, isRunning]);
+  return text;
+}
+
+function download(text: string, name: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
+function lineTone(line: string): string {
+  if (/\b(error|fatal|failed)\b/i.test(line)) return 'text-bad';
+  return /\b(warn|warning)\b/i.test(line) ? 'text-warn' : '';
+}
+
+/** The live log: follows its end until the reader scrolls up, can be searched, wrapped and downloaded. */
+export function LogView({
+  kind,
+  id,
+  stored,
+  isRunning,
+}: {
+  kind: 'record' | 'restore';
+  id: number;
+  stored: string;
+  isRunning: boolean;
+}) {
+  const text = useLiveLog(kind, id, stored, isRunning);
+  const [query, setQuery] = useState('');
+  const [wrap, setWrap] = useState(true);
+  const box = useRef<HTMLDivElement>(null);
+  const follow = useRef(true);
+  const lines = useMemo(() => {
+    const all = text.split('\n').filter((line, index, list) => line !== '' || index < list.length - 1);
+    const wanted = query.trim().toLowerCase();
+    return (wanted ? all.filter((line) => line.toLowerCase().includes(wanted)) : all).slice(-MAX_LINES);
+  }, [text, query]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: runs after each growth of the list
+  useEffect(() => {
+    const element = box.current;
+    if (element && follow.current && isRunning) element.scrollTop = element.scrollHeight;
+  }, [lines.length, isRunning]);
+
+  return (
+    <div>
+      <div className="mb-3 flex flex-wrap items-center gap-x-4 gap-y-2">
+        <div className="relative min-w-40 flex-1">
+          <Icon name="search" size={14} className="absolute top-2 left-2.5 text-ink-3" />
+          <input
+            type="search"
+            value={query}
+            onChange={(event) => setQuery(event.target.value)}
+            aria-label={t('log.search')}
+            placeholder={t('log.search')}
+            className="h-8 w-full rounded-lg border border-line-strong/60 bg-surface pr-2 pl-8 text-[13px]"
+          />
+        </div>
+        <CheckField label={t('log.wrap')} checked={wrap} onChange={setWrap} />
+        <Button small icon="download" onClick={() => download(text, `backupx-${kind}-${id}.log`)} disabled={!text}>
+          {t('action.download')}
+        </Button>
+      </div>
+      <div
+        ref={box}
+        role="log"
+        aria-label={t('log.title')}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
+        tabIndex={0}
+        onScroll={(event) => {
+          const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
+          follow.current = scrollHeight - scrollTop - clientHeight < 40;
+        }}
+        className="max-h-96 min-h-24 overflow-auto rounded-lg border border-line bg-raised/50 py-2 font-mono text-xs leading-5 -outline-offset-2"
+      >
+        {lines.length === 0 && (
+          <p className="px-3 font-sans text-[13px] text-ink-3">{query ? t('log.noMatch') : t('log.empty')}</p>
+        )}
+        {lines.map((line, index) => (
+          <div
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity but their place
+            key={index}
+            className={`px-3 [contain-intrinsic-block-size:1.25rem] [content-visibility:auto] ${wrap ? 'whitespace-pre-wrap [overflow-wrap:anywhere]' : 'w-max min-w-full whitespace-pre'} ${lineTone(line)}`}
+          >
+            {line}
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}

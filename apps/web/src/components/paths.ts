@@ -1,0 +1,21 @@
+/** Every address of the console, in one place; links never spell one out. */
+export const paths = {
+  overview: '/',
+  tasks: '/tasks',
+  newTask: '/tasks/new',
+  task: (id: number) => `/tasks/${id}`,
+  editTask: (id: number) => `/tasks/${id}/edit`,
+  activity: '/activity',
+  record: (id: number) => `/activity/backups/${id}`,
+  restoreRecord: (id: number) => `/activity/restores/${id}`,
+  restore: '/restore',
+  restoreTask: (taskId: number) => `/restore/${taskId}`,
+  restoreFrom: (taskId: number, recordId: number) => `/restore/${taskId}/${recordId}`,
+  servers: '/servers',
+  newServer: '/servers/new',
+  storage: '/storage',
+  newStorage: '/storage/new',
+  editStorage: (id: number) => `/storage/${id}`,
+  settings: '/settings',
+  settingsTab: (tab: string) => `/settings/${tab}`,
+} as const;

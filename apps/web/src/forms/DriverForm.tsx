@@ -1,0 +1,119 @@
+/** Draws the fields of any driver from its manifest; nothing here knows a driver by name. */
+import type { DriverManifest, FieldManifest } from '../api/types.ts';
+import { hasMessage, t } from '../i18n/i18n.ts';
+import { CheckField, SelectField, TextArea, TextField } from '../ui/Field.tsx';
+
+export type DriverValues = Readonly<Record<string, unknown>>;
+
+/** Mirror of the contract's MASKED_SECRET, which would bring the schemas along. */
+export const MASKED = '********';
+
+/** The translation of a driver's own word, or the English one it brought. */
+function driverWord(key: string, fallback: string): string {
+  return hasMessage(key) ? t(key as 'nav.overview') : fallback;
+}
+
+export function driverTitle(driver: DriverManifest): string {
+  return driverWord(`driver.${driver.type}.title`, driver.title);
+}
+
+/** Values of a new form: what the driver declares as default. */
+export function initialDriverValues(driver: DriverManifest): DriverValues {
+  return Object.fromEntries(
+    driver.fields.flatMap((field) => (field.default === undefined ? [] : [[field.name, field.default]])),
+  );
+}
+
+/** Required fields that are still empty. */
+export function missingFields(driver: DriverManifest, values: DriverValues): readonly string[] {
+  return driver.fields
+    .filter((field) => field.required && field.kind !== 'boolean')
+    .filter((field) => values[field.name] === undefined || String(values[field.name]).trim() === '')
+    .map((field) => field.name);
+}
+
+const isRecordList = (value: unknown): value is string[] => Array.isArray(value);
+
+interface FieldControlProps {
+  type: string;
+  field: FieldManifest;
+  value: unknown;
+  error?: string;
+  onChange: (value: unknown) => void;
+}
+
+function FieldControl({ type, field, value, error, onChange }: FieldControlProps) {
+  const key = `driver.${type}.${field.name}`;
+  const label = driverWord(key, field.label);
+  const help = field.help && driverWord(`${key}.help`, field.help);
+  const shared = { label, help, error, note: field.required ? undefined : t('field.optional') };
+  if (field.kind === 'boolean') {
+    return <CheckField label={label} help={help} checked={value === true} onChange={onChange} />;
+  }
+  if (field.kind === 'select') {
+    const options = (field.options ?? []).map((option) => ({
+      value: option,
+      label: driverWord(`${key}.${option}`, option),
+    }));
+    return <SelectField {...shared} value={String(value ?? '')} onChange={onChange} options={options} />;
+  }
+  if (field.kind === 'list' || field.multiline) {
+    const text = isRecordList(value) ? value.join('\n') : String(value ?? '');
+    const change = (next: string) => onChange(field.kind === 'list' ? next.split('\n') : next);
+    return <TextArea {...shared} value={text} onChange={change} placeholder={field.placeholder} />;
+  }
+  return (
+    <TextField
+      {...shared}
+      value={String(value ?? '')}
+      onChange={(next) =>
+        onChange(field.kind === 'number' && next !== '' ? Number(next) : next === '' ? undefined : next)
+      }
+      type={field.secret ? 'password' : field.kind === 'number' ? 'number' : 'text'}
+      autoComplete={field.secret ? 'new-password' : 'off'}
+      // A stored secret is shown as a mask: typing replaces it as a whole.
+      onFocus={(event) => value === MASKED && event.target.select()}
+      placeholder={field.placeholder}
+      spellCheck={false}
+      autoCapitalize="none"
+    />
+  );
+}
+
+export function DriverForm({
+  driver,
+  values,
+  onChange,
+  problems,
+}: {
+  driver: DriverManifest;
+  values: DriverValues;
+  onChange: (values: DriverValues) => void;
+  problems: Readonly<Record<string, string>>;
+}) {
+  const draw = (field: FieldManifest) => (
+    <FieldControl
+      key={field.name}
+      type={driver.type}
+      field={field}
+      value={values[field.name]}
+      error={problems[field.name]}
+      onChange={(value) => onChange({ ...values, [field.name]: value })}
+    />
+  );
+  const advanced = driver.fields.filter((field) => field.advanced);
+  return (
+    <div className="space-y-4">
+      {driver.fields.filter((field) => !field.advanced).map(draw)}
+      {advanced.length > 0 && (
+        <details
+          className="rounded-lg border border-line px-4 py-3"
+          open={advanced.some((field) => problems[field.name])}
+        >
+          <summary className="font-medium">{t('form.advanced')}</summary>
+          <div className="mt-4 space-y-4">{advanced.map(draw)}</div>
+        </details>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,187 @@
+import { useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useChange, useNodes, useTask } from '../api/queries.ts';
+import type { BackupRecord, OverwriteMode } from '../api/types.ts';
+import { ConfirmDialog } from '../components/ConfirmDialog.tsx';
+import { type Basket, toggleEntry } from '../components/ContentsBrowser.tsx';
+import { DirectoryPicker } from '../components/DirectoryPicker.tsx';
+import { ErrorBox } from '../components/ErrorBox.tsx';
+import { paths } from '../components/paths.ts';
+import { formatBytes } from '../i18n/format.ts';
+import { t } from '../i18n/i18n.ts';
+import { Button, IconButton } from '../ui/Button.tsx';
+import { Callout, Card } from '../ui/Card.tsx';
+import { ChoiceCards, SelectField, TextField } from '../ui/Field.tsx';
+import { folderBeside } from './restore-target.ts';
+
+type Place = 'beside' | 'original' | 'other';
+
+function BasketList({ basket, onChange }: { basket: Basket; onChange: (basket: Basket) => void }) {
+  if (basket.size === 0) return <p className="text-ink-2">{t('restore.basketEmpty')}</p>;
+  const bytes = [...basket.values()].reduce((sum, entry) => sum + (entry.type === 'file' ? entry.size : 0), 0);
+  return (
+    <>
+      <ul className="max-h-48 space-y-1 overflow-y-auto">
+        {[...basket.values()].map((entry) => (
+          <li key={entry.path} className="flex items-center gap-2">
+            <span className="min-w-0 flex-1 truncate font-mono text-[13px]" title={entry.path}>
+              {entry.path}
+            </span>
+            <IconButton
+              icon="x"
+              small
+              label={t('restore.basketRemove', { name: entry.name })}
+              onClick={() => onChange(toggleEntry(basket, entry))}
+            />
+          </li>
+        ))}
+      </ul>
+      <p className="mt-2 text-[13px] text-ink-3">
+        {t('restore.basketCount', { count: basket.size })}
+        {bytes > 0 && ` · ${formatBytes(bytes)}`}
+      </p>
+    </>
+  );
+}
+
+/** What was chosen, where it goes, what happens to existing files; review before it starts. */
+export function RestoreForm({
+  record,
+  basket,
+  onChange,
+}: {
+  record: BackupRecord;
+  basket: Basket;
+  onChange: (basket: Basket) => void;
+}) {
+  const navigate = useNavigate();
+  const nodes = useNodes();
+  const task = useTask(record.taskId);
+  const [place, setPlace] = useState<Place>('beside');
+  const [beside, setBeside] = useState<string | null>(null);
+  const [other, setOther] = useState('');
+  const [nodeId, setNodeId] = useState(record.nodeId);
+  const [overwrite, setOverwrite] = useState<OverwriteMode>('never');
+  const [isPicking, setPicking] = useState(false);
+  const [isReviewing, setReviewing] = useState(false);
+  const [problem, setProblem] = useState('');
+  const restore = useChange('records.restore', ['restores']);
+  const suggestion = folderBeside(task.data?.sourcePaths[0] ?? '', record.startedAt);
+  const folder = place === 'original' ? '' : (place === 'beside' ? (beside ?? suggestion) : other).trim();
+  const node = nodes.data?.find((item) => item.id === nodeId);
+  const nodeName = node?.name ?? record.nodeName;
+  const replacesOriginals = place === 'original' && overwrite !== 'never';
+  const review = () => {
+    const isWrong = place !== 'original' && !folder.startsWith('/');
+    setProblem(isWrong ? t('first.folderRule') : '');
+    setReviewing(!isWrong);
+  };
+  const start = () =>
+    restore.mutate(
+      {
+        params: { id: record.id },
+        body: {
+          targetPath: folder || undefined,
+          paths: basket.size > 0 ? [...basket.keys()] : undefined,
+          nodeId,
+          overwrite,
+        },
+      },
+      { onSuccess: (answer) => void navigate({ to: paths.restoreRecord(answer.id) }) },
+    );
+  const whereTo = folder
+    ? t('restore.toFolder', { folder, node: nodeName })
+    : t('restore.toOriginal', { node: nodeName });
+  return (
+    <div className="space-y-5 lg:sticky lg:top-8">
+      <Card title={t('restore.basket')}>
+        <BasketList basket={basket} onChange={onChange} />
+      </Card>
+      <Card title={t('restore.destination')}>
+        <div className="space-y-4">
+          <ChoiceCards
+            legend={t('restore.place')}
+            value={place}
+            onChange={(value) => setPlace(value as Place)}
+            choices={[
+              { value: 'beside', label: t('restore.beside'), help: t('restore.besideHelp') },
+              { value: 'other', label: t('restore.other') },
+              { value: 'original', label: t('restore.original'), help: t('restore.originalHelp') },
+            ]}
+          />
+          {place !== 'original' && (
+            <TextField
+              label={t('restore.folder')}
+              value={place === 'beside' ? (beside ?? suggestion) : other}
+              onChange={place === 'beside' ? setBeside : setOther}
+              error={problem || undefined}
+              className="font-mono text-[13px]"
+              spellCheck={false}
+              end={
+                <Button icon="folder" onClick={() => setPicking(true)}>
+                  {t('picker.browse')}
+                </Button>
+              }
+            />
+          )}
+          <SelectField
+            label={t('restore.onServer')}
+            value={String(nodeId)}
+            onChange={(value) => setNodeId(Number(value))}
+            options={(nodes.data ?? []).map((item) => ({
+              value: String(item.id),
+              label: item.status === 'online' ? item.name : t('task.serverOffline', { name: item.name }),
+              disabled: item.status !== 'online',
+            }))}
+          />
+          <SelectField
+            label={t('restore.existing')}
+            value={overwrite}
+            onChange={(value) => setOverwrite(value as OverwriteMode)}
+            options={(['never', 'if_newer', 'always'] as const).map((id) => ({
+              value: id,
+              label: t(`overwrite.${id}`),
+            }))}
+          />
+          {replacesOriginals && <Callout tone="warn" icon="alert" title={t('restore.overwriteWarning')} />}
+          <ErrorBox error={isReviewing ? null : restore.error} />
+          <Button kind="primary" icon="restore" className="w-full" onClick={review}>
+            {t('restore.review')}
+          </Button>
+        </div>
+      </Card>
+      {isPicking && (
+        <DirectoryPicker
+          nodeId={nodeId}
+          nodeName={nodeName}
+          start={folder && place === 'other' ? folder : '/'}
+          foldersOnly
+          onClose={() => setPicking(false)}
+          onPick={(path) => {
+            setPlace('other');
+            setOther(path);
+            setPicking(false);
+          }}
+        />
+      )}
+      <ConfirmDialog
+        open={isReviewing}
+        onClose={() => setReviewing(false)}
+        title={t('restore.reviewTitle')}
+        confirm={t('restore.start')}
+        kind={replacesOriginals ? 'danger' : 'primary'}
+        busy={restore.isPending}
+        error={restore.error}
+        typeToConfirm={replacesOriginals ? record.taskName : undefined}
+        onConfirm={start}
+      >
+        <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
+          <li>{basket.size > 0 ? t('restore.basketCount', { count: basket.size }) : t('restore.everything')}</li>
+          <li>{whereTo}</li>
+          <li>{t(`overwriteLong.${overwrite}`)}</li>
+          <li>{t('restore.verified')}</li>
+        </ul>
+      </ConfirmDialog>
+    </div>
+  );
+}

@@ -1,0 +1,146 @@
+import { useState } from 'react';
+import { call } from '../api/client.ts';
+import { queryClient, useNodes } from '../api/queries.ts';
+import type { Task } from '../api/types.ts';
+import { ErrorBox } from '../components/ErrorBox.tsx';
+import { UnsavedChanges } from '../components/UnsavedChanges.tsx';
+import { t } from '../i18n/i18n.ts';
+import { Button } from '../ui/Button.tsx';
+import { Card } from '../ui/Card.tsx';
+import { CheckField, SelectField, TextArea, TextField } from '../ui/Field.tsx';
+import { PathListField } from './PathListField.tsx';
+import { RetentionFields } from './RetentionFields.tsx';
+import { ScheduleField } from './ScheduleField.tsx';
+import { StorageTargetsField } from './StorageTargetsField.tsx';
+import { initialTaskValues, type TaskValues, taskBody } from './task-values.ts';
+import { useForm } from './use-form.ts';
+
+/** Creates or changes a task, section by section on one page. */
+export function TaskForm({
+  task,
+  defaultZone,
+  nodeId,
+  onSaved,
+  onCancel,
+}: {
+  task: Task | null;
+  defaultZone: string;
+  /** The server a new task starts with. */
+  nodeId?: number;
+  onSaved: (task: Task) => void;
+  onCancel: () => void;
+}) {
+  const nodes = useNodes();
+  const [isDone, setDone] = useState(false);
+  const form = useForm<TaskValues>({
+    initial: initialTaskValues(task, nodeId),
+    validate: (values) => ({
+      ...(values.name.trim() ? {} : { name: t('field.required') }),
+      ...(values.sourcePaths.some((path) => path.trim()) ? {} : { sourcePaths: t('task.pathRequired') }),
+      ...(values.storageTargetIds.length > 0 ? {} : { storageTargetIds: t('task.targetRequired') }),
+    }),
+    submit: async (values) => {
+      const body = taskBody(values, task);
+      const saved = task
+        ? await call('tasks.update', { params: { id: task.id }, body })
+        : await call('tasks.create', { body });
+      setDone(true);
+      for (const key of ['tasks', 'task', 'overview']) void queryClient.invalidateQueries({ queryKey: [key] });
+      setTimeout(() => onSaved(saved));
+    },
+  });
+  const { values, set, problem } = form;
+  const local = nodes.data?.find((node) => node.isLocal);
+  const node = nodes.data?.find((item) => item.id === values.nodeId) ?? local;
+  return (
+    <form ref={form.formRef} onSubmit={form.onSubmit} noValidate className="space-y-5">
+      <UnsavedChanges when={() => form.isDirty && !isDone} />
+      <Card title={t('task.sectionWhat')}>
+        <div className="grid gap-4 sm:grid-cols-2">
+          <TextField
+            label={t('task.name')}
+            value={values.name}
+            onChange={(value) => set('name', value)}
+            onBlur={() => form.touch('name')}
+            error={problem('name')}
+            autoFocus={!task}
+          />
+          <SelectField
+            label={t('task.server')}
+            value={String(node?.id ?? values.nodeId)}
+            onChange={(value) => set('nodeId', Number(value))}
+            error={problem('nodeId')}
+            options={(nodes.data ?? []).map((item) => ({
+              value: String(item.id),
+              label: item.status === 'online' ? item.name : t('task.serverOffline', { name: item.name }),
+            }))}
+          />
+        </div>
+        <div className="mt-4 space-y-4">
+          <PathListField
+            label={t('task.paths')}
+            paths={values.sourcePaths}
+            onChange={(paths) => set('sourcePaths', paths)}
+            onBlur={() => form.touch('sourcePaths')}
+            node={{ id: node?.id ?? 1, name: node?.name ?? '' }}
+            error={problem('sourcePaths')}
+          />
+          <TextArea
+            label={t('task.excludes')}
+            note={t('field.optional')}
+            value={values.excludes}
+            onChange={(value) => set('excludes', value)}
+            help={t('task.excludesHelp')}
+            placeholder={'node_modules/\n*.tmp'}
+            spellCheck={false}
+            error={problem('excludes')}
+          />
+        </div>
+      </Card>
+      <Card title={t('task.sectionWhen')}>
+        <ScheduleField
+          cronExpr={values.cronExpr}
+          timezone={values.timezone}
+          defaultZone={defaultZone}
+          onChange={(next) => form.setAll({ ...values, ...next })}
+          error={problem('cronExpr')}
+        />
+      </Card>
+      <Card title={t('task.sectionWhere')}>
+        <div className="space-y-5">
+          <StorageTargetsField
+            selected={values.storageTargetIds}
+            onChange={(ids) => set('storageTargetIds', ids)}
+            error={problem('storageTargetIds')}
+          />
+          <div className="grid gap-4 sm:grid-cols-2">
+            <SelectField
+              label={t('task.compression')}
+              value={values.compression}
+              onChange={(value) => set('compression', value as TaskValues['compression'])}
+              options={(['zstd', 'gzip', 'none'] as const).map((id) => ({ value: id, label: t(`compression.${id}`) }))}
+            />
+          </div>
+          <CheckField
+            label={t('task.encrypt')}
+            help={t('task.encryptHelp')}
+            checked={values.encrypt}
+            onChange={(checked) => set('encrypt', checked)}
+          />
+        </div>
+      </Card>
+      <Card title={t('task.sectionKeep')}>
+        <RetentionFields values={values} onChange={(next) => form.setAll({ ...values, ...next })} />
+      </Card>
+      <ErrorBox error={form.error} />
+      <div className="sticky bottom-0 z-20 -mx-1 flex flex-wrap gap-2 bg-canvas/95 px-1 py-3 max-lg:bottom-15">
+        <Button type="submit" kind="primary" busy={form.isBusy}>
+          {task ? t('action.save') : t('task.create')}
+        </Button>
+        <Button kind="ghost" onClick={onCancel}>
+          {t('action.cancel')}
+        </Button>
+      </div>
+    </form>
+  );
+}

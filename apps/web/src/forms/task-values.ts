@@ -1,0 +1,78 @@
+/** The task form's values and the way to the contract and back. */
+import type { Task, TaskInput } from '../api/types.ts';
+
+export interface RetentionValues {
+  readonly retentionDays: number;
+  readonly maxBackups: number;
+  readonly keepDaily: number;
+  readonly keepWeekly: number;
+  readonly keepMonthly: number;
+  readonly keepYearly: number;
+}
+
+export interface TaskValues extends RetentionValues {
+  readonly name: string;
+  readonly nodeId: number;
+  readonly sourcePaths: string[];
+  /** One pattern per line. */
+  readonly excludes: string;
+  readonly cronExpr: string;
+  readonly timezone: string;
+  readonly storageTargetIds: number[];
+  readonly compression: 'none' | 'gzip' | 'zstd';
+  readonly encrypt: boolean;
+}
+
+/** Daily at 02:00, 7 daily, 4 weekly and 6 monthly records, encrypted. */
+export const taskDefaults = {
+  cronExpr: '0 2 * * *',
+  compression: 'zstd',
+  encrypt: true,
+  retentionDays: 0,
+  maxBackups: 0,
+  keepDaily: 7,
+  keepWeekly: 4,
+  keepMonthly: 6,
+  keepYearly: 0,
+} as const;
+
+export function initialTaskValues(task: Task | null, nodeId = 0): TaskValues {
+  if (!task) {
+    const empty = { name: '', nodeId, sourcePaths: [''], excludes: '', timezone: '', storageTargetIds: [] };
+    return { ...taskDefaults, ...empty };
+  }
+  const { excludePatterns, ...rest } = task;
+  return { ...rest, excludes: excludePatterns.join('\n') };
+}
+
+/** What is sent; what the form does not show keeps the value of the stored task. */
+export function taskBody(values: TaskValues, task: Task | null): TaskInput {
+  const { excludes, ...rest } = values;
+  const lines = (text: string) =>
+    text
+      .split('\n')
+      .map((line) => line.trim())
+      .filter(Boolean);
+  return {
+    type: task?.type ?? 'file',
+    enabled: task?.enabled ?? true,
+    extraConfig: task?.extraConfig ?? {},
+    tags: task?.tags ?? [],
+    slaHoursRpo: task?.slaHoursRpo ?? 0,
+    name: rest.name.trim(),
+    nodeId: rest.nodeId,
+    sourcePaths: rest.sourcePaths.map((path) => path.trim()).filter(Boolean),
+    excludePatterns: lines(excludes),
+    cronExpr: rest.cronExpr.trim(),
+    timezone: rest.timezone.trim(),
+    storageTargetIds: [...rest.storageTargetIds],
+    compression: rest.compression,
+    encrypt: rest.encrypt,
+    retentionDays: rest.retentionDays,
+    maxBackups: rest.maxBackups,
+    keepDaily: rest.keepDaily,
+    keepWeekly: rest.keepWeekly,
+    keepMonthly: rest.keepMonthly,
+    keepYearly: rest.keepYearly,
+  };
+}

@@ -1,0 +1,96 @@
+/** The error catalogue in Chinese, for stored messages of records; placeholders are those of the English text. */
+import type { ErrorCode } from '@backupx/contracts/errors';
+
+interface Translation {
+  readonly message: string;
+  readonly hint: string;
+}
+
+const say = (message: string, hint: string): Translation => ({ message, hint });
+
+export const errorsZhCn: Readonly<Record<ErrorCode, Translation>> = {
+  INVALID_INPUT: say('请求内容无效。', '请更正响应中指出的字段后重试。'),
+  MALFORMED_JSON: say('请求体不是有效的 JSON。', '请发送 JSON 请求体，并设置 Content-Type: application/json。'),
+  BODY_TOO_LARGE: say('请求体超出允许的大小。', '请减少单次发送的内容；备份文件请走上传接口。'),
+  ROUTE_NOT_FOUND: say('该地址不存在。', '请检查路径；接口列表见 /api/openapi.json。'),
+  RATE_LIMITED: say('尝试次数过多。', '请等待 {retryAfterSeconds} 秒后重试。'),
+  INTERNAL: say('BackupX 内部发生错误。', '请在服务器日志中查找请求 {requestId}。'),
+  CONFLICT: say('内容已被其他人修改。', '请刷新后重试。'),
+  CANCELLED: say('任务已取消。', '需要时请重新启动。'),
+  TIMEOUT: say('{what} 未在 {seconds} 秒内完成。', '请检查其是否可达，然后重试。'),
+  SHUTTING_DOWN: say('服务器正在停止。', '请稍后重试。'),
+  CONFIG_INVALID: say('配置无效：{problems}', '请更正上述设置后重新启动。'),
+  ALREADY_RUNNING: say('另一个 BackupX 服务器已在使用此数据目录：{path}', '请停止另一个服务器，或选择其他数据目录。'),
+  NOT_SUPPORTED: say('此处不支持 {what}。', '{hint}'),
+
+  AUTH_REQUIRED: say('您尚未登录。', '请登录，或发送有效的 Bearer 令牌。'),
+  AUTH_INVALID_CREDENTIALS: say('用户名或密码错误。', '请检查两者；多次失败后请等待一分钟。'),
+  AUTH_FORBIDDEN: say('您的角色无权执行此操作；需要 {role}。', '请联系管理员。'),
+  AUTH_CSRF: say('无法确认请求来自控制台。', '请刷新页面后重试。'),
+  AUTH_SETUP_DONE: say('此安装已有管理员。', '请登录，或在服务器上运行 “backupx reset-password”。'),
+  AUTH_SETUP_REQUIRED: say('此安装尚无管理员。', '请打开控制台完成初始化。'),
+  USER_NOT_FOUND: say('用户不存在。', '请刷新用户列表。'),
+  USER_NAME_TAKEN: say('名为 {username} 的用户已存在。', '请换一个名称。'),
+  USER_LAST_ADMIN: say('这是最后一个可登录的管理员。', '请先将其他用户设为管理员。'),
+  API_KEY_NOT_FOUND: say('API 密钥不存在。', '请刷新 API 密钥列表。'),
+
+  STORAGE_TARGET_NOT_FOUND: say('存储目标不存在。', '请刷新存储目标列表。'),
+  STORAGE_TARGET_IN_USE: say(
+    '存储目标 {name} 正被 {count} 个任务或记录使用。',
+    '请先更改这些任务的存储目标，并删除相关记录。',
+  ),
+  STORAGE_TARGET_NAME_TAKEN: say('名为 {name} 的存储目标已存在。', '请换一个名称。'),
+  STORAGE_TYPE_UNKNOWN: say('没有 {type} 类型的存储。', '可用类型：{known}。'),
+  STORAGE_NOT_FOUND: say('存储中没有对象 {key}。', '它可能已在 BackupX 之外被删除；请校验该记录。'),
+  STORAGE_PERMISSION: say('存储拒绝访问：{reason}', '请检查凭据以及对路径或存储桶的权限。'),
+  STORAGE_UNREACHABLE: say('无法连接存储：{reason}', '请检查地址、网络和 TLS 设置。'),
+  STORAGE_FULL: say('存储空间已满：{reason}', '请释放空间或缩短保留期，然后重新运行。'),
+  STORAGE_INVALID_KEY: say('不允许使用对象名 {key}。', '请使用不含 “.” 或 “..” 的相对名称。'),
+  STORAGE_CONFIG: say('存储设置不可用：{reason}', '请更正设置后重新测试。'),
+  STORAGE_TEST_FAILED: say('存储测试在 “{step}” 步骤失败：{reason}', '请更正设置后重新测试。'),
+  STORAGE_FAILED: say('存储报告错误：{reason}', '请重试；若仍然出错，请检查存储本身。'),
+
+  BACKUP_TASK_NOT_FOUND: say('任务不存在。', '请刷新任务列表。'),
+  BACKUP_TASK_NAME_TAKEN: say('名为 {name} 的任务已存在。', '请换一个名称。'),
+  BACKUP_TASK_RUNNING: say('任务 {name} 正在运行（记录 {recordId}）。', '请等待其结束，或取消它。'),
+  BACKUP_TASK_DISABLED: say('任务 {name} 已停用。', '请先启用它。'),
+  BACKUP_TASK_FORBIDDEN: say('该任务不属于此节点。', '请检查令牌属于哪个节点。'),
+  SOURCE_TYPE_UNKNOWN: say('没有 {type} 类型的数据源。', '可用类型：{known}。'),
+  SOURCE_NOT_FOUND: say('{node} 上不存在路径 {path}。', '请检查路径；该路径在那台机器上读取。'),
+  SOURCE_NOT_READABLE: say('{path} 下没有可读取的内容：{reason}', '请以有读取权限的用户运行 BackupX，或选择其他路径。'),
+  SOURCE_FAILED: say('读取数据源失败：{reason}', '请查看该记录的日志。'),
+
+  BACKUP_RECORD_NOT_FOUND: say('记录不存在。', '请刷新列表；它可能已按保留策略被清理。'),
+  BACKUP_RECORD_FORBIDDEN: say('该记录不属于此节点。', '请检查令牌属于哪个节点。'),
+  BACKUP_RECORD_LOCKED: say('该记录已锁定。', '请先解锁。'),
+  BACKUP_RECORD_ACTIVE: say('该记录仍在运行。', '请取消它，或等待其结束。'),
+  BACKUP_RECORD_NOT_ACTIVE: say('该记录已结束。', '没有可取消的内容。'),
+  BACKUP_RECORD_NO_ARTIFACT: say('该记录没有已保存的备份文件。', '请选择状态为成功或警告的记录。'),
+  RESTORE_RECORD_NOT_FOUND: say('恢复记录不存在。', '请刷新恢复列表。'),
+  RESTORE_RECORD_FORBIDDEN: say('该恢复不属于此节点。', '请检查令牌属于哪个节点。'),
+  RESTORE_NOTHING_WRITTEN: say('恢复没有写入任何内容：{reason}', '请检查所选路径和覆盖方式。'),
+  RESTORE_TARGET_INVALID: say('无法恢复到 {path}：{reason}', '请选择 BackupX 可写入的绝对路径文件夹。'),
+
+  ARTIFACT_DAMAGED: say('备份文件已损坏：{reason}', '请从其他记录或其他副本恢复；未覆盖任何内容。'),
+  ARTIFACT_KEY_MISSING: say('备份文件使用此安装没有的密钥加密。', '请使用写入该文件的安装的恢复套件。'),
+  ARTIFACT_KEY_WRONG: say('密钥无法打开此备份文件。', '请使用写入该文件的安装的恢复套件。'),
+  ARTIFACT_FORMAT: say('备份文件格式未知：{reason}', '请检查该对象是否属于此记录。'),
+
+  NODE_NOT_FOUND: say('节点不存在。', '请刷新服务器列表。'),
+  NODE_NAME_TAKEN: say('名为 {name} 的节点已存在。', '请换一个名称。'),
+  NODE_OFFLINE: say('{node} 已离线。', '请在 {node} 上启动代理。'),
+  NODE_HAS_TASKS: say('{node} 仍被 {count} 个任务使用。', '请先移动或删除这些任务。'),
+  NODE_DELETE_LOCAL: say('不能删除本地节点。', '它就是运行主控的机器。'),
+  NODE_INVALID_TOKEN: say('节点令牌缺失或无效。', '请在控制台重新添加服务器，并使用新的令牌。'),
+  AGENT_COMMAND_NOT_FOUND: say('命令不存在。', '它结束后可能已被清理。'),
+  AGENT_COMMAND_FORBIDDEN: say('该命令属于其他节点。', '请检查令牌属于哪个节点。'),
+  AGENT_COMMAND_TIMEOUT: say('{node} 未在 {seconds} 秒内应答。', '请检查代理是否在运行，或旧版代理是否正忙。'),
+  AGENT_FAILED: say('{node} 报告：{reason}', '请查看那台机器上的代理日志。'),
+  MASTER_UNREACHABLE: say('无法连接主控 {url}：{reason}', '请检查地址、网络和 TLS 设置。'),
+  MASTER_WRONG_CONTENT: say('{url} 的应答不像 BackupX 主控。', '中间可能有代理；请原样转发 /api/。'),
+
+  PATH_NOT_FOUND: say('路径 {path} 不存在。', '请检查拼写；该路径在那台机器上查找。'),
+  PATH_NOT_DIRECTORY: say('{path} 不是文件夹。', '请选择文件夹。'),
+  PATH_PERMISSION: say('无权读取 {path}。', '请以有读取权限的用户运行 BackupX。'),
+  PATH_INVALID: say('不允许使用路径 {path}：{reason}', '请使用绝对路径。'),
+};

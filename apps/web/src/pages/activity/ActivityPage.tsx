@@ -1,0 +1,150 @@
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { itemsOf, useRestores, useTasks } from '../../api/queries.ts';
+import type { RecordStatus, RestoreRow } from '../../api/types.ts';
+import { LoadMore } from '../../components/LoadMore.tsx';
+import { PageHeader } from '../../components/PageHeader.tsx';
+import { paths } from '../../components/paths.ts';
+import { QueryView } from '../../components/QueryView.tsx';
+import { RecordTable } from '../../components/RecordTable.tsx';
+import { RecordStatusBadge } from '../../components/Status.tsx';
+import { Time } from '../../components/Time.tsx';
+import { formatDuration, formatNumber } from '../../i18n/format.ts';
+import { t } from '../../i18n/i18n.ts';
+import { Card, EmptyState } from '../../ui/Card.tsx';
+import { type Column, DataTable, rowLink } from '../../ui/DataTable.tsx';
+import { SelectField } from '../../ui/Field.tsx';
+import { Tabs } from '../../ui/Tabs.tsx';
+
+const STATUSES: readonly RecordStatus[] = ['running', 'success', 'warning', 'failed', 'cancelled', 'interrupted'];
+
+interface Filter {
+  taskId?: number;
+  status?: RecordStatus;
+}
+
+function restoreColumns(): readonly Column<RestoreRow>[] {
+  return [
+    {
+      id: 'name',
+      title: t('task.task'),
+      lead: true,
+      cell: (record) => (
+        <div className="min-w-0">
+          <Link to={paths.restoreRecord(record.id)} className={rowLink}>
+            {record.taskName}
+          </Link>
+          <p className="max-w-80 truncate text-[13px] text-ink-3" title={record.targetPath}>
+            {record.nodeName} · <span className="font-mono text-xs">{record.targetPath || t('restore.original')}</span>
+          </p>
+        </div>
+      ),
+    },
+    { id: 'status', title: t('task.state'), cell: (record) => <RecordStatusBadge status={record.status} /> },
+    { id: 'started', title: t('record.started'), cell: (record) => <Time at={record.startedAt} /> },
+    {
+      id: 'duration',
+      title: t('record.duration'),
+      hideBelow: 'lg',
+      cell: (record) => formatDuration(record.durationSeconds),
+    },
+    { id: 'by', title: t('restore.by'), hideBelow: 'lg', cell: (record) => record.requestedBy },
+    {
+      id: 'items',
+      title: t('restore.items'),
+      end: true,
+      cell: (record) => <span className="tabular-nums">{formatNumber(record.itemsWritten)}</span>,
+    },
+  ];
+}
+
+function RestoreTable({ filter }: { filter: Filter }) {
+  const query = useRestores(filter);
+  return (
+    <Card flush>
+      <QueryView query={query} rows={6}>
+        {({ pages }) => {
+          const rows = pages.flatMap((page) => page.items);
+          if (rows.length === 0)
+            return <EmptyState icon="restore" title={t('activity.noRestores')} text={t('activity.noRestoresText')} />;
+          return (
+            <>
+              <DataTable
+                label={t('activity.restores')}
+                columns={restoreColumns()}
+                rows={rows}
+                rowKey={(row) => row.id}
+              />
+              <LoadMore query={query} />
+            </>
+          );
+        }}
+      </QueryView>
+    </Card>
+  );
+}
+
+function Filters({ filter, onChange }: { filter: Filter; onChange: (filter: Filter) => void }) {
+  const tasks = useTasks();
+  return (
+    <div className="mb-4 grid gap-3 sm:grid-cols-[16rem_12rem]">
+      <SelectField
+        label={t('task.task')}
+        value={String(filter.taskId ?? '')}
+        onChange={(value) => onChange({ ...filter, taskId: value ? Number(value) : undefined })}
+        options={[
+          { value: '', label: t('activity.allTasks') },
+          ...itemsOf(tasks.data).map((task) => ({ value: String(task.id), label: task.name })),
+        ]}
+      />
+      <SelectField
+        label={t('task.state')}
+        value={filter.status ?? ''}
+        onChange={(value) => onChange({ ...filter, status: (value || undefined) as RecordStatus | undefined })}
+        options={[
+          { value: '', label: t('activity.allStates') },
+          ...STATUSES.map((id) => ({ value: id, label: t(`status.${id}`) })),
+        ]}
+      />
+    </div>
+  );
+}
+
+/** Everything that ran: backups and restores, newest first. */
+export default function ActivityPage() {
+  const [tab, setTab] = useState('backups');
+  const [filter, setFilter] = useState<Filter>({});
+  const filters = <Filters filter={filter} onChange={setFilter} />;
+  return (
+    <>
+      <PageHeader title={t('nav.activity')} note={t('activity.note')} />
+      <Tabs
+        label={t('activity.kind')}
+        value={tab}
+        onChange={setTab}
+        items={[
+          {
+            id: 'backups',
+            label: t('activity.backups'),
+            content: (
+              <>
+                {filters}
+                <RecordTable filter={filter} />
+              </>
+            ),
+          },
+          {
+            id: 'restores',
+            label: t('activity.restores'),
+            content: (
+              <>
+                {filters}
+                <RestoreTable filter={filter} />
+              </>
+            ),
+          },
+        ]}
+      />
+    </>
+  );
+}

@@ -1,0 +1,111 @@
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useChange } from '../../api/queries.ts';
+import { useUser } from '../../api/session.ts';
+import type { BackupRecord } from '../../api/types.ts';
+import { ConfirmDialog } from '../../components/ConfirmDialog.tsx';
+import { paths } from '../../components/paths.ts';
+import { toastError, useRunTask } from '../../components/task-actions.tsx';
+import { formatBytes, formatDateTime } from '../../i18n/format.ts';
+import { t } from '../../i18n/i18n.ts';
+import { Button, buttonClass } from '../../ui/Button.tsx';
+import { Icon } from '../../ui/Icon.tsx';
+import { showToast } from '../../ui/Toast.tsx';
+
+const STALE = ['record', 'records', 'overview'] as const;
+
+function DeleteRecord({ record, onClose }: { record: BackupRecord; onClose: () => void }) {
+  const navigate = useNavigate();
+  const remove = useChange('records.remove', ['records', 'overview', 'storage-targets']);
+  return (
+    <ConfirmDialog
+      open
+      onClose={onClose}
+      title={t('record.deleteTitle', { task: record.taskName, time: formatDateTime(record.startedAt) })}
+      confirm={t('record.delete')}
+      busy={remove.isPending}
+      error={remove.error}
+      onConfirm={() =>
+        remove.mutate({ params: { id: record.id } }, { onSuccess: () => void navigate({ to: paths.activity }) })
+      }
+    >
+      {t('record.deleteText', { size: formatBytes(record.fileSize), count: record.targets.length })}
+    </ConfirmDialog>
+  );
+}
+
+/** What can be done to a record, by its state and the role of who looks. */
+export function RecordActions({ record }: { record: BackupRecord }) {
+  const user = useUser();
+  const [isDeleting, setDeleting] = useState(false);
+  const cancel = useChange('records.cancel', STALE);
+  const lock = useChange('records.lock', STALE);
+  const run = useRunTask();
+  const params = { id: record.id };
+  const setLocked = (locked: boolean, undoable = true) =>
+    lock.mutate(
+      { params, body: { locked } },
+      {
+        onError: toastError,
+        onSuccess: () =>
+          undoable &&
+          showToast({
+            text: locked ? t('record.lockedToast') : t('record.unlockedToast'),
+            action: { label: t('action.undo'), run: () => setLocked(!locked, false) },
+          }),
+      },
+    );
+  const isOperator = user.can('operator');
+  if (record.status === 'running') {
+    return (
+      isOperator && (
+        <Button icon="stop" busy={cancel.isPending} onClick={() => cancel.mutate({ params }, { onError: toastError })}>
+          {t('record.cancel')}
+        </Button>
+      )
+    );
+  }
+  const isRestorable = record.status === 'success' || record.status === 'warning';
+  return (
+    <>
+      {isOperator && (
+        <Button
+          kind="ghost"
+          icon="trash"
+          disabled={record.locked}
+          title={record.locked ? t('record.unlockFirst') : undefined}
+          onClick={() => setDeleting(true)}
+        >
+          {t('action.delete')}
+        </Button>
+      )}
+      {isRestorable && isOperator && (
+        <Button
+          icon={record.locked ? 'unlock' : 'lock'}
+          busy={lock.isPending}
+          onClick={() => setLocked(!record.locked)}
+        >
+          {record.locked ? t('record.unlock') : t('record.lock')}
+        </Button>
+      )}
+      {isRestorable && (
+        <a href={`/api/backup/records/${record.id}/download`} download className={buttonClass()}>
+          <Icon name="download" />
+          {t('action.download')}
+        </a>
+      )}
+      {isRestorable && isOperator && (
+        <Link to={paths.restoreFrom(record.taskId, record.id)} className={buttonClass('primary')}>
+          <Icon name="restore" />
+          {t('restore.action')}
+        </Link>
+      )}
+      {!isRestorable && isOperator && (
+        <Button kind="primary" icon="refresh" busy={run.isPending} onClick={() => run.start(record.taskId)}>
+          {t('record.runAgain')}
+        </Button>
+      )}
+      {isDeleting && <DeleteRecord record={record} onClose={() => setDeleting(false)} />}
+    </>
+  );
+}

@@ -1,0 +1,132 @@
+import { useProgress } from '../../api/live.ts';
+import { useRecord } from '../../api/queries.ts';
+import type { BackupRecord } from '../../api/types.ts';
+import { LogView } from '../../components/LogView.tsx';
+import { PageHeader } from '../../components/PageHeader.tsx';
+import { PhaseBar } from '../../components/PhaseBar.tsx';
+import { ProblemList } from '../../components/ProblemList.tsx';
+import { paths } from '../../components/paths.ts';
+import { QueryView } from '../../components/QueryView.tsx';
+import { RecordOutcome } from '../../components/RecordOutcome.tsx';
+import { RunProgress } from '../../components/RunProgress.tsx';
+import { RecordStatusBadge } from '../../components/Status.tsx';
+import { useIdParam } from '../../components/use-id-param.ts';
+import { formatBytes, formatDateTime, formatDuration, formatNumber } from '../../i18n/format.ts';
+import { t } from '../../i18n/i18n.ts';
+import { Card, Facts } from '../../ui/Card.tsx';
+import { Icon } from '../../ui/Icon.tsx';
+import { RecordActions } from './RecordActions.tsx';
+
+function RecordFacts({ record }: { record: BackupRecord }) {
+  return (
+    <Card title={t('record.facts')}>
+      <Facts
+        items={[
+          [t('task.server'), record.nodeName],
+          [t('record.trigger'), t(`trigger.${record.trigger}`)],
+          [t('record.started'), formatDateTime(record.startedAt)],
+          record.completedAt ? [t('record.ended'), formatDateTime(record.completedAt)] : null,
+          [t('record.duration'), formatDuration(record.durationSeconds)],
+          record.itemCount > 0 ? [t('record.items'), formatNumber(record.itemCount)] : null,
+          record.sourceBytes > 0 ? [t('record.sourceSize'), formatBytes(record.sourceBytes)] : null,
+          record.fileSize > 0 ? [t('record.storedSize'), formatBytes(record.fileSize)] : null,
+          [t('task.encrypt'), record.encrypted ? t('word.yes') : t('word.no')],
+          record.fileName
+            ? [
+                t('record.file'),
+                <span key="f" className="font-mono text-[13px]">
+                  {record.fileName}
+                </span>,
+              ]
+            : null,
+          record.checksum
+            ? [
+                t('record.checksum'),
+                <span key="c" className="font-mono text-xs break-all select-all">
+                  {record.checksum}
+                </span>,
+              ]
+            : null,
+        ]}
+      />
+    </Card>
+  );
+}
+
+/** Where each copy lies, or why it does not. */
+function Copies({ record }: { record: BackupRecord }) {
+  if (record.targets.length === 0) return null;
+  return (
+    <Card title={t('record.copies')}>
+      <ul className="space-y-3">
+        {record.targets.map((target) => (
+          <li key={target.targetId} className="flex gap-2.5">
+            <Icon
+              name={target.status === 'success' ? 'check-circle' : 'x-circle'}
+              className={`mt-0.5 ${target.status === 'success' ? 'text-ok' : 'text-bad'}`}
+            />
+            <div className="min-w-0">
+              <p className="font-medium">
+                {target.targetName}
+                <span className="sr-only">{t(`status.${target.status}`)}</span>
+              </p>
+              {target.storagePath && (
+                <p className="font-mono text-xs [overflow-wrap:anywhere] text-ink-2">{target.storagePath}</p>
+              )}
+              {target.error && <p className="text-[13px] text-bad">{target.error}</p>}
+            </div>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+/** One backup: cause and fix first when it failed, live progress while it runs, then log and facts. */
+function RecordView({ record }: { record: BackupRecord }) {
+  const progress = useProgress('record', record.id, record.progress);
+  const isRunning = record.status === 'running';
+  return (
+    <>
+      <PageHeader
+        title={record.taskName}
+        note={
+          <span className="flex flex-wrap items-center gap-2">
+            <RecordStatusBadge status={record.status} />
+            {t('record.number', { id: String(record.id) })}
+            <span className="text-ink-3">{formatDateTime(record.startedAt)}</span>
+          </span>
+        }
+        back={{ to: paths.activity, label: t('nav.activity') }}
+        actions={<RecordActions record={record} />}
+      />
+      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
+        <div className="min-w-0 space-y-5">
+          <RecordOutcome record={record} />
+          {isRunning && (
+            <Card>
+              <RunProgress kind="record" id={record.id} known={record.progress} />
+            </Card>
+          )}
+          <Card>
+            <PhaseBar status={record.status} phase={progress?.phase ?? null} />
+          </Card>
+          <ProblemList problems={record.problems} total={record.problemCount} />
+          <Card title={t('log.title')}>
+            <LogView kind="record" id={record.id} stored={record.logContent} isRunning={isRunning} />
+          </Card>
+        </div>
+        <div className="space-y-5">
+          <RecordFacts record={record} />
+          <Copies record={record} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+export default function RecordPage() {
+  const id = useIdParam();
+  const query = useRecord(id);
+  return <QueryView query={query}>{(record) => <RecordView record={record} />}</QueryView>;
+}

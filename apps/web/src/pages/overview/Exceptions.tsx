@@ -1,0 +1,93 @@
+import { Link } from '@tanstack/react-router';
+import { describeError } from '../../api/error-message.ts';
+import { useUser } from '../../api/session.ts';
+import type { OverviewException, OverviewTask } from '../../api/types.ts';
+import { paths } from '../../components/paths.ts';
+import { Badge, exceptionLooks } from '../../components/Status.tsx';
+import { Time } from '../../components/Time.tsx';
+import { useRunTask, useToggleTask } from '../../components/task-actions.tsx';
+import { t } from '../../i18n/i18n.ts';
+import { Button, buttonClass } from '../../ui/Button.tsx';
+import { Card } from '../../ui/Card.tsx';
+
+/** The one thing to do about an exception. */
+function Action({ exception }: { exception: OverviewException }) {
+  const user = useUser();
+  const run = useRunTask();
+  const toggle = useToggleTask();
+  const { reason, recordId, taskId, taskName } = exception;
+  const link = (to: string, label: string) => (
+    <Link to={to} className={`${buttonClass('secondary', true)} relative z-10`}>
+      {label}
+    </Link>
+  );
+  if (reason === 'node_offline') return link(paths.servers, t('overview.seeServers'));
+  if ((reason === 'failed' || reason === 'warning') && recordId !== null)
+    return link(paths.record(recordId), t('overview.seeWhy'));
+  if (!user.can('operator')) return link(paths.task(taskId), t('overview.open'));
+  if (reason === 'disabled') {
+    return (
+      <Button small onClick={() => toggle({ id: taskId, name: taskName }, true)}>
+        {t('task.enable')}
+      </Button>
+    );
+  }
+  return (
+    <Button small icon="play" busy={run.isPending} onClick={() => run.start(taskId)}>
+      {t('task.runNow')}
+    </Button>
+  );
+}
+
+/** Only what needs somebody, worst first, each with one action. */
+export function Exceptions({
+  exceptions,
+  tasks,
+}: {
+  exceptions: readonly OverviewException[];
+  tasks: readonly OverviewTask[];
+}) {
+  if (exceptions.length === 0) return null;
+  const words = (exception: OverviewException) => {
+    const task = tasks.find((item) => item.id === exception.taskId);
+    const code = /^[A-Z_]+$/.test(exception.message) ? '' : 'SOURCE_FAILED';
+    return describeError(code, exception.message, '').what || task?.nodeName || '';
+  };
+  return (
+    <Card title={t('overview.exceptions')} flush>
+      <ul className="divide-y divide-line">
+        {exceptions.map((exception) => {
+          const look = exceptionLooks[exception.reason];
+          return (
+            <li
+              key={`${exception.taskId} ${exception.reason}`}
+              className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3"
+            >
+              <div className="min-w-0 flex-1 basis-56">
+                <div className="flex flex-wrap items-center gap-2">
+                  <Link
+                    to={paths.task(exception.taskId)}
+                    className="font-medium [overflow-wrap:anywhere] hover:underline"
+                  >
+                    {exception.taskName}
+                  </Link>
+                  <Badge look={look} word={t(look.word as 'exception.failed')} />
+                </div>
+                <p className="mt-0.5 text-[13px] [overflow-wrap:anywhere] text-ink-2">
+                  {words(exception)}
+                  {exception.since && (
+                    <span className="text-ink-3">
+                      {' · '}
+                      {t('overview.since')} <Time at={exception.since} />
+                    </span>
+                  )}
+                </p>
+              </div>
+              <Action exception={exception} />
+            </li>
+          );
+        })}
+      </ul>
+    </Card>
+  );
+}

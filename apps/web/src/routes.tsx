@@ -1,0 +1,57 @@
+/** The table of pages: router, menu and command palette all read this and nothing else. */
+import type { ComponentType } from 'react';
+import type { Role } from './api/types.ts';
+import { paths } from './components/paths.ts';
+import type { MessageKey } from './i18n/i18n.ts';
+import type { IconName } from './ui/Icon.tsx';
+
+type Page = () => Promise<{ default: ComponentType }>;
+
+export interface RouteEntry {
+  /** TanStack Router path; `$id` is a number. */
+  readonly path: string;
+  readonly role: Role;
+  readonly page: Page;
+  readonly icon?: IconName;
+  /** Has a place in the menu. */
+  readonly menu?: MessageKey;
+  /** Has a place in the command palette under this name (the menu's name when missing). */
+  readonly command?: MessageKey;
+}
+
+const overview: Page = () => import('./pages/overview/OverviewPage.tsx');
+const tasks: Page = () => import('./pages/tasks/TasksPage.tsx');
+const taskForm: Page = () => import('./pages/tasks/TaskFormPage.tsx');
+const task: Page = () => import('./pages/tasks/TaskPage.tsx');
+const activity: Page = () => import('./pages/activity/ActivityPage.tsx');
+const record: Page = () => import('./pages/activity/RecordPage.tsx');
+const restoreRecord: Page = () => import('./pages/activity/RestoreRecordPage.tsx');
+const restore: Page = () => import('./pages/restore/RestorePage.tsx');
+const restoreTask: Page = () => import('./pages/restore/RestoreTaskPage.tsx');
+const restoreFrom: Page = () => import('./pages/restore/RestoreFromPage.tsx');
+const servers: Page = () => import('./pages/servers/ServersPage.tsx');
+const addServer: Page = () => import('./pages/servers/AddServerPage.tsx');
+const storage: Page = () => import('./pages/storage/StoragePage.tsx');
+const storageForm: Page = () => import('./pages/storage/StorageFormPage.tsx');
+const settings: Page = () => import('./pages/settings/SettingsPage.tsx');
+
+export const routes: readonly RouteEntry[] = [
+  { path: paths.overview, role: 'viewer', page: overview, icon: 'overview', menu: 'nav.overview' },
+  { path: paths.tasks, role: 'viewer', page: tasks, icon: 'tasks', menu: 'nav.tasks' },
+  { path: paths.newTask, role: 'operator', page: taskForm, icon: 'plus', command: 'shortcut.newTask' },
+  { path: '/tasks/$id', role: 'viewer', page: task },
+  { path: '/tasks/$id/edit', role: 'operator', page: taskForm },
+  { path: paths.activity, role: 'viewer', page: activity, icon: 'activity', menu: 'nav.activity' },
+  { path: '/activity/backups/$id', role: 'viewer', page: record },
+  { path: '/activity/restores/$id', role: 'viewer', page: restoreRecord },
+  { path: paths.restore, role: 'viewer', page: restore, icon: 'restore', menu: 'nav.restore' },
+  { path: '/restore/$taskId', role: 'viewer', page: restoreTask },
+  { path: '/restore/$taskId/$recordId', role: 'viewer', page: restoreFrom },
+  { path: paths.servers, role: 'viewer', page: servers, icon: 'servers', menu: 'nav.servers' },
+  { path: paths.newServer, role: 'admin', page: addServer, icon: 'plus', command: 'servers.add' },
+  { path: paths.storage, role: 'viewer', page: storage, icon: 'storage', menu: 'nav.storage' },
+  { path: paths.newStorage, role: 'operator', page: storageForm, icon: 'plus', command: 'storage.add' },
+  { path: '/storage/$id', role: 'operator', page: storageForm },
+  { path: paths.settings, role: 'viewer', page: settings, icon: 'settings', menu: 'nav.settings' },
+  { path: '/settings/$tab', role: 'viewer', page: settings },
+];
