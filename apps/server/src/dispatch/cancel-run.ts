@@ -2,9 +2,10 @@
 import { AppError } from '@backupx/contracts/errors';
 import { recordsStore } from '../stores/records.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
-import type { LocalNode, LocalRun } from './local-node.ts';
+import type { LocalNode } from './local-node.ts';
 import type { CommandQueue, Db, NodeDirectory, NodeState, RecordLifecycle } from './ports.ts';
 import { cancelledFailure } from './run-failure.ts';
+import type { LocalRun } from './run-locally.ts';
 
 export interface CancelDeps {
   readonly db: Db;

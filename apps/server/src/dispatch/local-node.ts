@@ -5,28 +5,13 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { JobProgress, JobResults } from '@backupx/contracts/jobs';
-import type { Clock } from '@backupx/engine/ports/clock';
-import type { Engine } from '@backupx/engine/ports/engine';
-import type { Reporter } from '@backupx/engine/ports/reporter';
-import { logLine } from './log-line.ts';
-import type { ControlJob, JobBuilder, RecordLifecycle, RecordOwner, RecordReporter } from './ports.ts';
-import { cancelledFailure, interruptedFailure, runFailureOf } from './run-failure.ts';
+import { silentReporter } from '@backupx/engine/ports/reporter';
+import type { ControlJob } from './ports.ts';
+import { endLocally, type LocalRun, type RunLocallyDeps, runLocally, type StopReason } from './run-locally.ts';
 
-export interface LocalNodeDeps {
-  readonly engine: Engine;
-  readonly builder: JobBuilder;
-  readonly lifecycle: RecordLifecycle;
-  readonly reporter: RecordReporter;
-  readonly clock: Clock;
+export interface LocalNodeDeps extends RunLocallyDeps {
   /** Runs at the same time. */
   readonly maxConcurrent: number;
-  /** Told about ends that could not be written even after retries; the next start repairs them. */
-  readonly onLostEnd: (run: LocalRun, error: unknown) => void;
-}
-
-export interface LocalRun {
-  readonly owner: RecordOwner;
-  readonly id: number;
 }
 
 export interface LocalNode {
@@ -40,8 +25,6 @@ export interface LocalNode {
   /** Takes nothing new, cancels what runs and waits for its end at most `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
-
-const FINISH_ATTEMPTS = 6;
 
 const queuedProgress: JobProgress = {
   phase: 'queued',
@@ -57,11 +40,9 @@ const queuedProgress: JobProgress = {
   problemCount: 0,
 };
 
-type StopReason = 'cancelled' | 'interrupted';
-
 interface Entry extends LocalRun {
   readonly controller: AbortController;
-  stopReason: StopReason | null;
+  stopReason: StopReason;
 }
 
 export function createLocalNode(deps: LocalNodeDeps): LocalNode {
@@ -71,67 +52,12 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
 
   const sameRun = (run: LocalRun) => (entry: Entry) => entry.owner === run.owner && entry.id === run.id;
 
-  function reporterOf(run: LocalRun): Reporter {
-    return {
-      progress: (progress) => deps.reporter.progress(run.owner, run.id, progress),
-      log: (level, message) => deps.reporter.appendLog(run.owner, run.id, logLine(deps.clock.now(), level, message)),
-    };
-  }
-
-  async function perform(entry: Entry): Promise<() => Promise<boolean>> {
-    const options = { reporter: reporterOf(entry), signal: entry.controller.signal };
-    if (entry.owner === 'record') {
-      const result = await deps.engine.run(await deps.builder.backupJob(entry.id), options);
-      return () => deps.lifecycle.finishBackup(entry.id, { status: result.status, result });
-    }
-    const result = await deps.engine.run(await deps.builder.restoreJob(entry.id), options);
-    return () => deps.lifecycle.finishRestore(entry.id, { status: result.status, result });
-  }
-
-  function ended(entry: Entry, error: unknown): () => Promise<boolean> {
-    const outcome =
-      entry.stopReason === 'cancelled'
-        ? ({ status: 'cancelled', failure: cancelledFailure } as const)
-        : entry.stopReason === 'interrupted'
-          ? ({ status: 'interrupted', failure: interruptedFailure } as const)
-          : ({ status: 'failed', failure: runFailureOf(error) } as const);
-    return entry.owner === 'record'
-      ? () => deps.lifecycle.finishBackup(entry.id, outcome)
-      : () => deps.lifecycle.finishRestore(entry.id, outcome);
-  }
-
-  /** A full disk or a locked database must not leave a finished run "running": the end is tried again. */
-  async function writeEnd(entry: Entry, end: () => Promise<boolean>): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await end();
-        return;
-      } catch (error) {
-        if (attempt === FINISH_ATTEMPTS) {
-          deps.onLostEnd(entry, error);
-          return;
-        }
-        await deps.clock.sleep(200 * 2 ** attempt);
-      }
-    }
-  }
-
-  async function runOne(entry: Entry): Promise<void> {
-    let end: () => Promise<boolean>;
-    try {
-      entry.controller.signal.throwIfAborted();
-      end = await perform(entry);
-    } catch (error) {
-      end = ended(entry, error);
-    }
-    await writeEnd(entry, end);
-  }
-
   function pump(): void {
     while (!isStopping && running.size < deps.maxConcurrent) {
       const entry = waiting.shift();
       if (!entry) return;
-      const done = runOne(entry).finally(() => {
+      const stop = { signal: entry.controller.signal, stopReason: () => entry.stopReason };
+      const done = runLocally(deps, entry, stop).finally(() => {
         running.delete(entry);
         pump();
       });
@@ -139,7 +65,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
     }
   }
 
-  function abort(entry: Entry, reason: StopReason): void {
+  function abort(entry: Entry, reason: 'cancelled' | 'interrupted'): void {
     entry.stopReason ??= reason;
     entry.controller.abort(new AppError(reason === 'cancelled' ? 'CANCELLED' : 'SHUTTING_DOWN'));
   }
@@ -148,7 +74,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
     submit(run) {
       const entry: Entry = { ...run, controller: new AbortController(), stopReason: null };
       if (isStopping) {
-        void writeEnd(entry, ended({ ...entry, stopReason: 'interrupted' }, null));
+        void endLocally(deps, entry, { reason: 'interrupted', error: null });
         return;
       }
       waiting.push(entry);
@@ -159,8 +85,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
       const index = waiting.findIndex(sameRun(run));
       const queued = index < 0 ? undefined : waiting.splice(index, 1)[0];
       if (queued) {
-        queued.stopReason = 'cancelled';
-        void writeEnd(queued, ended(queued, null));
+        void endLocally(deps, queued, { reason: 'cancelled', error: null });
         return true;
       }
       const active = [...running.keys()].find(sameRun(run));
@@ -171,7 +96,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
       const signal = AbortSignal.timeout(timeoutMs);
       try {
         return (await deps.engine.run(job, {
-          reporter: { progress() {}, log() {} },
+          reporter: silentReporter,
           signal,
         })) as JobResults[(typeof job)['kind']];
       } catch (error) {
@@ -183,10 +108,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
     counts: () => ({ running: running.size, queued: waiting.length }),
     async stop(graceMs) {
       isStopping = true;
-      const ends = waiting.splice(0).map((entry) => {
-        entry.stopReason = 'interrupted';
-        return writeEnd(entry, ended(entry, null));
-      });
+      const ends = waiting.splice(0).map((entry) => endLocally(deps, entry, { reason: 'interrupted', error: null }));
       for (const entry of running.keys()) abort(entry, 'interrupted');
       await Promise.race([Promise.all([...running.values(), ...ends]), deps.clock.sleep(graceMs)]);
     },

@@ -12,6 +12,8 @@ import { recordsStore } from '../stores/records.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
 import { createLogTrimmer, type LogCaps } from './log-trimmer.ts';
 import type { Db, RecordOwner, RecordReporter } from './ports.ts';
+import { createPublishProgress } from './publish-progress.ts';
+import { createRunFollowers, type RunFollowers } from './run-followers.ts';
 
 export interface RecordReporterDeps {
   readonly db: Db;
@@ -24,16 +26,12 @@ export interface RecordReporterDeps {
 
 /** The reporter plus the live feed that log streams follow. */
 export interface LiveRecordReporter extends RecordReporter {
-  /** Calls `wake` after each write that concerns this run; answers the function that ends it. */
-  follow(owner: RecordOwner, id: number, wake: () => void): () => void;
+  readonly follow: RunFollowers['follow'];
 }
 
 const FLUSH_MS = 250;
-const PUBLISH_MS = 500;
 /** Characters held per run while the database refuses writes; beyond it the middle is dropped. */
 const MAX_BUFFERED = 4 * 1024 * 1024;
-/** Runs whose parents and log lengths are remembered. */
-const MAX_REMEMBERED = 1000;
 
 interface Pending {
   readonly owner: RecordOwner;
@@ -43,17 +41,11 @@ interface Pending {
   progress: JobProgress | null;
 }
 
-interface Published {
-  /** Task of a record, record of a restore. */
-  readonly parentId: number;
-  lastMs: number;
-}
-
 export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReporter {
-  const { db, clock, bus } = deps;
+  const { db, clock } = deps;
   const trimmer = createLogTrimmer(deps.caps);
-  const followers = new Map<string, Set<() => void>>();
-  const published = new Map<string, Published>();
+  const followers = createRunFollowers();
+  const publish = createPublishProgress(deps);
   let pending = new Map<string, Pending>();
   let isScheduled = false;
   let writing: Promise<void> = Promise.resolve();
@@ -101,37 +93,6 @@ export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReport
     }
   }
 
-  async function parentOf(item: Pending): Promise<number | null> {
-    if (item.owner === 'record') return (await recordsStore.find(db, item.id))?.task_id ?? null;
-    return (await restoreRecordsStore.find(db, item.id))?.record_id ?? null;
-  }
-
-  async function publishedOf(item: Pending): Promise<Published | null> {
-    const key = keyOf(item.owner, item.id);
-    const known = published.get(key);
-    if (known) return known;
-    const parentId = await parentOf(item);
-    if (parentId === null) return null;
-    if (published.size >= MAX_REMEMBERED) published.delete(published.keys().next().value ?? '');
-    const state = { parentId, lastMs: Number.NEGATIVE_INFINITY };
-    published.set(key, state);
-    return state;
-  }
-
-  async function publish(item: Pending): Promise<void> {
-    const { progress } = item;
-    if (!progress) return;
-    const state = await publishedOf(item);
-    const nowMs = clock.monotonicMs();
-    if (!state || nowMs - state.lastMs < PUBLISH_MS) return;
-    state.lastMs = nowMs;
-    if (item.owner === 'record') {
-      bus.publish({ type: 'record_progress', recordId: item.id, taskId: state.parentId, progress });
-    } else {
-      bus.publish({ type: 'restore_progress', restoreRecordId: item.id, recordId: state.parentId, progress });
-    }
-  }
-
   async function writeBatch(): Promise<void> {
     if (pending.size === 0) return;
     const batch = pending;
@@ -141,13 +102,13 @@ export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReport
       await db.transaction().execute(async (trx) => {
         for (const item of batch.values()) await writeOne(trx, item, at);
       });
-      for (const item of batch.values()) await publish(item);
+      for (const item of batch.values()) if (item.progress) await publish(item.owner, item.id, item.progress);
     } catch (error) {
       trimmer.forgetAll();
       putBack(batch);
       deps.onWriteError?.(error);
     }
-    for (const key of batch.keys()) for (const wake of followers.get(key) ?? []) wake();
+    for (const item of batch.values()) followers.wake(item.owner, item.id);
   }
 
   function flush(): Promise<void> {
@@ -171,14 +132,6 @@ export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReport
       entry(owner, id);
     },
     flush,
-    follow(owner, id, wake) {
-      const key = keyOf(owner, id);
-      const set = followers.get(key) ?? new Set();
-      followers.set(key, set.add(wake));
-      return () => {
-        set.delete(wake);
-        if (set.size === 0) followers.delete(key);
-      };
-    },
+    follow: followers.follow,
   };
 }

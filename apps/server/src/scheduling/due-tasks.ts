@@ -39,25 +39,37 @@ function isCode(error: unknown, code: string): boolean {
   return error instanceof AppError && error.code === code;
 }
 
+/** Null: no schedule, or one that can no longer be read. */
+async function nextSlot(deps: DueTasksDeps, task: TaskRow, after: Date): Promise<string | null> {
+  const timezone = task.timezone || (await deps.defaultTimezone());
+  try {
+    return nextRunAfter({ cronExpr: task.cron_expr, timezone }, after)?.toISOString() ?? null;
+  } catch (error) {
+    // Validated when it was saved; a zone can still vanish with an update of the runtime.
+    deps.log.error({ err: error }, `task ${task.id} (${task.name}) has a schedule that cannot be read; it is paused`);
+    return null;
+  }
+}
+
+/** Recomputes the next slot of tasks that follow the installation's zone. A slot that is due already stays due. */
+async function rescheduleDefaultZone(deps: DueTasksDeps): Promise<void> {
+  const now = deps.clock.now();
+  for (const task of await tasksStore.allLiving(deps.db)) {
+    if (task.timezone !== '' || task.cron_expr === '' || task.enabled !== 1) continue;
+    if (task.next_run_at !== null && task.next_run_at <= now.toISOString()) continue;
+    const next = await nextSlot(deps, task, now);
+    if (next !== task.next_run_at) await tasksStore.update(deps.db, task.id, { next_run_at: next });
+  }
+}
+
 export function createDueTasks(deps: DueTasksDeps): DueTasks {
   const { db, clock, dispatcher, log } = deps;
   const stopping = new AbortController();
   let loop: Promise<void> | undefined;
   let lastZone: string | undefined;
 
-  async function nextSlot(task: TaskRow, after: Date): Promise<string | null> {
-    const timezone = task.timezone || (await deps.defaultTimezone());
-    try {
-      return nextRunAfter({ cronExpr: task.cron_expr, timezone }, after)?.toISOString() ?? null;
-    } catch (error) {
-      // Validated when it was saved; a zone can still vanish with an update of the runtime.
-      log.error({ err: error }, `task ${task.id} (${task.name}) has a schedule that cannot be read; it is paused`);
-      return null;
-    }
-  }
-
   async function startOne(task: TaskRow, slotAt: string, now: Date): Promise<boolean> {
-    const slot = { slotAt, nextRunAt: await nextSlot(task, now) };
+    const slot = { slotAt, nextRunAt: await nextSlot(deps, task, now) };
     const trigger = now.getTime() - Date.parse(slotAt) > LATE_MS ? 'catch_up' : 'schedule';
     try {
       return (await dispatcher.startTask(task.id, { trigger, slot })) !== null;
@@ -94,14 +106,7 @@ export function createDueTasks(deps: DueTasksDeps): DueTasks {
   async function followDefaultZone(): Promise<void> {
     const zone = await deps.defaultTimezone();
     if (zone === lastZone) return;
-    const now = clock.now();
-    for (const task of await tasksStore.allLiving(db)) {
-      if (task.timezone !== '' || task.cron_expr === '' || task.enabled !== 1) continue;
-      // A slot that is due already stays due.
-      if (task.next_run_at !== null && task.next_run_at <= now.toISOString()) continue;
-      const next = await nextSlot(task, now);
-      if (next !== task.next_run_at) await tasksStore.update(db, task.id, { next_run_at: next });
-    }
+    await rescheduleDefaultZone(deps);
     lastZone = zone;
   }
 

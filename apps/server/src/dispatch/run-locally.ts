@@ -1,0 +1,99 @@
+/** One run on the master's own machine, from its job to the end of its record. */
+import type { Clock } from '@backupx/engine/ports/clock';
+import type { Engine } from '@backupx/engine/ports/engine';
+import type { Reporter } from '@backupx/engine/ports/reporter';
+import { logLine } from './log-line.ts';
+import type { JobBuilder, RecordLifecycle, RecordOwner, RecordReporter } from './ports.ts';
+import { cancelledFailure, interruptedFailure, runFailureOf } from './run-failure.ts';
+
+export interface LocalRun {
+  readonly owner: RecordOwner;
+  readonly id: number;
+}
+
+/** Why a run was stopped from outside; null: it was not. */
+export type StopReason = 'cancelled' | 'interrupted' | null;
+
+export interface RunLocallyDeps {
+  readonly engine: Engine;
+  readonly builder: JobBuilder;
+  readonly lifecycle: RecordLifecycle;
+  readonly reporter: RecordReporter;
+  readonly clock: Clock;
+  /** Told about ends that could not be written even after retries; the next start repairs them. */
+  readonly onLostEnd: (run: LocalRun, error: unknown) => void;
+}
+
+const FINISH_ATTEMPTS = 6;
+
+type WriteEnd = () => Promise<boolean>;
+
+function reporterOf(deps: RunLocallyDeps, run: LocalRun): Reporter {
+  return {
+    progress: (progress) => deps.reporter.progress(run.owner, run.id, progress),
+    log: (level, message) => deps.reporter.appendLog(run.owner, run.id, logLine(deps.clock.now(), level, message)),
+  };
+}
+
+async function perform(deps: RunLocallyDeps, run: LocalRun, signal: AbortSignal): Promise<WriteEnd> {
+  const options = { reporter: reporterOf(deps, run), signal };
+  if (run.owner === 'record') {
+    const result = await deps.engine.run(await deps.builder.backupJob(run.id), options);
+    return () => deps.lifecycle.finishBackup(run.id, { status: result.status, result });
+  }
+  const result = await deps.engine.run(await deps.builder.restoreJob(run.id), options);
+  return () => deps.lifecycle.finishRestore(run.id, { status: result.status, result });
+}
+
+function outcomeOf(reason: StopReason, error: unknown) {
+  if (reason === 'cancelled') return { status: 'cancelled', failure: cancelledFailure } as const;
+  if (reason === 'interrupted') return { status: 'interrupted', failure: interruptedFailure } as const;
+  return { status: 'failed', failure: runFailureOf(error) } as const;
+}
+
+/** A full disk or a locked database must not leave a finished run "running": the end is tried again. */
+async function writeEnd(deps: RunLocallyDeps, run: LocalRun, end: WriteEnd): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await end();
+      return;
+    } catch (error) {
+      if (attempt === FINISH_ATTEMPTS) {
+        deps.onLostEnd(run, error);
+        return;
+      }
+      await deps.clock.sleep(200 * 2 ** attempt);
+    }
+  }
+}
+
+/** Ends a run without a result. Never throws. */
+export async function endLocally(
+  deps: RunLocallyDeps,
+  run: LocalRun,
+  why: { reason: StopReason; error: unknown },
+): Promise<void> {
+  const outcome = outcomeOf(why.reason, why.error);
+  await writeEnd(deps, run, () =>
+    run.owner === 'record'
+      ? deps.lifecycle.finishBackup(run.id, outcome)
+      : deps.lifecycle.finishRestore(run.id, outcome),
+  );
+}
+
+/** Never throws. `stopReason` is asked when the run fails after its signal was aborted. */
+export async function runLocally(
+  deps: RunLocallyDeps,
+  run: LocalRun,
+  stop: { signal: AbortSignal; stopReason: () => StopReason },
+): Promise<void> {
+  let end: WriteEnd;
+  try {
+    stop.signal.throwIfAborted();
+    end = await perform(deps, run, stop.signal);
+  } catch (error) {
+    await endLocally(deps, run, { reason: stop.stopReason(), error });
+    return;
+  }
+  await writeEnd(deps, run, end);
+}
