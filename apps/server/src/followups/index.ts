@@ -2,11 +2,12 @@
  * Durable work after the end of a record, by name. Dispatch queues names in the transaction that ends the record and
  * never imports what is here; a test holds both lists together.
  */
+import type { QueuedFollowup } from '../dispatch/record-lifecycle.ts';
 import { applyRetention } from './apply-retention.ts';
 import { deleteArtifact } from './delete-artifact.ts';
 import type { Followup } from './followup.ts';
 
-export const followups: Readonly<Record<string, Followup>> = {
+export const followups: Readonly<Record<QueuedFollowup, Followup>> = {
   apply_retention: applyRetention,
   delete_artifact: deleteArtifact,
 };

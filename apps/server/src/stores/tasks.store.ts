@@ -136,27 +136,6 @@ export const tasksStore = {
     return byTask;
   },
 
-  async countByTarget(db: Db, storageTargetId: number): Promise<number> {
-    const row = await db
-      .selectFrom('task_targets')
-      .innerJoin('tasks', 'tasks.id', 'task_targets.task_id')
-      .select(({ fn }) => fn.countAll<number>().as('total'))
-      .where('task_targets.storage_target_id', '=', storageTargetId)
-      .where('tasks.deleted_at', 'is', null)
-      .executeTakeFirst();
-    return Number(row?.total ?? 0);
-  },
-
-  async countByNode(db: Db, nodeId: number): Promise<number> {
-    const row = await db
-      .selectFrom('tasks')
-      .select(({ fn }) => fn.countAll<number>().as('total'))
-      .where('node_id', '=', nodeId)
-      .where('deleted_at', 'is', null)
-      .executeTakeFirst();
-    return Number(row?.total ?? 0);
-  },
-
   /** Tasks whose slot has come, the most overdue first. */
   async due(db: Db, now: string, limit: number): Promise<TaskRow[]> {
     return await dueQuery(db, now, limit).execute();
