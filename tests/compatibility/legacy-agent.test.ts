@@ -114,6 +114,25 @@ describe('an agent in the field', () => {
     expect(Object.keys(spec as object)).not.toContain('keyPrefix');
   });
 
+  it('may spread its report over several updates and name no target', async () => {
+    const recordId = await run(await direct());
+    const storagePath = `BackupX/file/260101/records/${recordId}/x.tar`;
+    onStep = async (step) => {
+      if (step !== 'running') return;
+      await agent.request('POST', `/api/agent/records/${recordId}`, { fileName: 'x.tar', storagePath });
+      await agent.request('POST', `/api/agent/records/${recordId}`, {
+        status: 'running',
+        fileSize: 7,
+        storagePath: '',
+      });
+      await agent.request('POST', `/api/agent/records/${recordId}`, { status: 'success' });
+    };
+    await agent.pollOnce();
+    const record = await master.record(recordId);
+    expect(record).toMatchObject({ status: 'success', fileName: 'x.tar', fileSize: 7, checksum: '', storagePath });
+    expect(record.storageTargetId).toBeGreaterThan(0);
+  });
+
   it('lists a folder while the console waits, and its errors become ours', async () => {
     const asked = master.call<{ entries: object[] }>('GET', `/nodes/${node.id}/fs/list?path=${join(folder, 'data')}`);
     await master.until(async () => (await agent.pollOnce()) === 'list_dir');

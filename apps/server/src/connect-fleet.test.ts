@@ -202,6 +202,20 @@ describe('a run', () => {
     expect((await beat({ activeCommandIds: [] })).cancelCommandIds).toEqual([]);
   });
 
+  it('that does not stop when told is over after two minutes, and its agent is told so', async () => {
+    const { id, payload } = await started();
+    await master.call('POST', `/backup/records/${payload.recordId}/cancel`, {});
+    await clock.advance(60_000);
+    await beat({ activeCommandIds: [id] });
+    await master.fleet.commands.scan();
+    expect(await row(payload.recordId)).toMatchObject({ status: 'running' });
+    await clock.advance(61_000);
+    await master.fleet.commands.scan();
+    expect(await row(payload.recordId)).toMatchObject({ status: 'cancelled' });
+    const answer = await agent('POST', `/records/${payload.recordId}`, { logAppend: 'still here' });
+    expect(answer.data).toEqual({ status: 'ok', cancel: true });
+  });
+
   it('that waits is cancelled at once and never handed out', async () => {
     const recordId = await run();
     await master.call('POST', `/backup/records/${recordId}/cancel`, {});

@@ -108,7 +108,7 @@ export function createCommandEnds(options: CommandLifecycleOptions, memory: Comm
       const command = live.get(row.id);
       // Agents from the field cannot be told, silent ones do not hear it: the run is over for us, whatever they do.
       if (command && command.protocol !== 1 && liveness.isOnline(row.node_id)) {
-        command.cancelRequested = true;
+        command.cancelSinceMs ??= clock.now().getTime();
         return false;
       }
       await commandsStore.finish(db, row.id, { state: 'failed', errorMessage: 'cancelled', now: nowText() });

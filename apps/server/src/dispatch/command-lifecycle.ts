@@ -86,7 +86,7 @@ export function createCommandLifecycle(options: CommandLifecycleOptions): Comman
     for (const row of await commandsStore.dispatched(db)) live.add(row, { protocol: protocolOf(row), started: true });
     for (const id of await commandsStore.cancelRequested(db)) {
       const command = live.get(id);
-      if (command) command.cancelRequested = true;
+      if (command) command.cancelSinceMs = startedMs;
     }
     for (const run of await commandsStore.runsWithoutCommand(db)) {
       await ends.interrupt(run, run.nodeId, 'The run lost its command.');
@@ -133,7 +133,7 @@ export function createCommandLifecycle(options: CommandLifecycleOptions): Comman
           if (command.protocol !== 1) await compare(command, beat, active.has(command.id));
         }
       }
-      return held.filter((command) => command.cancelRequested).map((command) => command.id);
+      return held.filter((command) => command.cancelSinceMs !== null).map((command) => command.id);
     },
 
     liveRun(nodeId, owner, id) {

@@ -26,7 +26,8 @@ export interface LiveCommand {
   savedActivityMs: number;
   /** The agent fetched the specification, so it did start; unknown (true) after a restart of the master. */
   started: boolean;
-  cancelRequested: boolean;
+  /** Since when the agent is asked to stop; null: it is not. */
+  cancelSinceMs: number | null;
   /** Targets named in the specification that was handed out; null: not known. */
   targetIds: readonly number[] | null;
   /** Somebody is ending it right now. */
@@ -92,7 +93,7 @@ function toLive(row: CommandRow, protocol: number, started: boolean): LiveComman
     activityMs,
     savedActivityMs: activityMs,
     started,
-    cancelRequested: false,
+    cancelSinceMs: null,
     targetIds: null,
     settling: false,
   };

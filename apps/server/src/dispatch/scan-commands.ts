@@ -13,6 +13,8 @@ const DEFAULT_LOST_AFTER_MS = 6 * 3_600_000;
 const MASTER_SETTLE_MS = 90_000;
 /** Activity is written to the table this often at most. */
 const SAVE_ACTIVITY_MS = 60_000;
+/** An agent that was told to stop and still has not reported the end. */
+const CANCEL_PATIENCE_MS = 2 * 60_000;
 const KEEP_ENDED_MS = 30 * 24 * 3_600_000;
 
 interface ScanOptions extends CommandLifecycleOptions {
@@ -52,14 +54,20 @@ async function expirePending({ db, liveness, ends, questions, startedMs }: ScanO
 }
 
 async function checkDispatched(options: ScanOptions, command: LiveCommand, now: number): Promise<void> {
-  const { db, liveness, ends, questions, startedMs, lostAfterMs = DEFAULT_LOST_AFTER_MS } = options;
+  const { db, liveness, ends, startedMs, lostAfterMs = DEFAULT_LOST_AFTER_MS } = options;
   if (command.lane === 'control') return;
+  const nowText = new Date(now).toISOString();
+  if (command.cancelSinceMs !== null && now - command.cancelSinceMs > CANCEL_PATIENCE_MS) {
+    if (command.run) await ends.cancel(command.run);
+    await commandsStore.finish(db, command.id, { state: 'failed', errorMessage: 'cancelled', now: nowText });
+    options.forget(command.id);
+    return;
+  }
   // Beats count as life: an old agent sends nothing else during a quiet dump, ours would have named a lost run.
   const signMs = Math.max(command.activityMs, liveness.get(command.nodeId)?.lastSeenMs ?? 0);
   if (now - signMs > lostAfterMs && now - startedMs >= MASTER_SETTLE_MS) {
     if (command.run) await ends.interrupt(command.run, command.nodeId, 'The server stayed silent for too long.');
-    await commandsStore.finish(db, command.id, { state: 'timeout', now: new Date(now).toISOString() });
-    if (command.ref) questions.settle(command.ref, { kind: 'timeout' });
+    await commandsStore.finish(db, command.id, { state: 'timeout', now: nowText });
     options.forget(command.id);
     return;
   }

@@ -1,4 +1,5 @@
 /** Which record or restore an agent may speak of: its own only. Shared by the routes below `/api/agent`. */
+import type { AgentRecordUpdate } from '@backupx/contracts/agent-protocol';
 import { AppError } from '@backupx/contracts/errors';
 import type { CommandLifecycle } from '../../dispatch/command-lifecycle.ts';
 import type { LiveCommand } from '../../dispatch/live-commands.ts';
@@ -20,10 +21,29 @@ export interface AgentRuns {
   renew(nodeId: number, owner: RecordOwner, id: number, nowMs: number): LiveCommand | undefined;
   /** False for a piece of log that was taken before. Unnumbered pieces (agents from the field) are always new. */
   isNewLog(owner: RecordOwner, id: number, sequence: number | undefined): boolean;
+  /** The update with what the agent told about its artifact before: it may spread that over several updates. */
+  withEarlierFields(recordId: number, update: AgentRecordUpdate): AgentRecordUpdate;
+  /** Keeps what an update that ends nothing tells about the artifact. */
+  rememberFields(recordId: number, update: AgentRecordUpdate): void;
+}
+
+const ARTIFACT_FIELDS = ['fileName', 'fileSize', 'checksum', 'storagePath', 'storageTargetId', 'errorMessage'] as const;
+
+/** Fields left out, empty or zero tell nothing. */
+function toldFields(update: AgentRecordUpdate): AgentRecordUpdate {
+  return Object.fromEntries(ARTIFACT_FIELDS.filter((field) => update[field]).map((field) => [field, update[field]]));
+}
+
+/** Keeps the youngest entries only. */
+function keep<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value ?? '');
 }
 
 export function createAgentRuns({ db, commands }: { readonly db: Db; readonly commands: CommandLifecycle }): AgentRuns {
   const lastSequences = new Map<string, number>();
+  const artifacts = new Map<string, AgentRecordUpdate>();
   return {
     async record(nodeId, id) {
       const row = await recordsStore.get(db, id);
@@ -47,11 +67,15 @@ export function createAgentRuns({ db, commands }: { readonly db: Db; readonly co
       if (sequence === undefined) return true;
       const key = `${owner}:${id}`;
       if (sequence <= (lastSequences.get(key) ?? 0)) return false;
-      // Moves the run to the young end of the map, so that the ones long over are forgotten first.
-      lastSequences.delete(key);
-      lastSequences.set(key, sequence);
-      if (lastSequences.size > MAX_REMEMBERED) lastSequences.delete(lastSequences.keys().next().value ?? '');
+      keep(lastSequences, key, sequence);
       return true;
+    },
+    withEarlierFields: (recordId, update) => ({ ...update, ...artifacts.get(String(recordId)), ...toldFields(update) }),
+    rememberFields(recordId, update) {
+      const told = toldFields(update);
+      if (Object.keys(told).length === 0) return;
+      const key = String(recordId);
+      keep(artifacts, key, { ...artifacts.get(key), ...told });
     },
   };
 }

@@ -41,21 +41,26 @@ export async function updateRecord(
   const record = await deps.runs.record(caller.nodeId, id);
   const live = deps.runs.renew(caller.nodeId, 'record', id, deps.clock.now().getTime());
   const isOpen = record.status === 'running' || record.status === 'interrupted';
-  if (isOpen) {
-    // Checked before anything is written: a refused update leaves no trace and is not half taken.
-    const outcome = await readOutcome(deps, { caller, record, targetIds: live?.targetIds ?? null }, update);
-    if (update.logAppend && deps.runs.isNewLog('record', id, update.logSequence)) {
-      deps.reporter.appendLog('record', id, update.logAppend);
-    }
-    if (update.progress) deps.reporter.progress('record', id, update.progress);
-    else deps.reporter.touch('record', id);
-    if (outcome) {
-      await deps.reporter.flush();
-      await deps.records.finishBackup(id, outcome);
-    }
-  }
-  const wantsStop = record.cancel_requested === 1 || !isOpen || live?.cancelRequested === true;
+  if (isOpen) await take(deps, { caller, record, targetIds: live?.targetIds ?? null }, update);
+  const wantsStop = record.cancel_requested === 1 || !isOpen || (live?.cancelSinceMs ?? null) !== null;
   return answerFor(caller, wantsStop && !isFinal(update.status));
+}
+
+async function take(deps: UpdateDeps, report: Report, update: AgentRecordUpdate): Promise<void> {
+  const { runs, reporter, records } = deps;
+  const { id } = report.record;
+  // Checked before anything is written: a refused update leaves no trace and is not half taken.
+  const whole = report.caller.protocol === 1 ? runs.withEarlierFields(id, update) : update;
+  const outcome = await readOutcome(deps, report, whole);
+  if (!outcome) runs.rememberFields(id, update);
+  if (update.logAppend && runs.isNewLog('record', id, update.logSequence)) {
+    reporter.appendLog('record', id, update.logAppend);
+  }
+  if (update.progress) reporter.progress('record', id, update.progress);
+  else reporter.touch('record', id);
+  if (!outcome) return;
+  await reporter.flush();
+  await records.finishBackup(id, outcome);
 }
 
 export function answerFor(caller: AgentCaller, wantsStop: boolean): UpdateAnswer {
@@ -139,27 +144,24 @@ function uploadProblems(targets: readonly TargetResult[]): ItemProblem[] {
 
 async function readTargets(deps: UpdateDeps, report: Report, update: AgentRecordUpdate): Promise<TargetResult[]> {
   const { caller, record } = report;
-  const targets = update.targets ?? fieldTargets(update);
-  if (targets.length === 0) return [];
-  const allowed = report.targetIds ?? (await targetIdsOf(deps.db, record.task_id));
+  const rows = (await tasksStore.targetsOf(deps.db, [record.task_id])).get(record.task_id) ?? [];
+  const allowed = report.targetIds ?? rows.map((row) => row.storage_target_id);
+  const targets = update.targets ?? fieldTargets(update, allowed);
   for (const target of targets) {
     if (!allowed.includes(target.targetId)) throw new AppError('BACKUP_RECORD_FORBIDDEN');
     if (target.storagePath) checkArtifactKey(record, target.storagePath, caller.protocol);
   }
-  return targets;
+  const names = new Map(rows.map((row) => [row.storage_target_id, row.target_name]));
+  return targets.map((target) => ({ ...target, targetName: target.targetName || (names.get(target.targetId) ?? '') }));
 }
 
-async function targetIdsOf(db: Db, taskId: number): Promise<number[]> {
-  const rows = (await tasksStore.targetsOf(db, [taskId])).get(taskId) ?? [];
-  return rows.map((row) => row.storage_target_id);
-}
-
-/** Upload results in the words of agents in the field. The simplest ones send a target id only. */
-function fieldTargets(update: AgentRecordUpdate): TargetResult[] {
+/** Upload results in the words of agents in the field. The simplest ones name one target, or none: the primary. */
+function fieldTargets(update: AgentRecordUpdate, allowed: readonly number[]): TargetResult[] {
   const results = update.storageUploadResults ?? [];
-  if (results.length === 0 && update.storageTargetId && update.status === 'success') {
-    const { storageTargetId, storagePath, fileSize } = update;
-    return [{ targetId: storageTargetId, targetName: '', status: 'success', storagePath, fileSize }];
+  const onlyTarget = update.storageTargetId || allowed[0];
+  if (results.length === 0 && onlyTarget && update.status === 'success') {
+    const { storagePath, fileSize } = update;
+    return [{ targetId: onlyTarget, targetName: '', status: 'success', storagePath, fileSize }];
   }
   return results.map((result) => ({
     targetId: result.storageTargetId,

@@ -26,7 +26,7 @@ export async function updateRestore(
       await deps.records.finishRestore(id, outcome);
     }
   }
-  const wantsStop = restore.cancel_requested === 1 || !isOpen || live?.cancelRequested === true;
+  const wantsStop = restore.cancel_requested === 1 || !isOpen || (live?.cancelSinceMs ?? null) !== null;
   return answerFor(caller, wantsStop && outcome === null);
 }
 
