@@ -2,12 +2,12 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { Kysely } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
-import * as firstTables from './migrations/0001-first-tables.ts';
+import { up as createFirstTables } from './migrations/0001-first-tables.ts';
 import type { Tables } from './tables.ts';
 
 /** In order. A released migration is never edited; a mistake is corrected by the next one. */
 const migrations: Readonly<Record<string, Migration>> = {
-  '0001-first-tables': firstTables,
+  '0001-first-tables': { up: createFirstTables },
 };
 
 /** Applies what is missing; each migration is one transaction. */

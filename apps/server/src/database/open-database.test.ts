@@ -1,4 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -81,6 +83,8 @@ describe('openDatabase', () => {
       'users',
     ]);
     await insertRecord(first.db, {});
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(`${path}-wal`).mode & 0o777).toBe(0o600);
     const columns = tables.find((table) => table.name === 'records')?.columns.map((column) => column.name);
     expect(columns?.sort()).toEqual(['id', ...Object.keys(record({}))].sort());
     await first.close();
@@ -146,6 +150,17 @@ describe('openDatabase', () => {
 });
 
 describe('lockDataDir', () => {
+  it('holds against another process, and is free after that one was killed', async () => {
+    const module = new URL('./lock-data-dir.ts', import.meta.url).href;
+    const program = `import(${JSON.stringify(module)}).then(({ lockDataDir }) => { globalThis.lock = lockDataDir(${JSON.stringify(dir)}); console.log('held'); setInterval(() => {}, 1000); })`;
+    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    expect(() => lockDataDir(dir)).toThrowError(expect.objectContaining({ code: 'ALREADY_RUNNING' }));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    lockDataDir(dir).release();
+  });
+
   it('refuses a second master and lets the next one in after release', () => {
     const first = lockDataDir(dir);
     expect(() => lockDataDir(dir)).toThrowError(expect.objectContaining({ code: 'ALREADY_RUNNING' }));

@@ -3,7 +3,7 @@
  * `sqlite.ts` everything that only SQLite understands. Stores are written once, in the query builder, for both
  * dialects; so a second dialect is one more branch in `chooseDialect`.
  */
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { type Dialect, Kysely } from 'kysely';
@@ -17,9 +17,15 @@ export interface OpenDatabase {
   close(): Promise<void>;
 }
 
+/** SQLite gives its side files the mode of the main one, so nobody else can read any of them. */
+function createForOwner(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, 'a', 0o600));
+}
+
 function chooseDialect(path: string): Dialect {
   try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (path !== ':memory:') createForOwner(path);
     return openSqlite(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
