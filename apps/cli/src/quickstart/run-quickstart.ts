@@ -121,7 +121,7 @@ function explain(context: CommandContext, done: { record: BackupRecord; url: str
   const { terminal } = context;
   const { record, url, basePath } = done;
   terminal.say(`\nStored in  ${printable(join(basePath, record.storagePath))}`);
-  terminal.say(`Restore    in the console: ${url}/records/${record.id}`);
+  terminal.say(`Restore    in the console: ${url}/restore/${record.taskId}/${record.id}`);
   terminal.say(
     `           or: npx backupx login ${url} && npx backupx restore ${record.id} --target /tmp/restored --wait`,
   );
