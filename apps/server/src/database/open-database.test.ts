@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -150,12 +150,24 @@ describe('openDatabase', () => {
 });
 
 describe('lockDataDir', () => {
+  it('answers CONFIG_INVALID for a folder that cannot be made', () => {
+    writeFileSync(join(dir, 'file'), '');
+    expect(() => lockDataDir(join(dir, 'file', 'data'))).toThrowError(
+      expect.objectContaining({ code: 'CONFIG_INVALID' }),
+    );
+  });
+
   it('holds against another process, and is free after that one was killed', async () => {
     const module = new URL('./lock-data-dir.ts', import.meta.url).href;
     const program = `import(${JSON.stringify(module)}).then(({ lockDataDir }) => { globalThis.lock = lockDataDir(${JSON.stringify(dir)}); console.log('held'); setInterval(() => {}, 1000); })`;
     const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
     expect(() => lockDataDir(dir)).toThrowError(expect.objectContaining({ code: 'ALREADY_RUNNING' }));
+    // What a backup of the data folder inside that process does to its lock.
+    rmSync(join(dir, 'master.lock'));
+    if (process.platform === 'linux') {
+      expect(() => lockDataDir(dir)).toThrowError(expect.objectContaining({ code: 'ALREADY_RUNNING' }));
+    }
     child.kill('SIGKILL');
     await once(child, 'exit');
     lockDataDir(dir).release();

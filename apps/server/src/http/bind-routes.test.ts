@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
 import { defineRoute } from '@backupx/contracts/define-route';
 import { AppError } from '@backupx/contracts/errors';
 import { pino } from 'pino';
@@ -34,6 +36,7 @@ const empty = defineRoute({
   summary: 'poll',
   body: z.object({}).nullish(),
 });
+const slow = defineRoute({ method: 'POST', path: '/api/slow', access: 'viewer', summary: 'takes its time' });
 const upload = defineRoute({
   method: 'PUT',
   path: '/api/upload',
@@ -47,9 +50,11 @@ describe('bindRoutes', () => {
   let fastify: Awaited<ReturnType<typeof createServer>>;
   let audits: AuditRecord[];
   let failure: unknown;
+  let signals: AbortSignal[];
 
   beforeEach(async () => {
     audits = [];
+    signals = [];
     fastify = await createServer({ logger: pino({ level: 'silent' }), trustedProxies: [], scriptHashes: [] });
     bindRoutes(
       fastify,
@@ -63,6 +68,11 @@ describe('bindRoutes', () => {
         }),
         bind(broken, () => ({ a: 'x' }) as never),
         bind(empty, () => undefined),
+        bind(slow, async ({ signal }) => {
+          signals.push(signal);
+          await new Promise((resolve) => setTimeout(resolve, 400));
+          return undefined;
+        }),
         bind(upload, async ({ request }) => {
           let bytes = 0;
           for await (const chunk of request.raw) bytes += (chunk as Buffer).length;
@@ -80,6 +90,7 @@ describe('bindRoutes', () => {
         }),
         recordAudit: async (entry) => void audits.push(entry),
         validateOutput: true,
+        bodyTimeoutMs: 200,
       },
     );
     await fastify.ready();
@@ -165,5 +176,27 @@ describe('bindRoutes', () => {
       const answer = await fastify.inject({ method: 'PUT', url: '/api/upload', payload, headers });
       expect(answer.json().data).toEqual({ bytes: payload.length });
     }
+  });
+
+  it('cuts off a body that does not arrive, but not a slow handler', async () => {
+    await fastify.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = fastify.server.address() as AddressInfo;
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('POST /api/echo/7 HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{"text":');
+    await once(socket, 'close');
+    const slow = fetch(`http://127.0.0.1:${port}/api/slow`, { method: 'POST', body: '{}' });
+    expect((await slow).status).toBe(200);
+  });
+
+  it('aborts the signal when the client goes away', async () => {
+    await fastify.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = fastify.server.address() as AddressInfo;
+    const gone = new AbortController();
+    const request = fetch(`http://127.0.0.1:${port}/api/slow`, { method: 'POST', signal: gone.signal });
+    await expect.poll(() => signals.length).toBe(1);
+    gone.abort();
+    await expect(request).rejects.toThrow();
+    await expect.poll(() => signals[0]?.aborted).toBe(true);
   });
 });

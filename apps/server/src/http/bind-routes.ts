@@ -26,6 +26,8 @@ export interface BindRoutesOptions {
   readonly recordAudit: RecordAudit;
   /** On in tests and development: an answer that breaks its contract becomes INTERNAL instead of going out. */
   readonly validateOutput: boolean;
+  /** How long a JSON body may take to arrive; default one minute. */
+  readonly bodyTimeoutMs?: number;
 }
 
 const anonymous: Actor = { kind: 'anonymous' };
@@ -118,9 +120,27 @@ function bindRoute(scope: FastifyInstance, route: BoundRoute, options: BindRoute
     method: contract.method,
     url: contract.path,
     config: { rawBody: contract.bodyLimit === 'raw' },
+    // HEAD of a stream or a download would do the work and throw it away.
+    exposeHeadRoute: contract.kind === 'json',
     ...(typeof contract.bodyLimit === 'number' ? { bodyLimit: contract.bodyLimit } : {}),
     ...(hasTokenInBody(contract) ? { preValidation: authenticate } : { onRequest: authenticate }),
     handler: handlerOf(route, options),
+  });
+}
+
+/** A body that trickles in would hold its connection for ever; artifacts have their own scope without this limit. */
+const BODY_TIMEOUT_MS = 60_000;
+
+function limitBodyTime(scope: FastifyInstance, timeoutMs: number): void {
+  scope.addHook('preParsing', async (request, _reply, payload) => {
+    const { headers } = request;
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    if (!hasBody) return payload;
+    const timer = setTimeout(() => request.raw.destroy(), timeoutMs);
+    timer.unref();
+    const clear = () => clearTimeout(timer);
+    payload.once('end', clear).once('close', clear);
+    return payload;
   });
 }
 
@@ -151,6 +171,7 @@ export function bindRoutes(fastify: FastifyInstance, routes: readonly BoundRoute
   const isRaw = (route: BoundRoute) => route.contract.bodyLimit === 'raw';
   fastify.register(async (scope) => {
     readJson(scope);
+    limitBodyTime(scope, options.bodyTimeoutMs ?? BODY_TIMEOUT_MS);
     for (const route of routes.filter((one) => !isRaw(one))) bindRoute(scope, route, options);
   });
   fastify.register(async (scope) => {
