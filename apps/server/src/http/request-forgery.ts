@@ -27,8 +27,9 @@ export function refuseCrossSite(request: FastifyRequest): void {
     if (site === 'cross-site' || site === 'same-site') throw new AppError('AUTH_CSRF');
     return;
   }
-  const { origin } = request.headers;
-  if (origin === undefined) return;
-  // Without the first header (older browsers): the host they asked for must be the page's own.
+  // Plain http outside localhost comes without that header. A proxy may have replaced the host, so a foreign origin
+  // alone proves nothing; but a page of another site can send JSON only after a preflight, which we never grant.
+  const { origin, 'content-type': type = '' } = request.headers;
+  if (origin === undefined || type.startsWith('application/json')) return;
   if (hostOf(origin) !== request.host) throw new AppError('AUTH_CSRF');
 }

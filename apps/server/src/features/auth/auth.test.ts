@@ -82,10 +82,20 @@ describe('auth routes', () => {
   });
 
   it('keeps other sites from completing the set-up', async () => {
-    const origin = { origin: 'https://evil.example', host: 'backup.local' };
-    expect((await post('/api/auth/setup', admin, origin)).json().code).toBe('AUTH_CSRF');
+    const foreign = { origin: 'http://evil.example', host: 'backup.local' };
+    const form = await app.inject({
+      method: 'POST',
+      url: '/api/auth/setup',
+      payload: JSON.stringify(admin),
+      headers: { ...foreign, 'content-type': 'text/plain' },
+    });
+    expect(form.json().code).toBe('AUTH_CSRF');
+    const preflight = await app.inject({ method: 'OPTIONS', url: '/api/auth/setup', headers: foreign });
+    expect(preflight.headers['access-control-allow-origin']).toBeUndefined();
+    expect(preflight.statusCode).toBe(404);
     expect((await post('/api/auth/setup', admin, { 'sec-fetch-site': 'same-site' })).json().code).toBe('AUTH_CSRF');
-    const own = { origin: 'https://backup.local', host: 'backup.local' };
+    // A proxy that replaced the host: the page is ours, and its JSON proves it.
+    const own = { origin: 'https://backup.local', host: '127.0.0.1:8340' };
     expect((await post('/api/auth/setup', admin, own)).statusCode).toBe(200);
   });
 
