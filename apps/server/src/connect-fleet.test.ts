@@ -224,6 +224,64 @@ describe('a run', () => {
   });
 });
 
+describe('an upload through the master', () => {
+  async function relay(body: string | ReadableStream, signal?: AbortSignal, key?: string) {
+    const target = await master.addTarget(`relay-${Math.random()}`, { basePath: '/x', masterRelay: true });
+    taskId = await master.addTask(node.id, target);
+    const { payload } = await started();
+    const { key_prefix: prefix } = await row(payload.recordId);
+    const objectKey = key ?? `${prefix}/x.tar`;
+    const sent = fetch(`${master.url}/api/agent/records/${payload.recordId}/artifacts/${target}`, {
+      method: 'PUT',
+      headers: { 'x-agent-token': node.token, 'x-agent-protocol': '2', 'x-backupx-object-key': objectKey },
+      body,
+      duplex: 'half',
+      ...(signal ? { signal } : {}),
+    } as RequestInit);
+    return { sent, objectKey };
+  }
+
+  it('of unknown length is stored and its checksum answered', async () => {
+    const { sent, objectKey } = await relay(new Blob(['hello']).stream());
+    const { data } = (await (await sent).json()) as { data: object };
+    const checksum = '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824';
+    expect(data).toEqual({ storagePath: objectKey, fileSize: 5, checksum });
+    expect(master.storage.objects.has(objectKey)).toBe(true);
+  });
+
+  it('that is cut off leaves nothing', async () => {
+    const cut = new AbortController();
+    const endless = new ReadableStream({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        controller.enqueue(new Uint8Array(1000));
+      },
+    });
+    const { sent } = await relay(endless, cut.signal);
+    setTimeout(() => cut.abort(), 100);
+    await expect(sent).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(master.storage.objects.size).toBe(0);
+  });
+
+  it('under the key of somebody else is refused', async () => {
+    const { sent } = await relay('x', undefined, 'other-1/r1/x.tar');
+    expect((await sent).status).toBe(403);
+    expect(master.storage.objects.size).toBe(0);
+  });
+
+  it('to a target that is not reached through the master is refused', async () => {
+    const { payload } = await started();
+    const { key_prefix: prefix } = await row(payload.recordId);
+    const answer = await fetch(`${master.url}/api/agent/records/${payload.recordId}/artifacts/${targetId}`, {
+      method: 'PUT',
+      headers: { 'x-agent-token': node.token, 'x-agent-protocol': '2', 'x-backupx-object-key': `${prefix}/x` },
+      body: 'x',
+    });
+    expect(answer.status).toBe(403);
+  });
+});
+
 describe('lost and found', () => {
   it('a new process that does not hold the run: interrupted at once, and the task runs again', async () => {
     const { payload } = await started();

@@ -117,23 +117,30 @@ export function createCommandEnds(options: CommandLifecycleOptions, memory: Comm
       return true;
     },
 
-    async endNode(nodeId, nodeName) {
-      const message = `The server ${nodeName} was deleted.`;
-      for (const row of await commandsStore.openOfNode(db, nodeId)) {
-        const run = runOf(row);
-        if (run) await ends.interrupt(run, nodeId, message);
-        await commandsStore.finish(db, row.id, { state: 'failed', errorMessage: message, now: nowText() });
-        const ref = refOf(row);
-        if (ref) questions.settle(ref, { kind: 'error', message });
-        forget(row.id);
-      }
-    },
+    endNode: (nodeId, nodeName) => endNode(options, forget, { id: nodeId, name: nodeName }),
 
     async expireQuestion(commandId) {
       await commandsStore.finish(db, commandId, { state: 'timeout', now: nowText() });
       forget(commandId);
     },
   };
+}
+
+async function endNode(
+  { db, clock, ends, questions }: CommandLifecycleOptions,
+  forget: (id: number) => void,
+  node: { id: number; name: string },
+): Promise<void> {
+  const message = `The server ${node.name} was deleted.`;
+  for (const row of await commandsStore.openOfNode(db, node.id)) {
+    const run = runOf(row);
+    if (run) await ends.interrupt(run, node.id, message);
+    const now = clock.now().toISOString();
+    await commandsStore.finish(db, row.id, { state: 'failed', errorMessage: message, now });
+    const ref = refOf(row);
+    if (ref) questions.settle(ref, { kind: 'error', message });
+    forget(row.id);
+  }
 }
 
 function answerOf(body: CommandResultBody) {

@@ -13,7 +13,7 @@ import type { Clock } from '@backupx/engine/ports/clock';
 import { type CommandRow, commandsStore } from '../stores/commands.store.ts';
 import { type CommandEnds, createCommandEnds } from './command-ends.ts';
 import type { DispatchLog } from './dispatch-log.ts';
-import { createLiveCommands, type LiveCommand, protocolOf } from './live-commands.ts';
+import { createLiveCommands, type LiveCommand, type LiveCommands, protocolOf } from './live-commands.ts';
 import type { Liveness, NodeLiveness } from './node-liveness.ts';
 import type { OpenQuestions } from './open-questions.ts';
 import type { PollBell } from './poll-bell.ts';
@@ -56,7 +56,7 @@ export interface CommandLifecycle extends Pick<CommandEnds, 'cancelRun' | 'compl
 }
 
 export function createCommandLifecycle(options: CommandLifecycleOptions): CommandLifecycle {
-  const { db, clock, log, liveness, ends, bell } = options;
+  const { db, clock, log, liveness, bell } = options;
   const live = createLiveCommands();
   const deliveries = new Map<number, number>();
   const commandEnds = createCommandEnds(options, { live, deliveries });
@@ -80,19 +80,6 @@ export function createCommandLifecycle(options: CommandLifecycleOptions): Comman
     await commandEnds.lose(command, message);
   }
 
-  async function load(): Promise<void> {
-    const now = clock.now().toISOString();
-    await commandsStore.endQuestions(db, now);
-    for (const row of await commandsStore.dispatched(db)) live.add(row, { protocol: protocolOf(row), started: true });
-    for (const id of await commandsStore.cancelRequested(db)) {
-      const command = live.get(id);
-      if (command) command.cancelSinceMs = startedMs;
-    }
-    for (const run of await commandsStore.runsWithoutCommand(db)) {
-      await ends.interrupt(run, run.nodeId, 'The run lost its command.');
-    }
-  }
-
   const lifecycle: CommandLifecycle = {
     cancelRun: commandEnds.cancelRun,
     complete: commandEnds.complete,
@@ -100,7 +87,7 @@ export function createCommandLifecycle(options: CommandLifecycleOptions): Comman
     expireQuestion: commandEnds.expireQuestion,
 
     async start() {
-      await load();
+      await load(options, live);
       timer = setInterval(() => void lifecycle.scan(), SCAN_MS).unref();
     },
 
@@ -158,4 +145,18 @@ export function createCommandLifecycle(options: CommandLifecycleOptions): Comman
     },
   };
   return lifecycle;
+}
+
+/** What the last life of the master left: its questions end, its dispatched commands go on, runs without one end. */
+async function load({ db, clock, ends }: CommandLifecycleOptions, live: LiveCommands): Promise<void> {
+  const now = clock.now();
+  await commandsStore.endQuestions(db, now.toISOString());
+  for (const row of await commandsStore.dispatched(db)) live.add(row, { protocol: protocolOf(row), started: true });
+  for (const id of await commandsStore.cancelRequested(db)) {
+    const command = live.get(id);
+    if (command) command.cancelSinceMs = now.getTime();
+  }
+  for (const run of await commandsStore.runsWithoutCommand(db)) {
+    await ends.interrupt(run, run.nodeId, 'The run lost its command.');
+  }
 }

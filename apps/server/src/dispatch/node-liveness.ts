@@ -98,22 +98,6 @@ export function createNodeLiveness({ db, clock, events, log }: Options): NodeLiv
     if (entry.machines.size > 1) warnShared(nodeId, entry, now);
   }
 
-  async function writeDirty(): Promise<void> {
-    if (dirty.size === 0) return;
-    const ids = [...dirty];
-    dirty.clear();
-    const rows = ids.flatMap((id) => {
-      const entry = entries.get(id);
-      return entry ? [toRow(entry.state)] : [];
-    });
-    try {
-      await nodesStore.writeLiveness(db, rows);
-    } catch (error) {
-      for (const id of ids) dirty.add(id);
-      log.error({ err: error }, 'heartbeats could not be written; trying again');
-    }
-  }
-
   const liveness: NodeLiveness = {
     async start() {
       for (const row of await nodesStore.allLiveness(db)) {
@@ -162,7 +146,7 @@ export function createNodeLiveness({ db, clock, events, log }: Options): NodeLiv
     },
 
     flush() {
-      flushing = flushing.then(writeDirty);
+      flushing = flushing.then(() => writeDirty({ db, log }, entries, dirty));
       return flushing;
     },
 
@@ -172,6 +156,27 @@ export function createNodeLiveness({ db, clock, events, log }: Options): NodeLiv
     },
   };
   return liveness;
+}
+
+/** Writes the changed entries; on failure they stay marked for the next time. */
+async function writeDirty(
+  { db, log }: Pick<Options, 'db' | 'log'>,
+  entries: ReadonlyMap<number, Entry>,
+  dirty: Set<number>,
+): Promise<void> {
+  if (dirty.size === 0) return;
+  const ids = [...dirty];
+  dirty.clear();
+  const rows = ids.flatMap((id) => {
+    const entry = entries.get(id);
+    return entry ? [toRow(entry.state)] : [];
+  });
+  try {
+    await nodesStore.writeLiveness(db, rows);
+  } catch (error) {
+    for (const id of ids) dirty.add(id);
+    log.error({ err: error }, 'heartbeats could not be written; trying again');
+  }
 }
 
 function newEntry(state: Liveness, announcedOnline: boolean): Entry {

@@ -6,13 +6,13 @@ import { AGENT_PROTOCOL_VERSION, type AgentCommand, agentTimings } from '@backup
 import { AppError } from '@backupx/contracts/errors';
 import type { JobResults, Lane } from '@backupx/contracts/jobs';
 import type { Clock } from '@backupx/engine/ports/clock';
-import { type CommandRow, commandsStore } from '../stores/commands.store.ts';
+import { type CommandRow, commandsStore, type NewCommand } from '../stores/commands.store.ts';
 import { WORK_EXPIRES_MS } from './command-ends.ts';
 import type { CommandLifecycle } from './command-lifecycle.ts';
 import { refOf } from './live-commands.ts';
 import type { Answer, OpenQuestions } from './open-questions.ts';
 import type { PollBell } from './poll-bell.ts';
-import type { CommandQueue, ControlJob, Db, NodeDirectory, NodeState } from './ports.ts';
+import type { CommandQueue, ControlJob, Db, NodeDirectory } from './ports.ts';
 import { type AgentQuestion, answerError, questionsFor, readAnswers } from './questions-for-agents.ts';
 
 /** Objects of one deletion that are asked for at the same time. */
@@ -42,29 +42,9 @@ interface Options {
   readonly bell: PollBell;
 }
 
-export function createRemoteNodes({ db, clock, directory, lifecycle, questions, bell }: Options): RemoteNodes {
+export function createRemoteNodes(options: Options): RemoteNodes {
+  const { clock, directory, lifecycle, questions, bell } = options;
   const after = (ms: number) => new Date(clock.now().getTime() + ms).toISOString();
-
-  /** Asks one question; the deadline is shared by all questions of a job. */
-  async function askOne(node: NodeState, question: AgentQuestion, deadlineMs: number): Promise<Answer> {
-    const left = deadlineMs - clock.monotonicMs();
-    if (left <= 0) return { kind: 'timeout' };
-    const { ref, answer } = questions.open(question.payload);
-    const id = await commandsStore.insert(db, {
-      nodeId: node.id,
-      type: question.type,
-      lane: 'control',
-      payload: { ref },
-      now: after(0),
-      expiresAt: after(Math.min(left, agentTimings.controlAnswerMs)),
-    });
-    bell.ring(node.id);
-    const timer = setTimeout(() => questions.settle(ref, { kind: 'timeout' }), left);
-    const result = await answer;
-    clearTimeout(timer);
-    if (result.kind === 'timeout') await lifecycle.expireQuestion(id);
-    return result;
-  }
 
   /** The command as the agent reads it, or null when nobody waits for its answer any more. */
   async function deliver(row: CommandRow, signal: AbortSignal): Promise<AgentCommand | null> {
@@ -122,7 +102,9 @@ export function createRemoteNodes({ db, clock, directory, lifecycle, questions, 
       const results: unknown[] = [];
       for (let start = 0; start < wanted.length; start += QUESTIONS_AT_ONCE) {
         const batch = wanted.slice(start, start + QUESTIONS_AT_ONCE);
-        for (const answer of await Promise.all(batch.map((question) => askOne(node, question, deadlineMs)))) {
+        for (const answer of await Promise.all(
+          batch.map((question) => askOne(options, { nodeId, question, deadlineMs })),
+        )) {
           if (answer.kind === 'timeout') throw new AppError('AGENT_COMMAND_TIMEOUT', { node: node.name, seconds });
           if (answer.kind === 'error') throw answerError(node, job, answer.message, answer.code);
           results.push(answer.result);
@@ -150,6 +132,35 @@ export function createRemoteNodes({ db, clock, directory, lifecycle, questions, 
       return null;
     },
   };
+}
+
+/** Asks one question; the deadline is shared by all questions of a job. */
+async function askOne(
+  { db, clock, lifecycle, questions, bell }: Options,
+  wish: { nodeId: number; question: AgentQuestion; deadlineMs: number },
+): Promise<Answer> {
+  const left = wish.deadlineMs - clock.monotonicMs();
+  if (left <= 0) return { kind: 'timeout' };
+  const { ref, answer } = questions.open(wish.question.payload);
+  const now = clock.now();
+  const command: NewCommand = {
+    nodeId: wish.nodeId,
+    type: wish.question.type,
+    lane: 'control',
+    payload: { ref },
+    now: now.toISOString(),
+    expiresAt: new Date(now.getTime() + Math.min(left, agentTimings.controlAnswerMs)).toISOString(),
+  };
+  const id = await commandsStore.insert(db, command).catch((error: unknown) => {
+    questions.settle(ref, { kind: 'timeout' });
+    throw error;
+  });
+  bell.ring(wish.nodeId);
+  const timer = setTimeout(() => questions.settle(ref, { kind: 'timeout' }), left);
+  const result = await answer;
+  clearTimeout(timer);
+  if (result.kind === 'timeout') await lifecycle.expireQuestion(id);
+  return result;
 }
 
 function lanesOf(free: PollWish['free']): Lane[] {
