@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { AuditRecord } from './audit-trail.ts';
 import { bindRoutes } from './bind-routes.ts';
 import { createServer } from './create-server.ts';
+import { openEventStream } from './event-stream.ts';
 import { bind } from './route-context.ts';
 
 const echo = defineRoute({
@@ -36,6 +37,7 @@ const empty = defineRoute({
   summary: 'poll',
   body: z.object({}).nullish(),
 });
+const events = defineRoute({ method: 'GET', path: '/api/events', access: 'viewer', summary: 'live', kind: 'events' });
 const slow = defineRoute({ method: 'POST', path: '/api/slow', access: 'viewer', summary: 'takes its time' });
 const upload = defineRoute({
   method: 'PUT',
@@ -51,10 +53,12 @@ describe('bindRoutes', () => {
   let audits: AuditRecord[];
   let failure: unknown;
   let signals: AbortSignal[];
+  let isSignedOut = false;
 
   beforeEach(async () => {
     audits = [];
     signals = [];
+    isSignedOut = false;
     fastify = await createServer({ logger: pino({ level: 'silent' }), trustedProxies: [], scriptHashes: [] });
     bindRoutes(
       fastify,
@@ -67,6 +71,10 @@ describe('bindRoutes', () => {
           throw failure;
         }),
         bind(broken, () => ({ a: 'x' }) as never),
+        bind(events, ({ reply }) => {
+          openEventStream(reply).send({ data: 1 });
+          return undefined;
+        }),
         bind(empty, () => undefined),
         bind(slow, async ({ signal }) => {
           signals.push(signal);
@@ -80,14 +88,11 @@ describe('bindRoutes', () => {
         }),
       ],
       {
-        authenticate: async () => ({
-          kind: 'user',
-          userId: 1,
-          username: 'u',
-          role: 'admin',
-          via: 'token',
-          sessionId: null,
-        }),
+        authenticate: async () => {
+          if (isSignedOut) throw new AppError('AUTH_REQUIRED');
+          return { kind: 'user', userId: 1, username: 'u', role: 'admin', via: 'token', sessionId: null };
+        },
+        recheckMs: 50,
         recordAudit: async (entry) => void audits.push(entry),
         validateOutput: true,
         bodyTimeoutMs: 200,
@@ -198,5 +203,16 @@ describe('bindRoutes', () => {
     gone.abort();
     await expect(request).rejects.toThrow();
     await expect.poll(() => signals[0]?.aborted).toBe(true);
+  });
+
+  it('cuts off an event stream when its listener is signed out', async () => {
+    await fastify.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = fastify.server.address() as AddressInfo;
+    const answer = await fetch(`http://127.0.0.1:${port}/api/events`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(fastify.openEventStreams.size).toBe(1);
+    isSignedOut = true;
+    await expect(answer.text()).rejects.toThrow();
+    await expect.poll(() => fastify.openEventStreams.size).toBe(0);
   });
 });

@@ -28,6 +28,8 @@ export interface BindRoutesOptions {
   readonly validateOutput: boolean;
   /** How long a JSON body may take to arrive; default one minute. */
   readonly bodyTimeoutMs?: number;
+  /** How often an open event stream asks again whether its listener may still listen; default one minute. */
+  readonly recheckMs?: number;
 }
 
 const anonymous: Actor = { kind: 'anonymous' };
@@ -75,6 +77,20 @@ function checkOutput(contract: RouteContract, data: unknown): void {
   }
 }
 
+const RECHECK_MS = 60_000;
+
+/** A stream outlives the sign-in it began with: it is cut off when the session ends or the user is disabled. */
+function watchPermission(
+  contract: RouteContract,
+  options: BindRoutesOptions,
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+): void {
+  const check = () => options.authenticate(request, contract).catch(() => reply.raw.destroy());
+  const timer = setInterval(check, options.recheckMs ?? RECHECK_MS);
+  timer.unref();
+  reply.raw.once('close', () => clearInterval(timer));
+}
+
 function handlerOf({ contract, handler }: BoundRoute, options: BindRoutesOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     let note: AuditNote | null = null;
@@ -100,6 +116,7 @@ function handlerOf({ contract, handler }: BoundRoute, options: BindRoutesOptions
       throw error;
     }
     await writeAudit(options, request, { contract, note });
+    if (contract.kind === 'events') watchPermission(contract, options, { request, reply });
     if (contract.kind !== 'json') return reply;
     return { code: 'OK', message: 'success', data: output ?? null };
   };
