@@ -8,8 +8,6 @@ import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type http from 'node:http';
 import path from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { relayHeaders, relayUploadOutputSchema } from '@backupx/contracts/agent-protocol';
 import { AppError, isErrorCode } from '@backupx/contracts/errors';
 import { type ChecksumTap, countAndHash, type StreamDigest } from '../archive/checksum.ts';
@@ -17,7 +15,7 @@ import type { RelaySettings } from '../ports/engine.ts';
 import { cancelledError } from '../ports/pull-body.ts';
 import type { Storage } from '../ports/storage.ts';
 import type { RelayPurpose } from './job-context.ts';
-import { openRelayRequest, unreachable } from './relay-http.ts';
+import { type OpenRequest, openRelayRequest, unreachable } from './relay-http.ts';
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
@@ -82,7 +80,7 @@ async function upload(
   known: StreamDigest | null,
 ): Promise<void> {
   const { relay, purpose } = options;
-  const { request, response } = await openRelayRequest(relay, {
+  const opened = await openRelayRequest(relay, {
     method: 'PUT',
     path: `/api/agent/records/${purpose.recordId}/artifacts/${purpose.target.id}`,
     headers: {
@@ -93,41 +91,56 @@ async function upload(
     signal,
   });
   const tap = countAndHash(body);
-  const sent = sendBody(tap, request);
-  // The master may refuse before it has read everything; then its answer says more than the broken pipe.
-  const answer = await Promise.race([response, sent.then(() => response)]).catch((error: unknown) => {
+  const { request, response } = opened;
+  const sent = sendBody(tap, opened);
+  sent.catch(() => {});
+  try {
+    // The master may refuse before it has read everything; then its answer says more than the broken pipe.
+    const answer = await Promise.race([response, sent.then(() => response)]);
+    const data = relayUploadOutputSchema.safeParse(await readAnswer(relay, answer, signal));
+    if (!data.success) throw wrongContent(relay);
+    await sent;
+    const { sha256, sizeBytes } = tap.digest();
+    if (data.data.checksum.toLowerCase() !== sha256 || data.data.fileSize !== sizeBytes) {
+      throw new AppError('STORAGE_FAILED', { reason: 'the master stored other bytes than were sent' });
+    }
+  } finally {
     request.destroy();
-    throw error;
-  });
-  const data = relayUploadOutputSchema.safeParse(await readAnswer(relay, answer, signal));
-  await sent.finally(() => request.destroy());
-  if (!data.success) throw wrongContent(relay);
-  const { sha256, sizeBytes } = tap.digest();
-  if (data.data.checksum.toLowerCase() !== sha256 || data.data.fileSize !== sizeBytes) {
-    throw new AppError('STORAGE_FAILED', { reason: 'the master stored other bytes than were sent' });
   }
 }
 
-/** Failures of the body itself pass through; those of the connection show as the missing answer. */
-async function sendBody(tap: ChecksumTap, request: http.ClientRequest): Promise<void> {
-  let bodyFailure: { error: unknown } | null = null;
-  async function* watched() {
-    try {
-      // Chunks are copied: the connection may keep them longer than their memory is ours.
-      for await (const chunk of tap) yield Buffer.from(chunk);
-    } catch (error) {
-      bodyFailure = { error };
-      throw error;
-    }
+/**
+ * Writes the body as fast as the connection takes it. Throws only what the body throws: a broken connection shows as
+ * the missing answer. Stops when the connection is gone or the master has refused already.
+ */
+async function sendBody(tap: ChecksumTap, { request, response }: OpenRequest): Promise<void> {
+  let isRefused = false;
+  response.then(
+    ({ statusCode = 0 }) => {
+      isRefused = statusCode >= 300;
+      if (isRefused) request.emit('drain');
+    },
+    () => {},
+  );
+  for await (const chunk of tap) {
+    if (isRefused || request.destroyed) return;
+    // Chunks are copied: the connection may keep them longer than their memory is ours.
+    if (!request.write(Buffer.from(chunk))) await writable(request);
   }
-  try {
-    await pipeline(Readable.from(watched(), { objectMode: false, highWaterMark: 1024 * 1024 }), request);
-  } catch (error) {
-    const failed = bodyFailure as { error: unknown } | null;
-    if (failed) throw failed.error;
-    // The reason is in the response promise; wait there.
-    request.destroy(error as Error);
-  }
+  request.end();
+}
+
+function writable(request: http.ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    if (request.destroyed) resolve();
+    const go = () => {
+      request.off('drain', go);
+      request.off('close', go);
+      resolve();
+    };
+    request.on('drain', go);
+    request.on('close', go);
+  });
 }
 
 async function* download({ relay, purpose }: RelayStorageOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
