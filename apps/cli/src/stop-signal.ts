@@ -11,3 +11,11 @@ export function untilStopSignal(): Promise<NodeJS.Signals> {
     process.on('SIGTERM', onSignal);
   });
 }
+
+/** Time for the last log lines to leave the process. */
+const lingerMs = 500;
+
+/** Ends the process soon even if some timer would keep it; for commands whose work is done and whose output is a log. */
+export function endSoon(): void {
+  setTimeout(() => process.exit(), lingerMs).unref();
+}

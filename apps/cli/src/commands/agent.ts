@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
-import { untilStopSignal } from '../stop-signal.ts';
+import { endSoon, untilStopSignal } from '../stop-signal.ts';
 
 /** Flags as agents in the field take them. */
 interface AgentCommandOptions {
@@ -39,6 +39,7 @@ export function addAgentCommand(program: Command, context: CommandContext): void
         const agent = await runAgent({ flags: options });
         await untilStopSignal();
         await agent.stop();
+        endSoon();
         return 0;
       }),
     );

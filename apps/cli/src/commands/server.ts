@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
 import { parsePort } from '../parse-argument.ts';
 import { startMaster } from '../start-master.ts';
+import { endSoon } from '../stop-signal.ts';
 
 interface ServerCommandOptions {
   config?: string;
@@ -23,6 +24,7 @@ export function addServerCommand(program: Command, context: CommandContext): voi
       act(context, async (options: ServerCommandOptions) => {
         const server = await startMaster(options);
         await server.stopped;
+        endSoon();
         return 0;
       }),
     );

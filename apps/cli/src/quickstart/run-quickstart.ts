@@ -16,7 +16,7 @@ import { formatRelative, printable } from '../output/format.ts';
 import { createProgressLine } from '../output/progress-line.ts';
 import { exitCodeOfRun } from '../output/report-error.ts';
 import { startMaster } from '../start-master.ts';
-import { untilStopSignal } from '../stop-signal.ts';
+import { endSoon, untilStopSignal } from '../stop-signal.ts';
 import { describeBackup, reportEnd } from '../wait-for-run.ts';
 import { buildConsole } from './build-console.ts';
 import { openLocalAccess } from './open-local-access.ts';
@@ -73,6 +73,7 @@ export async function runQuickstart(context: CommandContext, options: Quickstart
   } finally {
     if (stopping.signal.aborted) terminal.say('\nStopping…');
     await server.stop();
+    endSoon();
   }
 }
 
