@@ -7,7 +7,7 @@ import type { Tables } from '../database/tables.ts';
 import { createTestDatabase } from '../database/test-database.ts';
 import { nextQuery } from './followups.store.ts';
 import { piecesQuery } from './record-logs.store.ts';
-import { recordIdsQuery } from './records.store.ts';
+import { newestIdsQuery, recordIdsQuery } from './records.store.ts';
 import { dueQuery } from './tasks.store.ts';
 
 let database: OpenDatabase;
@@ -34,6 +34,7 @@ it.each<[name: string, index: string, query: (db: Kysely<Tables>) => Compilable]
   ['records of a task', 'records_task', (db) => newest(db, { taskId: 1 })],
   ['records of a node', 'records_node', (db) => newest(db, { nodeId: 1 })],
   ['records of a status', 'records_status', (db) => newest(db, { status: 'failed' })],
+  ['newest good record of tasks', 'records_task', (db) => newestIdsQuery(db, [1, 2], true)],
   ['records from a cursor', 'INTEGER PRIMARY KEY', (db) => newest(db, {}).where('records.id', '<', 900)],
   [
     'the run that holds a task',

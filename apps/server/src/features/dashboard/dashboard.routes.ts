@@ -94,8 +94,7 @@ async function overview(deps: DashboardFeatureDeps) {
   const now = deps.clock.now();
   const nodes = await deps.nodeStates();
   const judged = await judgeAll(deps, nodes, now);
-  const ids = judged.map(({ task }) => task.id);
-  const days = groupByTask(await recordsStore.runsPerDay(db, stripStart(now), ids));
+  const days = groupByTask(await recordsStore.runsPerDay(db, stripStart(now)));
   const good = judged.flatMap(({ task }) => (task.enabled && task.lastSuccessAt ? [task.lastSuccessAt] : []));
   const running = await recordsStore.runningViews(db, MAX_RUNNING);
   const failures = await recordsStore.failuresSince(db, ago(now, FAILURE_WINDOW_MS), MAX_FAILURES);
@@ -117,15 +116,18 @@ async function overview(deps: DashboardFeatureDeps) {
   };
 }
 
+function countRuns(runs: readonly DayRuns[], statuses: readonly string[]): number {
+  return runs.reduce((sum, run) => sum + (statuses.includes(run.status) ? Number(run.runs) : 0), 0);
+}
+
 async function stats(deps: DashboardFeatureDeps) {
   const { db } = deps;
   const now = deps.clock.now();
   const tasks = await tasksStore.allLiving(db);
   const totals = await recordsStore.totals(db);
-  const byStatus = await recordsStore.countByStatus(db, ago(now, STATS_WINDOW_MS));
-  const ended = [...byStatus].filter(([status]) => status !== 'running' && status !== 'cancelled');
-  const endedCount = ended.reduce((sum, [, count]) => sum + count, 0);
-  const goodCount = (byStatus.get('success') ?? 0) + (byStatus.get('warning') ?? 0);
+  const runs = await recordsStore.runsPerDay(db, ago(now, STATS_WINDOW_MS));
+  const goodCount = countRuns(runs, ['success', 'warning']);
+  const endedCount = goodCount + countRuns(runs, ['failed', 'interrupted']);
   return {
     totalTasks: tasks.length,
     enabledTasks: tasks.filter((task) => task.enabled === 1).length,
