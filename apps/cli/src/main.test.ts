@@ -140,6 +140,18 @@ describe('API commands', () => {
     expect(JSON.parse(json.stdout)).toEqual([node]);
   });
 
+  test('a reader that has seen enough is no failure', async () => {
+    answers['GET /api/backup/records/812'] = ok({ ...record, logContent: 'a line\n'.repeat(200_000) });
+    const child = start(['run', 'logs', '812']);
+    let stderr = '';
+    child.stderr?.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    child.stdout?.once('data', () => child.stdout?.destroy());
+    const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
   test.each([
     ['AUTH_FORBIDDEN', 403, 5],
     ['BACKUP_RECORD_NOT_FOUND', 404, 6],

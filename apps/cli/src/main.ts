@@ -56,6 +56,8 @@ export function buildProgram(context: CommandContext): Command {
 
 /** Runs one command line; the result is in `process.exitCode`. */
 export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', onBrokenPipe);
+  process.stderr.on('error', onBrokenPipe);
   try {
     const program = buildProgram(processContext);
     refuseUnknownCommand(program, argv[2]);
@@ -65,6 +67,12 @@ export async function main(argv: readonly string[]): Promise<void> {
     // Help and version end with 0, everything the parser refuses is wrong usage.
     process.exitCode = error.exitCode === 0 || error.code === 'commander.help' ? error.exitCode : 2;
   }
+}
+
+/** `backupx run list | head` is no failure: the reader has seen enough. */
+function onBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
 }
 
 /** Without this a typing error would be taken for an argument of the default command. */
