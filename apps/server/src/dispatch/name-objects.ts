@@ -6,6 +6,8 @@ const MAX_NAME = 60;
 export function safeTaskName(name: string): string {
   const safe = name
     .normalize('NFKD')
+    // Accents, which NFKD has parted from their letters.
+    .replace(/\p{M}+/gu, '')
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[-._]+|[-._]+$/g, '')
     .slice(0, MAX_NAME)
