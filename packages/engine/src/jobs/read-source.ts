@@ -1,7 +1,7 @@
 import type { DriverSettings, ItemProblem } from '@backupx/contracts/jobs';
 import { ContentsIndexWriter } from '../archive/contents-index.ts';
-import { displayPath } from '../archive/display-path.ts';
 import { writeTar } from '../archive/tar-writer.ts';
+import { displayPath } from '../ports/display-path.ts';
 import type { SourceDriver, SourceEntry, SourceTotals, StreamContent, SyncContent } from '../ports/source.ts';
 import { openSource } from './parse-settings.ts';
 
