@@ -84,7 +84,7 @@ function SearchButton({ onClick }: { onClick: () => void }) {
       className="flex h-9 w-full items-center gap-2.5 rounded-lg border border-line bg-canvas px-3 text-ink-3 hover:border-line-strong"
     >
       <Icon name="search" size={15} />
-      <span className="flex-1 text-left">{t('palette.open')}</span>
+      <span className="min-w-0 flex-1 truncate text-left">{t('palette.open')}</span>
       <kbd className="rounded border border-line px-1.5 font-mono text-[11px]">/</kbd>
     </button>
   );
@@ -169,7 +169,7 @@ export function Shell({ menu, pages }: { menu: readonly MenuEntry[]; pages: read
   useShortcuts(run);
   const close = () => setOpened(null);
   return (
-    <div className="lg:grid lg:grid-cols-[15rem_minmax(0,1fr)]">
+    <div className="lg:grid lg:grid-cols-[17rem_minmax(0,1fr)]">
       <a
         href="#main"
         className="sr-only z-60 rounded-lg bg-surface px-4 py-2 focus:not-sr-only focus:fixed focus:top-3 focus:left-3"

@@ -82,7 +82,7 @@ export function TaskForm({
             paths={values.sourcePaths}
             onChange={(paths) => set('sourcePaths', paths)}
             onBlur={() => form.touch('sourcePaths')}
-            node={{ id: node?.id ?? 1, name: node?.name ?? '' }}
+            node={{ id: node?.id ?? 1, name: node?.isLocal ? t('servers.local') : (node?.name ?? '') }}
             error={problem('sourcePaths')}
           />
           <TextArea

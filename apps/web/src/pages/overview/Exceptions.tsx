@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { describeError } from '../../api/error-message.ts';
 import { useUser } from '../../api/session.ts';
-import type { OverviewException, OverviewTask } from '../../api/types.ts';
+import type { OverviewException, OverviewTask, RecordRow } from '../../api/types.ts';
 import { paths } from '../../components/paths.ts';
 import { Badge, exceptionLooks } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
@@ -43,15 +43,18 @@ function Action({ exception }: { exception: OverviewException }) {
 export function Exceptions({
   exceptions,
   tasks,
+  failures,
 }: {
   exceptions: readonly OverviewException[];
   tasks: readonly OverviewTask[];
+  /** Give the cause in words when one of them is the reason. */
+  failures: readonly RecordRow[];
 }) {
   if (exceptions.length === 0) return null;
-  const words = (exception: OverviewException) => {
-    const task = tasks.find((item) => item.id === exception.taskId);
-    const code = /^[A-Z_]+$/.test(exception.message) ? '' : 'SOURCE_FAILED';
-    return describeError(code, exception.message, '').what || task?.nodeName || '';
+  const words = ({ reason, recordId, taskId }: OverviewException) => {
+    const record = failures.find((item) => item.id === recordId);
+    if (record?.errorMessage) return describeError(record.errorCode, record.errorMessage, record.errorHint).what;
+    return t(`exceptionText.${reason}`, { node: tasks.find((item) => item.id === taskId)?.nodeName ?? '' });
   };
   return (
     <Card title={t('overview.exceptions')} flush>

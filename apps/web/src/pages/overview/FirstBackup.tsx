@@ -135,11 +135,11 @@ export function FirstBackup({ onStarted, onDone }: { onStarted: () => void; onDo
         <div className="min-w-0 space-y-5">
           <Card title={t('first.what')}>
             <PathListField
-              label={t('first.paths', { node: local?.name ?? '' })}
+              label={t('first.paths')}
               paths={values.sourcePaths}
               onChange={(paths) => set('sourcePaths', paths)}
               onBlur={() => firstPath(values) && form.touch('sourcePaths')}
-              node={{ id: local?.id ?? 1, name: local?.name ?? '' }}
+              node={{ id: local?.id ?? 1, name: t('servers.local') }}
               error={form.problem('sourcePaths')}
             />
           </Card>

@@ -125,7 +125,7 @@ export default function OverviewPage() {
             <Verdict overview={overview} />
             <div className="space-y-5">
               <RecoveryKitReminder />
-              <Exceptions exceptions={overview.exceptions} tasks={overview.tasks} />
+              <Exceptions exceptions={overview.exceptions} tasks={overview.tasks} failures={overview.recentFailures} />
               <div className="grid gap-5 lg:grid-cols-2">
                 <Card title={t('overview.running')}>
                   <Running records={overview.running} />

@@ -9,7 +9,7 @@ import { buttonClass } from '../../ui/Button.tsx';
 import { Callout, Card } from '../../ui/Card.tsx';
 import { Icon } from '../../ui/Icon.tsx';
 import { Tabs } from '../../ui/Tabs.tsx';
-import { commandInstall, environmentInstall, systemdInstall, yamlInstall } from './agent-commands.ts';
+import { commandInstall, environmentInstall, reachCommand, systemdInstall, yamlInstall } from './agent-commands.ts';
 
 const SILENCE_MS = 60_000;
 
@@ -55,7 +55,9 @@ function Watch({ node, master }: { node: Node; master: string }) {
       {isSilent && (
         <div className="mt-3 border-t border-line pt-3 text-ink-2">
           <p>{t('servers.silent')}</p>
-          <pre className="mt-2 overflow-x-auto rounded-lg bg-raised px-3 py-2 font-mono text-[13px] select-all">{`curl -I ${master}/health`}</pre>
+          <pre className="mt-2 overflow-x-auto rounded-lg bg-raised px-3 py-2 font-mono text-[13px] select-all">
+            {reachCommand(master)}
+          </pre>
         </div>
       )}
     </div>

@@ -6,6 +6,11 @@ export interface AgentInstall {
   readonly token: string;
 }
 
+/** Asks from the new server whether this master can be reached from there. */
+export function reachCommand(master: string): string {
+  return `curl -I ${master}/health`;
+}
+
 const TOKEN_FILE = '/etc/backupx/agent.token';
 
 /** Writes the token to a file only root can read, then starts the agent with it. */
