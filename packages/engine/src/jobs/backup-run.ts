@@ -151,7 +151,7 @@ export class BackupRun {
   async close(): Promise<void> {
     this.#meter.stop();
     await this.#reader?.close();
-    await Promise.all(this.#targets.map(({ storage }) => storage.close?.().catch(() => {})));
+    await Promise.all(this.#targets.map(async ({ storage }) => storage.close?.().catch(() => {})));
   }
 
   get #contentsKey(): string {

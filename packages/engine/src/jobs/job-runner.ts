@@ -70,8 +70,12 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
       isClosed = true;
       const left = [...running];
       for (const { abort } of left) abort.abort();
-      await Promise.race([Promise.all(left.map(({ ended }) => ended)), systemClock.sleep(graceMs)]);
-      await Promise.all([...running].map(({ worker }) => worker?.terminate()));
+      const waiting = new AbortController();
+      const grace = systemClock.sleep(graceMs, waiting.signal).catch(() => {});
+      await Promise.race([Promise.all(left.map(({ ended }) => ended)), grace]);
+      // The timer would keep the process alive.
+      waiting.abort();
+      await Promise.all([...running].map(async ({ worker }) => worker?.terminate()));
     },
   };
 }
