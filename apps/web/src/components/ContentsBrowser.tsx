@@ -117,14 +117,17 @@ function Breadcrumb({ path, onOpen }: { path: string; onOpen: (path: string) => 
 /** The contents of a backup, folder by folder or by search, with checkboxes. */
 export function ContentsBrowser({
   recordId,
+  start,
   basket,
   onChange,
 }: {
   recordId: number;
+  /** The folder shown first; empty: the roots. */
+  start: string;
   basket: Basket;
   onChange: (basket: Basket) => void;
 }) {
-  const [path, setPath] = useState('');
+  const [path, setPath] = useState(start);
   const [search, setSearch] = useState('');
   const q = useDeferredValue(search.trim());
   const query = useContents(recordId, q ? { path: '', q } : { path });

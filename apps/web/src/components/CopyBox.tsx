@@ -21,15 +21,14 @@ export function CopyBox({ text, label, autoFocus }: { text: string; label: strin
           {state === 'copied' ? t('action.copied') : t('action.copy')}
         </Button>
       </div>
-      <pre
+      <section
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
         tabIndex={0}
-        role="region"
         aria-label={label}
-        className="overflow-x-auto p-3 font-mono text-[13px] leading-relaxed select-all -outline-offset-2"
+        className="overflow-x-auto p-3 -outline-offset-2"
       >
-        {text}
-      </pre>
+        <pre className="font-mono text-[13px] leading-relaxed select-all">{text}</pre>
+      </section>
       <p role="status" className={state === 'select' ? 'px-3 pb-2 text-[13px] text-ink-2' : 'sr-only'}>
         {state === 'copied' ? t('action.copied') : state === 'select' ? t('copy.byHand') : ''}
       </p>

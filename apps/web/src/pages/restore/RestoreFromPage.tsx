@@ -1,7 +1,8 @@
 import { useState } from 'react';
-import { useRecord } from '../../api/queries.ts';
+import { useRecord, useTask } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
 import { type Basket, ContentsBrowser } from '../../components/ContentsBrowser.tsx';
+import { parentFolder } from '../../components/DirectoryPicker.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
@@ -15,6 +16,10 @@ export default function RestoreFromPage() {
   const recordId = useIdParam('recordId');
   const user = useUser();
   const query = useRecord(recordId);
+  const task = useTask(query.data?.taskId ?? null);
+  const sources = task.data?.sourcePaths ?? [];
+  // One folder was backed up: start beside it instead of at the root, far above anything of interest.
+  const start = sources.length === 1 && sources[0] !== '/' ? parentFolder(sources[0] ?? '') : '';
   const [basket, setBasket] = useState<Basket>(new Map());
   return (
     <QueryView query={query}>
@@ -26,7 +31,9 @@ export default function RestoreFromPage() {
             back={{ to: paths.restoreTask(record.taskId), label: t('restore.otherVersion') }}
           />
           <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_24rem]">
-            <ContentsBrowser recordId={record.id} basket={basket} onChange={setBasket} />
+            {!task.isPending && (
+              <ContentsBrowser recordId={record.id} start={start} basket={basket} onChange={setBasket} />
+            )}
             {user.can('operator') && <RestoreForm record={record} basket={basket} onChange={setBasket} />}
           </div>
         </>
