@@ -10,6 +10,12 @@ export interface ServerEvent {
   readonly data: string;
 }
 
+/** `data: x` → `['data', 'x']`; a comment (`: x`) has an empty field name. */
+function splitField(line: string): [string, string] {
+  const colon = line.indexOf(':');
+  return colon < 0 ? [line, ''] : [line.slice(0, colon), line.slice(colon + 1).replace(/^ /, '')];
+}
+
 /** Feeds on text chunks of any size and calls `onEvent` for each complete event (WHATWG server-sent events). */
 export function createEventParser(onEvent: (event: ServerEvent) => void): (chunk: string) => void {
   let buffer = '';
@@ -24,10 +30,7 @@ export function createEventParser(onEvent: (event: ServerEvent) => void): (chunk
       data = [];
       return;
     }
-    const colon = line.indexOf(':');
-    if (colon === 0) return;
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    const [field, value] = splitField(line);
     if (field === 'data') data.push(value);
     else if (field === 'event') event = value;
     else if (field === 'id') id = value;

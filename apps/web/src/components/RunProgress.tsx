@@ -36,6 +36,24 @@ function Announcement({ percent }: { percent: number | null }) {
   );
 }
 
+/** Label and value of each figure under the bar. */
+function figuresOf(kind: 'record' | 'restore', progress: JobProgress): readonly (readonly [string, string])[] {
+  const { itemsTotal, bytesTotal, etaSeconds } = progress;
+  return [
+    [
+      t('progress.items'),
+      amount(formatNumber(progress.itemsDone), itemsTotal === null ? null : formatNumber(itemsTotal)),
+    ],
+    [
+      t('progress.bytes'),
+      amount(formatBytes(progress.bytesDone), bytesTotal === null ? null : formatBytes(bytesTotal)),
+    ],
+    [kind === 'record' ? t('progress.stored') : t('progress.read'), formatBytes(progress.bytesStored)],
+    [t('progress.rate'), formatRate(progress.bytesPerSecond)],
+    [t('progress.left'), etaSeconds === null ? '–' : formatDuration(etaSeconds)],
+  ];
+}
+
 /** Bar and figures of a run that is under way, kept live by the event stream. */
 export function RunProgress({
   kind,
@@ -58,27 +76,7 @@ export function RunProgress({
       </div>
     );
   }
-  const figures: readonly [string, string][] = progress
-    ? [
-        [
-          t('progress.items'),
-          amount(
-            formatNumber(progress.itemsDone),
-            progress.itemsTotal === null ? null : formatNumber(progress.itemsTotal),
-          ),
-        ],
-        [
-          t('progress.bytes'),
-          amount(
-            formatBytes(progress.bytesDone),
-            progress.bytesTotal === null ? null : formatBytes(progress.bytesTotal),
-          ),
-        ],
-        [kind === 'record' ? t('progress.stored') : t('progress.read'), formatBytes(progress.bytesStored)],
-        [t('progress.rate'), formatRate(progress.bytesPerSecond)],
-        [t('progress.left'), progress.etaSeconds === null ? '–' : formatDuration(progress.etaSeconds)],
-      ]
-    : [];
+  const figures = progress ? figuresOf(kind, progress) : [];
   return (
     <div>
       <div className="mb-2 flex items-baseline justify-between gap-4">

@@ -42,6 +42,37 @@ interface FieldControlProps {
   onChange: (value: unknown) => void;
 }
 
+/** An emptied field is left out of the config; numbers are sent as numbers. */
+function parseLine(field: FieldManifest, text: string): string | number | undefined {
+  if (text === '') return undefined;
+  return field.kind === 'number' ? Number(text) : text;
+}
+
+function LineControl({
+  field,
+  shared,
+  value,
+  onChange,
+}: Pick<FieldControlProps, 'field' | 'value' | 'onChange'> & {
+  shared: { label: string; help?: string; error?: string; note?: string };
+}) {
+  const plainType = field.kind === 'number' ? 'number' : 'text';
+  return (
+    <TextField
+      {...shared}
+      value={String(value ?? '')}
+      onChange={(next) => onChange(parseLine(field, next))}
+      type={field.secret ? 'password' : plainType}
+      autoComplete={field.secret ? 'new-password' : 'off'}
+      // A stored secret is shown as a mask: typing replaces it as a whole.
+      onFocus={(event) => value === MASKED && event.target.select()}
+      placeholder={field.placeholder}
+      spellCheck={false}
+      autoCapitalize="none"
+    />
+  );
+}
+
 function FieldControl({ type, field, value, error, onChange }: FieldControlProps) {
   const key = `driver.${type}.${field.name}`;
   const label = driverWord(key, field.label);
@@ -62,22 +93,7 @@ function FieldControl({ type, field, value, error, onChange }: FieldControlProps
     const change = (next: string) => onChange(field.kind === 'list' ? next.split('\n') : next);
     return <TextArea {...shared} value={text} onChange={change} placeholder={field.placeholder} />;
   }
-  return (
-    <TextField
-      {...shared}
-      value={String(value ?? '')}
-      onChange={(next) =>
-        onChange(field.kind === 'number' && next !== '' ? Number(next) : next === '' ? undefined : next)
-      }
-      type={field.secret ? 'password' : field.kind === 'number' ? 'number' : 'text'}
-      autoComplete={field.secret ? 'new-password' : 'off'}
-      // A stored secret is shown as a mask: typing replaces it as a whole.
-      onFocus={(event) => value === MASKED && event.target.select()}
-      placeholder={field.placeholder}
-      spellCheck={false}
-      autoCapitalize="none"
-    />
-  );
+  return <LineControl field={field} shared={shared} value={value} onChange={onChange} />;
 }
 
 export function DriverForm({

@@ -1,7 +1,7 @@
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useChange, useNodes, useTask } from '../api/queries.ts';
-import type { BackupRecord, OverwriteMode } from '../api/types.ts';
+import type { BackupRecord, Node, OverwriteMode } from '../api/types.ts';
 import { ConfirmDialog } from '../components/ConfirmDialog.tsx';
 import { type Basket, toggleEntry } from '../components/ContentsBrowser.tsx';
 import { DirectoryPicker } from '../components/DirectoryPicker.tsx';
@@ -44,6 +44,58 @@ function BasketList({ basket, onChange }: { basket: Basket; onChange: (basket: B
   );
 }
 
+const nameOfNode = (nodes: readonly Node[] | undefined, id: number) => nodes?.find((node) => node.id === id)?.name;
+
+/** What will happen, in four lines, before it does. */
+function Review({ chosen, whereTo, overwrite }: { chosen: number; whereTo: string; overwrite: OverwriteMode }) {
+  return (
+    <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
+      <li>{chosen > 0 ? t('restore.basketCount', { count: chosen }) : t('restore.everything')}</li>
+      <li>{whereTo}</li>
+      <li>{t(`overwriteLong.${overwrite}`)}</li>
+      <li>{t('restore.verified')}</li>
+    </ul>
+  );
+}
+
+/** On which server, and what becomes of files that exist there. */
+function ServerAndMode({
+  nodeId,
+  onNode,
+  overwrite,
+  onOverwrite,
+}: {
+  nodeId: number;
+  onNode: (id: number) => void;
+  overwrite: OverwriteMode;
+  onOverwrite: (mode: OverwriteMode) => void;
+}) {
+  const nodes = useNodes();
+  return (
+    <>
+      <SelectField
+        label={t('restore.onServer')}
+        value={String(nodeId)}
+        onChange={(value) => onNode(Number(value))}
+        options={(nodes.data ?? []).map((item) => ({
+          value: String(item.id),
+          label: item.status === 'online' ? item.name : t('task.serverOffline', { name: item.name }),
+          disabled: item.status !== 'online',
+        }))}
+      />
+      <SelectField
+        label={t('restore.existing')}
+        value={overwrite}
+        onChange={(value) => onOverwrite(value as OverwriteMode)}
+        options={(['never', 'if_newer', 'always'] as const).map((id) => ({
+          value: id,
+          label: t(`overwrite.${id}`),
+        }))}
+      />
+    </>
+  );
+}
+
 /** What was chosen, where it goes, what happens to existing files; review before it starts. */
 export function RestoreForm({
   record,
@@ -67,9 +119,9 @@ export function RestoreForm({
   const [problem, setProblem] = useState('');
   const restore = useChange('records.restore', ['restores']);
   const suggestion = folderBeside(task.data?.sourcePaths[0] ?? '', record.startedAt);
-  const folder = place === 'original' ? '' : (place === 'beside' ? (beside ?? suggestion) : other).trim();
-  const node = nodes.data?.find((item) => item.id === nodeId);
-  const nodeName = node?.name ?? record.nodeName;
+  const typed = place === 'beside' ? (beside ?? suggestion) : other;
+  const folder = place === 'original' ? '' : typed.trim();
+  const nodeName = nameOfNode(nodes.data, nodeId) ?? record.nodeName;
   const replacesOriginals = place === 'original' && overwrite !== 'never';
   const review = () => {
     const isWrong = place !== 'original' && !folder.startsWith('/');
@@ -112,7 +164,7 @@ export function RestoreForm({
           {place !== 'original' && (
             <TextField
               label={t('restore.folder')}
-              value={place === 'beside' ? (beside ?? suggestion) : other}
+              value={typed}
               onChange={place === 'beside' ? setBeside : setOther}
               error={problem || undefined}
               className="font-mono text-[13px]"
@@ -124,25 +176,7 @@ export function RestoreForm({
               }
             />
           )}
-          <SelectField
-            label={t('restore.onServer')}
-            value={String(nodeId)}
-            onChange={(value) => setNodeId(Number(value))}
-            options={(nodes.data ?? []).map((item) => ({
-              value: String(item.id),
-              label: item.status === 'online' ? item.name : t('task.serverOffline', { name: item.name }),
-              disabled: item.status !== 'online',
-            }))}
-          />
-          <SelectField
-            label={t('restore.existing')}
-            value={overwrite}
-            onChange={(value) => setOverwrite(value as OverwriteMode)}
-            options={(['never', 'if_newer', 'always'] as const).map((id) => ({
-              value: id,
-              label: t(`overwrite.${id}`),
-            }))}
-          />
+          <ServerAndMode nodeId={nodeId} onNode={setNodeId} overwrite={overwrite} onOverwrite={setOverwrite} />
           {replacesOriginals && <Callout tone="warn" icon="alert" title={t('restore.overwriteWarning')} />}
           <ErrorBox error={isReviewing ? null : restore.error} />
           <Button kind="primary" icon="restore" className="w-full" onClick={review}>
@@ -175,12 +209,7 @@ export function RestoreForm({
         typeToConfirm={replacesOriginals ? record.taskName : undefined}
         onConfirm={start}
       >
-        <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
-          <li>{basket.size > 0 ? t('restore.basketCount', { count: basket.size }) : t('restore.everything')}</li>
-          <li>{whereTo}</li>
-          <li>{t(`overwriteLong.${overwrite}`)}</li>
-          <li>{t('restore.verified')}</li>
-        </ul>
+        <Review chosen={basket.size} whereTo={whereTo} overwrite={overwrite} />
       </ConfirmDialog>
     </div>
   );

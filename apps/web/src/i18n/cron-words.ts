@@ -39,29 +39,47 @@ function describeDays(field: string, time: string): string | null {
   return t('cron.weekly', { days: formatList(days.map(weekdayName)), time });
 }
 
-/** `0 2 * * *` → `every day at 02:00`; empty → `only by hand`; anything unusual → null. */
-export function cronWords(expression: string): string | null {
-  const text = expression.trim();
-  if (text === '') return t('cron.manual');
+interface Fields {
+  readonly minute: string;
+  readonly hour: string;
+  readonly day: string;
+  readonly month: string;
+  readonly weekday: string;
+}
+
+const STEP = /^(?:\*|0)\/(\d{1,2})$/;
+const two = (number: string) => number.padStart(2, '0');
+
+/** The five fields of an expression or alias; a leading seconds field of 0 is dropped. */
+function parseFields(text: string): Fields | null {
   const fields = (ALIASES[text.toLowerCase()] ?? text).split(/\s+/);
   if (fields.length === 6 && fields[0] === '0') fields.shift();
   if (fields.length !== 5) return null;
   const [minute = '', hour = '', day = '', month = '', weekday = ''] = fields;
-  const everyDay = day === '*' && month === '*' && (weekday === '*' || weekday === '?');
-  const step = /^(?:\*|0)\/(\d{1,2})$/;
-  if (everyDay && hour === '*') {
-    const minutes = step.exec(minute)?.[1];
-    if (minutes) return t('cron.everyMinutes', { count: Number(minutes) });
-    if (isNumber(minute)) return t('cron.hourly', { minute: minute.padStart(2, '0') });
-  }
+  return { minute, hour, day, month, weekday };
+}
+
+/** Schedules that run on every day. */
+function describeEveryDay({ minute, hour }: Fields): string | null {
+  const minutes = STEP.exec(minute)?.[1];
+  if (hour === '*' && minutes) return t('cron.everyMinutes', { count: Number(minutes) });
   if (!isNumber(minute)) return null;
-  const hours = step.exec(hour)?.[1];
-  if (everyDay && hours) return t('cron.everyHours', { count: Number(hours), minute: minute.padStart(2, '0') });
-  if (!isNumber(hour)) return null;
-  const time = clock(hour, minute);
-  if (everyDay) return t('cron.daily', { time });
-  if (month !== '*') return null;
-  if (day === '*') return describeDays(weekday, time);
-  if (weekday === '*' && isNumber(day)) return t('cron.monthly', { day: Number(day), time });
-  return null;
+  if (hour === '*') return t('cron.hourly', { minute: two(minute) });
+  const hours = STEP.exec(hour)?.[1];
+  if (hours) return t('cron.everyHours', { count: Number(hours), minute: two(minute) });
+  return isNumber(hour) ? t('cron.daily', { time: clock(hour, minute) }) : null;
+}
+
+/** `0 2 * * *` → `every day at 02:00`; empty → `only by hand`; anything unusual → null. */
+export function cronWords(expression: string): string | null {
+  const text = expression.trim();
+  if (text === '') return t('cron.manual');
+  const fields = parseFields(text);
+  if (fields?.month !== '*') return null;
+  const { minute, hour, day, weekday } = fields;
+  const anyWeekday = weekday === '*' || weekday === '?';
+  if (day === '*' && anyWeekday) return describeEveryDay(fields);
+  if (!isNumber(minute) || !isNumber(hour)) return null;
+  if (day === '*') return describeDays(weekday, clock(hour, minute));
+  return anyWeekday && isNumber(day) ? t('cron.monthly', { day: Number(day), time: clock(hour, minute) }) : null;
 }

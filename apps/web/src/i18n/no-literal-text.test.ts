@@ -43,25 +43,24 @@ function literals(node: unknown): string[] {
   return [];
 }
 
-/** All literal text a component would show. Exported shape: one string per finding. */
-export function findLiteralText(code: string, file: string): string[] {
-  const found: string[] = [];
-  const visit = (node: AstNode) => {
-    if (node.type === 'JSXText' && isWord(node.value)) found.push(node.value.trim());
-    if (node.type === 'JSXElement' || node.type === 'JSXFragment') {
-      for (const child of node.children as AstNode[]) {
-        if (child.type === 'JSXExpressionContainer') found.push(...literals(child));
-      }
-    }
-    if (node.type === 'JSXAttribute' && isNode(node.name) && SPOKEN.test(String(node.name.name))) {
-      found.push(...literals(node.value));
-    }
-    for (const value of Object.values(node)) {
-      for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) visit(child);
-    }
-  };
-  visit(parseSync(file, code).program as unknown as AstNode);
-  return found;
+/** Text that one node of the tree would show by itself. */
+function textOf(node: AstNode): string[] {
+  if (node.type === 'JSXText') return isWord(node.value) ? [node.value.trim()] : [];
+  if (node.type === 'JSXElement' || node.type === 'JSXFragment') {
+    return (node.children as AstNode[]).filter((child) => child.type === 'JSXExpressionContainer').flatMap(literals);
+  }
+  const isSpoken = node.type === 'JSXAttribute' && isNode(node.name) && SPOKEN.test(String(node.name.name));
+  return isSpoken ? literals(node.value) : [];
+}
+
+function walk(node: AstNode): string[] {
+  const children = Object.values(node).flat().filter(isNode);
+  return [...textOf(node), ...children.flatMap(walk)];
+}
+
+/** All literal text a component would show, one string per finding. */
+function findLiteralText(code: string, file: string): string[] {
+  return walk(parseSync(file, code).program as unknown as AstNode);
 }
 
 test('finds text, spoken attributes and conditionals, and leaves the rest alone', () => {
