@@ -125,6 +125,7 @@ async function connectWork(
     },
     defaultTimezone: async () => (await readSiteSettings(db)).timezone,
     maxConcurrent: config.backup.maxConcurrent,
+    bandwidthBytesPerSecond: config.backup.bandwidthBytesPerSecond,
   });
   connectMetrics({ db, clock, fleet, metrics });
   return { ends, fleet, runs };

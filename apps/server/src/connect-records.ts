@@ -3,7 +3,7 @@
  * scheduler, follow-ups, and the routes over them. Two steps, because the fleet stands between: commands end records
  * (`RunEnds`), and the dispatcher sends commands (`connectRuns`).
  */
-import type { Clock } from '@backupx/engine/ports/clock';
+import { type Clock, waitAtMost } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
 import { type ArtifactJobBuilder, createJobBuilder } from './dispatch/build-job.ts';
 import type { DispatchLog } from './dispatch/dispatch-log.ts';
@@ -78,6 +78,8 @@ export interface RunsDeps extends RecordEndsDeps {
   readonly defaultTimezone: () => Promise<string>;
   /** Backups and restores the master's own machine runs at once. */
   readonly maxConcurrent: number;
+  /** Limit of one run's uploads; 0: none. */
+  readonly bandwidthBytesPerSecond: number;
 }
 
 export interface Runs {
@@ -121,6 +123,7 @@ export function connectRuns(deps: RunsDeps): Runs {
     nodes,
     open: (sealed) => deps.box.open(sealed),
     openTarget: (id) => openTarget(db, deps.box, id),
+    bandwidthBytesPerSecond: deps.bandwidthBytesPerSecond,
     encryptionKeys: {
       recipients: async () => [(await deps.encryptionKey()).recipient],
       identities: async () => [(await deps.encryptionKey()).identity],
@@ -156,7 +159,7 @@ export function connectRuns(deps: RunsDeps): Runs {
     async stop(graceMs) {
       await dueTasks.stop();
       await localNode.stop(graceMs);
-      await Promise.race([followups.stop(), clock.sleep(graceMs)]);
+      await waitAtMost(clock, followups.stop(), graceMs);
       await reporter.flush();
     },
   };

@@ -78,6 +78,7 @@ async function connectMaster(options: TestMasterOptions) {
     nodeStates: async () => new Map(),
     defaultTimezone: async () => 'UTC',
     maxConcurrent: 1,
+    bandwidthBytesPerSecond: 0,
   });
   const http = Fastify({ forceCloseConnections: true });
   await http.register(cookie);

@@ -244,6 +244,7 @@ export async function createTestRuns(options: { clock?: Clock; path?: string } =
       ]),
     defaultTimezone: async () => test.timezone,
     maxConcurrent: 1,
+    bandwidthBytesPerSecond: 0,
   });
   const asking: { role: Role } = { role: 'admin' };
   const http = await bindHttp(asking, runs);

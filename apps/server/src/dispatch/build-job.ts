@@ -25,6 +25,8 @@ export interface JobBuilderDeps {
   readonly open: (sealed: string) => string;
   /** Throws STORAGE_TARGET_NOT_FOUND. */
   readonly openTarget: (id: number) => Promise<OpenedTarget>;
+  /** Limit of one run's uploads; 0: none. */
+  readonly bandwidthBytesPerSecond: number;
   readonly encryptionKeys: {
     /** age recipients new backups are encrypted for. */
     recipients(): Promise<readonly string[]>;
@@ -141,7 +143,7 @@ async function backupJob(deps: JobBuilderDeps, recordId: number): Promise<RunBac
     encryption: recipients ? { recipients } : null,
     keyPrefix: record.key_prefix,
     baseName: record.base_name,
-    bandwidthBytesPerSecond: 0,
+    bandwidthBytesPerSecond: deps.bandwidthBytesPerSecond,
   };
 }
 

@@ -32,7 +32,7 @@ export async function chooseNode(nodes: NodeDirectory, demand: NodeDemand): Prom
   return node;
 }
 
-/** What a restore needs of a node; agents from the field can only put everything back to its original place. */
+/** What a restore needs of a node; agents from the field can only put everything back to its original place, over what is there. */
 export interface RestoreDemand {
   readonly nodeId: number;
   readonly isEncrypted: boolean;
@@ -49,7 +49,7 @@ export async function chooseRestoreNode(nodes: NodeDirectory, demand: RestoreDem
       what: demand.isEncrypted
         ? `Restoring an encrypted artifact on ${node.name}`
         : `Choosing a folder, paths or the overwrite mode on ${node.name}`,
-      hint: `The agent on ${node.name} is an older version. Install the current agent there, or restore on another server.`,
+      hint: `The agent on ${node.name} is an older version: it puts everything back and overwrites what is there (overwrite: always). Install the current agent there, or restore on another server.`,
     });
   }
   return node;

@@ -5,6 +5,7 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { JobProgress, JobResults } from '@backupx/contracts/jobs';
+import { waitAtMost } from '@backupx/engine/ports/clock';
 import { silentReporter } from '@backupx/engine/ports/reporter';
 import type { ControlJob } from './ports.ts';
 import { endLocally, type LocalRun, type RunLocallyDeps, runLocally, type StopReason } from './run-locally.ts';
@@ -110,7 +111,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
       isStopping = true;
       const ends = waiting.splice(0).map((entry) => endLocally(deps, entry, { reason: 'interrupted', error: null }));
       for (const entry of running.keys()) abort(entry, 'interrupted');
-      await Promise.race([Promise.all([...running.values(), ...ends]), deps.clock.sleep(graceMs)]);
+      await waitAtMost(deps.clock, Promise.all([...running.values(), ...ends]), graceMs);
     },
   };
 }

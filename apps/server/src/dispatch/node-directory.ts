@@ -29,7 +29,7 @@ export function createNodeDirectory(options: {
         name: row.name,
         isLocal,
         isOnline: isLocal || liveness.isOnline(nodeId),
-        protocol: isLocal ? AGENT_PROTOCOL_VERSION : (state?.protocol ?? 1),
+        protocol: isLocal ? AGENT_PROTOCOL_VERSION : (state?.protocol ?? 0),
         sourceTypes: capabilities?.sources ?? null,
         storageTypes: capabilities?.storages ?? null,
       };

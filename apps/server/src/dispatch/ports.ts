@@ -63,7 +63,8 @@ export interface RecordLifecycle {
 
 /** Takes log and progress from any node; buffers and writes in batches; publishes to the event bus. Never throws. */
 export interface RecordReporter {
-  appendLog(owner: RecordOwner, id: number, text: string): void;
+  /** `sequence` numbers the pieces of an agent's log; it is stored with the text. */
+  appendLog(owner: RecordOwner, id: number, text: string, sequence?: number): void;
   progress(owner: RecordOwner, id: number, progress: JobProgress): void;
   /** Sign of life without news. */
   touch(owner: RecordOwner, id: number): void;
@@ -108,7 +109,7 @@ export interface NodeState {
   readonly name: string;
   readonly isLocal: boolean;
   readonly isOnline: boolean;
-  /** 1: agent from the field, 2: ours (the local node is 2). */
+  /** 1: agent from the field, 2: ours (the local node is 2), 0: it never connected. */
   readonly protocol: number;
   /** Null: not told (agents from the field). */
   readonly sourceTypes: readonly string[] | null;

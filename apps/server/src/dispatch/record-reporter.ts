@@ -38,6 +38,8 @@ interface Pending {
   readonly id: number;
   text: string[];
   characters: number;
+  /** Number of the last log piece of an agent in `text`; 0: none. */
+  sequence: number;
   progress: JobProgress | null;
 }
 
@@ -56,7 +58,7 @@ export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReport
     const key = keyOf(owner, id);
     let found = pending.get(key);
     if (!found) {
-      found = { owner, id, text: [], characters: 0, progress: null };
+      found = { owner, id, text: [], characters: 0, sequence: 0, progress: null };
       pending.set(key, found);
     }
     if (!isScheduled) {
@@ -76,7 +78,7 @@ export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReport
     }
     const progress = item.progress ? JSON.stringify(item.progress) : null;
     const store = item.owner === 'record' ? recordsStore : restoreRecordsStore;
-    await store.noteActivity(trx, item.id, at, progress);
+    await store.noteActivity(trx, item.id, { at, progress, logSequence: item.sequence });
   }
 
   /** Puts a batch that could not be written before what came meanwhile. */
@@ -90,6 +92,7 @@ export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReport
         current.text.unshift('… log lines were lost while the database could not be written …\n');
       }
       current.progress ??= item.progress;
+      current.sequence = Math.max(current.sequence, item.sequence);
     }
   }
 
@@ -117,11 +120,12 @@ export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReport
   }
 
   return {
-    appendLog(owner, id, text) {
+    appendLog(owner, id, text, sequence = 0) {
       if (text === '') return;
       const item = entry(owner, id);
       item.text.push(text.endsWith('\n') ? text : `${text}\n`);
       item.characters += text.length + 1;
+      item.sequence = Math.max(item.sequence, sequence);
       // A flood must not wait in memory for the timer.
       if (item.characters > MAX_BUFFERED / 4) void flush();
     },

@@ -41,7 +41,7 @@ export async function createRestoreRecord(
   const node = await chooseRestoreNode(deps.nodes, {
     nodeId: start.input.nodeId ?? record.node_id,
     isEncrypted: record.encrypted === 1,
-    isPartial: targetPath !== '' || paths.length > 0,
+    isPartial: targetPath !== '' || paths.length > 0 || start.input.overwrite !== 'always',
   });
   // Says now what would fail later: an artifact on another node's disk, a missing key, a removed target.
   await deps.builder.storedArtifact(record.id, node.id);

@@ -111,6 +111,15 @@ export function newestIdsQuery(db: Db, taskIds: readonly number[], onlyGood: boo
     });
 }
 
+/** What a running record or restore is noted to have said. */
+export interface RunActivity {
+  readonly at: string;
+  /** JSON; null: no news. */
+  readonly progress: string | null;
+  /** Number of the last log piece an agent sent; 0: none. Written with the text, so a repeated piece is recognised. */
+  readonly logSequence: number;
+}
+
 export const recordsStore = {
   async insert(db: Db, values: Insertable<RecordsTable>): Promise<number> {
     const row = await db.insertInto('records').values(values).returning('id').executeTakeFirstOrThrow();
@@ -198,10 +207,14 @@ export const recordsStore = {
   },
 
   /** News of a running record; a late one changes nothing. */
-  async noteActivity(db: Db, id: number, at: string, progress: string | null): Promise<void> {
+  async noteActivity(db: Db, id: number, news: RunActivity): Promise<void> {
     await db
       .updateTable('records')
-      .set(progress === null ? { last_activity_at: at } : { last_activity_at: at, progress })
+      .set({
+        last_activity_at: news.at,
+        ...(news.progress === null ? {} : { progress: news.progress }),
+        ...(news.logSequence === 0 ? {} : { log_sequence: news.logSequence }),
+      })
       .where('id', '=', id)
       .where('status', '=', 'running')
       .execute();

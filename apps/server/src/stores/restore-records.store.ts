@@ -4,6 +4,7 @@ import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { RestoreRecordsTable, Tables } from '../database/tables.ts';
 import { containsText } from './contains-text.ts';
+import type { RunActivity } from './records.store.ts';
 import { COUNT_LIMIT } from './records.store.ts';
 
 type Db = Kysely<Tables>;
@@ -123,10 +124,14 @@ export const restoreRecordsStore = {
     return done.numUpdatedRows > 0n;
   },
 
-  async noteActivity(db: Db, id: number, at: string, progress: string | null): Promise<void> {
+  async noteActivity(db: Db, id: number, news: RunActivity): Promise<void> {
     await db
       .updateTable('restore_records')
-      .set(progress === null ? { last_activity_at: at } : { last_activity_at: at, progress })
+      .set({
+        last_activity_at: news.at,
+        ...(news.progress === null ? {} : { progress: news.progress }),
+        ...(news.logSequence === 0 ? {} : { log_sequence: news.logSequence }),
+      })
       .where('id', '=', id)
       .where('status', '=', 'running')
       .execute();

@@ -4,7 +4,7 @@ export interface Clock {
   now(): Date;
   /** Milliseconds on a clock that never jumps. */
   monotonicMs(): number;
-  /** Resolves after `ms`, or rejects with the signal's reason when aborted. Does not keep the process alive. */
+  /** Resolves after `ms`, or rejects with the signal's reason when aborted. Keeps the process alive until then. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -28,3 +28,13 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', onAbort, { once: true });
     }),
 };
+
+/** Waits for `work`, but not longer than `ms`; leaves no timer behind. Rejects when `work` does. */
+export async function waitAtMost(clock: Clock, work: Promise<unknown>, ms: number): Promise<void> {
+  const done = new AbortController();
+  try {
+    await Promise.race([work, clock.sleep(ms, done.signal)]);
+  } finally {
+    done.abort();
+  }
+}

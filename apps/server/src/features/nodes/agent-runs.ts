@@ -20,7 +20,7 @@ export interface AgentRuns {
   /** A sign of life of a run: renews its lease. */
   renew(nodeId: number, owner: RecordOwner, id: number, nowMs: number): LiveCommand | undefined;
   /** False for a piece of log that was taken before. Unnumbered pieces (agents from the field) are always new. */
-  isNewLog(owner: RecordOwner, id: number, sequence: number | undefined): boolean;
+  isNewLog(owner: RecordOwner, run: { id: number; log_sequence: number }, sequence: number | undefined): boolean;
   /** The update with what the agent told about its artifact before: it may spread that over several updates. */
   withEarlierFields(recordId: number, update: AgentRecordUpdate): AgentRecordUpdate;
   /** Keeps what an update that ends nothing tells about the artifact. */
@@ -63,10 +63,10 @@ export function createAgentRuns({ db, commands }: { readonly db: Db; readonly co
       command.started = true;
       return command;
     },
-    isNewLog(owner, id, sequence) {
+    isNewLog(owner, run, sequence) {
       if (sequence === undefined) return true;
-      const key = `${owner}:${id}`;
-      if (sequence <= (lastSequences.get(key) ?? 0)) return false;
+      const key = `${owner}:${run.id}`;
+      if (sequence <= Math.max(lastSequences.get(key) ?? 0, run.log_sequence)) return false;
       keep(lastSequences, key, sequence);
       return true;
     },

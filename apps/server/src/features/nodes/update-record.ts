@@ -53,13 +53,13 @@ async function take(deps: UpdateDeps, report: Report, update: AgentRecordUpdate)
   const whole = report.caller.protocol === 1 ? runs.withEarlierFields(id, update) : update;
   const outcome = await readOutcome(deps, report, whole);
   if (!outcome) runs.rememberFields(id, update);
-  if (update.logAppend && runs.isNewLog('record', id, update.logSequence)) {
-    reporter.appendLog('record', id, update.logAppend);
-  }
+  const isNewLog = update.logAppend !== undefined && runs.isNewLog('record', report.record, update.logSequence);
+  if (isNewLog) reporter.appendLog('record', id, update.logAppend ?? '', update.logSequence);
   if (update.progress) reporter.progress('record', id, update.progress);
   else reporter.touch('record', id);
+  // A numbered piece is not sent again once it is acknowledged: it must be on disk by then.
+  if (outcome || (isNewLog && update.logSequence !== undefined)) await reporter.flush();
   if (!outcome) return;
-  await reporter.flush();
   await records.finishBackup(id, outcome);
 }
 

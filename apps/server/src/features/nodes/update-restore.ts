@@ -1,5 +1,6 @@
 import type { AgentRestoreUpdate } from '@backupx/contracts/agent-protocol';
 import type { RecordLifecycle } from '../../dispatch/ports.ts';
+import type { RestoreRecordRow } from '../../stores/restore-records.store.ts';
 import { type AgentCaller, answerFor, failureFor, type UpdateAnswer, type UpdateDeps } from './update-record.ts';
 
 type Outcome = Parameters<RecordLifecycle['finishRestore']>[1];
@@ -15,19 +16,20 @@ export async function updateRestore(
   const live = deps.runs.renew(caller.nodeId, 'restore', id, deps.clock.now().getTime());
   const isOpen = restore.status === 'running' || restore.status === 'interrupted';
   const outcome = outcomeOf(caller, update);
-  if (isOpen) {
-    if (update.logAppend && deps.runs.isNewLog('restore', id, update.logSequence)) {
-      deps.reporter.appendLog('restore', id, update.logAppend);
-    }
-    if (update.progress) deps.reporter.progress('restore', id, update.progress);
-    else deps.reporter.touch('restore', id);
-    if (outcome) {
-      await deps.reporter.flush();
-      await deps.records.finishRestore(id, outcome);
-    }
-  }
+  if (isOpen) await take(deps, restore, update);
+  if (isOpen && outcome) await deps.records.finishRestore(id, outcome);
   const wantsStop = restore.cancel_requested === 1 || !isOpen || (live?.cancelSinceMs ?? null) !== null;
   return answerFor(caller, wantsStop && outcome === null);
+}
+
+async function take(deps: UpdateDeps, restore: RestoreRecordRow, update: AgentRestoreUpdate): Promise<void> {
+  const { reporter, runs } = deps;
+  const isNewLog = update.logAppend !== undefined && runs.isNewLog('restore', restore, update.logSequence);
+  if (isNewLog) reporter.appendLog('restore', restore.id, update.logAppend ?? '', update.logSequence);
+  if (update.progress) reporter.progress('restore', restore.id, update.progress);
+  else reporter.touch('restore', restore.id);
+  // A numbered piece is not sent again once it is acknowledged: it must be on disk by then.
+  if (update.status || (isNewLog && update.logSequence !== undefined)) await reporter.flush();
 }
 
 function outcomeOf(caller: AgentCaller, update: AgentRestoreUpdate): Outcome | null {
