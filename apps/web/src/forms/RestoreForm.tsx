@@ -46,6 +46,9 @@ function BasketList({ basket, onChange }: { basket: Basket; onChange: (basket: B
 
 const nameOfNode = (nodes: readonly Node[] | undefined, id: number) => nodes?.find((node) => node.id === id)?.name;
 
+const whereToWords = (folder: string, node: string) =>
+  folder ? t('restore.toFolder', { folder, node }) : t('restore.toOriginal', { node });
+
 /** What will happen, in four lines, before it does. */
 function Review({ chosen, whereTo, overwrite }: { chosen: number; whereTo: string; overwrite: OverwriteMode }) {
   return (
@@ -141,9 +144,6 @@ export function RestoreForm({
       },
       { onSuccess: (answer) => void navigate({ to: paths.restoreRecord(answer.id) }) },
     );
-  const whereTo = folder
-    ? t('restore.toFolder', { folder, node: nodeName })
-    : t('restore.toOriginal', { node: nodeName });
   return (
     <div className="space-y-5 lg:sticky lg:top-8">
       <Card title={t('restore.basket')}>
@@ -188,7 +188,7 @@ export function RestoreForm({
         <DirectoryPicker
           nodeId={nodeId}
           nodeName={nodeName}
-          start={folder && place === 'other' ? folder : '/'}
+          start={other || '/'}
           foldersOnly
           onClose={() => setPicking(false)}
           onPick={(path) => {
@@ -209,7 +209,7 @@ export function RestoreForm({
         typeToConfirm={replacesOriginals ? record.taskName : undefined}
         onConfirm={start}
       >
-        <Review chosen={basket.size} whereTo={whereTo} overwrite={overwrite} />
+        <Review chosen={basket.size} whereTo={whereToWords(folder, nodeName)} overwrite={overwrite} />
       </ConfirmDialog>
     </div>
   );
