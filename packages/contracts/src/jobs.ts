@@ -70,6 +70,8 @@ export const targetResultSchema = z.object({
   targetId: idSchema,
   targetName: z.string(),
   status: z.enum(['success', 'failed']),
+  /** True: the bytes went through the master and lie on its disk, whatever the target's settings say later. */
+  viaMaster: z.boolean().optional(),
   storagePath: z.string().optional(),
   fileSize: z.number().optional(),
   error: z.string().optional(),

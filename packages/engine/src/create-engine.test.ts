@@ -1,5 +1,7 @@
 import { fork } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { JobProgress, JobTarget, RunBackupJob, RunRestoreJob } from '@backupx/contracts/jobs';
@@ -171,4 +173,37 @@ describe('settings', () => {
     );
     expect(engine.manifests.sources.map((manifest) => manifest.type)).toContain('file');
   });
+});
+
+it('calls a storage that is down as often as it was told to', async () => {
+  let calls = 0;
+  const server = http.createServer((_request, response) => {
+    calls += 1;
+    response.statusCode = 503;
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const config = { endpoint: `http://127.0.0.1:${port}`, bucket: 'bucket', accessKeyId: 'a', secretAccessKey: 's' };
+  const s3 = { id: 2, name: 's3', type: 's3', config, viaMaster: false };
+  try {
+    const callsOf: number[] = [];
+    for (const storageAttempts of [1, 2]) {
+      calls = 0;
+      const own = createEngine({ tempDir: path.join(root, 'own'), storageAttempts });
+      const deleting = own.run(
+        { kind: 'delete_objects', target: s3, keys: ['k'] },
+        { reporter: silentReporter, signal: never },
+      );
+      await expect(deleting).rejects.toMatchObject({ retryable: true });
+      callsOf.push(calls);
+      await own.close(1000);
+    }
+    // Each of our attempts is several of the SDK's.
+    expect(callsOf).toEqual([expect.any(Number), 2 * (callsOf[0] ?? 0)]);
+    expect(callsOf[0]).toBeGreaterThan(0);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });

@@ -29,6 +29,7 @@ export function createEngine(options: EngineOptions): Engine {
     tempDir,
     relay: () => options.relay?.() ?? null,
     compressionParallelism: options.compressionParallelism ?? availableParallelism(),
+    storageAttempts: options.storageAttempts,
   });
   return {
     run: (job, runOptions) => runner.run(job, runOptions),
@@ -38,7 +39,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     parseSettings: (kind, type, config) =>
       parseConfig(kind === 'source' ? findSource(drivers.sources, type) : findStorage(drivers.storages, type), config),
-    openStorage: (target) => drivers.openStorage(target, 0),
+    openStorage: (target) => drivers.openStorage(target, { attempts: options.storageAttempts }),
     decrypt: (body, identities) => decryptAge(body, identities, { signal: new AbortController().signal }),
     createEncryptionKey: createAgeKey,
     async close(graceMs) {

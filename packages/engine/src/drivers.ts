@@ -7,14 +7,15 @@ import { withBandwidthLimit } from './storages/decorators/with-bandwidth-limit.t
 import { withRetry } from './storages/decorators/with-retry.ts';
 import { storageDrivers } from './storages/index.ts';
 
-const ATTEMPTS = 4;
+const DEFAULT_ATTEMPTS = 4;
 
 export const drivers: EngineDrivers = {
   sources: sourceDrivers,
   storages: storageDrivers,
-  openStorage({ type, config }, bandwidthBytesPerSecond) {
+  openStorage({ type, config }, { bandwidthBytesPerSecond = 0, attempts = DEFAULT_ATTEMPTS }) {
     const driver = findStorage(storageDrivers, type);
     const storage = driver.create(parseConfig(driver, config));
-    return withRetry(withBandwidthLimit(storage, bandwidthBytesPerSecond), { attempts: ATTEMPTS });
+    return withRetry(withBandwidthLimit(storage, bandwidthBytesPerSecond), { attempts });
   },
+  limitBandwidth: withBandwidthLimit,
 };

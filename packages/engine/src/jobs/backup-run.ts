@@ -1,5 +1,5 @@
 import { AppError, toAppError } from '@backupx/contracts/errors';
-import type { RunBackupJob, RunBackupResult, TargetResult } from '@backupx/contracts/jobs';
+import type { JobTarget, RunBackupJob, RunBackupResult, TargetResult } from '@backupx/contracts/jobs';
 import type { StreamDigest } from '../archive/checksum.ts';
 import { archiveExtension, compress } from '../archive/compression.ts';
 import { encryptAge } from '../archive/encryption.ts';
@@ -195,8 +195,8 @@ export class BackupRun {
   }
 }
 
-function describeTarget(target: { id: number; name: string }) {
-  return { targetId: target.id, targetName: target.name };
+function describeTarget({ id, name, viaMaster }: JobTarget) {
+  return { targetId: id, targetName: name, ...(viaMaster ? { viaMaster } : {}) };
 }
 
 function messageOf(error: unknown): string {

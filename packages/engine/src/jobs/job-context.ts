@@ -9,8 +9,18 @@ import type { OpenReader } from './read-source.ts';
 export interface EngineDrivers {
   readonly sources: readonly SourceDriver[];
   readonly storages: readonly StorageDriver[];
-  /** Opens a storage with retries; `bandwidthBytesPerSecond` 0: unlimited. Throws STORAGE_TYPE_UNKNOWN, STORAGE_CONFIG. */
-  openStorage(settings: DriverSettings, bandwidthBytesPerSecond: number): Storage;
+  /** Opens a storage with retries and the limit. Throws STORAGE_TYPE_UNKNOWN, STORAGE_CONFIG. */
+  openStorage(settings: DriverSettings, limits: StorageLimits): Storage;
+  /** Holds the streams of a storage that is no driver's to so many bytes per second; 0: unlimited. */
+  limitBandwidth(storage: Storage, bytesPerSecond: number): Storage;
+}
+
+/** How a storage may be used. */
+export interface StorageLimits {
+  /** 0 or left out: unlimited. */
+  readonly bandwidthBytesPerSecond?: number;
+  /** Calls in all before a passing failure counts; left out: the default of `drivers.ts`. */
+  readonly attempts?: number;
 }
 
 /** Everything a job may use. */
@@ -23,6 +33,8 @@ export interface JobContext {
   /** Null where nothing goes through a master. */
   readonly relay: RelaySettings | null;
   readonly compressionParallelism: number;
+  /** Left out: the default. */
+  readonly storageAttempts?: number;
   readonly openReader: OpenReader;
 }
 

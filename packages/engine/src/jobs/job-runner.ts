@@ -28,6 +28,7 @@ export interface JobRunnerOptions {
   readonly tempDir: string;
   readonly relay: () => RelaySettings | null;
   readonly compressionParallelism: number;
+  readonly storageAttempts?: number;
   readonly cancelGraceMs?: number;
 }
 
@@ -88,7 +89,7 @@ interface RunParts {
 }
 
 async function runHere({ job, options, reporter, signal }: RunParts): Promise<JobResults[JobKind]> {
-  const { drivers, tempDir, compressionParallelism } = options;
+  const { drivers, tempDir, compressionParallelism, storageAttempts } = options;
   const work = runJob(job, {
     drivers,
     signal,
@@ -96,6 +97,7 @@ async function runHere({ job, options, reporter, signal }: RunParts): Promise<Jo
     tempDir,
     relay: options.relay(),
     compressionParallelism,
+    storageAttempts,
     openReader: (open) => readSource({ ...open, sources: drivers.sources, tempDir }),
   });
   work.catch(() => {});
@@ -104,8 +106,9 @@ async function runHere({ job, options, reporter, signal }: RunParts): Promise<Jo
 
 function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promise<JobResults[JobKind]> {
   const { job, options, reporter, signal } = parts;
-  const { modules, tempDir, compressionParallelism } = options;
-  const workerData: JobWorkerData = { job, modules, tempDir, compressionParallelism, relay: options.relay() };
+  const { modules, tempDir, compressionParallelism, storageAttempts } = options;
+  const settings = { modules, tempDir, compressionParallelism, storageAttempts };
+  const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
   const worker = new Worker(new URL('./job-worker.ts', import.meta.url), { workerData, name: `backupx ${job.kind}` });
   parts.onStart(worker);
   return new Promise((resolve, reject) => {

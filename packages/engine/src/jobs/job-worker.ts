@@ -16,7 +16,7 @@ async function main(): Promise<void> {
   });
   try {
     const { drivers } = (await import(data.modules.driversUrl)) as { drivers: EngineDrivers };
-    const { modules, tempDir, relay, compressionParallelism } = data;
+    const { modules, tempDir, relay, compressionParallelism, storageAttempts } = data;
     const result = await runJob(data.job, {
       drivers,
       signal: abort.signal,
@@ -27,6 +27,7 @@ async function main(): Promise<void> {
       tempDir,
       relay,
       compressionParallelism,
+      storageAttempts,
       openReader: createThreadReader({
         sourcesUrl: modules.sourcesUrl,
         tempDir,

@@ -6,12 +6,15 @@ import { createRelayStorage } from './relay-storage.ts';
 /** The storage of a job's target: straight there, or through the master. Throws NOT_SUPPORTED without a relay. */
 export function openTarget(context: JobContext, purpose: RelayPurpose, bandwidthBytesPerSecond = 0): Storage {
   const { target } = purpose;
-  if (!target.viaMaster) return context.drivers.openStorage(target, bandwidthBytesPerSecond);
+  if (!target.viaMaster) {
+    return context.drivers.openStorage(target, { bandwidthBytesPerSecond, attempts: context.storageAttempts });
+  }
   if (!context.relay || (purpose.recordId === undefined && purpose.restoreRecordId === undefined)) {
     throw new AppError('NOT_SUPPORTED', {
       what: `Reaching ${target.name} through the master`,
       hint: 'Only agents do this, for backups and restores.',
     });
   }
-  return createRelayStorage({ relay: context.relay, purpose, tempDir: context.tempDir });
+  const relay = createRelayStorage({ relay: context.relay, purpose, tempDir: context.tempDir });
+  return context.drivers.limitBandwidth(relay, bandwidthBytesPerSecond);
 }

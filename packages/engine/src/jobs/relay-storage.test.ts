@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RelaySettings } from '../ports/engine.ts';
-import { testTarget } from '../testing/job-fixture.ts';
+import { filesSource } from '../sources/files/files-source.ts';
+import { backupJob, createJobFixture, testTarget } from '../testing/job-fixture.ts';
 import { createRelayStorage } from './relay-storage.ts';
+import { runBackup } from './run-backup.ts';
 
 type Answer = (request: http.IncomingMessage, response: http.ServerResponse, body: Buffer) => void;
 
@@ -180,5 +182,21 @@ describe('proxy', () => {
     expect(seen[0]?.body.equals(whole)).toBe(true);
     proxy.closeAllConnections();
     proxy.close();
+  });
+});
+
+describe('a backup through the master', () => {
+  it('keeps to the bandwidth and says where the bytes went', async () => {
+    const source = path.join(tempDir, 'data');
+    mkdirSync(source);
+    writeFileSync(path.join(source, 'a'), Buffer.alloc(150_000, 'a'));
+    const fixture = createJobFixture({ storages: {}, sources: [filesSource] });
+    const target = { ...testTarget(5), viaMaster: true };
+    const job = backupJob([source], { targets: [target], compression: 'none', bandwidthBytesPerSecond: 200_000 });
+    const startMs = performance.now();
+    const result = await runBackup(job, { ...fixture.context, relay });
+    expect(performance.now() - startMs).toBeGreaterThan(600);
+    expect(result.targets).toMatchObject([{ targetId: 5, status: 'success', viaMaster: true }]);
+    rmSync(fixture.context.tempDir, { recursive: true, force: true });
   });
 });

@@ -36,7 +36,9 @@ export async function testStorage(job: TestStorageJob, context: JobContext): Pro
   };
   const key = `.backupx-test/${randomUUID()}`;
   try {
-    const opened = await runStep('open', async () => context.drivers.openStorage(job.storage, 0));
+    const opened = await runStep('open', async () =>
+      context.drivers.openStorage(job.storage, { attempts: context.storageAttempts }),
+    );
     storage = opened;
     await probe(opened, key, runStep);
     const usage = opened.usage ? await runStep('usage', (signal) => readUsage(opened, signal)) : null;

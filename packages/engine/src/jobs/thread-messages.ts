@@ -43,6 +43,7 @@ export interface JobWorkerData {
   readonly tempDir: string;
   readonly relay: RelaySettings | null;
   readonly compressionParallelism: number;
+  readonly storageAttempts?: number;
 }
 
 export type ToJobWorker = { readonly type: 'cancel' };

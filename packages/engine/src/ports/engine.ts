@@ -36,6 +36,8 @@ export interface EngineOptions {
   readonly relay?: () => RelaySettings;
   /** Compression jobs in flight; default: number of cores. */
   readonly compressionParallelism?: number;
+  /** Calls to a storage in all before a passing failure counts; default 4. */
+  readonly storageAttempts?: number;
 }
 
 export interface Engine {

@@ -7,6 +7,7 @@ import type { EngineDrivers, JobContext } from '../jobs/job-context.ts';
 import { readSource } from '../jobs/read-source.ts';
 import type { SourceDriver } from '../ports/source.ts';
 import type { Storage } from '../ports/storage.ts';
+import { withBandwidthLimit } from '../storages/decorators/with-bandwidth-limit.ts';
 
 export interface JobFixture {
   readonly context: JobContext;
@@ -33,6 +34,7 @@ export function createJobFixture(options: {
       if (!storage) throw new Error(`no storage ${type}`);
       return storage;
     },
+    limitBandwidth: withBandwidthLimit,
   };
   const context: JobContext = {
     drivers,
