@@ -17,7 +17,7 @@ let localTask: Task;
 
 /** About 9 MB of noise at 1 MB/s: long enough to be interrupted, short enough to wait for. */
 beforeAll(async () => {
-  process.env.BACKUPX_BACKUP_BANDWIDTH_LIMIT = '1000000';
+  process.env.BACKUPX_BACKUP_BANDWIDTH_LIMIT = '1MB';
   makeTree(work.at('source'), { files: 200, seed: 3 });
   master = await startMaster(work.path);
   agent = await startAgent(master.client, work.at('agent'), 'web-02');

@@ -105,7 +105,7 @@ export function createWorkFloor(options: WorkFloorOptions): WorkFloor {
       return lane.free;
     },
     async whenIdle() {
-      await Promise.all([...active.values()].map((run) => run.running));
+      await Promise.all([...active.values()].map((run) => run.running ?? Promise.resolve()));
     },
     interruptAll(graceMs) {
       for (const [commandId, run] of active) {

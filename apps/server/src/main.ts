@@ -75,7 +75,10 @@ export async function runServer(options: RunServerOptions = {}): Promise<Running
   const config = loadConfig(options);
   const logger = createLogger(config.log);
   const lock = lockDataDir(config.dataDir);
-  const engine = createEngine({ tempDir: config.backup.tempDir });
+  const engine = createEngine({
+    tempDir: config.backup.tempDir,
+    storageAttempts: config.backup.retries + 1,
+  });
   const version = serverVersion();
   const consoleDir = fileURLToPath(new URL('../../web/dist', import.meta.url));
   let app: App | undefined;

@@ -110,6 +110,7 @@ export const commandResultBodySchema = z.object({
 export type CommandResultBody = z.output<typeof commandResultBodySchema>;
 
 export const transferModeSchema = z.enum(['direct', 'master_relay']);
+export type TransferMode = z.output<typeof transferModeSchema>;
 
 /** A storage target in a specification; `config` is the decrypted JSON object. */
 export const agentStorageTargetSchema = z.object({

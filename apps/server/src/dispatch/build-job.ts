@@ -57,11 +57,12 @@ async function copiesOf(deps: JobBuilderDeps, record: RecordRow): Promise<Artifa
   const places =
     good.length > 0 || record.storage_target_id === 0
       ? good
-      : [{ targetId: record.storage_target_id, storagePath: record.storage_path }];
+      : [{ targetId: record.storage_target_id, storagePath: record.storage_path, viaMaster: undefined }];
   return await Promise.all(
     places.map(async (place) => ({
       target: await deps.openTarget(place.targetId),
       storagePath: place.storagePath || record.storage_path,
+      viaMaster: place.viaMaster,
       writtenByLocalNode: record.node_id === deps.nodes.localNodeId,
       writerNodeId: record.node_id,
     })),

@@ -19,6 +19,8 @@ export interface OpenedTarget {
 export interface ArtifactCopy {
   readonly target: OpenedTarget;
   readonly storagePath: string;
+  /** As the writer told; undefined: judged by the target's settings of today (writers that do not tell). */
+  readonly viaMaster: boolean | undefined;
   readonly writtenByLocalNode: boolean;
   readonly writerNodeId: number;
 }
@@ -44,7 +46,7 @@ export function targetForWriter(target: OpenedTarget, isLocalNode: boolean): Job
 
 /** True when the copy lies where the master itself can open it. */
 export function isReachableFromMaster(copy: ArtifactCopy): boolean {
-  return !isOnDisk(copy.target) || copy.writtenByLocalNode || isRelayed(copy.target);
+  return !isOnDisk(copy.target) || copy.writtenByLocalNode || (copy.viaMaster ?? isRelayed(copy.target));
 }
 
 /** The copy's target as a reading node sees it; null when it lies on another node's own disk. */

@@ -196,7 +196,7 @@ export class BackupRun {
 }
 
 function describeTarget({ id, name, viaMaster }: JobTarget) {
-  return { targetId: id, targetName: name, ...(viaMaster ? { viaMaster } : {}) };
+  return { targetId: id, targetName: name, viaMaster };
 }
 
 function messageOf(error: unknown): string {

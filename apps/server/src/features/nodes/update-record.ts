@@ -2,7 +2,7 @@
  * What an agent reports about a backup. Log and progress go to the reporter, an end goes to the record life cycle: the
  * same two that serve runs on the master, so retention, notifications and live views make no difference.
  */
-import { AGENT_PROTOCOL_VERSION, type AgentRecordUpdate } from '@backupx/contracts/agent-protocol';
+import { AGENT_PROTOCOL_VERSION, type AgentRecordUpdate, type TransferMode } from '@backupx/contracts/agent-protocol';
 import { AppError } from '@backupx/contracts/errors';
 import type { ItemProblem, RunBackupResult, TargetResult } from '@backupx/contracts/jobs';
 import type { Clock } from '@backupx/engine/ports/clock';
@@ -30,6 +30,8 @@ export interface AgentCaller {
 /** Answer of both update routes; `cancel` for agents that know it only. */
 export type UpdateAnswer = { status: 'ok'; cancel?: boolean };
 
+/** Word of the wire for an upload through the master. */
+const RELAYED: TransferMode = 'master_relay';
 const SHA256_HEX = /^[0-9a-f]{64}$/i;
 
 export async function updateRecord(
@@ -161,7 +163,8 @@ function fieldTargets(update: AgentRecordUpdate, allowed: readonly number[]): Ta
   const onlyTarget = update.storageTargetId || allowed[0];
   if (results.length === 0 && onlyTarget && update.status === 'success') {
     const { storagePath, fileSize } = update;
-    return [{ targetId: onlyTarget, targetName: '', status: 'success', storagePath, fileSize }];
+    const viaMaster = relayedOrUntold(update.storageTransferMode);
+    return [{ targetId: onlyTarget, targetName: '', status: 'success', storagePath, fileSize, viaMaster }];
   }
   return results.map((result) => ({
     targetId: result.storageTargetId,
@@ -170,7 +173,13 @@ function fieldTargets(update: AgentRecordUpdate, allowed: readonly number[]): Ta
     ...(result.storagePath ? { storagePath: result.storagePath } : {}),
     ...(result.fileSize ? { fileSize: result.fileSize } : {}),
     ...(result.error ? { error: result.error } : {}),
+    viaMaster: relayedOrUntold(result.transferMode),
   }));
+}
+
+/** What an agent from the field tells of the way its upload took; undefined when it does not. */
+function relayedOrUntold(transferMode: string | undefined): boolean | undefined {
+  return transferMode ? transferMode === RELAYED : undefined;
 }
 
 function refuseUnless(holds: boolean, path: string, message: string): void {
