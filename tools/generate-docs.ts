@@ -1,12 +1,13 @@
 /**
- * Writes the generated pages of `docs/` from the code they describe: `errors.md` from the error catalogue and
- * `api.md` from the route contracts. `--check` only compares and fails when a page is out of date.
+ * Writes the generated pages of `docs/` from the code they describe: `errors.md` from the error catalogue, `api.md`
+ * from the route contracts, `config.md` from the configuration schema. `--check` only compares and fails when a page is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { allRoutes } from '@backupx/contracts/api/all-routes';
 import type { RouteContract } from '@backupx/contracts/define-route';
 import { errorCatalog } from '@backupx/contracts/errors';
+import { configKeys } from '../apps/server/src/config/config-schema.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -28,7 +29,30 @@ function apiPage(): string {
   return `# HTTP routes\n\nThe full schemas are served at \`/api/openapi.json\`. This page is generated from \`packages/contracts/src/api\` by\n\`node tools/generate-docs.ts\`.\n\n${sections.join('\n')}`;
 }
 
-const pages: Readonly<Record<string, string>> = { 'docs/errors.md': errorsPage(), 'docs/api.md': apiPage() };
+function configPage(): string {
+  const rows = configKeys.map((key) => {
+    const fallback: unknown = key.schema.safeParse(undefined).data;
+    const shown = fallback === '' || fallback === undefined || Array.isArray(fallback) ? '' : `\`${String(fallback)}\``;
+    const env = key.secret ? `\`${key.env}\`, \`${key.env}_FILE\`` : `\`${key.env}\``;
+    return `| \`${key.name}\` | ${env} | ${shown} | ${key.help} |`;
+  });
+  return `# Configuration of the master
+
+Read from \`./config.yaml\`, else \`/etc/backupx/config.yaml\`, or the file named by \`--config\`. The environment wins over the file, flags win over both.
+An unknown key is an error that names the nearest known one; all problems are reported together. Durations in this table are milliseconds, rates bytes
+per second; in the file they are written \`12h\`, \`10MB\`. This page is generated from \`apps/server/src/config/config-schema.ts\` by \`node tools/generate-docs.ts\`.
+
+| key | environment | default | |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+const pages: Readonly<Record<string, string>> = {
+  'docs/errors.md': errorsPage(),
+  'docs/api.md': apiPage(),
+  'docs/config.md': configPage(),
+};
 const isCheck = process.argv.includes('--check');
 
 for (const [file, text] of Object.entries(pages)) {
