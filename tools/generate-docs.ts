@@ -7,6 +7,7 @@ import path from 'node:path';
 import { allRoutes } from '@backupx/contracts/api/all-routes';
 import type { RouteContract } from '@backupx/contracts/define-route';
 import { errorCatalog } from '@backupx/contracts/errors';
+import { z } from 'zod';
 import { configKeys } from '../apps/server/src/config/config-schema.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -31,7 +32,8 @@ function apiPage(): string {
 
 function configPage(): string {
   const rows = configKeys.map((key) => {
-    const fallback: unknown = key.schema.safeParse(undefined).data;
+    // As it is written in the file: the default before it is parsed.
+    const fallback: unknown = z.toJSONSchema(key.schema, { io: 'input', unrepresentable: 'any' }).default;
     const shown = fallback === '' || fallback === undefined || Array.isArray(fallback) ? '' : `\`${String(fallback)}\``;
     const env = key.secret ? `\`${key.env}\`, \`${key.env}_FILE\`` : `\`${key.env}\``;
     return `| \`${key.name}\` | ${env} | ${shown} | ${key.help} |`;
@@ -39,8 +41,8 @@ function configPage(): string {
   return `# Configuration of the master
 
 Read from \`./config.yaml\`, else \`/etc/backupx/config.yaml\`, or the file named by \`--config\`. The environment wins over the file, flags win over both.
-An unknown key is an error that names the nearest known one; all problems are reported together. Durations in this table are milliseconds, rates bytes
-per second; in the file they are written \`12h\`, \`10MB\`. This page is generated from \`apps/server/src/config/config-schema.ts\` by \`node tools/generate-docs.ts\`.
+An unknown key is an error that names the nearest known one; all problems are reported together. Durations are written
+\`12h\`, rates \`10MB\` a second. This page is generated from \`apps/server/src/config/config-schema.ts\` by \`node tools/generate-docs.ts\`.
 
 | key | environment | default | |
 |---|---|---|---|
