@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { buildConsole } from '../build-console.ts';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
 import { parsePort } from '../parse-argument.ts';
 import { startMaster } from '../start-master.ts';
@@ -9,6 +10,7 @@ interface ServerCommandOptions {
   host?: string;
   port?: number;
   dataDir?: string;
+  buildConsole?: boolean;
 }
 
 /** `backupx` alone means this one. */
@@ -20,8 +22,10 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     .option('--host <address>', 'address to listen on')
     .option('--port <port>', 'port to listen on (default 8340)', parsePort)
     .option('--data-dir <folder>', 'folder of database and keys (default ./data)')
+    .option('--build-console', 'first build the console when it is missing or older than its sources (a checkout)')
     .action(
       act(context, async (options: ServerCommandOptions) => {
+        if (options.buildConsole) await buildConsole(context.terminal);
         const server = await startMaster(options);
         await server.stopped;
         endSoon();

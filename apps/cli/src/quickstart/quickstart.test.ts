@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { needsBuild } from './build-console.ts';
+import { needsBuild } from '../build-console.ts';
 import { createPassword } from './open-local-access.ts';
 import { ownDataPatterns } from './prepare-task.ts';
 

@@ -11,6 +11,7 @@ import { type Task, taskRoutes } from '@backupx/contracts/api/tasks';
 import { AppError } from '@backupx/contracts/errors';
 import type { ApiClient } from '../api/api-client.ts';
 import { followBackup } from '../api/follow-run.ts';
+import { buildConsole } from '../build-console.ts';
 import type { CommandContext } from '../command-context.ts';
 import { formatRelative, printable } from '../output/format.ts';
 import { createProgressLine } from '../output/progress-line.ts';
@@ -18,7 +19,6 @@ import { exitCodeOfRun } from '../output/report-error.ts';
 import { startMaster } from '../start-master.ts';
 import { endSoon, untilStopSignal } from '../stop-signal.ts';
 import { describeBackup, reportEnd } from '../wait-for-run.ts';
-import { buildConsole } from './build-console.ts';
 import { openLocalAccess } from './open-local-access.ts';
 import { prepareTask } from './prepare-task.ts';
 

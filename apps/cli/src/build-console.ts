@@ -3,13 +3,13 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Terminal } from '../output/terminal.ts';
+import type { Terminal } from './output/terminal.ts';
 
 const buildLimitMs = 5 * 60_000;
 
 /** Folder of the web workspace; null in an installation that ships only the built files. */
 export function findWebFolder(): string | null {
-  const folder = fileURLToPath(new URL('../../../web/', import.meta.url));
+  const folder = fileURLToPath(new URL('../../web/', import.meta.url));
   return existsSync(join(folder, 'vite.config.ts')) ? folder : null;
 }
 
