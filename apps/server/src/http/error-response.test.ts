@@ -1,6 +1,6 @@
+import { errorMessagesZhCn } from '@backupx/contracts/error-messages.zh-cn';
 import { type ErrorCode, errorCatalog } from '@backupx/contracts/errors';
 import { describe, expect, it } from 'vitest';
-import { errorMessagesZhCn } from './error-messages.zh-cn.ts';
 import { chooseLanguage } from './error-response.ts';
 
 const placeholders = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();

@@ -1,8 +1,8 @@
 /** The only place that turns a failure into an HTTP answer. */
 import type { ErrorAnswer } from '@backupx/contracts/define-route';
+import { errorMessagesZhCn } from '@backupx/contracts/error-messages.zh-cn';
 import { AppError, type ErrorCode, fillTemplate } from '@backupx/contracts/errors';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { errorMessagesZhCn } from './error-messages.zh-cn.ts';
 
 export type Language = 'en' | 'zh-CN';
 

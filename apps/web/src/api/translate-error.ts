@@ -1,6 +1,6 @@
 /** Chinese words for the catalogue's errors; a module of its own so that English pages need not load the catalogue. */
+import { errorMessagesZhCn } from '@backupx/contracts/error-messages.zh-cn';
 import { errorCatalog, fillTemplate, isErrorCode } from '@backupx/contracts/errors';
-import { errorsZhCn } from '../i18n/errors-zh-cn.ts';
 
 const escapePattern = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
@@ -23,7 +23,7 @@ export function readParams(template: string, text: string): Record<string, strin
 export function translateError(code: string, message: string, hint: string): { what: string; next: string } {
   if (!isErrorCode(code)) return { what: message, next: hint };
   const english = errorCatalog[code];
-  const texts = errorsZhCn[code];
+  const texts = errorMessagesZhCn[code];
   const params = { ...readParams(english.message, message), ...readParams(english.hint, hint) };
   const what = fillTemplate(texts.message, params);
   // A message that was not made from the template says more than a template with holes.

@@ -1,5 +1,5 @@
-/** The error catalogue in Chinese, for stored messages of records; placeholders are those of the English text. */
-import type { ErrorCode } from '@backupx/contracts/errors';
+/** The error catalogue in Chinese, for answers and stored messages; the type demands every code. Placeholders are those of the English text. */
+import type { ErrorCode } from './errors.ts';
 
 interface Translation {
   readonly message: string;
@@ -8,7 +8,7 @@ interface Translation {
 
 const say = (message: string, hint: string): Translation => ({ message, hint });
 
-export const errorsZhCn: Readonly<Record<ErrorCode, Translation>> = {
+export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
   INVALID_INPUT: say('请求内容无效。', '请更正响应中指出的字段后重试。'),
   MALFORMED_JSON: say('请求体不是有效的 JSON。', '请发送 JSON 请求体，并设置 Content-Type: application/json。'),
   BODY_TOO_LARGE: say('请求体超出允许的大小。', '请减少单次发送的内容；备份文件请走上传接口。'),
