@@ -1,6 +1,7 @@
 /** Draws the fields of any driver from its manifest; nothing here knows a driver by name. */
 import type { DriverManifest, FieldManifest } from '../api/types.ts';
-import { hasMessage, t } from '../i18n/i18n.ts';
+import { driverText } from '../i18n/driver-texts.ts';
+import { t } from '../i18n/i18n.ts';
 import { CheckField, SelectField, TextArea, TextField } from '../ui/Field.tsx';
 
 export type DriverValues = Readonly<Record<string, unknown>>;
@@ -8,13 +9,8 @@ export type DriverValues = Readonly<Record<string, unknown>>;
 /** Mirror of the contract's MASKED_SECRET, which would bring the schemas along. */
 export const MASKED = '********';
 
-/** The translation of a driver's own word, or the English one it brought. */
-function driverWord(key: string, fallback: string): string {
-  return hasMessage(key) ? t(key as 'nav.overview') : fallback;
-}
-
 export function driverTitle(driver: DriverManifest): string {
-  return driverWord(`driver.${driver.type}.title`, driver.title);
+  return driverText(`driver.${driver.type}.title`, driver.title);
 }
 
 /** Values of a new form: what the driver declares as default. */
@@ -75,8 +71,8 @@ function LineControl({
 
 function FieldControl({ type, field, value, error, onChange }: FieldControlProps) {
   const key = `driver.${type}.${field.name}`;
-  const label = driverWord(key, field.label);
-  const help = field.help && driverWord(`${key}.help`, field.help);
+  const label = driverText(key, field.label);
+  const help = field.help && driverText(`${key}.help`, field.help);
   const shared = { label, help, error, note: field.required ? undefined : t('field.optional') };
   if (field.kind === 'boolean') {
     return <CheckField label={label} help={help} checked={value === true} onChange={onChange} />;
@@ -84,7 +80,7 @@ function FieldControl({ type, field, value, error, onChange }: FieldControlProps
   if (field.kind === 'select') {
     const options = (field.options ?? []).map((option) => ({
       value: option,
-      label: driverWord(`${key}.${option}`, option),
+      label: driverText(`${key}.${option}`, option),
     }));
     return <SelectField {...shared} value={String(value ?? '')} onChange={onChange} options={options} />;
   }

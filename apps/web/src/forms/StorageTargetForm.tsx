@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useRef } from 'react';
 import { call } from '../api/client.ts';
 import { queryClient, useChange } from '../api/queries.ts';
 import type { DriverManifest, StorageTarget } from '../api/types.ts';
@@ -58,7 +58,8 @@ export function StorageTargetForm({
 }) {
   const first = drivers[0];
   const test = useChange('storageTargets.testUnsaved', []);
-  const [isDone, setDone] = useState(false);
+  // A ref, not state: the guard must see the form as saved at once, not after the next drawing.
+  const isDone = useRef(false);
   const driverOf = (type: string) => drivers.find((driver) => driver.type === type);
   const form = useForm<Values>({
     initial: target ?? {
@@ -79,10 +80,9 @@ export function StorageTargetForm({
       const saved = target
         ? await call('storageTargets.update', { params: { id: target.id }, body })
         : await call('storageTargets.create', { body });
-      setDone(true);
+      isDone.current = true;
       void queryClient.invalidateQueries({ queryKey: ['storage-targets'] });
-      // The guard must see the form as saved before the page is left.
-      setTimeout(() => onSaved(saved));
+      onSaved(saved);
     },
   });
   const { name, type, config } = form.values;
@@ -90,7 +90,7 @@ export function StorageTargetForm({
   const missing = driver && form.problem('config') ? missingFields(driver, config) : [];
   return (
     <form ref={form.formRef} onSubmit={form.onSubmit} noValidate className="space-y-5">
-      {guard && <UnsavedChanges when={() => form.isDirty && !isDone} />}
+      {guard && <UnsavedChanges when={() => form.isDirty && !isDone.current} />}
       {!target && (
         <ChoiceCards
           legend={t('storage.type')}

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useRef } from 'react';
 import { call } from '../api/client.ts';
 import { queryClient, useNodes } from '../api/queries.ts';
 import type { Task } from '../api/types.ts';
@@ -31,7 +31,8 @@ export function TaskForm({
   onCancel: () => void;
 }) {
   const nodes = useNodes();
-  const [isDone, setDone] = useState(false);
+  // A ref, not state: the guard must see the form as saved at once, not after the next drawing.
+  const isDone = useRef(false);
   const form = useForm<TaskValues>({
     initial: initialTaskValues(task, nodeId),
     validate: (values) => ({
@@ -44,9 +45,9 @@ export function TaskForm({
       const saved = task
         ? await call('tasks.update', { params: { id: task.id }, body })
         : await call('tasks.create', { body });
-      setDone(true);
+      isDone.current = true;
       for (const key of ['tasks', 'task', 'overview']) void queryClient.invalidateQueries({ queryKey: [key] });
-      setTimeout(() => onSaved(saved));
+      onSaved(saved);
     },
   });
   const { values, set, problem } = form;
@@ -54,7 +55,7 @@ export function TaskForm({
   const node = nodes.data?.find((item) => item.id === values.nodeId) ?? local;
   return (
     <form ref={form.formRef} onSubmit={form.onSubmit} noValidate className="space-y-5">
-      <UnsavedChanges when={() => form.isDirty && !isDone} />
+      <UnsavedChanges when={() => form.isDirty && !isDone.current} />
       <Card title={t('task.sectionWhat')}>
         <div className="grid gap-4 sm:grid-cols-2">
           <TextField

@@ -1,9 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { toDriverManifest } from '@backupx/contracts/driver-manifest';
+import { errorMessagesZhCn } from '@backupx/contracts/error-messages.zh-cn';
 import { errorCatalog } from '@backupx/contracts/errors';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { sourceDrivers } from '../../../../packages/engine/src/sources/index.ts';
+import { storageDrivers } from '../../../../packages/engine/src/storages/index.ts';
+import { driverTextsZhCn } from './driver-texts.ts';
 import { en } from './en.ts';
-import { errorsZhCn } from './errors-zh-cn.ts';
 import { installLocale, type Text, t } from './i18n.ts';
 import { zhCN } from './zh-cn.ts';
 
@@ -48,12 +52,33 @@ describe('catalogues', () => {
 });
 
 test('every error code has Chinese words with the same parameters', () => {
-  expect(Object.keys(errorsZhCn).sort()).toEqual(Object.keys(errorCatalog).sort());
+  expect(Object.keys(errorMessagesZhCn).sort()).toEqual(Object.keys(errorCatalog).sort());
   for (const [code, english] of Object.entries(errorCatalog)) {
-    const chinese = errorsZhCn[code as keyof typeof errorsZhCn];
+    const chinese = errorMessagesZhCn[code as keyof typeof errorMessagesZhCn];
     expect(chinese.message, code).not.toBe('');
     expect(names(chinese.message + chinese.hint), code).toEqual(names(english.message + english.hint));
   }
+});
+
+test('every field of every driver has Chinese words', () => {
+  const missing: string[] = [];
+  const demand = (key: string) => {
+    if (!/\p{Script=Han}/u.test(driverTextsZhCn[key] ?? '')) missing.push(key);
+  };
+  const manifests = [
+    ...sourceDrivers.map((driver) => toDriverManifest({ kind: 'source', ...driver })),
+    ...storageDrivers.map((driver) => toDriverManifest({ kind: 'storage', ...driver })),
+  ];
+  expect(manifests.length).toBeGreaterThan(2);
+  for (const { type, fields } of manifests) {
+    demand(`driver.${type}.title`);
+    for (const { name, help, options = [] } of fields) {
+      demand(`driver.${type}.${name}`);
+      if (help) demand(`driver.${type}.${name}.help`);
+      for (const option of options) demand(`driver.${type}.${name}.${option}`);
+    }
+  }
+  expect(missing).toEqual([]);
 });
 
 describe('t', () => {
