@@ -9,12 +9,13 @@ import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { EventBus } from '../event-bus.ts';
 import { followupsStore } from '../stores/followups.store.ts';
+import { nodeNames } from '../stores/node-names.ts';
 import { recordLogsStore } from '../stores/record-logs.store.ts';
 import { recordsStore } from '../stores/records.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
 import { logLine } from './log-line.ts';
 import type { BackupOutcome, Db, RecordLifecycle, RecordReporter, RestoreOutcome } from './ports.ts';
-import { interruptedFailure } from './run-failure.ts';
+import { interruptedFailure, nameNode } from './run-failure.ts';
 
 /** Names of the follow-ups that dispatch queues; `followups/index.ts` must know every one of them (tested there). */
 export const queuedFollowups = ['apply_retention', 'delete_artifact'] as const;
@@ -110,14 +111,30 @@ function endLine(at: Date, outcome: BackupOutcome | RestoreOutcome): string {
     return logLine(at, 'error', `Ended: ${outcome.status}. ${outcome.failure.message}`);
   }
   if (outcome.status === 'success') return logLine(at, 'info', 'Ended: success.');
-  return logLine(at, 'warn', `Ended with ${outcome.result.problemCount} problem(s).`);
+  const { problemCount } = outcome.result;
+  const targets = 'targets' in outcome.result ? outcome.result.targets : [];
+  const missing = targets.filter((target) => target.status !== 'success').length;
+  const copies = missing > 0 ? ` ${missing} of ${targets.length} copies could not be stored.` : '';
+  return logLine(at, 'warn', `Ended with ${problemCount} problem(s).${copies}`);
 }
 
-async function finishBackup(deps: RecordLifecycleDeps, recordId: number, outcome: BackupOutcome): Promise<boolean> {
+/** The outcome as its reader shall see it: failures name the node as the console does. */
+async function inConsoleWords<O extends BackupOutcome | RestoreOutcome>(
+  db: Db,
+  nodeId: number,
+  outcome: O,
+): Promise<O> {
+  if ('result' in outcome) return outcome;
+  const names = await nodeNames(db);
+  return { ...outcome, failure: nameNode(outcome.failure, names.get(nodeId) ?? '') };
+}
+
+async function finishBackup(deps: RecordLifecycleDeps, recordId: number, reported: BackupOutcome): Promise<boolean> {
   await deps.reporter.flush();
   const now = deps.clock.now();
   const record = await recordsStore.find(deps.db, recordId);
   if (!record) return false;
+  const outcome = await inConsoleWords(deps.db, record.node_id, reported);
   const ended = await deps.db.transaction().execute(async (trx) => {
     const values = {
       ...backupColumns(outcome),
@@ -144,11 +161,12 @@ async function finishBackup(deps: RecordLifecycleDeps, recordId: number, outcome
   return true;
 }
 
-async function finishRestore(deps: RecordLifecycleDeps, id: number, outcome: RestoreOutcome): Promise<boolean> {
+async function finishRestore(deps: RecordLifecycleDeps, id: number, reported: RestoreOutcome): Promise<boolean> {
   await deps.reporter.flush();
   const now = deps.clock.now();
   const restore = await restoreRecordsStore.find(deps.db, id);
   if (!restore) return false;
+  const outcome = await inConsoleWords(deps.db, restore.node_id, reported);
   const isGood = 'result' in outcome;
   const values = {
     ...restoreColumns(outcome),
