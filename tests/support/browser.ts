@@ -1,11 +1,16 @@
-/** Debian's Chromium, headless, driven by playwright-core; pages that fail a test when the console reports an error. */
+/** Debian's Chromium, headless, driven by playwright-core, and what every page of the console must keep to. */
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { root } from './start-program.ts';
 
 const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-export function launchBrowser(): Promise<Browser> {
+/** Starts Chromium; refuses when there is none, or when there is no built console to look at. */
+export async function launchBrowser(): Promise<Browser> {
+  if (!existsSync(path.join(root, 'apps', 'web', 'dist', 'index.html')))
+    throw new Error('apps/web/dist is missing: build the console first with `npm run build`');
   const executablePath = candidates.find((candidate) => existsSync(candidate));
   if (!executablePath)
     throw new Error(`no Chromium found (looked for ${candidates.join(', ')}); run tests/install-peers.sh`);
@@ -24,11 +29,16 @@ export function launchBrowser(): Promise<Browser> {
   });
 }
 
+/** Cookies and local storage of a context, to open others as the same user. */
+export type SavedSession = Awaited<ReturnType<BrowserContext['storageState']>>;
+
 export interface ContextOptions {
   readonly theme?: 'light' | 'dark';
   readonly language?: 'en' | 'zh-CN';
   readonly width?: number;
   readonly height?: number;
+  /** Signed in from the start. */
+  readonly session?: SavedSession;
 }
 
 export function openContext(browser: Browser, options: ContextOptions = {}): Promise<BrowserContext> {
@@ -38,6 +48,37 @@ export function openContext(browser: Browser, options: ContextOptions = {}): Pro
     locale: options.language ?? 'en-US',
     timezoneId: 'Europe/Berlin',
     reducedMotion: 'reduce',
+    storageState: options.session,
+  });
+}
+
+/** Signs in through the login page (English) and waits for the console. */
+export async function signIn(page: Page, url: string, login: { username: string; password: string }): Promise<void> {
+  await page.goto(url);
+  await page.getByLabel('User name').fill(login.username);
+  await page.getByLabel('Password').fill(login.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign out' }).waitFor({ state: 'attached' });
+}
+
+/** The session of one user, to be handed to `openContext`. */
+export async function saveSession(
+  browser: Browser,
+  url: string,
+  login: { username: string; password: string },
+): Promise<SavedSession> {
+  const context = await openContext(browser);
+  await signIn(await context.newPage(), url, login);
+  const session = await context.storageState();
+  await context.close();
+  return session;
+}
+
+/** Waits until the page shows its content instead of grey lines. */
+export async function waitUntilLoaded(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const main = document.querySelector('main');
+    return main !== null && main.innerText.trim() !== '' && document.querySelector('.skeleton') === null;
   });
 }
 
@@ -65,4 +106,34 @@ export async function findAccessibilityProblems(page: Page): Promise<string[]> {
           .slice(0, 3)
           .join('; ')})`,
     );
+}
+
+/** What sticks out to the right, when the page can be scrolled sideways. */
+export async function findSidewaysScroll(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const { scrollWidth } = document.documentElement;
+    if (scrollWidth <= innerWidth) return [];
+    const wide = [...document.querySelectorAll('body *')].filter(
+      (element) => element.getBoundingClientRect().right > innerWidth + 1,
+    );
+    return [`${scrollWidth} px wide: ${wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 120))}`];
+  });
+}
+
+/** Every text node and every text of an attribute that is read out, but those marked as another language. */
+export async function readTexts(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const own = document.documentElement.lang;
+    const isOwn = (element: Element | null): boolean => element?.closest('[lang]')?.getAttribute('lang') === own;
+    const texts = [document.title];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (isOwn(node.parentElement) && !node.parentElement?.matches('script,style')) texts.push(node.nodeValue ?? '');
+    }
+    for (const element of document.querySelectorAll('[aria-label],[title],[placeholder]')) {
+      const names = isOwn(element) ? ['aria-label', 'title', 'placeholder'] : [];
+      texts.push(...names.map((name) => element.getAttribute(name) ?? ''));
+    }
+    return texts.map((text) => text.trim()).filter((text) => text !== '');
+  });
 }

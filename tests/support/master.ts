@@ -55,8 +55,8 @@ export interface Master {
   stop(signal?: NodeJS.Signals): Promise<number>;
 }
 
-/** Starts a master below `folder` and creates the administrator. */
-export async function startMaster(folder: string): Promise<Master> {
+/** Starts a master below `folder` and creates the administrator, unless set-up is left to the test. */
+export async function startMaster(folder: string, options: { isSetUp?: boolean } = {}): Promise<Master> {
   const port = await freePort();
   const dataFolder = path.join(folder, 'data');
   mkdirSync(dataFolder, { recursive: true });
@@ -75,7 +75,10 @@ export async function startMaster(folder: string): Promise<Master> {
     return program;
   };
   const program = await launch();
-  const session = await createClient(url, '').call<{ token: string }>('POST', '/api/auth/setup', adminLogin);
+  const session =
+    options.isSetUp === false
+      ? { token: '' }
+      : await createClient(url, '').call<{ token: string }>('POST', '/api/auth/setup', adminLogin);
   const master: Master = {
     url,
     port,
