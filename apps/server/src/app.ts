@@ -154,6 +154,7 @@ const about = (config: ServerConfig) => ({
   mode: 'master',
   databaseKind: 'sqlite',
   externalUrl: config.server.externalUrl,
+  dataDir: config.dataDir,
 });
 
 async function closeHttp(fastify: FastifyInstance): Promise<void> {

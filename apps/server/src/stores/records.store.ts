@@ -7,6 +7,7 @@ import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { RecordsTable, Tables } from '../database/tables.ts';
 import { containsText } from './contains-text.ts';
+import { runRows } from './run-rows.ts';
 
 type Db = Kysely<Tables>;
 export type RecordRow = Selectable<RecordsTable>;
@@ -111,16 +112,9 @@ export function newestIdsQuery(db: Db, taskIds: readonly number[], onlyGood: boo
     });
 }
 
-/** What a running record or restore is noted to have said. */
-export interface RunActivity {
-  readonly at: string;
-  /** JSON; null: no news. */
-  readonly progress: string | null;
-  /** Number of the last log piece an agent sent; 0: none. Written with the text, so a repeated piece is recognised. */
-  readonly logSequence: number;
-}
-
 export const recordsStore = {
+  ...runRows('records'),
+
   async insert(db: Db, values: Insertable<RecordsTable>): Promise<number> {
     const row = await db.insertInto('records').values(values).returning('id').executeTakeFirstOrThrow();
     return row.id;
@@ -178,57 +172,6 @@ export const recordsStore = {
       .where('status', '=', 'running')
       .executeTakeFirst();
     return row?.id;
-  },
-
-  async runningIdsOfNode(db: Db, nodeId: number): Promise<number[]> {
-    const rows = await db
-      .selectFrom('records')
-      .select('id')
-      .where('status', '=', 'running')
-      .where('node_id', '=', nodeId)
-      .execute();
-    return rows.map((row) => row.id);
-  },
-
-  /** Ends a record if it is still in one of the states `from`; answers whether it was. */
-  async finish(
-    db: Db,
-    id: number,
-    from: readonly RecordStatus[],
-    values: Updateable<RecordsTable> & { status: RecordStatus },
-  ): Promise<boolean> {
-    const done = await db
-      .updateTable('records')
-      .set({ ...values, progress: '' })
-      .where('id', '=', id)
-      .where('status', 'in', from)
-      .executeTakeFirst();
-    return done.numUpdatedRows > 0n;
-  },
-
-  /** News of a running record; a late one changes nothing. */
-  async noteActivity(db: Db, id: number, news: RunActivity): Promise<void> {
-    await db
-      .updateTable('records')
-      .set({
-        last_activity_at: news.at,
-        ...(news.progress === null ? {} : { progress: news.progress }),
-        ...(news.logSequence === 0 ? {} : { log_sequence: news.logSequence }),
-      })
-      .where('id', '=', id)
-      .where('status', '=', 'running')
-      .execute();
-  },
-
-  /** Answers whether the record was running. */
-  async requestCancel(db: Db, id: number): Promise<boolean> {
-    const done = await db
-      .updateTable('records')
-      .set({ cancel_requested: 1 })
-      .where('id', '=', id)
-      .where('status', '=', 'running')
-      .executeTakeFirst();
-    return done.numUpdatedRows > 0n;
   },
 
   async remove(db: Db, id: number): Promise<boolean> {

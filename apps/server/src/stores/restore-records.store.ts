@@ -1,11 +1,10 @@
 /** SQL of restore records; the same promises as `records.store`. */
 import { AppError } from '@backupx/contracts/errors';
-import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { RestoreRecordsTable, Tables } from '../database/tables.ts';
 import { containsText } from './contains-text.ts';
-import type { RunActivity } from './records.store.ts';
 import { COUNT_LIMIT } from './records.store.ts';
+import { runRows } from './run-rows.ts';
 
 type Db = Kysely<Tables>;
 export type RestoreRecordRow = Selectable<RestoreRecordsTable>;
@@ -36,6 +35,8 @@ function viewQuery(db: Db) {
 }
 
 export const restoreRecordsStore = {
+  ...runRows('restore_records'),
+
   async insert(db: Db, values: Insertable<RestoreRecordsTable>): Promise<number> {
     const row = await db.insertInto('restore_records').values(values).returning('id').executeTakeFirstOrThrow();
     return row.id;
@@ -87,16 +88,6 @@ export const restoreRecordsStore = {
     return { items, total: Number(counted?.total ?? 0) };
   },
 
-  async runningIdsOfNode(db: Db, nodeId: number): Promise<number[]> {
-    const rows = await db
-      .selectFrom('restore_records')
-      .select('id')
-      .where('status', '=', 'running')
-      .where('node_id', '=', nodeId)
-      .execute();
-    return rows.map((row) => row.id);
-  },
-
   /** How many restores read this record's artifact right now. */
   async countRunningOfRecord(db: Db, recordId: number): Promise<number> {
     const row = await db
@@ -106,45 +97,5 @@ export const restoreRecordsStore = {
       .where('status', '=', 'running')
       .executeTakeFirst();
     return Number(row?.total ?? 0);
-  },
-
-  /** Ends a restore if it is still in one of the states `from`; answers whether it was. */
-  async finish(
-    db: Db,
-    id: number,
-    from: readonly RecordStatus[],
-    values: Updateable<RestoreRecordsTable> & { status: RecordStatus },
-  ): Promise<boolean> {
-    const done = await db
-      .updateTable('restore_records')
-      .set({ ...values, progress: '' })
-      .where('id', '=', id)
-      .where('status', 'in', from)
-      .executeTakeFirst();
-    return done.numUpdatedRows > 0n;
-  },
-
-  async noteActivity(db: Db, id: number, news: RunActivity): Promise<void> {
-    await db
-      .updateTable('restore_records')
-      .set({
-        last_activity_at: news.at,
-        ...(news.progress === null ? {} : { progress: news.progress }),
-        ...(news.logSequence === 0 ? {} : { log_sequence: news.logSequence }),
-      })
-      .where('id', '=', id)
-      .where('status', '=', 'running')
-      .execute();
-  },
-
-  /** Answers whether the restore was running. */
-  async requestCancel(db: Db, id: number): Promise<boolean> {
-    const done = await db
-      .updateTable('restore_records')
-      .set({ cancel_requested: 1 })
-      .where('id', '=', id)
-      .where('status', '=', 'running')
-      .executeTakeFirst();
-    return done.numUpdatedRows > 0n;
   },
 };

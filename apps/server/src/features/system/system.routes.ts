@@ -1,5 +1,6 @@
 /** About this server, and the stream of what changes. */
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { systemRoutes } from '@backupx/contracts/api/system';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { Db } from '../../dispatch/ports.ts';
@@ -15,6 +16,7 @@ export interface SystemDeps {
   readonly version: string;
   readonly mode: string;
   readonly databaseKind: string;
+  readonly dataDir: string;
   /** From the config; the setting of the same name wins. */
   readonly externalUrl: string;
 }
@@ -35,6 +37,7 @@ export function systemRoutesOf(deps: SystemDeps): BoundRoute[] {
         timezone: settings.timezone,
         externalUrl: settings.externalUrl || deps.externalUrl,
         hostname: hostname(),
+        suggestedStoragePath: join(deps.dataDir, 'storage'),
       };
     }),
     bind(systemRoutes.events, ({ request, reply }) => streamEvents(deps.bus, request, reply)),

@@ -75,6 +75,7 @@ describe('user and API key routes', () => {
       timezone: 'Asia/Shanghai',
       externalUrl: 'https://b.example/x',
       databaseKind: 'sqlite',
+      suggestedStoragePath: expect.stringMatching(/^\/.*\/storage$/),
     });
   });
 });
