@@ -6,9 +6,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { AppError } from '@backupx/contracts/errors';
+import { nearestName } from '@backupx/contracts/nearest-name';
+import { parseDurationMs } from '@backupx/contracts/parse-units';
 import { parse as parseYaml } from 'yaml';
-import { nearestName } from './nearest-name.ts';
-import { parseDuration } from './parse-duration.ts';
 import { defaultStateDir } from './state-folder.ts';
 
 /** What the command line passes on; every value as typed. */
@@ -195,7 +195,7 @@ function readCertificate(path: string | undefined, problems: string[]): string |
 }
 
 function checkDuration(name: string, value: string, problems: string[]): number {
-  const durationMs = parseDuration(value);
+  const durationMs = parseDurationMs(value);
   if (durationMs === null || durationMs < 100) {
     problems.push(`${name} must be a duration such as 15s or 5m, not "${value}"`);
     return 0;

@@ -2,8 +2,9 @@
  * The one schema of the server's configuration: names, defaults, units, secrets. `load-config.ts` reads the sources;
  * `docs/config.md` is made from `configKeys`. What an administrator edits at run time is a setting, never config.
  */
+
+import { parseBytesPerSecond, parseDurationMs } from '@backupx/contracts/parse-units';
 import { z } from 'zod';
-import { parseBytesPerSecond, parseDurationMs } from './parse-units.ts';
 
 export interface ConfigKey {
   /** Dotted, as in the YAML file. */

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseBytesPerSecond, parseDurationMs } from '@backupx/contracts/parse-units';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from './load-config.ts';
 import { loadSecretKey } from './load-secret-key.ts';
-import { parseBytesPerSecond, parseDurationMs } from './parse-units.ts';
 
 let cwd: string;
 beforeEach(() => {

@@ -5,10 +5,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
+import { nearestName } from '@backupx/contracts/nearest-name';
 import { parse as parseYaml } from 'yaml';
 import type { ServerConfig } from './config-schema.ts';
 import { type ConfigKey, configKeys } from './config-schema.ts';
-import { nearestName } from './nearest-name.ts';
 
 export interface LoadConfigOptions {
   /** `--config`; missing: `./config.yaml`, then `/etc/backupx/config.yaml`, if there is one. */

@@ -20,6 +20,8 @@ export const systemRoutes = {
       timezone: z.string(),
       externalUrl: z.string(),
       hostname: z.string(),
+      /** Where a first local folder for backups would lie; made when its target is created. */
+      suggestedStoragePath: z.string().optional(),
     }),
   }),
   events: defineRoute({

@@ -8,7 +8,7 @@ const DURATION_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** `15s`, `1h30m`, `7d` → milliseconds; never 0. */
+/** `15s`, `1h30m`, `1.5h`, `7d` → milliseconds, never 0 (the notation agents in the field use, and days). */
 export function parseDurationMs(text: string): number | null {
   const compact = text.trim().toLowerCase();
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(compact)) return null;

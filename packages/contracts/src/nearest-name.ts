@@ -1,3 +1,5 @@
+/** The known name that somebody most likely meant, for messages about unknown settings. */
+
 /** Edit distance (Levenshtein) between two short words. */
 function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
