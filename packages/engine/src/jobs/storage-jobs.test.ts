@@ -27,7 +27,11 @@ describe('testStorage', () => {
       'write',
       'read',
       'read range',
+      'size',
       'list',
+      'replace',
+      'failed write',
+      'missing object',
       'delete',
       'usage',
     ]);
@@ -42,7 +46,20 @@ describe('testStorage', () => {
       },
     }),
     'read range': (memory) => ({ get: (key, { signal }) => memory.get(key, { signal }) }),
+    size: (memory) => ({ stat: async (key, signal) => ({ ...(await memory.stat(key, signal)), sizeBytes: 1 }) }),
     list: () => ({ async *list() {} }),
+    'failed write': (memory) => ({
+      async put(key, body, { signal }) {
+        const chunks: Uint8Array[] = [];
+        try {
+          for await (const chunk of body) chunks.push(chunk);
+        } catch {
+          // A place that keeps what it got so far.
+        }
+        memory.objects.set(key, Buffer.concat(chunks));
+        signal.throwIfAborted();
+      },
+    }),
     delete: () => ({ delete: async () => {} }),
   };
   for (const [step, breakIt] of Object.entries(broken)) {

@@ -9,6 +9,7 @@ import type { ErrorCode } from '@backupx/contracts/errors';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../ports/clock.ts';
 import type { Storage } from '../ports/storage.ts';
+import { createProbeBytes, storageChecks } from '../ports/storage-checks.ts';
 
 /** One storage under test, empty at the start; `cleanup` frees all that `createStorage` made. */
 export interface StorageUnderTest {
@@ -37,6 +38,7 @@ function heldBytes(): number {
   return process.memoryUsage().arrayBuffers;
 }
 
+const probeBytes = createProbeBytes();
 const live = () => new AbortController().signal;
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -107,6 +109,10 @@ export function storageConformance(
     });
     afterAll(() => subject?.cleanup());
 
+    for (const check of storageChecks) {
+      it(`passes the check "${check.name}" of the Test button`, () =>
+        check.run(storage, { prefix: 'check', bytes: probeBytes, signal: live() }));
+    }
     declareReading(() => storage);
     declareWriting(() => storage);
     declareFailures(() => storage);
