@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { BackupRecord } from '@backupx/contracts/api/records';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -168,6 +168,31 @@ describe('bad input', () => {
     await expect(master.client.call('POST', `/api/storage-targets/${broken.id}/test`)).rejects.toMatchObject({
       code: 'STORAGE_TEST_FAILED',
     });
+  });
+
+  it('says that the disk is full, keeps nothing of the attempt, and works again when there is room', async (context) => {
+    const disk = work.at('small-disk');
+    mkdirSync(disk);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', disk]);
+    if (mounted.status !== 0) context.skip('mounting a small file system needs root');
+    try {
+      const small = await createLocalTarget(master.client, path.join(disk, 'store'), { name: 'small' });
+      const task = await createTask(master.client, {
+        name: 'too-large',
+        sourcePaths: [path.join(source, 'kinds')],
+        storageTargetIds: [small.id],
+      });
+      const record = await runTask(master.client, task.id);
+      expect(record.status).toBe('failed');
+      expect(record.errorCode).toBe('STORAGE_FULL');
+      expect(readdirSync(disk, { recursive: true, encoding: 'utf8' }).filter((name) => /tar|tmp-/.test(name))).toEqual(
+        [],
+      );
+      execFileSync('mount', ['-o', 'remount,size=64m', disk]);
+      expect((await runTask(master.client, task.id)).status).toBe('success');
+    } finally {
+      spawnSync('umount', [disk]);
+    }
   });
 
   it('ends as a warning when one of two targets fails', async () => {
