@@ -2,12 +2,11 @@
  * Entry of the console: language and theme, then who is asking. Until somebody is signed in nothing but React and the
  * login form is loaded; the console proper (`app.tsx`) follows as a chunk of its own.
  */
-import { lazy, StrictMode, Suspense, useEffect, useReducer } from 'react';
+import { lazy, StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
 import { applyLocale, followSystemTheme, initialLocale } from './api/preferences.ts';
 import { openSession, useSession } from './api/session.ts';
-import { localeChanged } from './components/Preferences.tsx';
-import { currentLocale } from './i18n/i18n.ts';
+import { useLocale } from './components/use-locale.ts';
 import { GatePage } from './pages/gate/GatePage.tsx';
 import './styles.css';
 
@@ -16,15 +15,11 @@ const App = lazy(() => loadApp().then((module) => ({ default: module.App })));
 
 function Root() {
   const session = useSession();
-  const [, redraw] = useReducer((count: number) => count + 1, 0);
-  useEffect(() => {
-    localeChanged.addEventListener('change', redraw);
-    return () => localeChanged.removeEventListener('change', redraw);
-  }, []);
-  if (session.state !== 'signed-in') return <GatePage key={currentLocale()} session={session} />;
+  useLocale();
+  if (session.state !== 'signed-in') return <GatePage session={session} />;
   return (
     <Suspense fallback={null}>
-      <App key={currentLocale()} />
+      <App />
     </Suspense>
   );
 }

@@ -29,7 +29,14 @@ function refresh(...keys: readonly (readonly unknown[])[]): void {
 export function staleKeys(event: ConsoleEvent): readonly (readonly unknown[])[] {
   switch (event.type) {
     case 'record_changed':
-      return [['record', event.recordId], ['records'], ['overview'], ['tasks'], ['task', event.taskId]];
+      return [
+        ['record', event.recordId],
+        ['records'],
+        ['overview'],
+        ['tasks'],
+        ['task', event.taskId],
+        ['recovery-kit'],
+      ];
     case 'record_deleted':
       return [['records'], ['overview'], ['storage-targets']];
     case 'restore_changed':

@@ -1,6 +1,7 @@
 import { useNavigate } from '@tanstack/react-router';
 import { type KeyboardEvent, useId, useMemo, useRef, useState } from 'react';
 import { itemsOf, useNodes, useStorageTargets, useTasks } from '../api/queries.ts';
+import { useUser } from '../api/session.ts';
 import { t } from '../i18n/i18n.ts';
 import { Dialog } from '../ui/Dialog.tsx';
 import { Icon, type IconName } from '../ui/Icon.tsx';
@@ -28,6 +29,7 @@ function useCommands(pages: readonly Command[]): readonly Command[] {
   const tasks = useTasks();
   const nodes = useNodes();
   const targets = useStorageTargets();
+  const canEdit = useUser().can('operator');
   return useMemo(
     () => [
       ...pages,
@@ -50,10 +52,10 @@ function useCommands(pages: readonly Command[]): readonly Command[] {
         label: target.name,
         kind: t('palette.storage'),
         icon: 'storage' as const,
-        to: paths.editStorage(target.id),
+        to: canEdit ? paths.editStorage(target.id) : paths.storage,
       })),
     ],
-    [pages, tasks.data, nodes.data, targets.data],
+    [pages, tasks.data, nodes.data, targets.data, canEdit],
   );
 }
 

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { openEventStream } from '../api/event-stream.ts';
 import { queryClient } from '../api/queries.ts';
 import type { RecordLogEvent } from '../api/types.ts';
+import { formatClock } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { Button } from '../ui/Button.tsx';
 import { CheckField } from '../ui/Field.tsx';
@@ -49,8 +50,24 @@ function download(text: string, name: string): void {
 }
 
 function lineTone(line: string): string {
-  if (/\b(error|fatal|failed)\b/i.test(line)) return 'text-bad';
-  return /\b(warn|warning)\b/i.test(line) ? 'text-warn' : '';
+  if (/\bERROR\b/.test(line) || /\bfatal\b/i.test(line)) return 'text-bad';
+  return /\bWARN\b/.test(line) ? 'text-warn' : '';
+}
+
+const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) (?:INFO|WARN|ERROR|DEBUG) /;
+
+/** A line as a person reads it: the time of his own clock, the level as the line's colour. The download stays whole. */
+function LogLine({ line }: { line: string }) {
+  const stamp = STAMP.exec(line);
+  if (!stamp?.[1]) return line;
+  return (
+    <>
+      <time dateTime={stamp[1]} title={stamp[1]} className="mr-3 text-ink-3 tabular-nums">
+        {formatClock(stamp[1])}
+      </time>
+      {line.slice(stamp[0].length)}
+    </>
+  );
 }
 
 /** The live log: follows its end until the reader scrolls up, can be searched, wrapped and downloaded. */
@@ -122,7 +139,7 @@ export function LogView({
             key={index}
             className={`px-3 [contain-intrinsic-block-size:1.25rem] [content-visibility:auto] ${wrap ? 'whitespace-pre-wrap [overflow-wrap:anywhere]' : 'w-max min-w-full whitespace-pre'} ${lineTone(line)}`}
           >
-            {line}
+            <LogLine line={line} />
           </div>
         ))}
       </div>

@@ -1,21 +1,14 @@
 import { useState } from 'react';
-import { currentTheme, setLocale, setTheme, type Theme } from '../api/preferences.ts';
+import { currentTheme, setTheme, type Theme } from '../api/preferences.ts';
 import { currentLocale, type Locale, locales, t } from '../i18n/i18n.ts';
 import { Icon, type IconName } from '../ui/Icon.tsx';
+import { changeLocale } from './use-locale.ts';
 
 const themes: readonly { id: Theme; icon: IconName }[] = [
   { id: 'system', icon: 'monitor' },
   { id: 'light', icon: 'sun' },
   { id: 'dark', icon: 'moon' },
 ];
-
-/** Fires after the language changed; the root draws everything anew. */
-export const localeChanged = new EventTarget();
-
-async function changeLocale(locale: Locale): Promise<void> {
-  await setLocale(locale);
-  localeChanged.dispatchEvent(new Event('change'));
-}
 
 /** Theme and language; works signed in and out. */
 export function Preferences() {

@@ -4,6 +4,14 @@ import { formatBytes, formatDuration, formatNumber } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { Callout } from '../ui/Card.tsx';
 
+/** What is missing: paths, copies or both. */
+function warningTitle({ problemCount, targets }: BackupRecord): string {
+  const good = targets.filter((target) => target.status === 'success').length;
+  const copies = good < targets.length ? t('record.copyMissing', { good, total: targets.length }) : '';
+  const problems = problemCount > 0 || !copies ? t('record.warningTitle', { count: problemCount }) : '';
+  return [problems, copies].filter(Boolean).join(' · ');
+}
+
 /** One sentence on how a backup ended: what came of it, or the cause and what to do. */
 export function RecordOutcome({ record }: { record: BackupRecord }) {
   const { status } = record;
@@ -26,8 +34,15 @@ export function RecordOutcome({ record }: { record: BackupRecord }) {
   });
   if (status === 'warning') {
     return (
-      <Callout tone="warn" icon="alert" title={t('record.warningTitle', { count: record.problemCount })}>
-        {facts}
+      <Callout tone="warn" icon="alert" title={warningTitle(record)}>
+        {record.targets
+          .filter((target) => target.status !== 'success')
+          .map((target) => (
+            <p key={target.targetId}>
+              {target.targetName}: {target.error}
+            </p>
+          ))}
+        <p>{facts}</p>
       </Callout>
     );
   }

@@ -47,7 +47,7 @@ function columns(withTask: boolean): readonly Column<RecordRow>[] {
         </span>
       ),
     },
-    { id: 'started', title: t('record.started'), cell: (record) => <Time at={record.startedAt} /> },
+    { id: 'started', title: t('record.started'), nowrap: true, cell: (record) => <Time at={record.startedAt} /> },
     {
       id: 'duration',
       title: t('record.duration'),
@@ -65,6 +65,7 @@ function columns(withTask: boolean): readonly Column<RecordRow>[] {
       id: 'size',
       title: t('record.size'),
       end: true,
+      nowrap: true,
       cell: (record) => (
         <span className="tabular-nums">{record.fileSize > 0 ? formatBytes(record.fileSize) : '–'}</span>
       ),

@@ -87,7 +87,7 @@ export function RunProgress({
       </div>
       {bar}
       <Announcement percent={progress?.percent ?? null} />
-      <dl className="mt-4 grid grid-cols-2 gap-x-4 gap-y-3 sm:grid-cols-5">
+      <dl className="mt-4 grid grid-cols-2 gap-x-4 gap-y-3 sm:grid-cols-[1fr_1.7fr_1fr_1fr_1fr]">
         {figures.map(([label, value]) => (
           <div key={label} className="min-w-0">
             <dt className="text-xs text-ink-3">{label}</dt>

@@ -14,6 +14,9 @@ import { Callout, Card } from '../ui/Card.tsx';
 import { ChoiceCards, SelectField, TextField } from '../ui/Field.tsx';
 import { folderBeside } from './restore-target.ts';
 
+/** The field is narrower than most paths, and their end is what matters. */
+const wholePath = (path: string) => (path.length > 22 ? <span className="font-mono">{path}</span> : undefined);
+
 type Place = 'beside' | 'original' | 'other';
 
 function BasketList({ basket, onChange }: { basket: Basket; onChange: (basket: Basket) => void }) {
@@ -167,6 +170,7 @@ export function RestoreForm({
               value={typed}
               onChange={place === 'beside' ? setBeside : setOther}
               error={problem || undefined}
+              help={wholePath(typed)}
               className="font-mono text-[13px]"
               spellCheck={false}
               end={

@@ -1,7 +1,15 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cronWords } from './cron-words.ts';
 import { en } from './en.ts';
-import { formatBytes, formatDay, formatDuration, formatPercent, formatRelative, zonesDiffer } from './format.ts';
+import {
+  formatBytes,
+  formatClock,
+  formatDay,
+  formatDuration,
+  formatPercent,
+  formatRelative,
+  zonesDiffer,
+} from './format.ts';
 import { installLocale } from './i18n.ts';
 import { zhCN } from './zh-cn.ts';
 
@@ -37,6 +45,12 @@ test('relative times in both directions', () => {
 
 test('a day is that calendar day in every zone', () => {
   expect(formatDay('2026-08-09')).toBe('9 Aug');
+});
+
+test('a log line shows the clock of its reader, with seconds', () => {
+  const at = new Date('2026-08-11T22:05:09.123Z');
+  const two = (value: number) => String(value).padStart(2, '0');
+  expect(formatClock(at.toISOString())).toBe(`${two(at.getHours())}:05:09`);
 });
 
 test('zones differ only when their clocks do', () => {

@@ -119,6 +119,20 @@ export function formatTime(iso: string, zone?: string): string {
   ).format(new Date(iso));
 }
 
+/** `02:00:07` in the reader's zone: for lines of a log. */
+export function formatClock(iso: string): string {
+  return cached(
+    'clock',
+    (locale) =>
+      new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, {
+        hour: '2-digit',
+        minute: '2-digit',
+        second: '2-digit',
+        hourCycle: 'h23',
+      }),
+  ).format(new Date(iso));
+}
+
 /** A date without time (`2026-08-11`), read as that calendar day. */
 export function formatDay(date: string): string {
   return cached(

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { allRoutes } from '@backupx/contracts/api/all-routes';
 import { toDriverManifest } from '@backupx/contracts/driver-manifest';
 import { errorMessagesZhCn } from '@backupx/contracts/error-messages.zh-cn';
 import { errorCatalog } from '@backupx/contracts/errors';
@@ -58,6 +59,17 @@ test('every error code has Chinese words with the same parameters', () => {
     expect(chinese.message, code).not.toBe('');
     expect(names(chinese.message + chinese.hint), code).toEqual(names(english.message + english.hint));
   }
+});
+
+test('every audited action of the API has words', () => {
+  const actions = new Set(
+    Object.values(allRoutes).flatMap((group) =>
+      Object.values(group).flatMap((route) => ('audit' in route && route.audit ? [route.audit] : [])),
+    ),
+  );
+  expect(actions.size).toBeGreaterThan(20);
+  const words = Object.keys(en).filter((key) => key.startsWith('auditAction.'));
+  expect(words.sort()).toEqual([...actions].map((action) => `auditAction.${action}`).sort());
 });
 
 test('every field of every driver has Chinese words', () => {

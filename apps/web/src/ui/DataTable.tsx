@@ -9,6 +9,8 @@ export interface Column<T> {
   /** Hidden below this width; the same facts are on the row's own page. */
   readonly hideBelow?: 'lg' | 'xl';
   readonly end?: boolean;
+  /** Short facts that read badly when broken: times, sizes. */
+  readonly nowrap?: boolean;
   /** No heading is drawn, only read out. */
   readonly quiet?: boolean;
 }
@@ -51,7 +53,7 @@ export function DataTable<T>({
               <td
                 key={column.id}
                 role="cell"
-                className={`${column.lead ? 'cell-lead' : ''} ${width(column)} ${column.end ? 'sm:text-right' : ''}`}
+                className={`${column.lead ? 'cell-lead' : ''} ${width(column)} ${column.end ? 'sm:text-right' : ''} ${column.nowrap ? 'sm:whitespace-nowrap' : ''}`}
               >
                 {!column.lead && !column.quiet && (
                   <span className="cell-label" aria-hidden="true">

@@ -153,7 +153,7 @@ export function CheckField({ label, help, checked, onChange, disabled }: CheckFi
         disabled={disabled}
         onChange={(event) => onChange(event.target.checked)}
         aria-describedby={help ? `${id}-help` : undefined}
-        className="mt-0.5 size-4 accent-accent"
+        className="mt-[3px] size-4 shrink-0 accent-accent"
       />
       <div className="min-w-0">
         <label htmlFor={id} className="font-medium">
@@ -205,7 +205,7 @@ export function ChoiceCards({
               checked={value === choice.value}
               disabled={choice.disabled}
               onChange={() => onChange(choice.value)}
-              className="mt-0.5 size-4 accent-accent"
+              className="mt-[3px] size-4 shrink-0 accent-accent"
             />
             <span className="min-w-0">
               <span className="block font-medium">{choice.label}</span>

@@ -8,6 +8,7 @@ import { ProblemList } from '../../components/ProblemList.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { RecordOutcome } from '../../components/RecordOutcome.tsx';
+import { RecoveryKitReminder } from '../../components/RecoveryKitReminder.tsx';
 import { RunProgress } from '../../components/RunProgress.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
@@ -103,6 +104,7 @@ function RecordView({ record }: { record: BackupRecord }) {
       <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
         <div className="min-w-0 space-y-5">
           <RecordOutcome record={record} />
+          {record.encrypted && record.fileSize > 0 && <RecoveryKitReminder />}
           {isRunning && (
             <Card>
               <RunProgress kind="record" id={record.id} known={record.progress} />

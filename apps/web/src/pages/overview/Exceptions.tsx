@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import { describeError } from '../../api/error-message.ts';
 import { useUser } from '../../api/session.ts';
 import type { OverviewException, OverviewTask, RecordRow } from '../../api/types.ts';
@@ -9,6 +10,9 @@ import { useRunTask, useToggleTask } from '../../components/task-actions.tsx';
 import { t } from '../../i18n/i18n.ts';
 import { Button, buttonClass } from '../../ui/Button.tsx';
 import { Card } from '../../ui/Card.tsx';
+
+/** As many as one screen takes in; the rest is a press away. */
+const SHOWN = 8;
 
 /** The one thing to do about an exception. */
 function Action({ exception }: { exception: OverviewException }) {
@@ -50,7 +54,9 @@ export function Exceptions({
   /** Give the cause in words when one of them is the reason. */
   failures: readonly RecordRow[];
 }) {
+  const [isFull, setFull] = useState(false);
   if (exceptions.length === 0) return null;
+  const shown = isFull || exceptions.length <= SHOWN + 2 ? exceptions : exceptions.slice(0, SHOWN);
   const words = ({ reason, recordId, taskId }: OverviewException) => {
     const record = failures.find((item) => item.id === recordId);
     if (record?.errorMessage) return describeError(record.errorCode, record.errorMessage, record.errorHint).what;
@@ -59,12 +65,12 @@ export function Exceptions({
   return (
     <Card title={t('overview.exceptions')} flush>
       <ul className="divide-y divide-line">
-        {exceptions.map((exception) => {
+        {shown.map((exception) => {
           const look = exceptionLooks[exception.reason];
           return (
             <li
               key={`${exception.taskId} ${exception.reason}`}
-              className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3"
+              className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5"
             >
               <div className="min-w-0 flex-1 basis-56">
                 <div className="flex flex-wrap items-center gap-2">
@@ -91,6 +97,13 @@ export function Exceptions({
           );
         })}
       </ul>
+      {shown.length < exceptions.length && (
+        <div className="border-t border-line p-2 text-center">
+          <Button kind="ghost" small onClick={() => setFull(true)}>
+            {t('overview.showAll', { count: exceptions.length })}
+          </Button>
+        </div>
+      )}
     </Card>
   );
 }

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { call } from '../../api/client.ts';
 import { readDraft, writeDraft } from '../../api/preferences.ts';
-import { queryClient, useNodes, useSettings, useStorageTargets } from '../../api/queries.ts';
+import { queryClient, useNodes, useSettings, useStorageTargets, useSystemInfo } from '../../api/queries.ts';
 import { ErrorBox } from '../../components/ErrorBox.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { retentionWords } from '../../components/retention-words.ts';
@@ -21,11 +21,13 @@ import { FirstRun } from './FirstRun.tsx';
 interface Values extends Omit<TaskValues, 'storageTargetIds'> {
   /** 0: create a local folder target at `folder`. */
   readonly targetId: number;
-  readonly folder: string;
+  /** Null: untouched, what the server suggests. */
+  readonly folder: string | null;
 }
 
 const DRAFT = 'first-backup';
-const DEFAULT_FOLDER = '/var/backups/backupx';
+/** When the server suggests none. */
+const FALLBACK_FOLDER = '/var/backups/backupx';
 const initial: Values = {
   ...taskDefaults,
   name: '',
@@ -34,7 +36,7 @@ const initial: Values = {
   excludes: '',
   timezone: '',
   targetId: 0,
-  folder: DEFAULT_FOLDER,
+  folder: null,
 };
 
 const firstPath = (values: Values) => values.sourcePaths.map((path) => path.trim()).find(Boolean) ?? '';
@@ -42,11 +44,11 @@ const firstPath = (values: Values) => values.sourcePaths.map((path) => path.trim
 const nameOf = (path: string) => path.replace(/\/+$/, '').split('/').pop() || 'files';
 
 /** Creates storage (when new) and task, starts the task; answers the record. Safe to repeat after a failure. */
-async function startFirstBackup(values: Values): Promise<number> {
+async function startFirstBackup(values: Values, folder: string): Promise<number> {
   let storageTargetId = values.targetId;
   if (storageTargetId === 0) {
     const target = await call('storageTargets.create', {
-      body: { name: t('first.localDisk'), type: 'local_disk', config: { basePath: values.folder.trim() } },
+      body: { name: t('first.localDisk'), type: 'local_disk', config: { basePath: folder } },
     });
     storageTargetId = target.id;
   }
@@ -96,17 +98,20 @@ export function FirstBackup({ onStarted, onDone }: { onStarted: () => void; onDo
   const nodes = useNodes();
   const settings = useSettings();
   const targets = useStorageTargets();
+  const info = useSystemInfo();
+  const suggested = info.data?.suggestedStoragePath ?? (info.isPending ? '' : FALLBACK_FOLDER);
+  const folderOf = (values: Values) => (values.folder ?? suggested).trim();
   const [recordId, setRecordId] = useState<number | null>(null);
   const [hasPickedTarget, setPickedTarget] = useState(false);
   const form = useForm<Values>({
     initial: readDraft<Values>(DRAFT) ?? initial,
     validate: (values) => ({
       ...(firstPath(values) ? {} : { sourcePaths: t('task.pathRequired') }),
-      ...(values.targetId > 0 || values.folder.trim().startsWith('/') ? {} : { folder: t('first.folderRule') }),
+      ...(values.targetId > 0 || folderOf(values).startsWith('/') ? {} : { folder: t('first.folderRule') }),
     }),
     submit: async (values) => {
       onStarted();
-      setRecordId(await startFirstBackup({ ...values, targetId }));
+      setRecordId(await startFirstBackup({ ...values, targetId }, folderOf(values)));
       writeDraft(DRAFT, null);
       for (const key of ['storage-targets', 'tasks', 'overview'])
         void queryClient.invalidateQueries({ queryKey: [key] });
@@ -121,7 +126,7 @@ export function FirstBackup({ onStarted, onDone }: { onStarted: () => void; onDo
   const local = nodes.data?.find((node) => node.isLocal);
   const zone = settings.data?.timezone ?? 'UTC';
   if (recordId !== null) return <FirstRun recordId={recordId} onDone={onDone} />;
-  const target = targets.data?.find((item) => item.id === targetId)?.name ?? values.folder;
+  const target = targets.data?.find((item) => item.id === targetId)?.name ?? folderOf(values);
   return (
     <>
       <PageHeader title={t('first.title')} note={t('first.text')} />
@@ -162,7 +167,7 @@ export function FirstBackup({ onStarted, onDone }: { onStarted: () => void; onDo
               {targetId === 0 && (
                 <TextField
                   label={t('first.folder')}
-                  value={values.folder}
+                  value={values.folder ?? suggested}
                   onChange={(value) => set('folder', value)}
                   onBlur={() => form.touch('folder')}
                   help={t('first.folderHelp')}

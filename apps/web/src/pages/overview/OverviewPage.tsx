@@ -7,6 +7,7 @@ import type { Overview } from '../../api/types.ts';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
+import { RecoveryKitReminder } from '../../components/RecoveryKitReminder.tsx';
 import { RunProgress } from '../../components/RunProgress.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
@@ -19,7 +20,6 @@ import { Icon } from '../../ui/Icon.tsx';
 import { Exceptions } from './Exceptions.tsx';
 import { FirstBackup } from './FirstBackup.tsx';
 import { ProtectionTable } from './ProtectionTable.tsx';
-import { RecoveryKitReminder } from './RecoveryKitReminder.tsx';
 
 /** The verdict in one sentence: how many are protected and how many need somebody. */
 function Verdict({ overview }: { overview: Overview }) {

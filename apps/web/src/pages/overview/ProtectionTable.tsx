@@ -28,12 +28,15 @@ export function ProtectionTable({ tasks }: { tasks: readonly OverviewTask[] }) {
     {
       id: 'last',
       title: t('task.lastSuccess'),
+      nowrap: true,
       cell: (task) => <Time at={task.lastSuccessAt} empty={t('task.never')} />,
     },
     {
       id: 'next',
       title: t('task.nextRun'),
-      cell: (task) => <Time at={task.enabled ? task.nextRunAt : null} empty={t('task.byHand')} />,
+      nowrap: true,
+      cell: (task) =>
+        task.enabled ? <Time at={task.nextRunAt} empty={t('task.byHand')} /> : <span className="text-ink-3">–</span>,
     },
     {
       id: 'strip',

@@ -5,12 +5,18 @@ import { QueryView } from '../../components/QueryView.tsx';
 import { SearchInput } from '../../components/SearchInput.tsx';
 import { Badge } from '../../components/Status.tsx';
 import { formatDateTime, formatNumber } from '../../i18n/format.ts';
-import { t } from '../../i18n/i18n.ts';
+import { hasMessage, t } from '../../i18n/i18n.ts';
 import { Button } from '../../ui/Button.tsx';
 import { Card, EmptyState } from '../../ui/Card.tsx';
 import { type Column, DataTable } from '../../ui/DataTable.tsx';
 
 const PAGE_SIZE = 50;
+
+/** An action a newer server writes is shown by its code. */
+function actionWords(action: string): string {
+  const key = `auditAction.${action}`;
+  return hasMessage(key) ? t(key as 'auditAction.task.run') : action;
+}
 
 function columns(): readonly Column<AuditEntry>[] {
   return [
@@ -20,7 +26,9 @@ function columns(): readonly Column<AuditEntry>[] {
       lead: true,
       cell: (entry) => (
         <div>
-          <p className="font-mono text-[13px] font-medium">{entry.action}</p>
+          <p className="font-medium" title={entry.action}>
+            {actionWords(entry.action)}
+          </p>
           <p className="text-[13px] [overflow-wrap:anywhere] text-ink-3">
             {[entry.target, entry.detail].filter(Boolean).join(' · ')}
           </p>
@@ -37,7 +45,14 @@ function columns(): readonly Column<AuditEntry>[] {
         />
       ),
     },
-    { id: 'user', title: t('audit.user'), cell: (entry) => `${entry.username || '–'} (${entry.via})` },
+    {
+      id: 'user',
+      title: t('audit.user'),
+      cell: (entry) =>
+        entry.via === 'token' || entry.via === 'api_key'
+          ? t('audit.byScript', { name: entry.username })
+          : entry.username || '–',
+    },
     {
       id: 'ip',
       title: t('audit.from'),

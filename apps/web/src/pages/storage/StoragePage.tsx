@@ -1,8 +1,9 @@
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { describeError } from '../../api/error-message.ts';
 import { useChange, useDrivers, useStorageTargets, useStorageUsage } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
-import type { StorageTarget } from '../../api/types.ts';
+import type { DriverManifest, StorageTarget } from '../../api/types.ts';
 import { ConfirmDialog } from '../../components/ConfirmDialog.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
@@ -33,7 +34,7 @@ function Usage({ target }: { target: StorageTarget }) {
         <span className="text-xl font-semibold tabular-nums">{formatBytes(target.storedBytes)}</span>
         <span className="text-[13px] text-ink-3">{t('storage.records', { count: target.recordCount })}</span>
       </p>
-      <div className="mt-2 min-h-8">
+      <div className="mt-2 mb-4 min-h-8">
         {percent !== null && (
           <ProgressBar
             percent={percent}
@@ -66,17 +67,35 @@ function TestState({ target }: { target: StorageTarget }) {
         </span>
       </p>
       {!isGood && target.lastTestMessage && (
-        <p className="mt-1.5 text-[13px] [overflow-wrap:anywhere] text-bad">{target.lastTestMessage}</p>
+        <p className="mt-1.5 text-[13px] [overflow-wrap:anywhere] text-bad">
+          {describeError('STORAGE_TEST_FAILED', target.lastTestMessage, '').what}
+        </p>
       )}
     </div>
   );
 }
 
-function TargetCard({ target, title, onDelete }: { target: StorageTarget; title: string; onDelete: () => void }) {
+/** Where it is, in the words of its own form: the first field that must be filled in. */
+function placeOf(target: StorageTarget, driver: DriverManifest | undefined): string {
+  const field = driver?.fields.find((item) => item.required && !item.secret && item.kind === 'text');
+  const value = field && target.config[field.name];
+  return typeof value === 'string' ? value : '';
+}
+
+function TargetCard({
+  target,
+  driver,
+  onDelete,
+}: {
+  target: StorageTarget;
+  driver: DriverManifest | undefined;
+  onDelete: () => void;
+}) {
   const user = useUser();
   const test = useChange('storageTargets.test', ['storage-targets', 'storage-usage']);
+  const place = placeOf(target, driver);
   return (
-    <Card>
+    <Card className="flex flex-col [&>div]:flex [&>div]:flex-1 [&>div]:flex-col">
       <div className="mb-4 flex items-start gap-3">
         <span className="grid size-9 shrink-0 place-items-center rounded-lg bg-raised text-ink-2">
           <Icon name="storage" size={18} />
@@ -84,9 +103,14 @@ function TargetCard({ target, title, onDelete }: { target: StorageTarget; title:
         <div className="min-w-0 flex-1">
           <h2 className="font-semibold [overflow-wrap:anywhere]">{target.name}</h2>
           <p className="text-[13px] text-ink-3">
-            {title}
+            {driver ? driverTitle(driver) : target.type}
             {!target.enabled && ` · ${t('storage.disabled')}`}
           </p>
+          {place && (
+            <p className="truncate font-mono text-xs text-ink-2" title={place}>
+              {place}
+            </p>
+          )}
         </div>
         {user.can('operator') && (
           <div className="flex">
@@ -103,7 +127,7 @@ function TargetCard({ target, title, onDelete }: { target: StorageTarget; title:
         )}
       </div>
       <Usage target={target} />
-      <div className="mt-4 flex flex-wrap items-start justify-between gap-3 border-t border-line pt-4">
+      <div className="mt-auto flex flex-wrap items-start justify-between gap-3 border-t border-line pt-4">
         <TestState target={target} />
         {user.can('operator') && (
           <Button
@@ -127,10 +151,6 @@ export default function StoragePage() {
   const drivers = useDrivers();
   const [deleting, setDeleting] = useState<StorageTarget | null>(null);
   const remove = useChange('storageTargets.remove', ['storage-targets']);
-  const titleOf = (type: string) => {
-    const driver = drivers.data?.storages.find((item) => item.type === type);
-    return driver ? driverTitle(driver) : type;
-  };
   const add = user.can('operator') && (
     <Link to={paths.newStorage} className={buttonClass('primary')}>
       <Icon name="plus" />
@@ -156,7 +176,7 @@ export default function StoragePage() {
                 <TargetCard
                   key={target.id}
                   target={target}
-                  title={titleOf(target.type)}
+                  driver={drivers.data?.storages.find((item) => item.type === target.type)}
                   onDelete={() => setDeleting(target)}
                 />
               ))}

@@ -78,6 +78,12 @@ function Actions({ task, onDelete }: { task: Task; onDelete: () => void }) {
       <Button icon="trash" kind="ghost" onClick={onDelete}>
         {t('action.delete')}
       </Button>
+      {task.lastSuccessAt && (
+        <Link to={paths.restoreTask(task.id)} className={buttonClass()}>
+          <Icon name="restore" />
+          {t('restore.action')}
+        </Link>
+      )}
       <Link to={paths.editTask(task.id)} className={buttonClass()}>
         <Icon name="edit" />
         {t('action.edit')}
@@ -108,22 +114,20 @@ export default function TaskPage() {
         <>
           <PageHeader
             title={task.name}
-            note={<TaskStateBadge task={task} />}
+            note={
+              <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
+                <TaskStateBadge task={task} />
+                <span>
+                  {t('task.lastSuccess')}: <Time at={task.lastSuccessAt} empty={t('task.never')} />
+                </span>
+              </span>
+            }
             back={{ to: paths.tasks, label: t('nav.tasks') }}
             actions={user.can('operator') && <Actions task={task} onDelete={() => setDeleting(true)} />}
           />
           <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
             <RecordTable filter={{ taskId: task.id }} title={t('task.runs')} />
-            <Card
-              title={t('task.settings')}
-              className="max-xl:order-first"
-              actions={
-                <Link to={paths.restoreTask(task.id)} className={buttonClass('secondary', true)}>
-                  <Icon name="restore" size={14} />
-                  {t('restore.action')}
-                </Link>
-              }
-            >
+            <Card title={t('task.settings')} className="max-xl:order-first">
               <Summary task={task} />
             </Card>
           </div>

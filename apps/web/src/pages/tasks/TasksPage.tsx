@@ -75,19 +75,24 @@ export default function TasksPage() {
       id: 'schedule',
       title: t('task.schedule'),
       cell: (task) => (
-        <span className={task.enabled ? '' : 'text-ink-3'}>{cronWords(task.cronExpr) ?? task.cronExpr}</span>
+        <span className={`block sm:min-w-32 ${task.enabled ? '' : 'text-ink-3'}`}>
+          {cronWords(task.cronExpr) ?? task.cronExpr}
+        </span>
       ),
     },
     {
       id: 'next',
       title: t('task.nextRun'),
       hideBelow: 'xl',
-      cell: (task) => <Time at={task.enabled ? task.nextRunAt : null} empty={t('task.byHand')} />,
+      nowrap: true,
+      cell: (task) =>
+        task.enabled ? <Time at={task.nextRunAt} empty={t('task.byHand')} /> : <span className="text-ink-3">–</span>,
     },
     {
       id: 'last',
       title: t('task.lastSuccess'),
       hideBelow: 'lg',
+      nowrap: true,
       cell: (task) => <Time at={task.lastSuccessAt} empty={t('task.never')} />,
     },
     ...(user.can('operator')
