@@ -1,0 +1,142 @@
+/**
+ * A small installation with something of everything: good, failing, incomplete and switched-off tasks, a broken
+ * storage, people, a key, restores. The page tests look at it, and so does the script that takes the screenshots.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { RestoreRecord } from '@backupx/contracts/api/records';
+import type { StorageTarget } from '@backupx/contracts/api/storage-targets';
+import { type Client, createLocalTarget, createTask, restoreRecord, runTask } from '../support/master.ts';
+
+export interface Places {
+  /** Holds `www`, `mail`, `photos` and `finance`. */
+  readonly sources: string;
+  /** Where the storages lie. */
+  readonly stores: string;
+}
+
+/** Ids of what was set up. */
+export interface Setting {
+  readonly targets: { readonly nas: number; readonly usb: number; readonly offSite: number };
+  readonly tasks: Readonly<Record<'web' | 'mail' | 'photos' | 'finance' | 'crm' | 'old', number>>;
+}
+
+/** The same, and ids of what came of it. */
+export interface Installation extends Setting {
+  readonly records: Readonly<Record<'good' | 'failed' | 'warning', number>>;
+  readonly restores: Readonly<Record<'good' | 'failed', number>>;
+}
+
+export const viewerLogin = { username: 'victor', password: 'looks but touches not' };
+
+/** Reproducible bytes that do not compress. */
+function makeNoise(bytes: number, seed: number): Buffer {
+  const noise = Buffer.alloc(bytes);
+  for (let at = 0, state = seed; at + 4 <= bytes; at += 4) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    noise.writeInt32LE(state, at);
+  }
+  return noise;
+}
+
+/** Writes the folders that are backed up; about 30 MB. */
+export function makeSources({ sources, stores }: Places): void {
+  const write = (name: string, content: string | Buffer): void => {
+    const file = path.join(sources, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  };
+  for (const page of ['index', 'about', 'contact', 'imprint', 'prices'])
+    write(`www/${page}.html`, `<!doctype html><title>${page}</title>\n${`<p>${page}</p>\n`.repeat(300)}`);
+  for (let index = 1; index <= 40; index++)
+    write(`www/articles/2026/article-${index}.html`, `<h1>Article ${index}</h1>\n`.repeat(80 * index));
+  write('www/css/site.css', 'body { margin: 0 }\n'.repeat(400));
+  write('www/css/print.css', '@page { margin: 2cm }\n'.repeat(60));
+  for (let index = 1; index <= 6; index++) write(`www/img/banner-${index}.webp`, makeNoise(60_000 * index, index));
+  for (const box of ['inbox', 'sent', 'archive-2025', 'archive-2026'])
+    write(`mail/${box}.mbox`, Buffer.concat([makeNoise(900_000, box.length), Buffer.from('From: a@example.com\n')]));
+  for (let index = 1; index <= 24; index++)
+    write(`photos/2026/${index < 10 ? 'spring' : 'summer'}/DSC0${1000 + index}.jpg`, makeNoise(900_000, 100 + index));
+  for (const month of ['04', '05', '06']) write(`finance/2026/report-${month}.xlsx`, makeNoise(80_000, Number(month)));
+  write('finance/2026/invoices.csv', 'date,number,amount\n'.repeat(2000));
+  mkdirSync(stores, { recursive: true });
+  // The disk is unplugged: a file stands where its folder should be.
+  writeFileSync(path.join(stores, 'usb-disk'), '');
+}
+
+async function createTargets(client: Client, stores: string): Promise<Installation['targets']> {
+  const nas = await createLocalTarget(client, path.join(stores, 'nas'), { name: 'NAS' });
+  const usb = await createLocalTarget(client, path.join(stores, 'usb-disk'), { name: 'USB disk' });
+  const offSite = await client.call<StorageTarget>('POST', '/api/storage-targets', {
+    name: 'Off-site bucket',
+    type: 's3',
+    config: {
+      endpoint: 'http://127.0.0.1:9',
+      region: 'eu-central-1',
+      bucket: 'backups',
+      prefix: 'office',
+      accessKeyId: 'AKIAEXAMPLE',
+      secretAccessKey: 'not-a-real-secret',
+      forcePathStyle: true,
+    },
+  });
+  await client.call('POST', `/api/storage-targets/${nas.id}/test`);
+  await client.call('POST', `/api/storage-targets/${usb.id}/test`).catch(() => undefined);
+  return { nas: nas.id, usb: usb.id, offSite: offSite.id };
+}
+
+/** Creates storages, tasks and people. `nodeId`: the server of the web files, whose agent runs. */
+export async function createInstallation(client: Client, places: Places, nodeId: number): Promise<Setting> {
+  const targets = await createTargets(client, places.stores);
+  const at = (name: string) => [path.join(places.sources, name)];
+  const daily = { cronExpr: '0 2 * * *', keepDaily: 30, keepWeekly: 8, keepMonthly: 12 };
+  const make = async (name: string, more: Partial<Parameters<typeof createTask>[1]>): Promise<number> => {
+    const task = await createTask(client, { name, storageTargetIds: [targets.nas], ...daily, ...more });
+    return task.id;
+  };
+  const web = { sourcePaths: at('www'), nodeId, encrypt: true, excludePatterns: ['node_modules/', '*.tmp'] };
+  const tasks = {
+    web: await make('web-files', web),
+    mail: await make('mail-archive', { sourcePaths: at('mail'), encrypt: true }),
+    photos: await make('photos', { sourcePaths: at('photos'), cronExpr: '0 3 * * 0', compression: 'none' }),
+    finance: await make('finance-share', {
+      sourcePaths: at('finance'),
+      storageTargetIds: [targets.nas, targets.usb],
+      encrypt: true,
+    }),
+    crm: await make('crm-documents', { sourcePaths: at('crm') }),
+    old: await make('old-projects', { sourcePaths: at('mail'), enabled: false }),
+  };
+  await addPeople(client);
+  return { targets, tasks };
+}
+
+/** Runs every task once, whatever comes of it. */
+export async function runEveryTask(client: Client, { tasks }: Setting): Promise<Installation['records']> {
+  for (const id of [tasks.mail, tasks.photos]) await runTask(client, id);
+  return {
+    good: (await runTask(client, tasks.web)).id,
+    failed: (await runTask(client, tasks.crm)).id,
+    warning: (await runTask(client, tasks.finance)).id,
+  };
+}
+
+/** One restore that works and one that cannot. */
+export async function runRestores(client: Client, places: Places, recordId: number): Promise<Installation['restores']> {
+  const restore = (targetPath: string): Promise<RestoreRecord> => restoreRecord(client, recordId, { targetPath });
+  return {
+    good: (await restore(path.join(places.sources, 'www.restored'))).id,
+    failed: (await restore(path.join(places.stores, 'usb-disk', 'www'))).id,
+  };
+}
+
+async function addPeople(client: Client): Promise<void> {
+  await client.call('POST', '/api/users', { ...viewerLogin, displayName: 'Victor Viewer', role: 'viewer' });
+  await client.call('POST', '/api/users', {
+    username: 'olivia',
+    displayName: 'Olivia Operator',
+    role: 'operator',
+    password: 'starts and restores',
+  });
+  await client.call('POST', '/api/api-keys', { name: 'monitoring', role: 'viewer', ttlHours: 2160 });
+}
