@@ -71,7 +71,7 @@ async function createTargets(client: Client, stores: string): Promise<Installati
     name: 'Off-site bucket',
     type: 's3',
     config: {
-      endpoint: 'http://127.0.0.1:9',
+      endpoint: 'http://127.0.0.1:9000',
       region: 'eu-central-1',
       bucket: 'backups',
       prefix: 'office',

@@ -1,0 +1,313 @@
+/** Every page of the console in both themes, both languages and two widths, on an installation with something of everything. */
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Agent, startAgent } from '../support/agent.ts';
+import {
+  findAccessibilityProblems,
+  findSidewaysScroll,
+  launchBrowser,
+  openContext,
+  readTexts,
+  type SavedSession,
+  saveSession,
+  signIn,
+  waitUntilLoaded,
+  watchPage,
+} from '../support/browser.ts';
+import { adminLogin, createTask, type Master, runTask, startMaster } from '../support/master.ts';
+import { root } from '../support/start-program.ts';
+import { makeWorkFolder } from '../support/work-folder.ts';
+import {
+  createInstallation,
+  type Installation,
+  makeSources,
+  runEveryTask,
+  runRestores,
+  viewerLogin,
+} from './seed-installation.ts';
+
+type Catalogue = Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+
+const work = makeWorkFolder('pages');
+const places = { sources: work.at('sources'), stores: work.at('stores') };
+let master: Master;
+let agent: Agent;
+let browser: Browser;
+let admin: SavedSession;
+let installation: Installation;
+
+/** A module of the console itself, so that the tests cannot drift from its table of pages and its texts. */
+async function loadFromConsole<T>(file: string): Promise<T> {
+  return (await import(pathToFileURL(path.join(root, 'apps', 'web', 'src', file)).href)) as T;
+}
+
+beforeAll(async () => {
+  makeSources(places);
+  browser = await launchBrowser();
+  master = await startMaster(work.path);
+  agent = await startAgent(master.client, work.at('agent'), 'web-01');
+  const setting = await createInstallation(master.client, places, agent.nodeId);
+  const records = await runEveryTask(master.client, setting);
+  const restores = await runRestores(master.client, places, records.good);
+  installation = { ...setting, records, restores };
+  const busy = await createTask(master.client, {
+    name: 'many-runs',
+    sourcePaths: [path.join(places.sources, 'finance')],
+    storageTargetIds: [setting.targets.nas],
+  });
+  // More than one page of fifty.
+  for (let run = 0; run < 51; run++) await runTask(master.client, busy.id);
+  await master.client.call('POST', '/api/nodes', { name: 'db-02.example.com' });
+  admin = await saveSession(browser, master.url, adminLogin);
+}, 240_000);
+afterAll(async () => {
+  await browser?.close();
+  await agent?.stop();
+  await master?.stop();
+  work.remove();
+});
+
+/** Addresses to look at for each route of the console. */
+function addressesOf({ tasks, records, restores, targets }: Installation): Readonly<Record<string, readonly string[]>> {
+  const { good, failed, warning } = records;
+  return {
+    '/': ['/'],
+    '/tasks': ['/tasks'],
+    '/tasks/new': ['/tasks/new'],
+    '/tasks/$id': [`/tasks/${tasks.web}`, `/tasks/${tasks.old}`],
+    '/tasks/$id/edit': [`/tasks/${tasks.finance}/edit`],
+    '/activity': ['/activity'],
+    '/activity/backups/$id': [good, failed, warning].map((id) => `/activity/backups/${id}`),
+    '/activity/restores/$id': [restores.good, restores.failed].map((id) => `/activity/restores/${id}`),
+    '/restore': ['/restore'],
+    '/restore/$taskId': [`/restore/${tasks.web}`, `/restore/${tasks.crm}`],
+    '/restore/$taskId/$recordId': [`/restore/${tasks.web}/${good}`],
+    '/servers': ['/servers'],
+    '/servers/new': ['/servers/new'],
+    '/storage': ['/storage'],
+    '/storage/new': ['/storage/new'],
+    '/storage/$id': [`/storage/${targets.offSite}`],
+    '/settings': ['/settings'],
+    '/settings/$tab': ['general', 'users', 'api-keys', 'audit', 'recovery-kit'].map((tab) => `/settings/${tab}`),
+  };
+}
+
+/** `nav.tasks` where a word should stand: the key of a text that nobody wrote. */
+function findKeys(texts: readonly string[], catalogue: Catalogue): string[] {
+  const spaces = new Set(Object.keys(catalogue).map((key) => key.split('.')[0]));
+  return texts.filter((text) => /^[a-zA-Z]+(\.[a-zA-Z_]+)+$/.test(text) && spaces.has(text.split('.')[0]));
+}
+
+/** Texts that are one of the English catalogue word for word, on a page that should be Chinese. */
+function findEnglish(texts: readonly string[], en: Catalogue, zh: Catalogue): string[] {
+  const translated = Object.keys(en).filter((key) => typeof en[key] === 'string' && en[key] !== zh[key]);
+  const english = new Set(translated.map((key) => en[key]));
+  const chinese = new Set(Object.values(zh));
+  return texts.filter((text) => english.has(text) && !chinese.has(text) && text.length > 2);
+}
+
+describe('the pages of the console', () => {
+  it('are all known to this test', async () => {
+    const { routes } = await loadFromConsole<{ routes: readonly { path: string }[] }>('routes.tsx');
+    expect(routes.map((route) => route.path).sort()).toEqual(Object.keys(addressesOf(installation)).sort());
+  });
+
+  const combinations = [
+    { theme: 'light', language: 'en', width: 1280, isForAxe: true },
+    { theme: 'dark', language: 'en', width: 1280, isForAxe: true },
+    { theme: 'light', language: 'zh-CN', width: 1280, isForAxe: false },
+    { theme: 'dark', language: 'zh-CN', width: 1280, isForAxe: false },
+    { theme: 'light', language: 'zh-CN', width: 390, isForAxe: true },
+    { theme: 'dark', language: 'zh-CN', width: 390, isForAxe: true },
+    { theme: 'light', language: 'en', width: 390, isForAxe: false },
+    { theme: 'dark', language: 'en', width: 390, isForAxe: false },
+  ] as const;
+  it.each(combinations)('are sound in $theme, $language, $width px', async ({ theme, language, width, isForAxe }) => {
+    const { en } = await loadFromConsole<{ en: Catalogue }>('i18n/en.ts');
+    const { zhCN } = await loadFromConsole<{ zhCN: Catalogue }>('i18n/zh-cn.ts');
+    const context = await openContext(browser, { theme, language, width, session: admin });
+    const page = await context.newPage();
+    const problems = watchPage(page, master.url);
+    for (const address of [...Object.values(addressesOf(installation)).flat(), '/nowhere']) {
+      await page.goto(`${master.url}${address}`);
+      await waitUntilLoaded(page);
+      expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe(theme);
+      const texts = await readTexts(page);
+      const found = [
+        ...(await findSidewaysScroll(page)),
+        ...(isForAxe ? await findAccessibilityProblems(page) : []),
+        ...findKeys(texts, en).map((text) => `a key instead of a text: ${text}`),
+        ...(language === 'en' ? texts.filter((text) => /\p{Script=Han}/u.test(text)) : findEnglish(texts, en, zhCN)),
+      ];
+      problems.push(...found.map((problem) => `${address}: ${problem}`));
+    }
+    await context.close();
+    expect(problems).toEqual([]);
+  });
+
+  it('load more runs when there are more than fifty', async () => {
+    const { page, problems } = await openAsAdmin('/activity');
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length > 50);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+});
+
+async function openAsAdmin(address: string): Promise<{ page: Page; problems: string[] }> {
+  const page = await (await openContext(browser, { session: admin })).newPage();
+  const problems = watchPage(page, master.url);
+  await page.goto(`${master.url}${address}`);
+  await waitUntilLoaded(page);
+  return { page, problems };
+}
+
+const hasFocus = (page: Page, name: string) =>
+  page.getByRole('button', { name, exact: true }).evaluate((button) => button === document.activeElement);
+
+describe('dialogs', () => {
+  it.each(['light', 'dark'] as const)('name what would be lost before a task is deleted (%s)', async (theme) => {
+    const page = await (await openContext(browser, { theme, session: admin })).newPage();
+    await page.goto(`${master.url}/tasks`);
+    await page.getByRole('button', { name: 'Delete old-projects' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Delete task “old-projects”?' });
+    await dialog.getByText('Backups made so far stay').waitFor();
+    expect(await hasFocus(page, 'Cancel')).toBe(true);
+    expect(await findAccessibilityProblems(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    expect(await hasFocus(page, 'Delete old-projects')).toBe(true);
+    expect(await page.getByRole('link', { name: 'old-projects' }).count()).toBe(1);
+    await page.context().close();
+  });
+
+  it('delete a task when told so', async () => {
+    await createTask(master.client, {
+      name: 'short-lived',
+      sourcePaths: [places.sources],
+      storageTargetIds: [installation.targets.nas],
+    });
+    const { page, problems } = await openAsAdmin('/tasks');
+    await page.getByRole('button', { name: 'Delete short-lived' }).click();
+    await page.getByRole('button', { name: 'Delete task' }).click();
+    await page.getByRole('link', { name: 'short-lived' }).waitFor({ state: 'detached' });
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  it('draw the S3 form from its manifest, test typed values and keep them when the test fails', async () => {
+    const { page, problems } = await openAsAdmin('/storage/new');
+    await page.getByRole('radio', { name: /S3/ }).check();
+    await page.getByLabel('Name').fill('Typed bucket');
+    await page.getByRole('button', { name: 'Test', exact: true }).click();
+    await page.getByText('This is needed.').first().waitFor();
+    const typed = {
+      Endpoint: 'http://127.0.0.1:9',
+      Bucket: 'typed-bucket',
+      'Access key': 'AKIATYPED',
+      Secret: 'typed',
+    };
+    for (const [label, value] of Object.entries(typed)) await page.getByLabel(label).first().fill(value);
+    await page.getByRole('button', { name: 'Test', exact: true }).click();
+    const alert = page.getByRole('alert');
+    await alert.waitFor({ timeout: 60_000 });
+    expect(await alert.innerText()).toMatch(/[A-Z]+_[A-Z_]+/);
+    for (const [label, value] of Object.entries(typed))
+      expect(await page.getByLabel(label).first().inputValue()).toBe(value);
+    expect(await findAccessibilityProblems(page)).toEqual([]);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  it('ask before typed changes are lost, and only then', async () => {
+    const { page } = await openAsAdmin(`/tasks/${installation.tasks.old}/edit`);
+    await page.getByLabel('Name').fill('renamed');
+    await page.getByRole('link', { name: 'Overview' }).first().click();
+    await page.getByRole('button', { name: 'Keep editing' }).click();
+    expect(await page.getByLabel('Name').inputValue()).toBe('renamed');
+    await page.getByLabel('Name').fill('older-projects');
+    await page.getByRole('button', { name: 'Save changes' }).click();
+    await page.getByRole('heading', { name: 'older-projects' }).waitFor();
+    await page.context().close();
+  });
+});
+
+describe('the keyboard', () => {
+  it('opens the palette, finds a task and goes there', async () => {
+    const { page, problems } = await openAsAdmin('/');
+    await page.keyboard.press('Control+k');
+    await page.getByRole('dialog', { name: 'Go to' }).waitFor();
+    expect(await findAccessibilityProblems(page)).toEqual([]);
+    await page.keyboard.type('mail-arch');
+    await page.getByRole('option', { name: /mail-archive/ }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'mail-archive' }).waitFor();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  it('goes to pages by two keys, shows its help with `?`, and stays out of fields', async () => {
+    const { page, problems } = await openAsAdmin('/');
+    await page.keyboard.press('g');
+    await page.keyboard.press('t');
+    await page.getByRole('heading', { name: 'Tasks' }).waitFor();
+    await page.getByLabel('Search tasks').fill('');
+    await page.keyboard.type('ga?');
+    expect(await page.getByLabel('Search tasks').inputValue()).toBe('ga?');
+    await page.getByLabel('Search tasks').fill('');
+    await page.getByLabel('Search tasks').blur();
+    await page.keyboard.press('?');
+    const help = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+    await help.getByText('Ctrl K').waitFor();
+    expect(await findAccessibilityProblems(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await help.waitFor({ state: 'hidden' });
+    await page.keyboard.press('n');
+    await page.getByRole('heading', { name: 'New task' }).waitFor();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+});
+
+describe('people', () => {
+  it('who only look find no button that changes anything', async () => {
+    const page = await (await openContext(browser)).newPage();
+    await signIn(page, master.url, viewerLogin);
+    const changing =
+      /^(new|add|create|delete|edit|run|cancel run|lock|rename|remove|replace|test|review|save|switch|schedule|revoke)\b/i;
+    const { good, failed } = installation.records;
+    const addresses = ['/', '/tasks', `/tasks/${installation.tasks.web}`, '/activity', '/servers', '/storage']
+      .concat([good, failed].map((id) => `/activity/backups/${id}`))
+      .concat(`/restore/${installation.tasks.web}`, `/restore/${installation.tasks.web}/${good}`, '/settings/users');
+    for (const address of addresses) {
+      await page.goto(`${master.url}${address}`);
+      await waitUntilLoaded(page);
+      const names = await page
+        .locator('main')
+        .locator('button, a, [role=switch]')
+        .evaluateAll((elements) => elements.map((one) => one.getAttribute('aria-label') ?? one.textContent ?? ''));
+      expect({ address, found: names.filter((name) => changing.test(name.trim())) }).toEqual({ address, found: [] });
+    }
+    await page.context().close();
+  });
+
+  it('are told that the password is wrong, keep their name, and sign out', async () => {
+    const page = await (await openContext(browser)).newPage();
+    await page.goto(master.url);
+    await page.getByLabel('User name').fill('admin');
+    await page.getByLabel('Password').fill('wrong');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('AUTH_INVALID_CREDENTIALS').waitFor();
+    expect(await page.getByLabel('User name').inputValue()).toBe('admin');
+    expect(await findAccessibilityProblems(page)).toEqual([]);
+    await page.getByLabel('Password').fill(adminLogin.password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign out' }).first().click();
+    await page.getByRole('heading', { name: 'Sign in to BackupX' }).waitFor();
+    await page.goto(`${master.url}/tasks`);
+    await page.getByRole('heading', { name: 'Sign in to BackupX' }).waitFor();
+    await page.context().close();
+  });
+});
