@@ -1,6 +1,6 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { useTask } from '../../api/queries.ts';
+import { useSettings, useTask } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
 import type { Task } from '../../api/types.ts';
 import { PageHeader } from '../../components/PageHeader.tsx';
@@ -21,6 +21,8 @@ import { Switch } from '../../ui/Field.tsx';
 import { Icon } from '../../ui/Icon.tsx';
 
 function Summary({ task }: { task: Task }) {
+  const settings = useSettings();
+  const zone = task.timezone || (settings.data?.timezone ?? '');
   const words = cronWords(task.cronExpr) ?? task.cronExpr;
   const pathList = (
     <ul className="font-mono text-[13px]">
@@ -42,7 +44,7 @@ function Summary({ task }: { task: Task }) {
               </span>,
             ]
           : null,
-        [t('task.schedule'), task.cronExpr ? t('schedule.inZone', { words, zone: task.timezone }) : words],
+        [t('task.schedule'), task.cronExpr ? t('schedule.inZone', { words, zone }) : words],
         [
           t('task.nextRun'),
           task.nextRunAt && task.enabled ? (
@@ -55,7 +57,7 @@ function Summary({ task }: { task: Task }) {
         ],
         [t('task.targets'), formatList(task.storageTargetNames)],
         [t('task.compression'), t(`compression.${task.compression}`)],
-        [t('task.encrypt'), task.encrypt ? t('word.yes') : t('word.no')],
+        [t('record.encrypted'), task.encrypt ? t('word.yes') : t('word.no')],
         [t('task.retention'), retentionWords(task)],
       ]}
     />
