@@ -89,7 +89,7 @@ async function createTargets(client: Client, stores: string): Promise<Installati
 export async function createInstallation(client: Client, places: Places, nodeId: number): Promise<Setting> {
   const targets = await createTargets(client, places.stores);
   const at = (name: string) => [path.join(places.sources, name)];
-  const daily = { cronExpr: '0 2 * * *', keepDaily: 30, keepWeekly: 8, keepMonthly: 12 };
+  const daily = { cronExpr: '0 2 * * *', retentionDays: 0, keepDaily: 30, keepWeekly: 8, keepMonthly: 12 };
   const make = async (name: string, more: Partial<Parameters<typeof createTask>[1]>): Promise<number> => {
     const task = await createTask(client, { name, storageTargetIds: [targets.nas], ...daily, ...more });
     return task.id;

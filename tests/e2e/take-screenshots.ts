@@ -174,7 +174,9 @@ const toText = (time: number): string => new Date(time).toISOString();
 /** The record of one night, made after the one run there was. */
 function backdate(model: Row, failure: Row, night: { taskId: number; day: number; isBroken: boolean }): Row {
   const { taskId, day, isBroken } = night;
-  const startedAt = Math.floor(Date.now() / DAY_MS) * DAY_MS - day * DAY_MS + taskId * 1000;
+  // 02:00 in Berlin is 00:00 or 01:00 UTC; `day` 0 is the last such hour that has passed.
+  const slot = Math.floor((Date.now() - 3_600_000) / DAY_MS) * DAY_MS + 3_600_000;
+  const startedAt = slot - day * DAY_MS + taskId * 1000;
   const outcome = isBroken ? failure : { ...model, file_size: Math.round(Number(model.file_size) * (1 - day / 120)) };
   return {
     ...outcome,
@@ -189,7 +191,7 @@ function backdate(model: Row, failure: Row, night: { taskId: number; day: number
   };
 }
 
-/** Replaces the first runs by those of the 29 nights before, with an odd failure, as if a month had passed. */
+/** Replaces the first runs by those of the 30 nights before, with an odd failure, as if a month had passed. */
 function writeHistory(file: string, { tasks }: Setting): void {
   const database = new DatabaseSync(file);
   const models = database.prepare('SELECT * FROM records').all() as Row[];
@@ -205,9 +207,9 @@ function writeHistory(file: string, { tasks }: Setting): void {
     { id: tasks.web, model: modelOf(tasks.web), broken: [] },
     { id: tasks.mail, model: modelOf(tasks.mail), broken: [11, 12] },
     { id: tasks.finance, model: { ...modelOf(tasks.finance), ...good }, broken: [20] },
-    { id: tasks.crm, model: crm, broken: [1, 2] },
+    { id: tasks.crm, model: crm, broken: [0, 1] },
   ];
-  for (let day = 29; day >= 1; day--) {
+  for (let day = 29; day >= 0; day--) {
     for (const { id, model, broken } of plans) {
       const row = backdate(model, failure, { taskId: id, day, isBroken: broken.includes(day) });
       insert.run(Object.fromEntries(columns.map((name) => [name, row[name] ?? null])));
@@ -284,8 +286,11 @@ async function main(): Promise<void> {
   const work = makeWorkFolder('screenshots');
   mkdirSync(folder, { recursive: true });
   makeSources(places);
+  // Its path is in the pictures of a new installation.
+  const home = path.join(places.sources, 'backupx');
+  mkdirSync(home);
   const browser = await launchBrowser();
-  const master = await takeFirstSteps(browser, await startMaster(work.path, { isSetUp: false }));
+  const master = await takeFirstSteps(browser, await startMaster(home, { isSetUp: false }));
   await master.client.call('PUT', '/api/settings', {
     siteName: 'BackupX',
     timezone: 'Europe/Berlin',
