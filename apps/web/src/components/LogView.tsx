@@ -7,6 +7,7 @@ import { t } from '../i18n/i18n.ts';
 import { Button } from '../ui/Button.tsx';
 import { CheckField } from '../ui/Field.tsx';
 import { Icon } from '../ui/Icon.tsx';
+import { useKey } from './use-key.ts';
 
 /** Lines beyond this are cut from the top of the screen; the download has them all. */
 const MAX_LINES = 5000;
@@ -93,6 +94,16 @@ export function LogView({
     return (wanted ? all.filter((line) => line.toLowerCase().includes(wanted)) : all).slice(-MAX_LINES);
   }, [text, query]);
 
+  const jumped = useRef(-1);
+  useKey('e', () => {
+    const bad = [...(box.current?.querySelectorAll<HTMLElement>('[data-bad]') ?? [])];
+    if (bad.length === 0) return;
+    jumped.current = (jumped.current + 1) % bad.length;
+    follow.current = false;
+    bad[jumped.current]?.scrollIntoView({ block: 'center' });
+    box.current?.focus({ preventScroll: true });
+  });
+
   // biome-ignore lint/correctness/useExhaustiveDependencies: runs after each growth of the list
   useEffect(() => {
     const element = box.current;
@@ -137,6 +148,7 @@ export function LogView({
           <div
             // biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity but their place
             key={index}
+            data-bad={lineTone(line) === 'text-bad' || undefined}
             className={`px-3 [contain-intrinsic-block-size:1.25rem] [content-visibility:auto] ${wrap ? 'whitespace-pre-wrap [overflow-wrap:anywhere]' : 'w-max min-w-full whitespace-pre'} ${lineTone(line)}`}
           >
             <LogLine line={line} />

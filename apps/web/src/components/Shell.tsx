@@ -162,7 +162,7 @@ export function Shell({ menu, pages }: { menu: readonly MenuEntry[]; pages: read
   const run = useCallback(
     (action: Shortcut['action']) => {
       if ('go' in action) void navigate({ to: action.go });
-      else setOpened(action.open);
+      else if ('open' in action) setOpened(action.open);
     },
     [navigate],
   );

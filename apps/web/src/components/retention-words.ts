@@ -10,15 +10,25 @@ interface Retention {
   readonly keepYearly: number;
 }
 
-/** `Keeps 7 daily, 4 weekly and 6 monthly backups.` */
+/** The plain rules, which hold together: a backup stays while it is young enough and among the newest. */
+function plainWords({ retentionDays, maxBackups }: Retention): string {
+  const span = t('retention.span', { count: retentionDays });
+  const newest = t('retention.newest', { count: maxBackups });
+  if (retentionDays > 0 && maxBackups > 0) return t('retention.newestWithin', { newest, span });
+  if (retentionDays > 0) return t('retention.allWithin', { span });
+  return maxBackups > 0 ? newest : '';
+}
+
+/** `Keeps every backup of the last 30 days, and 8 weekly and 12 monthly backups.` */
 export function retentionWords(rule: Retention): string {
-  const parts = [
+  const plain = plainWords(rule);
+  const kept = [
     rule.keepDaily > 0 && t('retention.daily', { count: rule.keepDaily }),
     rule.keepWeekly > 0 && t('retention.weekly', { count: rule.keepWeekly }),
     rule.keepMonthly > 0 && t('retention.monthly', { count: rule.keepMonthly }),
     rule.keepYearly > 0 && t('retention.yearly', { count: rule.keepYearly }),
-    rule.retentionDays > 0 && t('retention.days', { count: rule.retentionDays }),
-    rule.maxBackups > 0 && t('retention.newest', { count: rule.maxBackups }),
   ].filter((part) => part !== false);
-  return parts.length === 0 ? t('retention.everything') : t('retention.keeps', { list: formatList(parts) });
+  const list = formatList(kept);
+  if (kept.length === 0) return plain ? t('retention.keepsPlain', { plain }) : t('retention.everything');
+  return plain ? t('retention.keepsBoth', { plain, list }) : t('retention.keeps', { list });
 }

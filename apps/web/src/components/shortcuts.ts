@@ -7,7 +7,8 @@ export interface Shortcut {
   /** One key, or two typed one after the other; `mod` is Ctrl or ⌘. */
   readonly keys: readonly string[];
   readonly does: MessageKey;
-  readonly action: { readonly go: string } | { readonly open: 'palette' | 'help' };
+  /** `page`: a page of its own listens (`useKey`), the table only says so. */
+  readonly action: { readonly go: string } | { readonly open: 'palette' | 'help' } | { readonly page: true };
 }
 
 export const shortcuts: readonly Shortcut[] = [
@@ -20,12 +21,14 @@ export const shortcuts: readonly Shortcut[] = [
   { keys: ['g', 'a'], does: 'nav.activity', action: { go: paths.activity } },
   { keys: ['g', 'r'], does: 'nav.restore', action: { go: paths.restore } },
   { keys: ['g', 's'], does: 'nav.servers', action: { go: paths.servers } },
+  { keys: ['e'], does: 'shortcut.nextError', action: { page: true } },
+  { keys: ['r'], does: 'shortcut.retry', action: { page: true } },
 ];
 
 const SEQUENCE_MS = 1200;
 
 /** True while the keys belong to what the person is typing in. */
-function isTyping(target: EventTarget | null): boolean {
+export function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
 }
@@ -33,7 +36,10 @@ function isTyping(target: EventTarget | null): boolean {
 /** Finds the shortcut for a key after a possible first key. Exported for its test. */
 export function matchShortcut(first: string, key: string, mod: boolean): Shortcut | undefined {
   const name = mod ? `mod+${key.toLowerCase()}` : key;
-  return shortcuts.find(({ keys }) => (keys.length === 2 ? keys[0] === first && keys[1] === name : keys[0] === name));
+  return shortcuts.find(({ keys, action }) => {
+    if ('page' in action) return false;
+    return keys.length === 2 ? keys[0] === first && keys[1] === name : keys[0] === name;
+  });
 }
 
 /** Listens for the table's keys; `run` carries an action out. */

@@ -6,6 +6,7 @@ import type { BackupRecord } from '../../api/types.ts';
 import { ConfirmDialog } from '../../components/ConfirmDialog.tsx';
 import { paths } from '../../components/paths.ts';
 import { toastError, useRunTask } from '../../components/task-actions.tsx';
+import { useKey } from '../../components/use-key.ts';
 import { formatBytes, formatDateTime } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
 import { Button, buttonClass } from '../../ui/Button.tsx';
@@ -56,6 +57,9 @@ export function RecordActions({ record }: { record: BackupRecord }) {
       },
     );
   const isOperator = user.can('operator');
+  const isRestorable = record.status === 'success' || record.status === 'warning';
+  const canRetry = isOperator && !isRestorable && record.status !== 'running' && !run.isPending;
+  useKey('r', canRetry ? () => run.start(record.taskId) : undefined);
   if (record.status === 'running') {
     return (
       isOperator && (
@@ -65,7 +69,6 @@ export function RecordActions({ record }: { record: BackupRecord }) {
       )
     );
   }
-  const isRestorable = record.status === 'success' || record.status === 'warning';
   return (
     <>
       {isOperator && (

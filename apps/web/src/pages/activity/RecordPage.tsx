@@ -31,7 +31,7 @@ function RecordFacts({ record }: { record: BackupRecord }) {
           record.itemCount > 0 ? [t('record.items'), formatNumber(record.itemCount)] : null,
           record.sourceBytes > 0 ? [t('record.sourceSize'), formatBytes(record.sourceBytes)] : null,
           record.fileSize > 0 ? [t('record.storedSize'), formatBytes(record.fileSize)] : null,
-          [t('task.encrypt'), record.encrypted ? t('word.yes') : t('word.no')],
+          [t('record.encrypted'), record.encrypted ? t('word.yes') : t('word.no')],
           record.fileName
             ? [
                 t('record.file'),

@@ -67,7 +67,7 @@ function TestState({ target }: { target: StorageTarget }) {
         </span>
       </p>
       {!isGood && target.lastTestMessage && (
-        <p className="mt-1.5 text-[13px] [overflow-wrap:anywhere] text-bad">
+        <p className="mt-1.5 line-clamp-3 text-[13px] [overflow-wrap:anywhere] text-bad" title={target.lastTestMessage}>
           {describeError('STORAGE_TEST_FAILED', target.lastTestMessage, '').what}
         </p>
       )}

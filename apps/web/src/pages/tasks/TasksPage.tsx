@@ -64,7 +64,7 @@ export default function TasksPage() {
           <Link to={paths.task(task.id)} className={rowLink}>
             {task.name}
           </Link>
-          <p className="max-w-72 truncate text-[13px] text-ink-3" title={task.sourcePaths.join('\n')}>
+          <p className="max-w-60 truncate text-[13px] 2xl:max-w-96 text-ink-3" title={task.sourcePaths.join('\n')}>
             {task.nodeName} · <span className="font-mono text-xs">{task.sourcePaths.join(', ')}</span>
           </p>
         </div>
