@@ -114,8 +114,11 @@ function endLine(at: Date, outcome: BackupOutcome | RestoreOutcome): string {
   const { problemCount } = outcome.result;
   const targets = 'targets' in outcome.result ? outcome.result.targets : [];
   const missing = targets.filter((target) => target.status !== 'success').length;
-  const copies = missing > 0 ? ` ${missing} of ${targets.length} copies could not be stored.` : '';
-  return logLine(at, 'warn', `Ended with ${problemCount} problem(s).${copies}`);
+  const parts = [
+    problemCount > 0 || missing === 0 ? `with ${problemCount} problem(s)` : '',
+    missing > 0 ? `without ${missing} of ${targets.length} copies` : '',
+  ];
+  return logLine(at, 'warn', `Ended ${parts.filter(Boolean).join(', ')}.`);
 }
 
 /** The outcome as its reader shall see it: failures name the node as the console does. */
