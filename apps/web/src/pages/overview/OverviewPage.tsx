@@ -134,7 +134,10 @@ export default function OverviewPage() {
                   <RecentFailures records={overview.recentFailures} />
                 </Card>
               </div>
-              <ProtectionTable tasks={overview.tasks} />
+              {/* On a phone the headline and what needs somebody are the page; all tasks have one of their own. */}
+              <div className="max-sm:hidden">
+                <ProtectionTable tasks={overview.tasks} />
+              </div>
             </div>
           </>
         );

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { useDeferredValue, useState } from 'react';
 import { useTasks } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
+import type { Task } from '../../api/types.ts';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
@@ -12,6 +13,12 @@ import { buttonClass } from '../../ui/Button.tsx';
 import { Card, EmptyState } from '../../ui/Card.tsx';
 import { rowLink } from '../../ui/DataTable.tsx';
 import { Icon } from '../../ui/Icon.tsx';
+
+/** Tasks without a backup cannot help now: they come last. */
+const restorableFirst = (tasks: readonly Task[]) => [
+  ...tasks.filter((task) => task.lastSuccessAt !== null),
+  ...tasks.filter((task) => task.lastSuccessAt === null),
+];
 
 /** First question of a restore: of which task. */
 export default function RestorePage() {
@@ -46,7 +53,7 @@ export default function RestorePage() {
             }
             return (
               <ul className="divide-y divide-line">
-                {items.map((task) => (
+                {restorableFirst(items).map((task) => (
                   <li key={task.id} className="relative flex items-center gap-3 px-4 py-3 hover:bg-raised/50">
                     <Icon name="folder" size={18} className="text-ink-3" />
                     <div className="min-w-0 flex-1">
