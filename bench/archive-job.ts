@@ -1,6 +1,10 @@
 /** One archive backup or restore in a process of its own, as the benchmark measures it; prints its peak memory as JSON. */
-import { createEngine } from '@backupx/engine';
-import { silentReporter } from '@backupx/engine/ports/reporter';
+import { enableCompileCache } from 'node:module';
+
+// As the program itself does.
+enableCompileCache();
+const { createEngine } = await import('@backupx/engine');
+const { silentReporter } = await import('@backupx/engine/ports/reporter');
 
 const [mode = '', source = '', store = '', encryption = '', artifactJson = '{}'] = process.argv.slice(2);
 const engine = createEngine({ tempDir: `${store}/tmp` });

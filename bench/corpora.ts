@@ -12,19 +12,19 @@ export interface Corpus {
   readonly bytes: number;
 }
 
-/** xorshift128+, good enough to be incompressible and fast enough to be cheap. */
+/** sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state and no short cycles, which zstd would find. */
 function createRandom(seed: number): () => number {
-  let a = seed | 0 || 1;
-  let b = (seed * 2_654_435_761) | 0 || 2;
-  return () => {
-    let t = a;
-    a = b;
-    t ^= t << 23;
-    t ^= t >>> 17;
-    t ^= b ^ (b >>> 26);
-    b = t;
-    return ((a + b) >>> 0) / 4_294_967_296;
+  let [a, b, c, counter] = [seed, seed ^ 0x9e3779b9, 0x243f6a88, 1];
+  const next = () => {
+    const sum = (((a + b) | 0) + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return (sum >>> 0) / 4_294_967_296;
   };
+  for (let index = 0; index < 16; index++) next();
+  return next;
 }
 
 function createVocabulary(random: () => number): string[] {
@@ -48,14 +48,17 @@ function fillNoise(target: Buffer, random: () => number): void {
   for (let at = 0; at + 4 <= target.length; at += 4) target.writeUInt32LE(Math.floor(random() * 4_294_967_296), at);
 }
 
+/** Far more than any window of a compressor, so that what repeats is the vocabulary and not the file. */
+const TEXT_POOL_BYTES = 64 * 1024 * 1024;
+
 /** Many small files in nested folders; sizes follow a long-tailed curve around 9 KB. */
 export function createSmallFiles(workFolder: string, scale: number): Corpus {
   const files = Math.round(40_000 * scale);
   const folder = path.join(workFolder, `small-files-${files}`);
   const random = createRandom(7);
   const vocabulary = createVocabulary(random);
-  const text = Buffer.alloc(4 * 1024 * 1024);
-  const noise = Buffer.alloc(1024 * 1024);
+  const text = Buffer.alloc(TEXT_POOL_BYTES);
+  const noise = Buffer.alloc(TEXT_POOL_BYTES / 8);
   fillText(text, vocabulary, random);
   fillNoise(noise, random);
   let bytes = 0;

@@ -17,7 +17,7 @@ import { isMarkAlive, processMark } from './ports/process-mark.ts';
 const SPOOL_PREFIX = 'engine-';
 const modules = {
   driversUrl: new URL('./drivers.ts', import.meta.url).href,
-  sourcesUrl: new URL('./sources/index.ts', import.meta.url).href,
+  readersUrl: new URL('./sources/readers.ts', import.meta.url).href,
 };
 
 /** Creates an engine; clears away what engines of killed processes left in `tempDir`. */

@@ -1,25 +1,18 @@
 /** The payload of an age file: the STREAM construction over 64 KiB pieces. Key and nonce are the caller's. */
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import { createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import { throwIfCancelled } from '../ports/pull-body.ts';
-
-const CIPHER = 'chacha20-poly1305';
-const PIECE_BYTES = 64 * 1024;
-const TAG_BYTES = 16;
-const SEALED_PIECE_BYTES = PIECE_BYTES + TAG_BYTES;
-
-/** Counts pieces: 11 bytes big endian (48 bits are more than enough), then 1 in the last byte for the final piece. */
-class PieceNonce {
-  readonly #bytes = Buffer.alloc(12);
-  #count = 0;
-
-  next(isLast: boolean): Uint8Array {
-    this.#bytes.writeUIntBE(this.#count, 5, 6);
-    this.#bytes[11] = isLast ? 1 : 0;
-    this.#count += 1;
-    return this.#bytes;
-  }
-}
+import {
+  CIPHER,
+  PIECE_BYTES,
+  pieceNonce,
+  piecesOf,
+  SEALED_PIECE_BYTES,
+  type SealPieces,
+  sealedSize,
+  sealPiecesNow,
+  TAG_BYTES,
+} from './seal-pieces.ts';
 
 /**
  * Cuts a stream into pieces of `size`; the last one may be shorter (or empty, when there is nothing at all).
@@ -55,26 +48,29 @@ async function* cutPieces(
   yield { group: carry.subarray(0, carried), isLast: true };
 }
 
-/** Encrypts; yields groups of sealed pieces. */
+export interface SealOptions {
+  readonly signal: AbortSignal;
+  /** Where the work is done; default: in this thread. */
+  readonly sealPieces?: SealPieces;
+}
+
+/** Encrypts; yields groups of sealed pieces, each valid until the next is asked for (it is memory used again). */
 export async function* sealPayload(
   body: AsyncIterable<Uint8Array>,
   key: Uint8Array,
-  signal: AbortSignal,
+  { signal, sealPieces }: SealOptions,
 ): AsyncGenerator<Uint8Array> {
-  const nonce = new PieceNonce();
-  const secret = createSecretKey(key);
-  for await (const { group, isLast } of cutPieces(body, PIECE_BYTES, signal)) {
-    const pieces = Math.max(1, Math.ceil(group.byteLength / PIECE_BYTES));
-    const sealed = Buffer.allocUnsafe(group.byteLength + pieces * TAG_BYTES);
-    let used = 0;
-    for (let piece = 0; piece < pieces; piece += 1) {
-      const plain = group.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES);
-      const cipher = createCipheriv(CIPHER, secret, nonce.next(isLast), { authTagLength: TAG_BYTES });
-      used += cipher.update(plain).copy(sealed, used);
-      cipher.final();
-      used += cipher.getAuthTag().copy(sealed, used);
-    }
-    yield sealed;
+  let firstPiece = 0;
+  let output: Uint8Array = new Uint8Array(0);
+  for await (const { group: bytes, isLast } of cutPieces(body, PIECE_BYTES, signal)) {
+    const group = { key, bytes, firstPiece, isLast };
+    firstPiece += piecesOf(group);
+    const sizeBytes = sealedSize(group);
+    if (output.byteLength < sizeBytes) output = new Uint8Array(new SharedArrayBuffer(2 * sizeBytes));
+    // A single piece is not worth the way to another thread.
+    const isAside = sealPieces !== undefined && bytes.byteLength > PIECE_BYTES;
+    const used = isAside ? await sealPieces(group, output) : sealPiecesNow(group, output);
+    yield output.subarray(0, used);
   }
 }
 
@@ -84,7 +80,7 @@ export async function* openPayload(
   key: Uint8Array,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const nonce = new PieceNonce();
+  let nextPiece = 0;
   const secret = createSecretKey(key);
   let isFirst = true;
   for await (const { group, isLast } of cutPieces(body, SEALED_PIECE_BYTES, signal)) {
@@ -93,19 +89,21 @@ export async function* openPayload(
       throw new AppError('ARTIFACT_DAMAGED', { reason: 'the encrypted data ends early' });
     }
     isFirst = false;
-    const opened = openGroup(group, secret, nonce, isLast);
+    const opened = openGroup(group, secret, nextPiece, isLast);
+    nextPiece += Math.ceil(group.byteLength / SEALED_PIECE_BYTES);
     if (opened.byteLength > 0) yield opened;
   }
 }
 
-function openGroup(group: Uint8Array, key: KeyObject, nonce: PieceNonce, isLast: boolean): Uint8Array {
+function openGroup(group: Uint8Array, key: KeyObject, firstPiece: number, isLast: boolean): Uint8Array {
   const pieces = Math.ceil(group.byteLength / SEALED_PIECE_BYTES);
   const opened = Buffer.allocUnsafe(group.byteLength - pieces * TAG_BYTES);
   let used = 0;
   for (let piece = 0; piece < pieces; piece += 1) {
     const sealed = group.subarray(piece * SEALED_PIECE_BYTES, (piece + 1) * SEALED_PIECE_BYTES);
     const tagAt = sealed.byteLength - TAG_BYTES;
-    const decipher = createDecipheriv(CIPHER, key, nonce.next(isLast), { authTagLength: TAG_BYTES });
+    const nonce = pieceNonce(firstPiece + piece, isLast && piece === pieces - 1);
+    const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
     decipher.setAuthTag(sealed.subarray(tagAt));
     used += decipher.update(sealed.subarray(0, tagAt)).copy(opened, used);
     try {

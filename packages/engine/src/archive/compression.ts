@@ -6,18 +6,14 @@
  */
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { constants, createGunzip, createZstdDecompress, gzip, zstdCompress } from 'node:zlib';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { AppError } from '@backupx/contracts/errors';
 import type { Compression } from '@backupx/contracts/jobs';
 import { cancelledError, throwIfCancelled } from '../ports/pull-body.ts';
+import { type BlockCompressor, createBlockCompressor } from './block-compressor.ts';
 import { ByteSource } from './byte-source.ts';
 import { frameBytes, nextFrame } from './zstd-frames.ts';
 
-const gzipBlock = promisify(gzip);
-const zstdBlock = promisify(zstdCompress);
-
-const DEFAULT_LEVELS = { gzip: 6, zstd: 3 } as const;
 const DECODED_CHUNK_BYTES = 1024 * 1024;
 
 export interface CompressOptions {
@@ -38,14 +34,14 @@ interface PendingBlock {
 
 /**
  * Compresses blocks, keeping their order. Pulls the next block only while fewer than `parallelism` are in flight.
- * With `none` blocks pass through and are done at the next pull. Throws what `blocks` throws, and CANCELLED.
+ * With `none` blocks pass through and are done at the next pull. What is yielded is valid until the next pull. Throws what `blocks` throws, and CANCELLED.
  */
 export async function* compress(
   blocks: AsyncIterable<Uint8Array>,
   options: CompressOptions,
 ): AsyncGenerator<Uint8Array> {
   if (options.algorithm === 'none') yield* passThrough(blocks, options);
-  else yield* compressInParallel(blocks, blockCompressor(options.algorithm, options.level), options);
+  else yield* compressInParallel(blocks, createBlockCompressor(options.algorithm, options.level), options);
 }
 
 async function* passThrough(blocks: AsyncIterable<Uint8Array>, options: CompressOptions): AsyncGenerator<Uint8Array> {
@@ -58,7 +54,7 @@ async function* passThrough(blocks: AsyncIterable<Uint8Array>, options: Compress
 
 async function* compressInParallel(
   blocks: AsyncIterable<Uint8Array>,
-  compressBlock: (block: Uint8Array) => Promise<Uint8Array>,
+  compressor: BlockCompressor,
   options: CompressOptions,
 ): AsyncGenerator<Uint8Array> {
   const parallelism = Math.max(1, options.parallelism);
@@ -76,7 +72,7 @@ async function* compressInParallel(
           break;
         }
         isEmpty = false;
-        const result = compressBlock(next.value);
+        const result = compressor.compress(next.value);
         // A failure is met when its turn comes; until then it must not count as unhandled.
         result.catch(() => {});
         pending.push({ block: next.value, result });
@@ -88,39 +84,17 @@ async function* compressInParallel(
       options.onBlockDone?.(head.block);
       throwIfCancelled(options.signal);
       yield compressed;
+      compressor.release(compressed);
     }
     // Zero bytes are not a valid .zst or .gz file: an empty stream is one empty frame.
-    if (isEmpty) yield await compressBlock(new Uint8Array(0));
+    if (isEmpty) yield await compressor.compress(new Uint8Array(0));
   } finally {
     // The pool still reads these blocks; their owner must not see them as free before it is through.
     await Promise.allSettled(pending.map((entry) => entry.result));
     for (const entry of pending) options.onBlockDone?.(entry.block);
+    compressor.close();
     if (!ended) await source.return?.();
   }
-}
-
-/** Worst case of both algorithms for `size` bytes, so that one output buffer always suffices. */
-function compressBound(size: number): number {
-  return size + (size >>> 8) + 1024;
-}
-
-function blockCompressor(
-  algorithm: 'gzip' | 'zstd',
-  level: number | undefined,
-): (block: Uint8Array) => Promise<Buffer> {
-  if (algorithm === 'gzip') {
-    return (block) =>
-      gzipBlock(block, { level: level ?? DEFAULT_LEVELS.gzip, chunkSize: compressBound(block.byteLength) });
-  }
-  return (block) =>
-    zstdBlock(block, {
-      chunkSize: compressBound(block.byteLength),
-      pledgedSrcSize: block.byteLength,
-      params: {
-        [constants.ZSTD_c_compressionLevel]: level ?? DEFAULT_LEVELS.zstd,
-        [constants.ZSTD_c_checksumFlag]: 1,
-      },
-    });
 }
 
 /**

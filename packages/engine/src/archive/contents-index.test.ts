@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { browseContents, ContentsIndexWriter } from './contents-index.ts';
+import { browseContents } from './browse-contents.ts';
+import { ContentsIndexWriter } from './contents-index.ts';
 import { collect, inChunks, sampleEntry } from './sample-entries.ts';
 
 let tempDir: string;

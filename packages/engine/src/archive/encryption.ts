@@ -6,9 +6,8 @@
  */
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
-import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { throwIfCancelled } from '../ports/pull-body.ts';
-import { openPayload, sealPayload } from './age-payload.ts';
+import { openPayload, type SealOptions, sealPayload } from './age-payload.ts';
 import { ByteSource } from './byte-source.ts';
 
 const VERSION_LINE = 'age-encryption.org/v1\n';
@@ -18,26 +17,30 @@ const NONCE_BYTES = 16;
 const FILE_KEY_BYTES = 16;
 const TAG_BYTES = 16;
 
+/** Loaded when first needed: the package and its curves are a good part of a thread's start. */
+const loadAge = () => import('age-encryption');
+
 /** A new X25519 identity (`AGE-SECRET-KEY-1…`, secret) and its recipient (`age1…`, public). */
 export async function createAgeKey(): Promise<{ identity: string; recipient: string }> {
+  const { generateX25519Identity, identityToRecipient } = await loadAge();
   const identity = await generateX25519Identity();
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
 /**
  * Encrypts a stream so that each of `recipients` can open it. Throws INVALID_INPUT for a recipient that is none,
- * CANCELLED, and what `body` throws.
+ * CANCELLED, and what `body` throws. A chunk is valid until the next is asked for.
  */
 export async function* encryptAge(
   body: AsyncIterable<Uint8Array>,
   recipients: readonly string[],
-  options: { readonly signal: AbortSignal },
+  options: SealOptions,
 ): AsyncGenerator<Uint8Array> {
   throwIfCancelled(options.signal);
   const { header, fileKey } = await createHeader(recipients);
   const nonce = randomBytes(NONCE_BYTES);
   yield Buffer.concat([header, nonce]);
-  yield* sealPayload(body, payloadKey(fileKey, nonce), options.signal);
+  yield* sealPayload(body, payloadKey(fileKey, nonce), options);
 }
 
 /**
@@ -70,6 +73,7 @@ function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Uint8Array {
 async function createHeader(recipients: readonly string[]): Promise<{ header: Uint8Array; fileKey: Uint8Array }> {
   if (recipients.length === 0) throw recipientError('No recipient was given.', undefined);
   let fileKey: Uint8Array | null = null;
+  const { Encrypter } = await loadAge();
   const encrypter = new Encrypter();
   let emptyFile: Uint8Array;
   try {
@@ -123,6 +127,7 @@ async function readHeader(source: ByteSource): Promise<Uint8Array> {
 }
 
 async function unwrapFileKey(header: Uint8Array, identities: readonly string[]): Promise<Uint8Array> {
+  const { Decrypter } = await loadAge();
   const decrypter = new Decrypter();
   try {
     for (const identity of identities) decrypter.addIdentity(identity);

@@ -168,7 +168,7 @@ export class BackupRun {
   }
 
   #pack(blocks: AsyncIterable<Uint8Array>, algorithm: RunBackupJob['compression']): AsyncIterable<Uint8Array> {
-    const { signal, compressionParallelism: parallelism } = this.#context;
+    const { signal, sealPieces, compressionParallelism: parallelism } = this.#context;
     const reader = this.#openedReader();
     const packed = compress(blocks, {
       algorithm,
@@ -176,7 +176,7 @@ export class BackupRun {
       signal,
       onBlockDone: (block) => reader.recycle(block),
     });
-    return this.#job.encryption ? encryptAge(packed, this.#job.encryption.recipients, { signal }) : packed;
+    return this.#job.encryption ? encryptAge(packed, this.#job.encryption.recipients, { signal, sealPieces }) : packed;
   }
 
   #targetResult({ target, error }: OpenTarget, digest: StreamDigest): TargetResult {

@@ -1,4 +1,5 @@
 import type { DriverSettings, JobTarget } from '@backupx/contracts/jobs';
+import type { SealPieces } from '../archive/seal-pieces.ts';
 import type { RelaySettings } from '../ports/engine.ts';
 import type { Reporter } from '../ports/reporter.ts';
 import type { SourceDriver } from '../ports/source.ts';
@@ -36,6 +37,8 @@ export interface JobContext {
   /** Left out: the default. */
   readonly storageAttempts?: number;
   readonly openReader: OpenReader;
+  /** Left out: pieces are sealed in the thread of the job. */
+  readonly sealPieces?: SealPieces;
 }
 
 /** A target together with the record it belongs to, for targets that are reached through the master. */

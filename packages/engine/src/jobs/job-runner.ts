@@ -2,15 +2,15 @@
  * Runs jobs where they belong: long work in a thread of its own, quick questions here, so that neither the control
  * plane nor a question ever waits for data.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { AppError, toAppError } from '@backupx/contracts/errors';
 import { type Job, type JobKind, type JobOf, type JobResults, jobLanes } from '@backupx/contracts/jobs';
 import { systemClock } from '../ports/clock.ts';
 import type { RelaySettings, RunJobOptions } from '../ports/engine.ts';
 import { cancelledError, orCancelled } from '../ports/pull-body.ts';
 import type { EngineDrivers } from './job-context.ts';
-import { readSource } from './read-source.ts';
 import { runJob } from './run-job.ts';
+import { startThread } from './start-thread.ts';
 import {
   type DriverModules,
   type FromJobWorker,
@@ -98,7 +98,9 @@ async function runHere({ job, options, reporter, signal }: RunParts): Promise<Jo
     relay: options.relay(),
     compressionParallelism,
     storageAttempts,
-    openReader: (open) => readSource({ ...open, sources: drivers.sources, tempDir }),
+    openReader: () => {
+      throw new AppError('INTERNAL', {}, { cause: new Error('backups run in threads') });
+    },
   });
   work.catch(() => {});
   return await orCancelled(work, signal);
@@ -109,7 +111,8 @@ function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promi
   const { modules, tempDir, compressionParallelism, storageAttempts } = options;
   const settings = { modules, tempDir, compressionParallelism, storageAttempts };
   const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
-  const worker = new Worker(new URL('./job-worker.ts', import.meta.url), { workerData, name: `backupx ${job.kind}` });
+  const url = new URL('./job-worker.ts', import.meta.url);
+  const worker = startThread(url, { data: workerData, name: `backupx ${job.kind}` });
   parts.onStart(worker);
   return new Promise((resolve, reject) => {
     let graceTimer: NodeJS.Timeout | null = null;

@@ -1,12 +1,14 @@
 /** Entry of the thread that runs one job of the work lane. It ends when the job has ended. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import type { EngineDrivers } from './job-context.ts';
 import { createThreadReader } from './reader-thread.ts';
 import { runJob } from './run-job.ts';
+import { createSealThread } from './seal-thread.ts';
+import { threadData } from './start-thread.ts';
 import { type FromJobWorker, type JobWorkerData, packError, type ToJobWorker } from './thread-messages.ts';
 
 const port = parentPort;
-const data = workerData as JobWorkerData;
+const data = threadData<JobWorkerData>();
 const send = (message: FromJobWorker) => port?.postMessage(message);
 
 async function main(): Promise<void> {
@@ -14,6 +16,7 @@ async function main(): Promise<void> {
   port?.on('message', (message: ToJobWorker) => {
     if (message.type === 'cancel') abort.abort();
   });
+  const sealing = createSealThread();
   try {
     const { drivers } = (await import(data.modules.driversUrl)) as { drivers: EngineDrivers };
     const { modules, tempDir, relay, compressionParallelism, storageAttempts } = data;
@@ -29,15 +32,18 @@ async function main(): Promise<void> {
       compressionParallelism,
       storageAttempts,
       openReader: createThreadReader({
-        sourcesUrl: modules.sourcesUrl,
+        sources: drivers.sources,
+        readersUrl: modules.readersUrl,
         tempDir,
         blockCount: compressionParallelism + 2,
       }),
+      sealPieces: sealing.sealPieces,
     });
     send({ type: 'result', result });
   } catch (error) {
     send({ type: 'error', error: packError(error) });
   } finally {
+    await sealing.close();
     port?.close();
   }
 }

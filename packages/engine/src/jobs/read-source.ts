@@ -2,8 +2,7 @@ import type { DriverSettings, ItemProblem } from '@backupx/contracts/jobs';
 import { ContentsIndexWriter } from '../archive/contents-index.ts';
 import { writeTar } from '../archive/tar-writer.ts';
 import { displayPath } from '../ports/display-path.ts';
-import type { SourceDriver, SourceEntry, SourceTotals, StreamContent, SyncContent } from '../ports/source.ts';
-import { openSource } from './parse-settings.ts';
+import type { SourceEntry, SourceReader, SourceTotals, StreamContent, SyncContent } from '../ports/source.ts';
 
 const PROGRESS_EVERY_ITEMS = 256;
 
@@ -41,8 +40,10 @@ export interface OpenReaderOptions {
 
 export type OpenReader = (options: OpenReaderOptions) => Reader;
 
-export interface ReadSourceOptions extends OpenReaderOptions {
-  readonly sources: readonly SourceDriver[];
+export interface ReadSourceOptions extends Pick<OpenReaderOptions, 'signal' | 'events'> {
+  readonly reader: SourceReader;
+  /** The checked settings of the source. */
+  readonly config: Record<string, unknown>;
   readonly tempDir: string;
   readonly allocate?: () => Uint8Array;
   readonly blockSize?: number;
@@ -50,11 +51,10 @@ export interface ReadSourceOptions extends OpenReaderOptions {
 
 /** Reads a source in this very thread: source entries into archive blocks, list of contents on the side. */
 export function readSource(options: ReadSourceOptions): Reader {
-  const { source, signal, events } = options;
-  const { driver, config } = openSource(options.sources, source);
+  const { signal, events } = options;
   const watch = new ReadWatch();
   const contents = new ContentsIndexWriter(options.tempDir);
-  const entries = driver.entries(config, { signal, problem: events.onProblem, log: events.onLog });
+  const entries = options.reader.entries(options.config, { signal, problem: events.onProblem, log: events.onLog });
   const blocks = writeTar(Symbol.iterator in entries ? watch.sync(entries) : watch.async(entries), {
     signal,
     blockSize: options.blockSize,

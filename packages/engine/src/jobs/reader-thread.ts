@@ -1,27 +1,40 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
 import type { DriverSettings } from '@backupx/contracts/jobs';
 import { cancelledError } from '../ports/pull-body.ts';
+import type { SourceDriver } from '../ports/source.ts';
+import { openSource } from './parse-settings.ts';
 import type { OpenReader, OpenReaderOptions, ReadCounters, Reader } from './read-source.ts';
+import { startThread } from './start-thread.ts';
 import { type FromReaderWorker, type ReaderWorkerData, type ToReaderWorker, unpackError } from './thread-messages.ts';
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
 
 export interface ReaderThreadOptions {
-  readonly sourcesUrl: string;
+  /** To check the settings before they go to the thread. */
+  readonly sources: readonly SourceDriver[];
+  readonly readersUrl: string;
   readonly tempDir: string;
   /** Blocks on their way at the same time; memory is that many times 4 MiB. */
   readonly blockCount: number;
 }
 
-/** Opens readers that work in a thread of their own, with a second thread that counts the totals meanwhile. */
+/** Opens readers that work in a thread of their own, which counts the totals while it waits. */
 export function createThreadReader(options: ReaderThreadOptions): OpenReader {
   return (open) => openThreadReader(options, open);
 }
 
-function startWorker(options: ReaderThreadOptions, source: DriverSettings, mode: ReaderWorkerData['mode']): Worker {
-  const workerData: ReaderWorkerData = { mode, source, ...options, blockBytes: BLOCK_BYTES };
-  return new Worker(new URL('./reader-worker.ts', import.meta.url), { workerData, name: `backupx ${mode}` });
+function startReader(options: ReaderThreadOptions, source: DriverSettings): Worker {
+  const { config } = openSource(options.sources, source);
+  const { readersUrl, tempDir, blockCount } = options;
+  const data: ReaderWorkerData = {
+    source: { type: source.type, config },
+    readersUrl,
+    tempDir,
+    blockCount,
+    blockBytes: BLOCK_BYTES,
+  };
+  return startThread(new URL('./reader-worker.ts', import.meta.url), { data, name: 'backupx read' });
 }
 
 /** A queue between the thread's messages and one reader of them. */
@@ -64,8 +77,7 @@ class BlockChannel implements AsyncIterable<Uint8Array> {
 }
 
 function openThreadReader(options: ReaderThreadOptions, { source, signal, events }: OpenReaderOptions): Reader {
-  const worker = startWorker(options, source, 'read');
-  const counter = startWorker(options, source, 'count');
+  const worker = startReader(options, source);
   const channels = { archive: new BlockChannel(), contents: new BlockChannel() };
   const counters: ReadCounters = { items: 0, bytes: 0, currentItem: null };
   const fail = (error: unknown) => {
@@ -80,7 +92,7 @@ function openThreadReader(options: ReaderThreadOptions, { source, signal, events
   const close = () => {
     closing ??= (async () => {
       signal.removeEventListener('abort', onAbort);
-      await Promise.all([worker.terminate(), counter.terminate()]);
+      await worker.terminate();
     })();
     return closing;
   };
@@ -90,6 +102,7 @@ function openThreadReader(options: ReaderThreadOptions, { source, signal, events
   worker.on('message', (message: FromReaderWorker) => {
     if (message.type === 'block') channels[message.part].push(message.block);
     else if (message.type === 'end') channels[message.part].end();
+    else if (message.type === 'totals') events.onTotals(message.totals);
     else if (message.type === 'problem') events.onProblem(message.problem);
     else if (message.type === 'log') events.onLog(message.level, message.message);
     else if (message.type === 'error') fail(unpackError(message.error));
@@ -97,19 +110,16 @@ function openThreadReader(options: ReaderThreadOptions, { source, signal, events
   });
   worker.on('error', (error) => fail(new AppError('SOURCE_FAILED', { reason: error.message }, { cause: error })));
   worker.on('exit', () => fail(new AppError('SOURCE_FAILED', { reason: 'the reading thread ended unexpectedly' })));
-  counter.on('message', (message: FromReaderWorker) => {
-    if (message.type === 'totals' && message.totals) events.onTotals(message.totals);
-  });
-  // Without totals there is no percent; that is all.
-  counter.on('error', () => {});
 
   return {
     blocks: channels.archive,
     contents: channels.contents,
     recycle(block) {
-      const memory = block.buffer as ArrayBuffer;
-      const message: ToReaderWorker = { type: 'credit', memory };
-      worker.postMessage(message, [memory]);
+      const message: ToReaderWorker = {
+        type: 'credit',
+        memory: block.buffer instanceof SharedArrayBuffer ? block.buffer : null,
+      };
+      worker.postMessage(message);
     },
     counters,
     close,

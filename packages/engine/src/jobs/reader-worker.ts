@@ -2,20 +2,26 @@
  * Entry of the reading thread. It walks and reads with synchronous calls, which block it for good stretches; that is
  * its purpose. It sends blocks only while it has credit, and is stopped by ending the thread.
  */
-import { parentPort, workerData } from 'node:worker_threads';
-import type { SourceDriver } from '../ports/source.ts';
-import { openSource } from './parse-settings.ts';
+import { parentPort } from 'node:worker_threads';
+import { AppError } from '@backupx/contracts/errors';
+import { systemClock } from '../ports/clock.ts';
+import type { SourceReaders, SourceTotals } from '../ports/source.ts';
 import { type Reader, readSource } from './read-source.ts';
+import { threadData } from './start-thread.ts';
 import { type FromReaderWorker, packError, type ReaderWorkerData, type ToReaderWorker } from './thread-messages.ts';
 
 const port = parentPort;
-const data = workerData as ReaderWorkerData;
+const data = threadData<ReaderWorkerData>();
 
-const send = (message: FromReaderWorker, transfer: ArrayBuffer[] = []) => port?.postMessage(message, transfer);
+/** How long the totals are counted per block: at least, and at a time while there is nothing else to do. */
+const COUNT_BESIDE_MS = 4;
+const COUNT_WAITING_MS = 10;
+
+const send = (message: FromReaderWorker) => port?.postMessage(message);
 
 /** Blocks this thread may still send, and memory that came back. */
 class Credits {
-  readonly #memory: ArrayBuffer[] = [];
+  readonly #memory: SharedArrayBuffer[] = [];
   #left: number;
   #wake: (() => void) | null = null;
 
@@ -23,14 +29,18 @@ class Credits {
     this.#left = count;
   }
 
-  add(memory: ArrayBuffer | null): void {
+  add(memory: SharedArrayBuffer | null): void {
     this.#left += 1;
     if (memory?.byteLength === data.blockBytes) this.#memory.push(memory);
     this.#wake?.();
   }
 
   allocate(): Uint8Array {
-    return new Uint8Array(this.#memory.pop() ?? new ArrayBuffer(data.blockBytes));
+    return new Uint8Array(this.#memory.pop() ?? new SharedArrayBuffer(data.blockBytes));
+  }
+
+  get isAvailable(): boolean {
+    return this.#left > 0;
   }
 
   async spend(): Promise<void> {
@@ -43,25 +53,73 @@ class Credits {
   }
 }
 
-async function sendAll(part: 'archive' | 'contents', reader: Reader, credits: Credits): Promise<void> {
+/** Counts the totals of the source in slices of time, so that reading and messages come first. */
+class TotalsCount {
+  readonly #steps: Iterator<SourceTotals> | null;
+  #latest: SourceTotals = { items: 0, bytes: 0 };
+  #isDone = false;
+
+  constructor(steps: Iterable<SourceTotals> | undefined) {
+    this.#steps = steps?.[Symbol.iterator]() ?? null;
+  }
+
+  get isDone(): boolean {
+    return this.#isDone || this.#steps === null;
+  }
+
+  work(forMs: number): void {
+    const endMs = systemClock.monotonicMs() + forMs;
+    while (!this.isDone && systemClock.monotonicMs() < endMs) this.#step();
+  }
+
+  #step(): void {
+    try {
+      const next = this.#steps?.next();
+      if (next && !next.done) {
+        this.#latest = next.value;
+        return;
+      }
+      send({ type: 'totals', totals: this.#latest });
+    } catch {
+      // Without totals there is no percent; that is all.
+    }
+    this.#isDone = true;
+  }
+}
+
+interface Reading {
+  readonly reader: Reader;
+  readonly credits: Credits;
+  readonly totals: TotalsCount;
+}
+
+async function sendAll(part: 'archive' | 'contents', { reader, credits, totals }: Reading): Promise<void> {
   const blocks = part === 'archive' ? reader.blocks : reader.contents;
   for await (const block of blocks) {
-    // Small buffers are cut from one that is shared: only memory of its own may change hands.
-    const own = part === 'archive' || block.byteLength === block.buffer.byteLength ? block : Uint8Array.from(block);
-    send({ type: 'block', part, block: own }, [own.buffer as ArrayBuffer]);
+    // Blocks of the archive lie in shared memory; the small ones of the list are copied on their way.
+    send({ type: 'block', part, block });
     if (part === 'archive') send({ type: 'progress', counters: reader.counters });
-    await credits.spend();
+    const credit = credits.spend();
+    if (part === 'archive') totals.work(COUNT_BESIDE_MS);
+    while (part === 'archive' && !credits.isAvailable && !totals.isDone) {
+      totals.work(COUNT_WAITING_MS);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await credit;
   }
   if (part === 'archive') send({ type: 'progress', counters: reader.counters });
   send({ type: 'end', part });
 }
 
-async function read(sources: readonly SourceDriver[]): Promise<void> {
+async function read(readers: SourceReaders): Promise<void> {
+  const { type, config } = data.source;
+  const source = readers[type];
+  if (!source) throw new AppError('SOURCE_TYPE_UNKNOWN', { type, known: Object.keys(readers).join(', ') });
   const credits = new Credits(data.blockCount);
   port?.on('message', (message: ToReaderWorker) => credits.add(message.memory));
   const reader = readSource({
-    source: data.source,
-    sources,
+    reader: source,
+    config,
     tempDir: data.tempDir,
     signal: new AbortController().signal,
     blockSize: data.blockBytes,
@@ -73,24 +131,19 @@ async function read(sources: readonly SourceDriver[]): Promise<void> {
       onProgress: (counters) => send({ type: 'progress', counters }),
     },
   });
+  const reading = { reader, credits, totals: new TotalsCount(source.countTotals?.(config)) };
   try {
-    await sendAll('archive', reader, credits);
-    await sendAll('contents', reader, credits);
+    await sendAll('archive', reading);
+    await sendAll('contents', reading);
   } finally {
     await reader.close();
   }
 }
 
-async function count(sources: readonly SourceDriver[]): Promise<void> {
-  const { driver, config } = openSource(sources, data.source);
-  const totals = (await driver.countTotals?.(config, new AbortController().signal)) ?? null;
-  send({ type: 'totals', totals });
-}
-
 async function main(): Promise<void> {
   try {
-    const { sourceDrivers } = (await import(data.sourcesUrl)) as { sourceDrivers: readonly SourceDriver[] };
-    await (data.mode === 'read' ? read(sourceDrivers) : count(sourceDrivers));
+    const { sourceReaders } = (await import(data.readersUrl)) as { sourceReaders: SourceReaders };
+    await read(sourceReaders);
   } catch (error) {
     send({ type: 'error', error: packError(error) });
   } finally {

@@ -1,23 +1,17 @@
 import type { Job, JobKind, JobOf, JobResults } from '@backupx/contracts/jobs';
-import { browseArtifact } from './browse-artifact.ts';
-import { deleteObjects } from './delete-objects.ts';
 import type { JobContext } from './job-context.ts';
-import { listDirectory } from './list-directory.ts';
-import { runBackup } from './run-backup.ts';
-import { runRestore } from './run-restore.ts';
-import { testStorage } from './test-storage.ts';
-import { verifyArtifact } from './verify-artifact.ts';
 
 type JobTable = { readonly [K in JobKind]: (job: JobOf<K>, context: JobContext) => Promise<JobResults[K]> };
 
+/** Loaded when first needed: the control plane's thread runs only the small ones, and a working thread only one. */
 const table: JobTable = {
-  run_backup: runBackup,
-  run_restore: runRestore,
-  verify_artifact: verifyArtifact,
-  list_directory: listDirectory,
-  browse_artifact: browseArtifact,
-  delete_objects: deleteObjects,
-  test_storage: testStorage,
+  run_backup: async (job, context) => (await import('./run-backup.ts')).runBackup(job, context),
+  run_restore: async (job, context) => (await import('./run-restore.ts')).runRestore(job, context),
+  verify_artifact: async (job, context) => (await import('./verify-artifact.ts')).verifyArtifact(job, context),
+  list_directory: async (job, context) => (await import('./list-directory.ts')).listDirectory(job, context),
+  browse_artifact: async (job, context) => (await import('./browse-artifact.ts')).browseArtifact(job, context),
+  delete_objects: async (job, context) => (await import('./delete-objects.ts')).deleteObjects(job, context),
+  test_storage: async (job, context) => (await import('./test-storage.ts')).testStorage(job, context),
 };
 
 /** Runs one job in this thread. */

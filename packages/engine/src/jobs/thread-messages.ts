@@ -1,6 +1,7 @@
-/** What threads of the engine say to each other. Plain data only; blocks are transferred, not copied. */
+/** What threads of the engine say to each other. Plain data only; blocks lie in memory that the threads share. */
 import { AppError, type AppErrorData, toAppError } from '@backupx/contracts/errors';
 import type { DriverSettings, ItemProblem, Job, JobProgress, JobResults, LogLevel } from '@backupx/contracts/jobs';
+import type { PieceGroup } from '../archive/seal-pieces.ts';
 import type { RelaySettings } from '../ports/engine.ts';
 import type { SourceTotals } from '../ports/source.ts';
 import type { ReadCounters } from './read-source.ts';
@@ -31,8 +32,8 @@ function describeCause(cause: unknown): string {
 export interface DriverModules {
   /** Exports `drivers` (EngineDrivers). */
   readonly driversUrl: string;
-  /** Exports `sourceDrivers` (SourceDriver[]). */
-  readonly sourcesUrl: string;
+  /** Exports `sourceReaders` (SourceReaders). */
+  readonly readersUrl: string;
 }
 
 // --- job worker ----------------------------------------------------------------------------------
@@ -57,11 +58,10 @@ export type FromJobWorker =
 // --- reader worker -------------------------------------------------------------------------------
 
 export interface ReaderWorkerData {
-  /** `count`: only the totals of the source, in a thread of its own. */
-  readonly mode: 'read' | 'count';
+  /** With checked settings. */
   readonly source: DriverSettings;
-  /** `DriverModules.sourcesUrl`. */
-  readonly sourcesUrl: string;
+  /** `DriverModules.readersUrl`. */
+  readonly readersUrl: string;
   readonly tempDir: string;
   readonly blockBytes: number;
   /** Blocks that may be away at the same time. */
@@ -69,7 +69,7 @@ export interface ReaderWorkerData {
 }
 
 /** One more block may be sent; its memory comes back where there is some. */
-export type ToReaderWorker = { readonly type: 'credit'; readonly memory: ArrayBuffer | null };
+export type ToReaderWorker = { readonly type: 'credit'; readonly memory: SharedArrayBuffer | null };
 
 export type FromReaderWorker =
   | { readonly type: 'block'; readonly part: 'archive' | 'contents'; readonly block: Uint8Array }
@@ -77,5 +77,17 @@ export type FromReaderWorker =
   | { readonly type: 'progress'; readonly counters: ReadCounters }
   | { readonly type: 'problem'; readonly problem: ItemProblem }
   | { readonly type: 'log'; readonly level: 'info' | 'warn'; readonly message: string }
-  | { readonly type: 'totals'; readonly totals: SourceTotals | null }
+  | { readonly type: 'totals'; readonly totals: SourceTotals }
   | { readonly type: 'error'; readonly error: ThreadError };
+
+// --- sealing worker ------------------------------------------------------------------------------
+
+/** Seals `group` into `output`, which is shared memory. */
+export interface ToSealWorker {
+  readonly group: PieceGroup;
+  readonly output: Uint8Array;
+}
+
+export type FromSealWorker =
+  | { readonly type: 'sealed'; readonly sizeBytes: number }
+  | { readonly type: 'failed'; readonly reason: string };

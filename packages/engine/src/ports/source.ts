@@ -124,10 +124,18 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
    * a single bad item is a `problem`.
    */
   entries(config: z.output<C>, context: BackupContext): Iterable<SourceEntry> | AsyncIterable<SourceEntry>;
-  /** Counts what `entries` would yield, for percent and ETA; may be left out. Runs beside the backup in its own thread. */
-  countTotals?(config: z.output<C>, signal: AbortSignal): SourceTotals | Promise<SourceTotals>;
+  /**
+   * Counts what `entries` would yield, for percent and ETA: totals so far, step by step; may be left out. The steps are
+   * taken while the backup waits for other things, so each must be short.
+   */
+  countTotals?(config: z.output<C>): Iterable<SourceTotals>;
   restore(config: z.output<C>, context: RestoreContext): Promise<RestoreSession>;
 }
+
+/** The part of a driver that the reading thread needs, by type; the settings it gets are checked already. */
+export type SourceReaders = Readonly<Record<string, SourceReader>>;
+// biome-ignore lint/suspicious/noExplicitAny: each reader has settings of its own; who calls it has checked them.
+export type SourceReader = Pick<SourceDriver<any>, 'entries' | 'countTotals'>;
 
 /** Declares a source; only here to infer the config type. A driver without `verify` does not compile. */
 export function defineSource<C extends z.ZodObject>(driver: SourceDriver<C>): SourceDriver<C> {

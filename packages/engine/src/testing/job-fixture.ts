@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { JobProgress, JobTarget, RunBackupJob, StoredArtifact } from '@backupx/contracts/jobs';
 import type { EngineDrivers, JobContext } from '../jobs/job-context.ts';
+import { openSource } from '../jobs/parse-settings.ts';
 import { readSource } from '../jobs/read-source.ts';
 import type { SourceDriver } from '../ports/source.ts';
 import type { Storage } from '../ports/storage.ts';
@@ -43,8 +44,10 @@ export function createJobFixture(options: {
     tempDir,
     relay: null,
     compressionParallelism: 2,
-    openReader: (open) =>
-      readSource({ ...open, sources: options.sources, tempDir, blockSize: options.blockSize ?? 64 * 1024 }),
+    openReader: (open) => {
+      const { driver, config } = openSource(options.sources, open.source);
+      return readSource({ ...open, reader: driver, config, tempDir, blockSize: options.blockSize ?? 64 * 1024 });
+    },
   };
   return { context, abort, progress, logs };
 }

@@ -98,7 +98,8 @@ async function collect(body: AsyncIterable<Uint8Array>, signal: AbortSignal, kno
       if (knobs.failAfterBytes !== null && total > knobs.failAfterBytes) {
         throw new AppError('STORAGE_FULL', { reason: `told to fail after ${knobs.failAfterBytes} bytes` });
       }
-      chunks.push(chunk.slice());
+      // Not `slice`: of a Buffer that is no copy, and the chunk's memory is filled again.
+      chunks.push(Uint8Array.from(chunk));
     }
   } catch (error) {
     throw error instanceof BodyFailure ? error.cause : error;

@@ -64,7 +64,7 @@ describe('walking', () => {
     expect(entries.at(-1)).toMatchObject({ type: 'hardlink' });
     expect(Buffer.from(entries.at(-1)?.linkTarget ?? []).toString()).toBe(path.join(root, 'a/x'));
     const config = filesSource.config.parse({ paths: [root] });
-    expect(await filesSource.countTotals?.(config, new AbortController().signal)).toEqual({ items: 10, bytes: 25 });
+    expect([...(filesSource.countTotals?.(config) ?? [])].at(-1)).toEqual({ items: 10, bytes: 25 });
   });
 
   it('leaves out what the patterns say, as git does', () => {

@@ -1,0 +1,56 @@
+import type { Worker } from 'node:worker_threads';
+import { AppError } from '@backupx/contracts/errors';
+import type { SealPieces } from '../archive/seal-pieces.ts';
+import { startThread } from './start-thread.ts';
+import type { FromSealWorker, ToSealWorker } from './thread-messages.ts';
+
+export interface SealThread {
+  /** One group at a time. */
+  readonly sealPieces: SealPieces;
+  close(): Promise<void>;
+}
+
+/** Seals pieces in a thread of its own, which is started when the first group comes. */
+export function createSealThread(): SealThread {
+  let worker: Worker | null = null;
+  let pending: { resolve(sizeBytes: number): void; reject(error: unknown): void } | null = null;
+  let shared: Uint8Array = new Uint8Array(0);
+
+  const fail = (cause: unknown) => {
+    worker = null;
+    pending?.reject(new AppError('INTERNAL', {}, { cause }));
+    pending = null;
+  };
+  const start = () => {
+    const started = startThread(new URL('./seal-worker.ts', import.meta.url), { data: null, name: 'backupx seal' });
+    started.on('message', (message: FromSealWorker) => {
+      if (message.type === 'failed')
+        pending?.reject(new AppError('INTERNAL', {}, { cause: new Error(message.reason) }));
+      else pending?.resolve(message.sizeBytes);
+      pending = null;
+    });
+    started.on('error', fail);
+    started.on('exit', () => fail(new Error('the sealing thread ended')));
+    return started;
+  };
+  /** What lies in memory of this thread alone would be copied into garbage on its way. */
+  const toShared = (bytes: Uint8Array): Uint8Array => {
+    if (bytes.buffer instanceof SharedArrayBuffer) return bytes;
+    if (shared.byteLength < bytes.byteLength) shared = new Uint8Array(new SharedArrayBuffer(2 * bytes.byteLength));
+    shared.set(bytes);
+    return shared.subarray(0, bytes.byteLength);
+  };
+
+  return {
+    sealPieces: (group, output) =>
+      new Promise((resolve, reject) => {
+        worker ??= start();
+        pending = { resolve, reject };
+        const message: ToSealWorker = { group: { ...group, bytes: toShared(group.bytes) }, output };
+        worker.postMessage(message);
+      }),
+    async close() {
+      await worker?.terminate();
+    },
+  };
+}

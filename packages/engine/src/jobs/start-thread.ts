@@ -1,0 +1,20 @@
+import { getCompileCacheDir } from 'node:module';
+import { Worker, workerData } from 'node:worker_threads';
+
+/** What a thread is started with. */
+export interface ThreadStart<T> {
+  readonly codeCacheDir: string | undefined;
+  readonly entryUrl: string;
+  readonly data: T;
+}
+
+/** Starts a module in a thread of its own, with the code cache of this one: loading is most of what a thread costs. */
+export function startThread<T>(url: URL, { data, name }: { readonly data: T; readonly name: string }): Worker {
+  const start: ThreadStart<T> = { codeCacheDir: getCompileCacheDir(), entryUrl: url.href, data };
+  return new Worker(new URL('./thread-entry.ts', import.meta.url), { workerData: start, name });
+}
+
+/** In a thread: what it was started with. */
+export function threadData<T>(): T {
+  return (workerData as ThreadStart<T>).data;
+}

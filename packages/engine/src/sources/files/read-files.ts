@@ -1,0 +1,99 @@
+/** The reading half of the files source. It loads neither schemas nor the restore, so its thread stays small. */
+import { accessSync, constants, lstatSync, readdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { AppError } from '@backupx/contracts/errors';
+import { displayPath } from '../../ports/display-path.ts';
+import { throwIfCancelled } from '../../ports/pull-body.ts';
+import type { BackupContext, SourceEntry, SourceTotals } from '../../ports/source.ts';
+import { createEntryBuilder, createHardLinks, entryTypeOf } from './build-entry.ts';
+import { type BytePath, toBytes } from './byte-paths.ts';
+import { isMissing, reasonOf } from './errno.ts';
+import { normalizeRoots } from './source-roots.ts';
+import { walkTree } from './walk-tree.ts';
+
+/** Settings of the files source, checked. */
+export interface FilesConfig {
+  readonly paths: readonly string[];
+  readonly excludePatterns: readonly string[];
+  readonly oneFileSystem: boolean;
+}
+
+/** Yields every item; see `files-source.ts`. */
+export function* readFiles(config: FilesConfig, context: BackupContext): Generator<SourceEntry> {
+  const roots = normalizeRoots(config.paths);
+  assertSomethingReadable(roots);
+  const builder = createEntryBuilder(context);
+  const found = walkTree({
+    roots,
+    excludePatterns: config.excludePatterns,
+    oneFileSystem: config.oneFileSystem,
+    onProblem: (path, code, message) => context.problem({ path: displayPath(toBytes(path)), code, message }),
+    onRootLink: (path) => context.log('info', `${displayPath(toBytes(path))} is a symbolic link and is followed.`),
+  });
+  for (const item of found) {
+    throwIfCancelled(context.signal);
+    const entry = builder.build(item);
+    if (entry) yield entry;
+  }
+  finishLog(builder, roots, context);
+}
+
+function finishLog(builder: ReturnType<typeof createEntryBuilder>, roots: readonly BytePath[], context: BackupContext) {
+  const { sockets, readFiles, failedFiles } = builder.counts;
+  if (failedFiles > 0 && readFiles === 0) {
+    throw new AppError('SOURCE_NOT_READABLE', {
+      path: displayPath(toBytes(roots[0] ?? '/')),
+      reason: `none of ${failedFiles} file(s) could be opened`,
+    });
+  }
+  if (sockets > 0) context.log('info', `${sockets} socket(s) skipped: they exist only while their program runs.`);
+  if (builder.xattrs.unaskedCount > 0) {
+    context.log(
+      'warn',
+      `Extended attributes of ${builder.xattrs.unaskedCount} item(s) were not read: their names are not UTF-8.`,
+    );
+  }
+}
+
+/** Throws when not one of the roots can be read. */
+function assertSomethingReadable(roots: readonly BytePath[]): void {
+  const failures: unknown[] = [];
+  for (const root of roots) {
+    try {
+      const bytes = toBytes(root);
+      const stats = lstatSync(bytes);
+      if (stats.isFile()) accessSync(bytes, constants.R_OK);
+      else if (stats.isDirectory()) readdirSync(bytes);
+      return;
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  const path = displayPath(toBytes(roots[0] ?? '/'));
+  const unreadable = failures.find((error) => !isMissing(error));
+  if (unreadable === undefined) {
+    throw new AppError('SOURCE_NOT_FOUND', { path, node: hostname() }, { cause: failures[0] });
+  }
+  throw new AppError('SOURCE_NOT_READABLE', { path, reason: reasonOf(unreadable) }, { cause: unreadable });
+}
+
+/** Counts what `readFiles` would yield: the totals so far, after every item. */
+export function* countFiles(config: FilesConfig): Generator<SourceTotals> {
+  const links = createHardLinks();
+  const totals = { items: 0, bytes: 0 };
+  const found = walkTree({
+    roots: normalizeRoots(config.paths),
+    excludePatterns: config.excludePatterns,
+    oneFileSystem: config.oneFileSystem,
+    onProblem() {},
+  });
+  for (const item of found) {
+    if (entryTypeOf(item.stats) === null) continue;
+    totals.items += 1;
+    if (item.stats.isFile() && links.firstName(item) === null) {
+      links.remember(item);
+      totals.bytes += Number(item.stats.size);
+    }
+    yield totals;
+  }
+}
