@@ -4,14 +4,18 @@
  */
 import { lazy, StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
+import { loadErrorTexts } from './api/error-message.ts';
 import { applyLocale, followSystemTheme, initialLocale } from './api/preferences.ts';
 import { openSession, useSession } from './api/session.ts';
 import { useLocale } from './components/use-locale.ts';
+import { currentLocale } from './i18n/i18n.ts';
 import { GatePage } from './pages/gate/GatePage.tsx';
 import './styles.css';
 
-const loadApp = () => import('./app.tsx');
-const App = lazy(() => loadApp().then((module) => ({ default: module.App })));
+const App = lazy(async () => {
+  const [app] = await Promise.all([import('./app.tsx'), loadErrorTexts(currentLocale())]);
+  return { default: app.App };
+});
 
 function Root() {
   const session = useSession();

@@ -44,16 +44,19 @@ export function followSystemTheme(): void {
   systemDark().addEventListener('change', () => paint(currentTheme()));
 }
 
-/** Loads `locale` everywhere: texts, error texts, what the server is asked for, the document. */
+/**
+ * Loads `locale`: texts, what the server is asked for, the document. Error texts follow with the console proper: before
+ * login the server's answers are in the language already.
+ */
 export async function applyLocale(locale: Locale): Promise<void> {
-  await Promise.all([loadLocale(locale), loadErrorTexts(locale)]);
+  await loadLocale(locale);
   configureClient({ language: locale });
   document.documentElement.lang = locale;
 }
 
 export async function setLocale(locale: Locale): Promise<void> {
   remember('backupx.locale', locale);
-  await applyLocale(locale);
+  await Promise.all([applyLocale(locale), loadErrorTexts(locale)]);
 }
 
 /** What `before-paint.js` decided. */
