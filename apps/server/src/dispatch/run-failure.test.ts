@@ -15,7 +15,11 @@ describe('nameNode', () => {
   it('leaves alone what names no node or was not made from the template', () => {
     const other = runFailureOf(new AppError('STORAGE_TARGET_NOT_FOUND'));
     expect(nameNode(other, 'web-1')).toBe(other);
-    const words = { code: 'SOURCE_NOT_FOUND' as const, params: { path: '/x', node: 'vm' }, message: 'words of an agent' };
+    const words = {
+      code: 'SOURCE_NOT_FOUND' as const,
+      params: { path: '/x', node: 'vm' },
+      message: 'words of an agent',
+    };
     expect(nameNode(words, 'web-1')).toBe(words);
     const known = runFailureOf(new AppError('SOURCE_NOT_FOUND', { path: '/x', node: 'vm' }));
     expect(nameNode(known, '')).toBe(known);
