@@ -6,6 +6,7 @@
 import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { type BytePath, joinPath, toBytes } from './byte-paths.ts';
 import { errnoOf } from './errno.ts';
+import { makeFolders } from './make-folders.ts';
 
 const hasProc = existsSync('/proc/self/fd');
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
@@ -75,7 +76,7 @@ export class FolderChain {
 
   #openBase(mayCreate: boolean): void {
     if (this.#open.length > 0) return;
-    if (mayCreate) mkdirSync(toBytes(this.#base), { recursive: true });
+    if (mayCreate) makeFolders(this.#base);
     this.#open.push(this.#folder(this.#base, '', openSync(toBytes(this.#base), FOLDER_FLAGS)));
   }
 

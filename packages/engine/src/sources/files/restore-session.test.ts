@@ -203,7 +203,7 @@ describe('what stands in the way', () => {
 
   it('refuses a target that is a file or not absolute', async () => {
     const file = path.join(outside, 'precious');
-    for (const targetPath of [file, `${file}/below`, 'relative']) {
+    for (const targetPath of [file, `${file}/below`, 'relative', '/proc/backupx', '/proc/backupx/deep/er']) {
       await expect(open(['/srv/www'], { targetPath })).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
     }
   });

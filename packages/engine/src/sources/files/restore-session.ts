@@ -14,6 +14,7 @@ import { type BytePath, fromText, toBytes } from './byte-paths.ts';
 import { errnoOf, reasonOf } from './errno.ts';
 import { commitJournal, rollBackJournal } from './finish-restore.ts';
 import { FolderChain } from './folder-chain.ts';
+import { makeFolders } from './make-folders.ts';
 import { readOwnerNames } from './owner-names.ts';
 import { type RestoreState, restoreItem } from './restore-item.ts';
 import { RestoreJournal } from './restore-journal.ts';
@@ -76,7 +77,7 @@ function prepareTarget(targetPath: string): { path: BytePath; isNew: boolean } {
     new AppError('RESTORE_TARGET_INVALID', { path: targetPath, reason }, { cause });
   if (!path.isAbsolute(targetPath) || targetPath.includes('\0')) throw invalid('it is not an absolute path');
   try {
-    const isNew = mkdirSync(targetPath, { recursive: true }) !== undefined;
+    const isNew = makeFolders(fromText(path.posix.normalize(targetPath)));
     if (!statSync(targetPath).isDirectory()) throw invalid('it is not a folder');
     accessSync(targetPath, constants.W_OK | constants.X_OK);
     return { path: fromText(realpathSync(targetPath)), isNew };
