@@ -26,7 +26,7 @@ export const zones: readonly Zone[] = [
   },
   {
     name: 'engine/sources-list',
-    pattern: /^packages\/engine\/src\/sources\/index\.ts$/,
+    pattern: /^packages\/engine\/src\/sources\/(index|readers)\.ts$/,
     mayImport: ['engine/ports', 'engine/sources'],
   },
   {

@@ -5,7 +5,7 @@
 import type { Worker } from 'node:worker_threads';
 import { AppError, toAppError } from '@backupx/contracts/errors';
 import { type Job, type JobKind, type JobOf, type JobResults, jobLanes } from '@backupx/contracts/jobs';
-import { systemClock } from '../ports/clock.ts';
+import { systemClock, waitAtMost } from '../ports/clock.ts';
 import type { RelaySettings, RunJobOptions } from '../ports/engine.ts';
 import { cancelledError, orCancelled } from '../ports/pull-body.ts';
 import type { EngineDrivers } from './job-context.ts';
@@ -21,6 +21,9 @@ import {
 
 /** A cancelled job has this long to clean up before its thread is ended. */
 const CANCEL_GRACE_MS = 30_000;
+
+/** Ending a thread takes milliseconds, or for ever. */
+const TERMINATE_GRACE_MS = 2_000;
 
 export interface JobRunnerOptions {
   readonly drivers: EngineDrivers;
@@ -71,12 +74,10 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
       isClosed = true;
       const left = [...running];
       for (const { abort } of left) abort.abort();
-      const waiting = new AbortController();
-      const grace = systemClock.sleep(graceMs, waiting.signal).catch(() => {});
-      await Promise.race([Promise.all(left.map(({ ended }) => ended)), grace]);
-      // The timer would keep the process alive.
-      waiting.abort();
-      await Promise.all([...running].map(async ({ worker }) => worker?.terminate()));
+      await waitAtMost(systemClock, Promise.all(left.map(({ ended }) => ended)), graceMs);
+      // A thread inside a call of the system that never returns cannot be ended; the process can go without it.
+      const ends = [...running].map(async ({ worker }) => worker?.terminate());
+      await waitAtMost(systemClock, Promise.all(ends), TERMINATE_GRACE_MS);
     },
   };
 }

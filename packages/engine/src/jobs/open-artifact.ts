@@ -7,6 +7,9 @@ import { readTar } from '../archive/tar-reader.ts';
 import type { RestoreEntry } from '../ports/source.ts';
 import type { Storage } from '../ports/storage.ts';
 
+const DOT = 0x2e;
+const SLASH = 0x2f;
+
 /** An artifact on its way out of a storage. */
 export interface OpenArtifact {
   readonly entries: AsyncIterable<RestoreEntry>;
@@ -60,6 +63,13 @@ async function* absoluteEntries(entries: AsyncIterable<RestoreEntry>): AsyncGene
 }
 
 function absolutePath(name: Uint8Array): Uint8Array {
+  const first = name[0];
+  if (first !== DOT && first !== SLASH && name.at(-1) !== SLASH) {
+    const absolute = Buffer.allocUnsafe(name.byteLength + 1);
+    absolute[0] = SLASH;
+    absolute.set(name, 1);
+    return absolute;
+  }
   const path = Buffer.from(name)
     .toString('latin1')
     .replace(/^(\.?\/+)+|^\.$/, '')

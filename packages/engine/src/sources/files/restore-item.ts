@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type BigIntStats, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { displayPath, parseDisplayPath } from '../../ports/display-path.ts';
@@ -41,7 +41,7 @@ const TIME_SLACK_NS = 1000n;
 
 /** The name an item waits under beside its place; the same for the same place and process. */
 export function temporaryName(place: Place): BytePath {
-  const digest = createHash('sha256').update(place.names.join('/'), 'latin1').digest('hex').slice(0, 20);
+  const digest = hash('sha256', Buffer.from(place.names.join('/'), 'latin1'), 'hex').slice(0, 20);
   return `${TEMP_PREFIX}${processMark}-${digest}`;
 }
 
