@@ -5,10 +5,7 @@
 import type { ErrorAnswer } from '@backupx/contracts/define-route';
 import { type AnswerOf, type InputOf, type RouteName, routeTable } from './route-table.ts';
 
-/** Codes only the browser can know of, beside those of the catalogue. */
-type LocalErrorCode = 'NO_CONNECTION' | 'NOT_OUR_ANSWER';
-
-/** Every failed call; `code` is a catalogue code or a `LocalErrorCode`, texts are as the server sent them. */
+/** Every failed call; `code` is a catalogue code, or `NO_CONNECTION` or `NOT_OUR_ANSWER`; texts are as the server sent them. */
 export class ApiError extends Error {
   readonly code: string;
   readonly status: number;
