@@ -20,7 +20,7 @@ beforeAll(async () => {
   mkdirSync(work.at('home'));
   makeTree(source, { files: 400, seed: 11 });
   // Slow enough that the bar is seen: the tree holds about 9 MB of noise.
-  process.env.BACKUPX_BACKUP_BANDWIDTH_LIMIT = '3MB';
+  process.env.BACKUPX_BACKUP_BANDWIDTH_LIMIT = '1MB';
   browser = await launchBrowser();
   master = await startMaster(work.path, { isSetUp: false });
   page = await (await openContext(browser)).newPage();

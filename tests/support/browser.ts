@@ -74,12 +74,19 @@ export async function saveSession(
   return session;
 }
 
-/** Waits until the page shows its content instead of grey lines. */
+/** Waits until the page shows its content instead of grey lines; a failure tells what is shown. */
 export async function waitUntilLoaded(page: Page): Promise<void> {
-  await page.waitForFunction(() => {
+  const isLoaded = (): boolean => {
     const main = document.querySelector('main');
     return main !== null && main.innerText.trim() !== '' && document.querySelector('.skeleton') === null;
-  });
+  };
+  try {
+    await page.waitForFunction(isLoaded);
+  } catch (error) {
+    throw new Error(`${page.url()} does not load; it shows: ${await page.locator('body').innerText()}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Problems the page itself reported: uncaught errors, and requests that left the machine. */
