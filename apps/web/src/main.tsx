@@ -12,9 +12,11 @@ import { currentLocale } from './i18n/i18n.ts';
 import { GatePage } from './pages/gate/GatePage.tsx';
 import './styles.css';
 
-const App = lazy(async () => {
-  const [app] = await Promise.all([import('./app.tsx'), loadErrorTexts(currentLocale())]);
-  return { default: app.App };
+const SignedInApp = lazy(async () => {
+  const texts = loadErrorTexts(currentLocale());
+  const { App } = await import('./app.tsx');
+  await texts;
+  return { default: App };
 });
 
 function Root() {
@@ -23,7 +25,7 @@ function Root() {
   if (session.state !== 'signed-in') return <GatePage session={session} />;
   return (
     <Suspense fallback={null}>
-      <App />
+      <SignedInApp />
     </Suspense>
   );
 }

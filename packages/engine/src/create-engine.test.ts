@@ -155,7 +155,7 @@ describe('memory', () => {
     clearInterval(timer);
     expect(result.itemCount).toBe(40_041);
     expect((peak - before) / 1e6).toBeLessThan(350);
-  });
+  }, 180_000);
 });
 
 describe('settings', () => {
