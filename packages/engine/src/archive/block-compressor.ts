@@ -44,8 +44,21 @@ function sharedBuffer(sizeBytes: number): Buffer {
   return Buffer.from(new SharedArrayBuffer(sizeBytes));
 }
 
+/**
+ * Every block is compressed on its own, so the window should reach over the whole of it (4 MiB = 2^22; level 3 alone
+ * takes 2^21). 203 MB of programs and documents, single thread: 81.6 MB in 0.97 s without it, 81.0 MB in 1.00 s with
+ * it, where `tar | zstd -3 -T2` makes 81.0 MB. Blocks of 8 MiB with 2^23 would make 77.2 MB, for 25 MB more memory.
+ */
+const WINDOW_LOG = 22;
+
 function zstdOptions(level: number) {
-  return { params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 } };
+  return {
+    params: {
+      [constants.ZSTD_c_windowLog]: WINDOW_LOG,
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_checksumFlag]: 1,
+    },
+  };
 }
 
 class ZstdCompressor implements BlockCompressor {

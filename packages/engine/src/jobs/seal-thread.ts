@@ -4,6 +4,9 @@ import type { SealPieces } from '../archive/seal-pieces.ts';
 import { startThread } from './start-thread.ts';
 import type { FromSealWorker, ToSealWorker } from './thread-messages.ts';
 
+/** A small nursery is emptied often, and with it go the buffers its objects hold. */
+const LIMITS = { maxYoungGenerationSizeMb: 1 } as const;
+
 export interface SealThread {
   /** One group at a time. */
   readonly sealPieces: SealPieces;
@@ -22,7 +25,11 @@ export function createSealThread(): SealThread {
     pending = null;
   };
   const start = () => {
-    const started = startThread(new URL('./seal-worker.ts', import.meta.url), { data: null, name: 'backupx seal' });
+    const started = startThread(new URL('./seal-worker.ts', import.meta.url), {
+      data: null,
+      name: 'backupx seal',
+      resourceLimits: LIMITS,
+    });
     started.on('message', (message: FromSealWorker) => {
       if (message.type === 'failed')
         pending?.reject(new AppError('INTERNAL', {}, { cause: new Error(message.reason) }));

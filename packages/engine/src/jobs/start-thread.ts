@@ -1,5 +1,5 @@
 import { getCompileCacheDir } from 'node:module';
-import { Worker, workerData } from 'node:worker_threads';
+import { type ResourceLimits, Worker, workerData } from 'node:worker_threads';
 
 /** What a thread is started with. */
 export interface ThreadStart<T> {
@@ -8,10 +8,16 @@ export interface ThreadStart<T> {
   readonly data: T;
 }
 
+export interface ThreadOptions<T> {
+  readonly data: T;
+  readonly name: string;
+  readonly resourceLimits?: ResourceLimits;
+}
+
 /** Starts a module in a thread of its own, with the code cache of this one: loading is most of what a thread costs. */
-export function startThread<T>(url: URL, { data, name }: { readonly data: T; readonly name: string }): Worker {
+export function startThread<T>(url: URL, { data, name, resourceLimits }: ThreadOptions<T>): Worker {
   const start: ThreadStart<T> = { codeCacheDir: getCompileCacheDir(), entryUrl: url.href, data };
-  return new Worker(new URL('./thread-entry.ts', import.meta.url), { workerData: start, name });
+  return new Worker(new URL('./thread-entry.ts', import.meta.url), { workerData: start, name, resourceLimits });
 }
 
 /** In a thread: what it was started with. */
