@@ -1,6 +1,7 @@
 /** Says that the agent is alive, learns what the master knows and wants. Runs for ever, whatever the master does. */
 import { arch, hostname, networkInterfaces, platform } from 'node:os';
 import { type HeartbeatBody, heartbeatOutputSchema } from '@backupx/contracts/agent-protocol';
+import { architectureName } from '@backupx/contracts/architecture-name';
 import { AppError } from '@backupx/contracts/errors';
 import type { Clock } from '@backupx/engine/ports/clock';
 import { type Backoff, createBackoff } from './backoff.ts';
@@ -85,7 +86,7 @@ function describe(options: HeartbeatOptions): HeartbeatBody {
     ipAddress: localAddress(),
     os: platform() === 'win32' ? 'windows' : platform(),
     // The words of agents in the field.
-    arch: ({ x64: 'amd64', ia32: '386' } as Record<string, string>)[arch()] ?? arch(),
+    arch: architectureName(arch()),
     ...options.identity,
     activeCommandIds: options.activeCommandIds().slice(0, 1000),
   };

@@ -1,6 +1,7 @@
 import { arch, hostname, platform } from 'node:os';
 import { AGENT_PROTOCOL_VERSION } from '@backupx/contracts/agent-protocol';
 import type { Node } from '@backupx/contracts/api/nodes';
+import { architectureName } from '@backupx/contracts/architecture-name';
 import type { Liveness } from '../../dispatch/node-liveness.ts';
 import type { NodeCounts, NodeRow } from '../../stores/nodes.store.ts';
 
@@ -19,7 +20,7 @@ export function toNode(
       hostname: hostname(),
       ipAddress: '',
       os: platform(),
-      arch: arch(),
+      arch: architectureName(arch()),
       agentVersion: '',
       protocol: AGENT_PROTOCOL_VERSION,
       lastSeen: null,
