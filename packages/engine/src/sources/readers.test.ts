@@ -1,0 +1,10 @@
+import { expect, it } from 'vitest';
+import { sourceDrivers } from './index.ts';
+import { sourceReaders } from './readers.ts';
+
+it('has the reading half of every source, and no other', () => {
+  expect(Object.keys(sourceReaders).sort()).toEqual(sourceDrivers.map((driver) => driver.type).sort());
+  for (const driver of sourceDrivers) {
+    expect(sourceReaders[driver.type]).toEqual({ entries: driver.entries, countTotals: driver.countTotals });
+  }
+});
