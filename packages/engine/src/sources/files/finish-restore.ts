@@ -29,8 +29,7 @@ function reportAt(record: JournalRecord, code: 'write_failed' | 'metadata', mess
 
 /** Puts staged items in place, then sets the metadata of folders, deepest first. */
 export function commitJournal(state: RestoreState): void {
-  for (const record of state.journal.forwards()) {
-    if (record.kind !== 'staged') continue;
+  for (const record of state.journals.staged.forwards()) {
     try {
       const { chain, names, name } = locate(record, state);
       renameSync(chain.pathOf(temporaryName({ base: record.base, names })), chain.pathOf(name));
@@ -39,7 +38,7 @@ export function commitJournal(state: RestoreState): void {
       reportAt(record, 'write_failed', reasonOf(error), state);
     }
   }
-  for (const record of state.journal.backwards()) {
+  for (const record of state.journals.folders.backwards()) {
     if (record.kind === 'metadata') setFolderMetadata(record, state);
   }
 }
@@ -55,19 +54,26 @@ function setFolderMetadata(record: JournalRecord, state: RestoreState): void {
   }
 }
 
-/** Removes everything this restore made, last things first. What cannot be removed stays and is logged. */
+/** Removes everything this restore made, folders last. What cannot be removed stays and is logged. */
 export function rollBackJournal(state: RestoreState): void {
+  const { created, staged, folders } = state.journals;
   let left = 0;
-  for (const record of state.journal.backwards()) {
-    if (record.kind === 'metadata') continue;
-    try {
-      const { chain, names, name } = locate(record, state);
-      if (record.kind === 'folder') rmdirSync(chain.pathOf(name));
-      else if (record.kind === 'created') unlinkSync(chain.pathOf(name));
-      else unlinkSync(chain.pathOf(temporaryName({ base: record.base, names })));
-    } catch {
-      left += 1;
+  for (const journal of [created, staged, folders]) {
+    for (const record of journal.backwards()) {
+      if (record.kind !== 'metadata' && !isUndone(record, state)) left += 1;
     }
   }
   if (left > 0) state.context.log('warn', `${left} item(s) of the undone restore could not be removed.`);
+}
+
+function isUndone(record: JournalRecord, state: RestoreState): boolean {
+  try {
+    const { chain, names, name } = locate(record, state);
+    if (record.kind === 'folder') rmdirSync(chain.pathOf(name));
+    else if (record.kind === 'created') unlinkSync(chain.pathOf(name));
+    else unlinkSync(chain.pathOf(temporaryName({ base: record.base, names })));
+    return true;
+  } catch {
+    return false;
+  }
 }

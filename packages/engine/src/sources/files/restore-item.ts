@@ -9,7 +9,7 @@ import { type BytePath, isWithin, toBytePath } from './byte-paths.ts';
 import { reasonOf } from './errno.ts';
 import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
 import type { OwnerNames } from './owner-names.ts';
-import type { RestoreJournal } from './restore-journal.ts';
+import type { RestoreJournals } from './restore-journal.ts';
 import { isPlainPath, type Place, type PlaceMap } from './restore-places.ts';
 import {
   lstatIfThere,
@@ -27,7 +27,7 @@ export interface RestoreState {
   /** One chain per base for the items, one for the first names of hard links. */
   readonly chains: readonly FolderChain[];
   readonly linkChains: readonly FolderChain[];
-  readonly journal: RestoreJournal;
+  readonly journals: RestoreJournals;
   readonly owners: OwnerNames;
   readonly wanted: readonly string[] | null;
   readonly counts: { itemsWritten: number; bytesWritten: number; itemsSkipped: number };
@@ -109,7 +109,7 @@ function chainOf(chains: readonly FolderChain[], place: Place): FolderChain {
 }
 
 function recordFolder(state: RestoreState, place: Place): void {
-  state.journal.append({ kind: 'folder', base: place.base, place: place.names.join('/') });
+  state.journals.folders.append({ kind: 'folder', base: place.base, place: place.names.join('/') });
 }
 
 function restoreFolder({ entry, place, name, chain }: Item, state: RestoreState, isAncestor: boolean): void {
@@ -126,7 +126,7 @@ function restoreFolder({ entry, place, name, chain }: Item, state: RestoreState,
     if (isAncestor) return;
     if (!isReplaced(existing, entry, state)) return;
   }
-  state.journal.append({
+  state.journals.folders.append({
     kind: 'metadata',
     base: place.base,
     place: place.names.join('/'),
@@ -174,11 +174,8 @@ async function restoreNonFolder({ entry, place, name, chain }: Item, state: Rest
     removeIfThere(chain.pathOf(temporary));
     throw error;
   }
-  state.journal.append({
-    kind: existing ? 'staged' : 'created',
-    base: place.base,
-    place: place.names.join('/'),
-  });
+  const journal = existing ? state.journals.staged : state.journals.created;
+  journal.append({ kind: existing ? 'staged' : 'created', base: place.base, place: place.names.join('/') });
   state.counts.itemsWritten += 1;
   state.counts.bytesWritten += bytes;
   state.context.progress({ items: 1, currentItem: displayPath(entry.path) });

@@ -11,6 +11,22 @@ export interface JournalRecord {
   readonly data?: string;
 }
 
+/**
+ * What a restore did, apart by what must be looked at again: new items only when everything is taken back, staged ones
+ * and folders at the end as well.
+ */
+export interface RestoreJournals {
+  readonly created: RestoreJournal;
+  readonly staged: RestoreJournal;
+  readonly folders: RestoreJournal;
+}
+
+/** `stem`: path of the files, without their ends. */
+export function openJournals(stem: string): RestoreJournals {
+  const open = (name: string) => new RestoreJournal(`${stem}.${name}`);
+  return { created: open('created'), staged: open('staged'), folders: open('folders') };
+}
+
 const BUFFER_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
 

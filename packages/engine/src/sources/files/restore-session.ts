@@ -17,7 +17,7 @@ import { FolderChain } from './folder-chain.ts';
 import { makeFolders } from './make-folders.ts';
 import { readOwnerNames } from './owner-names.ts';
 import { type RestoreState, restoreItem } from './restore-item.ts';
-import { RestoreJournal } from './restore-journal.ts';
+import { openJournals } from './restore-journal.ts';
 import { createPlaceMap } from './restore-places.ts';
 
 /** File systems stamp with the time of the last timer tick, which may lie a little before the clock's. */
@@ -40,7 +40,7 @@ export async function openRestoreSession(
     places,
     chains: places.bases.map((base, index) => openChain(base, index)),
     linkChains: places.bases.map((base, index) => openChain(base, index)),
-    journal: new RestoreJournal(path.join(context.tempDir, `restore-${randomUUID()}.journal`)),
+    journals: openJournals(path.join(context.tempDir, `restore-${randomUUID()}`)),
     owners: readOwnerNames(),
     wanted: context.paths,
     counts: { itemsWritten: 0, bytesWritten: 0, itemsSkipped: 0 },
@@ -50,7 +50,7 @@ export async function openRestoreSession(
   const end = () => {
     isOpen = false;
     for (const chain of [...state.chains, ...state.linkChains]) chain.close();
-    state.journal.discard();
+    for (const journal of Object.values(state.journals)) journal.discard();
   };
   return {
     async write(entry: RestoreEntry) {
