@@ -1,6 +1,7 @@
 /**
- * How long records are kept, in plain numbers. A record stays when any rule keeps it; a locked record and the
- * newest good record of a task always stay. 0 switches a rule off; when all are 0 everything is kept.
+ * How long records are kept, in plain numbers. Days and count limit together, the keep rules add to what
+ * stays; with keep rules alone the last 24 hours stay whole. A locked record, the newest good and the newest complete
+ * record of a task always stay. 0 switches a rule off; when all are 0 everything is kept.
  */
 import { z } from 'zod';
 

@@ -31,7 +31,7 @@ export async function prepareTask(client: ApiClient, folder: string, dataDir: st
       encrypt: true,
       cronExpr: '0 2 * * *',
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC',
-      retentionDays: 0,
+      retentionDays: 7,
       keepDaily: 7,
       keepWeekly: 4,
       keepMonthly: 6,

@@ -19,6 +19,7 @@ export async function applyRetention(deps: FollowupDeps, payload: unknown): Prom
     id: row.id,
     startedAt: row.started_at,
     isGood: isRestorable(row.status as RecordStatus) && row.storage_path !== '',
+    isComplete: row.status === 'success' && row.storage_path !== '',
     isLocked: row.locked === 1,
   }));
   const policy = {

@@ -13,6 +13,7 @@ function daily(count: number): RetainedRecord[] {
     id: age + 1,
     startedAt: new Date(now.getTime() - age * DAY_MS).toISOString(),
     isGood: true,
+    isComplete: true,
     isLocked: false,
   }));
 }
@@ -51,7 +52,24 @@ describe('retention', () => {
       { ...record, id: record.id * 10 + 1 },
       { ...record, id: record.id * 10, startedAt: record.startedAt.replace('T12', 'T02') },
     ]);
-    expect(kept(twice, { keepDaily: 2 })).toEqual([11, 21]);
+    expect(kept(twice, { keepDaily: 2, maxBackups: 1 })).toEqual([11, 21]);
+  });
+
+  it('keep rules alone leave the last 24 hours whole', () => {
+    const minutes = [0, 1, 30, 23 * 60, 25 * 60, 26 * 60];
+    const runs = minutes.map((age, index) => ({
+      ...(daily(1)[0] as RetainedRecord),
+      id: index + 1,
+      startedAt: new Date(now.getTime() - age * 60_000).toISOString(),
+    }));
+    expect(kept(runs, { keepDaily: 7 })).toEqual([1, 2, 3, 4]);
+  });
+
+  it('never lets an incomplete run take the place of a complete one', () => {
+    const records = daily(9).map((record) => ({ ...record, isComplete: record.id === 4 || record.id === 9 }));
+    expect(kept(records, { maxBackups: 2 })).toEqual([1, 2, 4]);
+    // The week from 8 to 14 June holds ids 2 to 8: the newest of it is incomplete, id 4 is not.
+    expect(kept(records, { keepWeekly: 2, maxBackups: 1 })).toEqual([1, 2, 4]);
   });
 
   it('never takes locked ones or the newest good one, however old', () => {
@@ -68,7 +86,11 @@ describe('retention', () => {
 
   it('holds these promises for any history and policy', () => {
     const history = fc.array(
-      fc.record({ age: fc.integer({ min: 0, max: 900 }), isGood: fc.boolean(), isLocked: fc.boolean() }),
+      fc.record({
+        age: fc.integer({ min: 0, max: 900 }),
+        kind: fc.constantFrom('complete', 'incomplete', 'failed'),
+        isLocked: fc.boolean(),
+      }),
       { maxLength: 60 },
     );
     const policies = fc.record({
@@ -81,8 +103,10 @@ describe('retention', () => {
     });
     fc.assert(
       fc.property(history, policies, (items, policy) => {
-        const records = items.map(({ age, ...rest }, index) => ({
-          ...rest,
+        const records = items.map(({ age, kind, isLocked }, index) => ({
+          isLocked,
+          isGood: kind !== 'failed',
+          isComplete: kind === 'complete',
           id: index + 1,
           startedAt: new Date(now.getTime() - age * DAY_MS).toISOString(),
         }));
@@ -90,6 +114,7 @@ describe('retention', () => {
         const rest = records.filter((record) => !gone.has(record.id));
         expect(records.filter((record) => record.isLocked && gone.has(record.id))).toEqual([]);
         if (records.some((record) => record.isGood)) expect(rest.some((record) => record.isGood)).toBe(true);
+        if (records.some((record) => record.isComplete)) expect(rest.some((record) => record.isComplete)).toBe(true);
         // Applying it again finds nothing more.
         expect(expiredRecords(rest, policy, now)).toEqual([]);
       }),

@@ -3,8 +3,9 @@
  *
  * Days and count are the plain rules: a good record stays while it is younger than `retentionDays` and among the newest
  * `maxBackups`. The keep rules add to that: the newest good record of each of the last n days, ISO weeks, months, years
- * that have one stays as well. All 0: everything stays. Locked records, the newest good record and the newest record of
- * any kind always stay. Records without an artifact take no place among the counted; they go by age alone.
+ * that have one stays as well, and where that one is incomplete, the newest complete one of the period too. With keep
+ * rules alone the last 24 hours stay whole: a second run by hand must not take away the first. All 0: everything stays.
+ * Locked records, the newest good, the newest complete and the newest record of any kind always stay. Records without an artifact take no place among the counted; they go by age alone.
  */
 import type { RetentionPolicy } from '@backupx/contracts/retention';
 
@@ -12,7 +13,10 @@ export interface RetainedRecord {
   readonly id: number;
   /** RFC 3339 UTC. */
   readonly startedAt: string;
+  /** Has an artifact that can be restored. */
   readonly isGood: boolean;
+  /** Good, and nothing is missing from it. */
+  readonly isComplete: boolean;
   readonly isLocked: boolean;
 }
 
@@ -37,22 +41,25 @@ const periods: readonly [
   ['keepYearly', (at) => at.slice(0, 4)],
 ];
 
-/** The newest of each of the first `count` periods; `good` is newest first. */
+/** The newest of each of the first `count` periods, and its newest complete one; `good` is newest first. */
 function newestPerPeriod(good: readonly RetainedRecord[], count: number, periodOf: (at: string) => string): number[] {
-  const newest = new Map<string, number>();
+  const kept: number[] = [];
+  const newest = new Map<string, RetainedRecord>();
   for (const record of good) {
     const period = periodOf(record.startedAt);
-    if (!newest.has(period)) newest.set(period, record.id);
-    if (newest.size > count) {
-      newest.delete(period);
-      break;
-    }
+    const known = newest.get(period);
+    if (!known && newest.size === count) break;
+    if (known && (known.isComplete || !record.isComplete)) continue;
+    newest.set(period, record);
+    kept.push(record.id);
   }
-  return [...newest.values()];
+  return kept;
 }
 
 function plainlyKept(good: readonly RetainedRecord[], policy: RetentionPolicy, now: Date): readonly RetainedRecord[] {
-  if (policy.retentionDays === 0 && policy.maxBackups === 0) return [];
+  if (policy.retentionDays === 0 && policy.maxBackups === 0) {
+    return good.filter((record) => Date.parse(record.startedAt) > now.getTime() - DAY_MS);
+  }
   const oldest = policy.retentionDays === 0 ? Number.NEGATIVE_INFINITY : now.getTime() - policy.retentionDays * DAY_MS;
   const young = good.filter((record) => Date.parse(record.startedAt) >= oldest);
   return policy.maxBackups === 0 ? young : young.slice(0, policy.maxBackups);
@@ -68,7 +75,7 @@ export function expiredRecords(records: readonly RetainedRecord[], policy: Reten
   const kept = new Set<number>(plainlyKept(good, policy, now).map((record) => record.id));
   for (const [rule, periodOf] of periods) for (const id of newestPerPeriod(good, policy[rule], periodOf)) kept.add(id);
   for (const record of newestFirst) if (record.isLocked) kept.add(record.id);
-  for (const record of [good[0], newestFirst[0]]) if (record) kept.add(record.id);
+  for (const record of [good[0], good.find((one) => one.isComplete), newestFirst[0]]) if (record) kept.add(record.id);
 
   const oldest = now.getTime() - policy.retentionDays * DAY_MS;
   for (const record of newestFirst) {

@@ -23,12 +23,12 @@ export interface TaskValues extends RetentionValues {
   readonly encrypt: boolean;
 }
 
-/** Daily at 02:00, 7 daily, 4 weekly and 6 monthly records, encrypted. */
+/** Daily at 02:00; everything of 7 days, then 7 daily, 4 weekly and 6 monthly records; encrypted. */
 export const taskDefaults = {
   cronExpr: '0 2 * * *',
   compression: 'zstd',
   encrypt: true,
-  retentionDays: 0,
+  retentionDays: 7,
   maxBackups: 0,
   keepDaily: 7,
   keepWeekly: 4,
