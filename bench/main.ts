@@ -1,4 +1,4 @@
-/** `npm run bench -- <suite> [--rounds 3] [--scale 1] [--work <folder>] [--write]`: figures as ratios against stock tools. */
+/** `npm run bench -- <suite> [--rounds 3] [--scale 1] [--work <folder>] [--dry-run]`: figures as ratios against stock tools. */
 import { parseArgs } from 'node:util';
 import { benchArchive } from './archive.ts';
 
@@ -10,7 +10,7 @@ const { positionals, values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     scale: { type: 'string', default: '1' },
     work: { type: 'string' },
-    write: { type: 'boolean', default: false },
+    'dry-run': { type: 'boolean', default: false },
   },
 });
 
@@ -23,6 +23,6 @@ if (!suite) {
     rounds: Number(values.rounds),
     scale: Number(values.scale),
     workFolder: values.work,
-    isWriting: values.write,
+    isWriting: !values['dry-run'],
   });
 }
