@@ -53,9 +53,14 @@ export const zones: readonly Zone[] = [
   },
   { name: 'engine/archive', pattern: /^packages\/engine\/src\/archive\//, mayImport: ['engine/ports', 'contracts'] },
   {
+    name: 'engine/repository',
+    pattern: /^packages\/engine\/src\/repository\//,
+    mayImport: ['engine/ports', 'contracts'],
+  },
+  {
     name: 'engine/jobs',
     pattern: /^packages\/engine\/src\/jobs\//,
-    mayImport: ['engine/ports', 'engine/archive', 'contracts'],
+    mayImport: ['engine/ports', 'engine/archive', 'engine/repository', 'contracts'],
   },
   { name: 'engine/testing', pattern: /^packages\/engine\/src\/testing\//, mayImport: ['engine/ports', 'contracts'] },
   {
@@ -67,13 +72,14 @@ export const zones: readonly Zone[] = [
       'engine/storages-list',
       'engine/storage-decorators',
       'engine/archive',
+      'engine/repository',
       'engine/jobs',
       'contracts',
     ],
   },
 
   { name: 'agent', pattern: /^apps\/agent\//, mayImport: ['contracts', 'engine/joint', 'engine/ports'] },
-  { name: 'cli', pattern: /^apps\/cli\//, mayImport: ['contracts'], lazily: ['server/main', 'agent'] },
+  { name: 'cli', pattern: /^apps\/cli\//, mayImport: ['contracts'], lazily: ['server/main', 'agent', 'engine/joint'] },
 
   { name: 'server/main', pattern: /^apps\/server\/src\/main\.ts$/, mayImport: ['*'] },
   { name: 'server/joint', pattern: /^apps\/server\/src\/(app|connect-[a-z-]+)\.ts$/, mayImport: ['*'] },

@@ -76,6 +76,25 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
   ARTIFACT_KEY_WRONG: say('密钥无法打开此备份文件。', '请使用写入该文件的安装的恢复套件。'),
   ARTIFACT_FORMAT: say('备份文件格式未知：{reason}', '请检查该对象是否属于此记录。'),
 
+  REPOSITORY_NOT_FOUND: say('{where} 处没有仓库。', '请检查地址；使用 “backupx repo init” 可新建仓库。'),
+  REPOSITORY_EXISTS: say('{where} 处已有仓库。', '请接管它，或为新仓库选择其他目录。'),
+  REPOSITORY_UNSUPPORTED: say('无法使用该仓库：{reason}', '它可能由更新的程序创建，或其配置已损坏。'),
+  REPOSITORY_WRONG_PASSWORD: say('该密码无法打开仓库的任何密钥。', '请检查密码；仓库的恢复套件中有密码。'),
+  REPOSITORY_LOCKED: say(
+    '仓库已被锁定：{holder}。',
+    '请等待该工作结束；若确认其已中止，请运行 “backupx repo unlock”。',
+  ),
+  REPOSITORY_LOCK_LOST: say('无法保持仓库的锁：{reason}', '请重新运行；已存储的数据会被再次使用。'),
+  REPOSITORY_DAMAGED: say('仓库已损坏：{reason}', '请运行 “backupx repo check”；它会指出损坏之处以及仍可恢复的内容。'),
+  REPOSITORY_APPEND_ONLY: say('此访问只能追加，不能删除。', '删除由主控端负责。'),
+  REPOSITORY_FORBIDDEN: say('此访问不属于该仓库。', '请检查地址和令牌。'),
+  REPOSITORY_IN_USE: say(
+    '仓库 {name} 仍被 {count} 个任务或记录使用。',
+    '请先更改这些任务的模式或仓库，并删除相关记录。',
+  ),
+  SNAPSHOT_NOT_FOUND: say('仓库中没有快照 {id}。', '请列出快照；它可能已被清除。'),
+  SNAPSHOT_AMBIGUOUS: say('有多个快照以 {id} 开头。', '请输入更多字符。'),
+
   NODE_NOT_FOUND: say('节点不存在。', '请刷新服务器列表。'),
   NODE_NAME_TAKEN: say('名为 {name} 的节点已存在。', '请换一个名称。'),
   NODE_OFFLINE: say('{node} 已离线。', '请在 {node} 上启动代理。'),

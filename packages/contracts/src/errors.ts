@@ -277,6 +277,77 @@ export const errorCatalog = {
     'Check that the object belongs to this record.',
   ),
 
+  // --- repositories ----------------------------------------------------------------------------
+  REPOSITORY_NOT_FOUND: define(
+    404,
+    10,
+    'There is no repository at {where}.',
+    'Check the address; "backupx repo init" makes a new one.',
+  ),
+  REPOSITORY_EXISTS: define(
+    409,
+    2,
+    'There is a repository at {where} already.',
+    'Adopt it, or choose another folder for the new one.',
+  ),
+  REPOSITORY_UNSUPPORTED: define(
+    400,
+    2,
+    'The repository cannot be used: {reason}',
+    'It may have been made by a newer program, or its configuration is damaged.',
+  ),
+  REPOSITORY_WRONG_PASSWORD: define(
+    400,
+    12,
+    'No key of the repository is opened by this password.',
+    'Check the password; the recovery kit of the repository has it.',
+  ),
+  REPOSITORY_LOCKED: define(
+    409,
+    11,
+    'The repository is locked: {holder}.',
+    'Wait for that work to end. If it is certainly dead: "backupx repo unlock".',
+    true,
+  ),
+  REPOSITORY_LOCK_LOST: define(
+    409,
+    11,
+    'The lock on the repository could not be kept: {reason}',
+    'Run it again; what was stored so far is used again.',
+    true,
+  ),
+  REPOSITORY_DAMAGED: define(
+    422,
+    8,
+    'The repository is damaged: {reason}',
+    'Run "backupx repo check"; it names what is damaged and what still restores.',
+  ),
+  REPOSITORY_APPEND_ONLY: define(
+    403,
+    5,
+    'This access to the repository may add but not delete.',
+    'Deleting is left to the master.',
+  ),
+  REPOSITORY_FORBIDDEN: define(
+    403,
+    5,
+    'This access does not belong to this repository.',
+    'Check the address and the token.',
+  ),
+  REPOSITORY_IN_USE: define(
+    400,
+    13,
+    'The repository {name} is still used by {count} task(s) or record(s).',
+    'Move these tasks to another mode or repository and delete the records first.',
+  ),
+  SNAPSHOT_NOT_FOUND: define(
+    404,
+    6,
+    'There is no snapshot {id} in the repository.',
+    'List the snapshots; it may have been forgotten.',
+  ),
+  SNAPSHOT_AMBIGUOUS: define(400, 2, 'Several snapshots begin with {id}.', 'Give more characters of the id.'),
+
   // --- nodes and agents ------------------------------------------------------------------------
   NODE_NOT_FOUND: define(404, 6, 'There is no such node.', 'Reload the list of servers.'),
   NODE_NAME_TAKEN: define(409, 2, 'A node named {name} exists already.', 'Choose another name.'),

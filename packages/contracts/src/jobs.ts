@@ -4,48 +4,43 @@
  */
 import { z } from 'zod';
 import { idSchema } from './define-route.ts';
+import {
+  artifactEntrySchema,
+  compressionSchema,
+  driverSettingsSchema,
+  itemProblemSchema,
+  jobTargetSchema,
+  overwriteModeSchema,
+  repositoryAccessSchema,
+  storedArtifactSchema,
+} from './job-parts.ts';
+import {
+  type CheckRepositoryResult,
+  type CopySnapshotsResult,
+  checkRepositoryJobSchema,
+  copySnapshotsJobSchema,
+  type DiffSnapshotsResult,
+  diffSnapshotsJobSchema,
+  type FindInRepositoryResult,
+  type ForgetSnapshotsResult,
+  findInRepositoryJobSchema,
+  forgetSnapshotsJobSchema,
+  type InitRepositoryResult,
+  initRepositoryJobSchema,
+  type ListSnapshotsResult,
+  listSnapshotsJobSchema,
+  type PruneRepositoryResult,
+  pruneRepositoryJobSchema,
+  type RepairRepositoryResult,
+  type RepositoryKeysResult,
+  repairRepositoryJobSchema,
+  repositoryKeysJobSchema,
+  type UnlockRepositoryResult,
+  unlockRepositoryJobSchema,
+} from './repository-jobs.ts';
 
-/** Settings of one driver, opened. Never stored, never logged. */
-export const driverSettingsSchema = z.object({
-  type: z.string(),
-  config: z.record(z.string(), z.unknown()),
-});
-export type DriverSettings = z.output<typeof driverSettingsSchema>;
-
-/** A storage target as a job sees it. `viaMaster`: bytes go through the master's relay instead of straight there. */
-export const jobTargetSchema = driverSettingsSchema.extend({
-  id: idSchema,
-  name: z.string(),
-  viaMaster: z.boolean().default(false),
-});
-export type JobTarget = z.output<typeof jobTargetSchema>;
-
-export const compressionSchema = z.enum(['none', 'gzip', 'zstd']);
-export type Compression = z.output<typeof compressionSchema>;
-
-export const overwriteModeSchema = z.enum(['never', 'if_newer', 'always']);
-export type OverwriteMode = z.output<typeof overwriteModeSchema>;
-
-/** One item that could not be handled as asked; makes a result a `warning`. */
-export const itemProblemSchema = z.object({
-  /** Path as the user knows it; bytes that are not UTF-8 are shown as `\xNN`. */
-  path: z.string(),
-  code: z.enum([
-    'vanished',
-    'changed',
-    'unreadable',
-    'unsupported',
-    'metadata',
-    'write_failed',
-    'skipped',
-    'upload_failed',
-    'unsafe',
-  ]),
-  message: z.string(),
-});
-export type ItemProblem = z.output<typeof itemProblemSchema>;
-/** A result lists at most this many problems; `problemCount` has the true number. */
-export const MAX_LISTED_PROBLEMS = 1000;
+export * from './job-parts.ts';
+export * from './repository-jobs.ts';
 
 export const runBackupJobSchema = z.object({
   kind: z.literal('run_backup'),
@@ -63,6 +58,22 @@ export const runBackupJobSchema = z.object({
   baseName: z.string(),
   /** 0 = unlimited. */
   bandwidthBytesPerSecond: z.number().int().min(0).default(0),
+  /**
+   * Mode `repository`: the snapshot is written into the first and copied to the others; `targets`, `compression`,
+   * `encryption`, `keyPrefix` and `baseName` then say nothing. Null: an archive.
+   */
+  repositories: z.array(repositoryAccessSchema).min(1).nullish(),
+  /** Host name, tags and program version written into a snapshot. */
+  snapshot: z
+    .object({
+      hostname: z.string(),
+      tags: z.array(z.string()).default([]),
+      /** Snapshot (hex) to compare with; null: the newest of the same host and paths. */
+      parentId: z.string().nullable().default(null),
+      /** Read and compare only; nothing is written. */
+      dryRun: z.boolean().default(false),
+    })
+    .nullish(),
 });
 export type RunBackupJob = z.output<typeof runBackupJobSchema>;
 
@@ -95,22 +106,22 @@ export const runBackupResultSchema = z.object({
   targets: z.array(targetResultSchema),
   problems: z.array(itemProblemSchema),
   problemCount: z.number(),
+  /** Set by a backup into a repository: what came of it there. */
+  snapshot: z
+    .object({
+      snapshotId: z.string(),
+      parentId: z.string().nullable(),
+      filesNew: z.number(),
+      filesChanged: z.number(),
+      filesUnmodified: z.number(),
+      blobsAdded: z.number(),
+      /** Plain bytes of new blobs, and what they take up stored. */
+      bytesAdded: z.number(),
+      bytesStored: z.number(),
+    })
+    .nullish(),
 });
 export type RunBackupResult = z.output<typeof runBackupResultSchema>;
-
-/** Where an artifact lies and what is needed to open it; shared by restore, verify, browse. */
-export const storedArtifactSchema = z.object({
-  target: jobTargetSchema,
-  storagePath: z.string(),
-  contentsPath: z.string().nullable(),
-  fileName: z.string(),
-  /** SHA-256 hex of the stored bytes; null when the writer reported none. */
-  checksum: z.string().nullable(),
-  fileSize: z.number().nullable(),
-  /** age identities (`AGE-SECRET-KEY-1…`) that may open it; null: not encrypted. */
-  encryption: z.object({ identities: z.array(z.string()).min(1) }).nullable(),
-});
-export type StoredArtifact = z.output<typeof storedArtifactSchema>;
 
 export const runRestoreJobSchema = z.object({
   kind: z.literal('run_restore'),
@@ -124,6 +135,8 @@ export const runRestoreJobSchema = z.object({
   /** Absolute original paths of files or folders; null: everything. */
   paths: z.array(z.string()).nullable(),
   overwrite: overwriteModeSchema,
+  /** Say what would change, change nothing; snapshots only. */
+  dryRun: z.boolean().optional(),
 });
 export type RunRestoreJob = z.output<typeof runRestoreJobSchema>;
 
@@ -177,18 +190,6 @@ export const browseArtifactJobSchema = z.object({
   limit: z.number().int().min(1).max(1000),
 });
 export type BrowseArtifactJob = z.output<typeof browseArtifactJobSchema>;
-export const artifactEntrySchema = z.object({
-  name: z.string(),
-  /** Absolute path at the source. */
-  path: z.string(),
-  type: z.enum(['file', 'directory', 'symlink', 'hardlink', 'fifo', 'char_device', 'block_device']),
-  size: z.number(),
-  /** RFC 3339. */
-  modifiedAt: z.string().nullable(),
-  mode: z.number().nullable(),
-  linkTarget: z.string().optional(),
-});
-export type ArtifactEntry = z.output<typeof artifactEntrySchema>;
 export const browseArtifactResultSchema = z.object({
   entries: z.array(artifactEntrySchema),
   total: z.number(),
@@ -228,6 +229,17 @@ export const jobSchema = z.discriminatedUnion('kind', [
   browseArtifactJobSchema,
   deleteObjectsJobSchema,
   testStorageJobSchema,
+  initRepositoryJobSchema,
+  listSnapshotsJobSchema,
+  findInRepositoryJobSchema,
+  diffSnapshotsJobSchema,
+  forgetSnapshotsJobSchema,
+  pruneRepositoryJobSchema,
+  checkRepositoryJobSchema,
+  repairRepositoryJobSchema,
+  copySnapshotsJobSchema,
+  unlockRepositoryJobSchema,
+  repositoryKeysJobSchema,
 ]);
 export type Job = z.output<typeof jobSchema>;
 
@@ -240,6 +252,17 @@ export interface JobResults {
   browse_artifact: BrowseArtifactResult;
   delete_objects: DeleteObjectsResult;
   test_storage: TestStorageResult;
+  init_repository: InitRepositoryResult;
+  list_snapshots: ListSnapshotsResult;
+  find_in_repository: FindInRepositoryResult;
+  diff_snapshots: DiffSnapshotsResult;
+  forget_snapshots: ForgetSnapshotsResult;
+  prune_repository: PruneRepositoryResult;
+  check_repository: CheckRepositoryResult;
+  repair_repository: RepairRepositoryResult;
+  copy_snapshots: CopySnapshotsResult;
+  unlock_repository: UnlockRepositoryResult;
+  repository_keys: RepositoryKeysResult;
 }
 export type JobKind = keyof JobResults;
 export type JobOf<K extends JobKind> = Extract<Job, { kind: K }>;
@@ -254,6 +277,17 @@ export const jobLanes: Readonly<Record<JobKind, Lane>> = {
   browse_artifact: 'control',
   delete_objects: 'control',
   test_storage: 'control',
+  init_repository: 'work',
+  list_snapshots: 'control',
+  find_in_repository: 'work',
+  diff_snapshots: 'work',
+  forget_snapshots: 'work',
+  prune_repository: 'work',
+  check_repository: 'work',
+  repair_repository: 'work',
+  copy_snapshots: 'work',
+  unlock_repository: 'control',
+  repository_keys: 'work',
 };
 
 export const jobPhaseSchema = z.enum(['queued', 'preparing', 'running', 'finishing', 'done']);

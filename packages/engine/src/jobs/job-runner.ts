@@ -8,9 +8,9 @@ import { type Job, type JobKind, type JobOf, type JobResults, jobLanes } from '@
 import { systemClock, waitAtMost } from '../ports/clock.ts';
 import type { RelaySettings, RunJobOptions } from '../ports/engine.ts';
 import { cancelledError, orCancelled } from '../ports/pull-body.ts';
+import { startThread } from '../ports/start-thread.ts';
 import type { EngineDrivers } from './job-context.ts';
 import { runJob } from './run-job.ts';
-import { startThread } from './start-thread.ts';
 import {
   type DriverModules,
   type FromJobWorker,

@@ -6,8 +6,8 @@ import { parentPort } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../ports/clock.ts';
 import type { SourceReaders, SourceTotals } from '../ports/source.ts';
+import { threadData } from '../ports/start-thread.ts';
 import { type Reader, readSource } from './read-source.ts';
-import { threadData } from './start-thread.ts';
 import { type FromReaderWorker, packError, type ReaderWorkerData, type ToReaderWorker } from './thread-messages.ts';
 
 const port = parentPort;

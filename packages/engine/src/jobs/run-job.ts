@@ -1,7 +1,9 @@
+import { AppError } from '@backupx/contracts/errors';
 import type { Job, JobKind, JobOf, JobResults } from '@backupx/contracts/jobs';
 import type { JobContext } from './job-context.ts';
 
-type JobTable = { readonly [K in JobKind]: (job: JobOf<K>, context: JobContext) => Promise<JobResults[K]> };
+/** A kind that is missing here is answered with NOT_SUPPORTED. */
+type JobTable = { readonly [K in JobKind]?: (job: JobOf<K>, context: JobContext) => Promise<JobResults[K]> };
 
 /** Loaded when first needed: the control plane's thread runs only the small ones, and a working thread only one. */
 const table: JobTable = {
@@ -16,6 +18,7 @@ const table: JobTable = {
 
 /** Runs one job in this thread. */
 export function runJob(job: Job, context: JobContext): Promise<JobResults[JobKind]> {
-  const run = table[job.kind] as (job: Job, context: JobContext) => Promise<JobResults[JobKind]>;
+  const run = table[job.kind] as ((job: Job, context: JobContext) => Promise<JobResults[JobKind]>) | undefined;
+  if (!run) throw new AppError('NOT_SUPPORTED', { what: job.kind, hint: 'Use a newer version.' });
   return run(job, context);
 }

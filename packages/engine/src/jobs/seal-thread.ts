@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
 import type { SealPieces } from '../archive/seal-pieces.ts';
-import { startThread } from './start-thread.ts';
+import { startThread } from '../ports/start-thread.ts';
 import type { FromSealWorker, ToSealWorker } from './thread-messages.ts';
 
 /** A small nursery is emptied often, and with it go the buffers its objects hold. */

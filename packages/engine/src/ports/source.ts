@@ -37,6 +37,17 @@ export interface StreamContent {
 
 export type EntryContent = SyncContent | StreamContent;
 
+/** What tells one version of an item from another; given by sources that read a file system. */
+export interface ItemIdentity {
+  readonly inode: bigint;
+  readonly device: bigint;
+  readonly linkCount: number;
+  readonly sizeBytes: bigint;
+  readonly accessedAtNs: bigint;
+  /** Last change of content or metadata (ctime). */
+  readonly changedAtNs: bigint;
+}
+
 /**
  * One item. Paths are raw bytes because file names need not be UTF-8; absolute at the source, no trailing slash.
  * Times are nanoseconds since 1970 as bigint.
@@ -56,8 +67,9 @@ export interface SourceEntry {
   readonly deviceMinor: number;
   /** Extended attributes, ACLs among them (`system.posix_acl_access`). */
   readonly xattrs: ReadonlyMap<string, Uint8Array> | null;
-  /** Present for files only. */
+  /** Present for files only; null for one that `BackupContext.isUnchanged` said is known. */
   readonly content: EntryContent | null;
+  readonly identity?: ItemIdentity;
 }
 
 export interface SourceTotals {
@@ -70,6 +82,13 @@ export interface BackupContext {
   /** Reports an item that is missing or not as it was; the run goes on and ends as a warning. */
   problem(problem: ItemProblem): void;
   log(level: 'info' | 'warn', message: string): void;
+  /**
+   * Asked before a file is opened, in the order of the entries. True: its content is known from an earlier run, so the
+   * source yields the entry without opening it (`content: null`).
+   */
+  isUnchanged?(item: { path: Uint8Array; modifiedAtNs: bigint; identity: ItemIdentity }): boolean;
+  /** False: nobody wants to know the data stretches of sparse files. Left out: true. */
+  readonly wantsSegments?: boolean;
 }
 
 export interface RestoreContext {
@@ -129,13 +148,18 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
    * taken while the backup waits for other things, so each must be short.
    */
   countTotals?(config: z.output<C>): Iterable<SourceTotals>;
+  /**
+   * The folders above what `entries` yields, outermost first, for stores that keep whole paths. Archives do without.
+   * A folder that cannot be looked at is left out.
+   */
+  ancestors?(config: z.output<C>): Iterable<SourceEntry>;
   restore(config: z.output<C>, context: RestoreContext): Promise<RestoreSession>;
 }
 
 /** The part of a driver that the reading thread needs, by type; the settings it gets are checked already. */
 export type SourceReaders = Readonly<Record<string, SourceReader>>;
 // biome-ignore lint/suspicious/noExplicitAny: each reader has settings of its own; who calls it has checked them.
-export type SourceReader = Pick<SourceDriver<any>, 'entries' | 'countTotals'>;
+export type SourceReader = Pick<SourceDriver<any>, 'entries' | 'countTotals' | 'ancestors'>;
 
 /** Declares a source; only here to infer the config type. A driver without `verify` does not compile. */
 export function defineSource<C extends z.ZodObject>(driver: SourceDriver<C>): SourceDriver<C> {
