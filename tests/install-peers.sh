@@ -28,6 +28,7 @@ mkfs.ext4       e2fsprogs
 mount           mount
 setpriv         util-linux
 openssl         openssl
+restic          restic
 '
 
 is_present() {

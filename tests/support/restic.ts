@@ -1,0 +1,180 @@
+/**
+ * Stock restic as a judge: Debian's, and where the Go tools are on the machine a current one beside it, built once
+ * from the Go module proxy. No network, no cache (a cache would hide damage), no settings of the user.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe } from 'vitest';
+
+/** The newest release that the Go checksum database vouches for. */
+const MODERN_VERSION = '0.18.1';
+const BUILD_LIMIT_MS = 10 * 60_000;
+
+export interface ResticRun {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ResticOptions {
+  readonly input?: string | Buffer;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Killed after this time; the status is then 137. Default three minutes. */
+  readonly timeoutMs?: number;
+}
+
+/** One repository as one restic sees it. */
+export interface ResticRepository {
+  /** Runs a command whatever its exit code. */
+  run(args: readonly string[], options?: ResticOptions): Promise<ResticRun>;
+  /** Runs a command that must succeed; answers what it printed. */
+  ok(args: readonly string[], options?: ResticOptions): Promise<string>;
+  /** The same with `--json`: one value per line, or the one array that some commands print. */
+  json<T>(args: readonly string[], options?: ResticOptions): Promise<T[]>;
+  /** `check --read-data` must be clean. Takes stale locks (dead process, this host) away first. */
+  mustBeClean(): Promise<void>;
+}
+
+export interface Restic {
+  /** `restic 0.14.0`. */
+  readonly name: string;
+  readonly program: string;
+  /** Exit codes 10, 11, 12 and `--json` of every command came with 0.17. */
+  readonly isModern: boolean;
+  open(location: string, password: string): ResticRepository;
+}
+
+function runRestic(
+  program: string,
+  args: readonly string[],
+  options: ResticOptions & { env: Record<string, string> },
+): Promise<ResticRun> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: options.cwd ?? tmpdir(),
+      env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', TMPDIR: tmpdir(), ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 180_000);
+    const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(options.input ?? '');
+    child.on('error', reject);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({
+        status: code ?? 137,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      });
+    });
+  });
+}
+
+function openWith(program: string, location: string, password: string): ResticRepository {
+  const run: ResticRepository['run'] = (args, options = {}) =>
+    runRestic(program, ['--no-cache', '-q', ...args], {
+      ...options,
+      env: { RESTIC_REPOSITORY: location, RESTIC_PASSWORD: password, ...options.env },
+    });
+  const ok: ResticRepository['ok'] = async (args, options) => {
+    const result = await run(args, options);
+    if (result.status !== 0)
+      throw new Error(`restic ${args.join(' ')}: exit ${result.status}\n${result.stderr}${result.stdout}`);
+    return result.stdout;
+  };
+  return {
+    run,
+    ok,
+    async json<T>(args: readonly string[], options?: ResticOptions) {
+      const text = await ok(['--json', ...args], options);
+      const values = text
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+        .map((line) => JSON.parse(line) as T | T[] | null);
+      return values.flatMap((value) => (value === null ? [] : value));
+    },
+    async mustBeClean() {
+      await ok(['unlock']);
+      await ok(['check', '--read-data']);
+    },
+  };
+}
+
+function describeProgram(program: string): Restic {
+  const name = /^restic [\d.]+/.exec(spawnSync(program, ['version'], { encoding: 'utf8' }).stdout)?.[0];
+  if (!name) throw new Error(`${program} does not say its version; run tests/install-peers.sh`);
+  const minor = Number(name.split('.')[1]);
+  return { name, program, isModern: minor >= 17, open: (location, password) => openWith(program, location, password) };
+}
+
+/** Debian's restic. */
+export const restic = describeProgram('restic');
+
+/** Waits while another process builds the same; answers whether the program is there now. */
+function claimBuild(lock: string, target: string): boolean {
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      return !existsSync(target);
+    } catch {
+      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+      if (age > BUILD_LIMIT_MS) rmSync(lock, { recursive: true, force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    }
+  }
+}
+
+/** Builds with what is installed: no other toolchain is fetched, sums are verified. Answers why it could not. */
+function goInstall(folder: string, target: string): string {
+  const bin = mkdtempSync(path.join(folder, 'build-'));
+  const source = `github.com/restic/restic/cmd/restic@v${MODERN_VERSION}`;
+  const built = spawnSync('go', ['install', '-trimpath', source], {
+    cwd: bin,
+    encoding: 'utf8',
+    timeout: BUILD_LIMIT_MS,
+    env: { ...process.env, GOBIN: bin, GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' },
+  });
+  if (built.status === 0) renameSync(path.join(bin, 'restic'), target);
+  rmSync(bin, { recursive: true, force: true });
+  const lastLine = built.stderr?.trim().split('\n').at(-1) ?? String(built.error);
+  return built.status === 0 ? '' : `go cannot build restic ${MODERN_VERSION}: ${lastLine}`;
+}
+
+function findModern(): Restic | string {
+  if (spawnSync('go', ['version']).status !== 0) return 'the Go tools are not on this machine';
+  const folder = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'backupx-tests');
+  const target = path.join(folder, `restic-${MODERN_VERSION}`);
+  if (!existsSync(target)) {
+    mkdirSync(folder, { recursive: true });
+    const lock = `${target}.lock`;
+    try {
+      const whyNot = claimBuild(lock, target) ? goInstall(folder, target) : '';
+      if (whyNot) return whyNot;
+    } finally {
+      rmdirSync(lock);
+    }
+  }
+  return describeProgram(target);
+}
+
+let modern: Restic | string | null = null;
+
+/** The current restic, or the reason why there is none here. Builds it the first time: about two minutes. */
+export function modernRestic(): Restic | string {
+  modern ??= findModern();
+  return modern;
+}
+
+/** The same judges with every restic; where the current one is missing they are skipped and say why. */
+export function forEachRestic(title: string, body: (judge: Restic) => void): void {
+  describe(`${title}, ${restic.name}`, () => body(restic));
+  const current = modernRestic();
+  if (typeof current === 'string') describe.skip(`${title}, restic ${MODERN_VERSION} (${current})`, () => body(restic));
+  else describe(`${title}, ${current.name}`, () => body(current));
+}
