@@ -1,6 +1,6 @@
 import { type BigIntStats, readlinkSync } from 'node:fs';
 import { displayPath } from '../../ports/display-path.ts';
-import type { BackupContext, EntryType, SourceEntry } from '../../ports/source.ts';
+import type { BackupContext, EntryContent, EntryType, ItemIdentity, SourceEntry } from '../../ports/source.ts';
 import { type BytePath, toBytes } from './byte-paths.ts';
 import { isMissing, reasonOf } from './errno.ts';
 import { createXattrReader, type XattrReader } from './extended-attributes.ts';
@@ -16,15 +16,18 @@ export interface EntryBuilder {
   readonly xattrs: XattrReader;
 }
 
+/** What the building of entries needs of a run. */
+type BuilderContext = Pick<BackupContext, 'problem' | 'isUnchanged' | 'wantsSegments'>;
+
 interface BuilderState {
-  readonly context: Pick<BackupContext, 'problem'>;
+  readonly context: BuilderContext;
   readonly owners: OwnerNames;
   readonly xattrs: XattrReader;
   readonly links: HardLinks;
   readonly counts: EntryBuilder['counts'];
 }
 
-export function createEntryBuilder(context: Pick<BackupContext, 'problem'>): EntryBuilder {
+export function createEntryBuilder(context: BuilderContext): EntryBuilder {
   const counts = { sockets: 0, readFiles: 0, failedFiles: 0 };
   const xattrs = createXattrReader();
   const state: BuilderState = { context, owners: readOwnerNames(), xattrs, links: createHardLinks(), counts };
@@ -74,8 +77,10 @@ function buildEntry(item: FoundItem, state: BuilderState): SourceEntry | null {
     return null;
   }
   try {
-    if (type === 'symlink') return metadataEntry(item, type, state, readlinkSync(toBytes(item.path), 'buffer'));
-    if (type !== 'file') return metadataEntry(item, type, state, null);
+    if (type === 'symlink') {
+      return metadataEntry(item, type, state, { linkTarget: readlinkSync(toBytes(item.path), 'buffer') });
+    }
+    if (type !== 'file') return metadataEntry(item, type, state);
     return fileEntry(item, state);
   } catch (error) {
     if (type === 'file') state.counts.failedFiles += 1;
@@ -86,30 +91,58 @@ function buildEntry(item: FoundItem, state: BuilderState): SourceEntry | null {
 
 function fileEntry(item: FoundItem, state: BuilderState): SourceEntry {
   const firstName = state.links.firstName(item);
-  if (firstName !== null) return metadataEntry(item, 'hardlink', state, toBytes(firstName));
-  const content = openContent(item.path, item.stats, () =>
-    state.context.problem({
-      path: displayPath(toBytes(item.path)),
-      code: 'changed',
-      message: 'it was changed while it was read; the stored copy may be a mixture',
-    }),
-  );
+  if (firstName !== null) return metadataEntry(item, 'hardlink', state, { linkTarget: toBytes(firstName) });
+  const content = isKnown(item, state.context) ? null : openListed(item, state.context);
   try {
-    const entry = { ...metadataEntry(item, 'file', state, null), content };
+    const entry = metadataEntry(item, 'file', state, { content });
     state.links.remember(item);
     state.counts.readFiles += 1;
     return entry;
   } catch (error) {
-    content.close();
+    content?.close();
     throw error;
   }
+}
+
+function isKnown({ path, stats }: FoundItem, context: BuilderContext): boolean {
+  if (!context.isUnchanged) return false;
+  return context.isUnchanged({ path: toBytes(path), modifiedAtNs: stats.mtimeNs, identity: identityOf(stats) });
+}
+
+function openListed({ path, stats }: FoundItem, context: BuilderContext) {
+  return openContent(path, stats, {
+    wantsSegments: context.wantsSegments !== false,
+    onChanged: () =>
+      context.problem({
+        path: displayPath(toBytes(path)),
+        code: 'changed',
+        message: 'it was changed while it was read; the stored copy may be a mixture',
+      }),
+  });
+}
+
+/** As listed, before the content is read: what changes during the reading differs from it the next time. */
+function identityOf(stats: BigIntStats): ItemIdentity {
+  return {
+    inode: stats.ino,
+    device: stats.dev,
+    linkCount: Number(stats.nlink),
+    sizeBytes: stats.size,
+    accessedAtNs: stats.atimeNs,
+    changedAtNs: stats.ctimeNs,
+  };
+}
+
+interface EntryParts {
+  readonly linkTarget?: Uint8Array;
+  readonly content?: EntryContent | null;
 }
 
 function metadataEntry(
   { path, stats }: FoundItem,
   type: EntryType,
   state: BuilderState,
-  linkTarget: Uint8Array | null,
+  parts?: EntryParts,
 ): SourceEntry {
   const uid = Number(stats.uid);
   const gid = Number(stats.gid);
@@ -123,11 +156,12 @@ function metadataEntry(
     userName: state.owners.userName(uid),
     groupName: state.owners.groupName(gid),
     modifiedAtNs: stats.mtimeNs,
-    linkTarget,
+    linkTarget: parts?.linkTarget ?? null,
     deviceMajor: isDevice ? majorOf(stats.rdev) : 0,
     deviceMinor: isDevice ? minorOf(stats.rdev) : 0,
     xattrs: type === 'hardlink' ? null : readXattrs(path, stats, state),
-    content: null,
+    content: parts?.content ?? null,
+    identity: identityOf(stats),
   };
 }
 
@@ -144,7 +178,7 @@ function readXattrs(path: BytePath, stats: BigIntStats, state: BuilderState): So
   }
 }
 
-function reportUnreadable(path: BytePath, error: unknown, context: Pick<BackupContext, 'problem'>): void {
+function reportUnreadable(path: BytePath, error: unknown, context: BuilderContext): void {
   const shown = displayPath(toBytes(path));
   if (error instanceof ReplacedError || isMissing(error)) {
     context.problem({ path: shown, code: 'vanished', message: 'it was gone or replaced when its turn came' });

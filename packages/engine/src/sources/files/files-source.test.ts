@@ -38,10 +38,14 @@ const context: () => BackupContext = () => ({
   log: (_level, message) => logs.push(message),
 });
 
-function readEntries(settings: object, onEntry: (entry: SourceEntry) => void = () => {}): SourceEntry[] {
+function readEntries(
+  settings: object,
+  onEntry: (entry: SourceEntry) => void = () => {},
+  more: Partial<BackupContext> = {},
+): SourceEntry[] {
   const config = filesSource.config.parse({ paths: [root], ...settings });
   const found: SourceEntry[] = [];
-  for (const entry of filesSource.entries(config, context()) as Iterable<SourceEntry>) {
+  for (const entry of filesSource.entries(config, { ...context(), ...more }) as Iterable<SourceEntry>) {
     onEntry(entry);
     if (entry.content?.kind === 'sync') entry.content.close();
     found.push(entry);
@@ -150,6 +154,74 @@ describe('single items that cannot be read', () => {
   }
 });
 
+describe('what a store that compares runs needs', () => {
+  it('tells what identifies each item', () => {
+    write('a', '12345');
+    linkSync(path.join(root, 'a'), path.join(root, 'b'));
+    const stats = statSync(path.join(root, 'a'), { bigint: true });
+    const identity = {
+      inode: stats.ino,
+      device: stats.dev,
+      linkCount: 2,
+      sizeBytes: 5n,
+      accessedAtNs: stats.atimeNs,
+      changedAtNs: stats.ctimeNs,
+    };
+    const [folder, a, b] = readEntries({});
+    expect(folder?.identity?.inode).toBe(statSync(root, { bigint: true }).ino);
+    expect(a?.identity).toEqual(identity);
+    expect(b).toMatchObject({ type: 'hardlink', identity });
+  });
+
+  it('opens no file that is known, and asks for files only, once for all names', () => {
+    write('known', 'x');
+    write('new', 'y');
+    linkSync(path.join(root, 'new'), path.join(root, 'other-name'));
+    symlinkSync('known', path.join(root, 'link'));
+    // A FIFO takes the place of the known file, which an opening would notice.
+    const asked: string[] = [];
+    const isUnchanged: BackupContext['isUnchanged'] = ({ path: item, modifiedAtNs, identity }) => {
+      const name = Buffer.from(item).toString().slice(root.length);
+      asked.push(name);
+      expect(modifiedAtNs).toBe(statSync(path.join(root, name), { bigint: true }).mtimeNs);
+      expect(identity.sizeBytes).toBe(1n);
+      if (name === '/known') execFileSync('sh', ['-c', `rm ${root}/known && mkfifo ${root}/known`]);
+      return name === '/known';
+    };
+    const entries = readEntries({}, undefined, { isUnchanged });
+    expect(asked).toEqual(['/known', '/new']);
+    expect(problems).toEqual([]);
+    expect(entries.map(({ type, content }) => `${type} ${content === null ? 'closed' : 'open'}`)).toEqual([
+      'directory closed',
+      'file closed',
+      'symlink closed',
+      'file open',
+      'hardlink closed',
+    ]);
+  });
+
+  it('ends well when everything is known', () => {
+    write('a', 'x');
+    expect(readEntries({}, undefined, { isUnchanged: () => true })).toHaveLength(2);
+  });
+
+  it('yields the folders above the roots, outermost first, each once', () => {
+    for (const name of ['up/a/root/x', 'up/b/root/y', 'other/z']) write(name, 'x');
+    symlinkSync('up', path.join(root, 'alias'));
+    chmodSync(path.join(root, 'up/b'), 0o750);
+    const ancestors = (...paths: string[]) =>
+      [
+        ...(filesSource.ancestors?.(filesSource.config.parse({ paths: paths.map((name) => root + name) })) ?? []),
+      ].filter((entry) => entry.path.byteLength > root.length);
+    const found = ancestors('/up/b/root', '/up/a/root', '/up/b', '/other/z', '/missing/deep', '/alias/a/root/');
+    expect(namesOf(found)).toEqual(['/alias', '/alias/a', '/other', '/up', '/up/a']);
+    expect(found.every(({ type, content }) => type === 'directory' && content === null)).toBe(true);
+    expect(ancestors('/up/b/root').at(-1)).toMatchObject({ mode: 0o750 });
+    const above = [...(filesSource.ancestors?.(filesSource.config.parse({ paths: ['/', root] })) ?? [])];
+    expect(above.map((entry) => Buffer.from(entry.path).toString())).not.toContain('/');
+  });
+});
+
 describe('sparse files', () => {
   it('finds the data between the holes', () => {
     write('sparse', 'start');
@@ -158,6 +230,13 @@ describe('sparse files', () => {
     const content = file?.content?.kind === 'sync' ? file.content : null;
     expect(content?.segments).toEqual([{ offset: 0, length: 4096 }]);
     expect(content?.sizeBytes).toBe(10_000_000);
+  });
+
+  it('does not look for it when nobody wants to know', () => {
+    write('sparse', 'start');
+    truncateSync(path.join(root, 'sparse'), 10_000_000);
+    const [, file] = readEntries({}, undefined, { wantsSegments: false });
+    expect(file?.content).toMatchObject({ kind: 'sync', segments: null, sizeBytes: 10_000_000 });
   });
 
   it('keeps every byte that is not zero and bounds the list', () => {

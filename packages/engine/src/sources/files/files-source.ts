@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import { defineSource } from '../../ports/source.ts';
-import { countFiles, readFiles } from './read-files.ts';
+import { countFiles, readAncestors, readFiles } from './read-files.ts';
 import { openRestoreSession } from './restore-session.ts';
 
 const absolutePath = z
@@ -36,5 +36,6 @@ export const filesSource = defineSource({
   verify: 'structure',
   entries: readFiles,
   countTotals: countFiles,
+  ancestors: readAncestors,
   restore: (config, context) => openRestoreSession(config.paths, context),
 });

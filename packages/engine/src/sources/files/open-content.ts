@@ -13,16 +13,20 @@ const NO_ATIME = constants.O_NOATIME ?? 0;
 /** Thrown when the path is no longer the regular file that was listed. */
 export class ReplacedError extends Error {}
 
-/**
- * Opens a regular file for the archive. Throws system errors, `ReplacedError` when something else took its place.
- * `onEnd` is called at close when the content was changed while it was read.
- */
-export function openContent(path: BytePath, listed: BigIntStats, onChanged: () => void): SyncContent {
+export interface ContentOptions {
+  /** False: data stretches of a sparse file are not looked for, which saves reading it twice. */
+  readonly wantsSegments: boolean;
+  /** Called at close when the content was changed while it was read. */
+  onChanged(): void;
+}
+
+/** Opens a regular file for reading. Throws system errors, `ReplacedError` when something else took its place. */
+export function openContent(path: BytePath, listed: BigIntStats, options: ContentOptions): SyncContent {
   const descriptor = openFile(path);
   try {
     const stats = fstatSync(descriptor, { bigint: true });
     if (!stats.isFile() || stats.ino !== listed.ino || stats.dev !== listed.dev) throw new ReplacedError();
-    return fileContent(descriptor, stats, onChanged);
+    return fileContent(descriptor, stats, options);
   } catch (error) {
     closeSync(descriptor);
     throw error;
@@ -39,23 +43,24 @@ function openFile(path: BytePath): number {
   }
 }
 
-function fileContent(descriptor: number, stats: BigIntStats, onChanged: () => void): SyncContent {
+function fileContent(descriptor: number, stats: BigIntStats, options: ContentOptions): SyncContent {
   const sizeBytes = Number(stats.size);
   let isOpen = true;
   return {
     kind: 'sync',
     sizeBytes,
-    segments: isSparse(stats)
-      ? findSegments((target, position) => readSync(descriptor, target, 0, target.byteLength, position), sizeBytes)
-      : null,
+    segments:
+      options.wantsSegments && isSparse(stats)
+        ? findSegments((target, position) => readSync(descriptor, target, 0, target.byteLength, position), sizeBytes)
+        : null,
     read: (target, offset, length, position) => readSync(descriptor, target, offset, length, position),
     close() {
       if (!isOpen) return;
       isOpen = false;
       try {
         const after = fstatSync(descriptor, { bigint: true });
-        if (after.size !== stats.size || after.mtimeNs !== stats.mtimeNs || after.ctimeNs !== stats.ctimeNs)
-          onChanged();
+        const isSame = after.size === stats.size && after.mtimeNs === stats.mtimeNs && after.ctimeNs === stats.ctimeNs;
+        if (!isSame) options.onChanged();
       } finally {
         closeSync(descriptor);
       }

@@ -1,12 +1,12 @@
 /** The reading half of the files source. It loads neither schemas nor the restore, so its thread stays small. */
-import { accessSync, constants, lstatSync, readdirSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { AppError } from '@backupx/contracts/errors';
 import { displayPath } from '../../ports/display-path.ts';
 import { throwIfCancelled } from '../../ports/pull-body.ts';
 import type { BackupContext, SourceEntry, SourceTotals } from '../../ports/source.ts';
 import { createEntryBuilder, createHardLinks, entryTypeOf } from './build-entry.ts';
-import { type BytePath, toBytes } from './byte-paths.ts';
+import { type BytePath, parentPath, toBytes } from './byte-paths.ts';
 import { isMissing, reasonOf } from './errno.ts';
 import { normalizeRoots } from './source-roots.ts';
 import { walkTree } from './walk-tree.ts';
@@ -95,5 +95,34 @@ export function* countFiles(config: FilesConfig): Generator<SourceTotals> {
       totals.bytes += Number(item.stats.size);
     }
     yield totals;
+  }
+}
+
+/**
+ * Every folder above a root that is no root itself, as what a link in the path leads to, outermost first, each once;
+ * `/` is left out, and so is what cannot be looked at.
+ */
+export function* readAncestors(config: FilesConfig): Generator<SourceEntry> {
+  const roots = normalizeRoots(config.paths);
+  const builder = createEntryBuilder({ problem() {} });
+  const seen = new Set<BytePath>(['/', ...roots]);
+  for (const root of roots) {
+    const above: BytePath[] = [];
+    for (let at = parentPath(root); at !== '/'; at = parentPath(at)) if (!seen.has(at)) above.push(at);
+    for (const path of above.reverse()) {
+      seen.add(path);
+      const stats = statFolder(path);
+      const entry = stats && builder.build({ path, stats });
+      if (entry) yield entry;
+    }
+  }
+}
+
+function statFolder(path: BytePath) {
+  try {
+    const stats = statSync(toBytes(path), { bigint: true });
+    return stats.isDirectory() ? stats : null;
+  } catch {
+    return null;
   }
 }
