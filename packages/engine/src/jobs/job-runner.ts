@@ -9,15 +9,10 @@ import { systemClock, waitAtMost } from '../ports/clock.ts';
 import type { RelaySettings, RunJobOptions } from '../ports/engine.ts';
 import { cancelledError, orCancelled } from '../ports/pull-body.ts';
 import { startThread } from '../ports/start-thread.ts';
+import { unpackError } from '../ports/thread-error.ts';
 import type { EngineDrivers } from './job-context.ts';
 import { runJob } from './run-job.ts';
-import {
-  type DriverModules,
-  type FromJobWorker,
-  type JobWorkerData,
-  type ToJobWorker,
-  unpackError,
-} from './thread-messages.ts';
+import type { DriverModules, FromJobWorker, JobWorkerData, ToJobWorker } from './thread-messages.ts';
 
 /** A cancelled job has this long to clean up before its thread is ended. */
 const CANCEL_GRACE_MS = 30_000;

@@ -1,11 +1,12 @@
 /** Entry of the thread that runs one job of the work lane. It ends when the job has ended. */
 import { parentPort } from 'node:worker_threads';
 import { threadData } from '../ports/start-thread.ts';
+import { packError } from '../ports/thread-error.ts';
 import type { EngineDrivers } from './job-context.ts';
 import { createThreadReader } from './reader-thread.ts';
 import { runJob } from './run-job.ts';
 import { createSealThread } from './seal-thread.ts';
-import { type FromJobWorker, type JobWorkerData, packError, type ToJobWorker } from './thread-messages.ts';
+import type { FromJobWorker, JobWorkerData, ToJobWorker } from './thread-messages.ts';
 
 const port = parentPort;
 const data = threadData<JobWorkerData>();

@@ -4,9 +4,10 @@ import type { DriverSettings } from '@backupx/contracts/jobs';
 import { cancelledError } from '../ports/pull-body.ts';
 import type { SourceDriver } from '../ports/source.ts';
 import { startThread } from '../ports/start-thread.ts';
+import { unpackError } from '../ports/thread-error.ts';
 import { openSource } from './parse-settings.ts';
 import type { OpenReader, OpenReaderOptions, ReadCounters, Reader } from './read-source.ts';
-import { type FromReaderWorker, type ReaderWorkerData, type ToReaderWorker, unpackError } from './thread-messages.ts';
+import type { FromReaderWorker, ReaderWorkerData, ToReaderWorker } from './thread-messages.ts';
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
 

@@ -4,11 +4,12 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
-import { systemClock } from '../ports/clock.ts';
-import type { SourceReaders, SourceTotals } from '../ports/source.ts';
+import type { SourceReaders } from '../ports/source.ts';
 import { threadData } from '../ports/start-thread.ts';
+import { packError } from '../ports/thread-error.ts';
+import { TotalsCount } from '../ports/totals-count.ts';
 import { type Reader, readSource } from './read-source.ts';
-import { type FromReaderWorker, packError, type ReaderWorkerData, type ToReaderWorker } from './thread-messages.ts';
+import type { FromReaderWorker, ReaderWorkerData, ToReaderWorker } from './thread-messages.ts';
 
 const port = parentPort;
 const data = threadData<ReaderWorkerData>();
@@ -50,40 +51,6 @@ class Credits {
       this.#wake = resolve;
     });
     this.#wake = null;
-  }
-}
-
-/** Counts the totals of the source in slices of time, so that reading and messages come first. */
-class TotalsCount {
-  readonly #steps: Iterator<SourceTotals> | null;
-  #latest: SourceTotals = { items: 0, bytes: 0 };
-  #isDone = false;
-
-  constructor(steps: Iterable<SourceTotals> | undefined) {
-    this.#steps = steps?.[Symbol.iterator]() ?? null;
-  }
-
-  get isDone(): boolean {
-    return this.#isDone || this.#steps === null;
-  }
-
-  work(forMs: number): void {
-    const endMs = systemClock.monotonicMs() + forMs;
-    while (!this.isDone && systemClock.monotonicMs() < endMs) this.#step();
-  }
-
-  #step(): void {
-    try {
-      const next = this.#steps?.next();
-      if (next && !next.done) {
-        this.#latest = next.value;
-        return;
-      }
-      send({ type: 'totals', totals: this.#latest });
-    } catch {
-      // Without totals there is no percent; that is all.
-    }
-    this.#isDone = true;
   }
 }
 
@@ -131,7 +98,11 @@ async function read(readers: SourceReaders): Promise<void> {
       onProgress: (counters) => send({ type: 'progress', counters }),
     },
   });
-  const reading = { reader, credits, totals: new TotalsCount(source.countTotals?.(config)) };
+  const reading = {
+    reader,
+    credits,
+    totals: new TotalsCount(source.countTotals?.(config), (totals) => send({ type: 'totals', totals })),
+  };
   try {
     await sendAll('archive', reading);
     await sendAll('contents', reading);

@@ -1,32 +1,10 @@
 /** What threads of the engine say to each other. Plain data only; blocks lie in memory that the threads share. */
-import { AppError, type AppErrorData, toAppError } from '@backupx/contracts/errors';
 import type { DriverSettings, ItemProblem, Job, JobProgress, JobResults, LogLevel } from '@backupx/contracts/jobs';
 import type { PieceGroup } from '../archive/seal-pieces.ts';
 import type { RelaySettings } from '../ports/engine.ts';
 import type { SourceTotals } from '../ports/source.ts';
+import type { ThreadError } from '../ports/thread-error.ts';
 import type { ReadCounters } from './read-source.ts';
-
-/** An AppError on its way between threads, with its causes as text for the log. */
-export interface ThreadError {
-  readonly error: AppErrorData;
-  readonly causeText: string | null;
-}
-
-export function packError(error: unknown): ThreadError {
-  const appError = toAppError(error);
-  return { error: appError.toJSON(), causeText: appError.cause === undefined ? null : describeCause(appError.cause) };
-}
-
-export function unpackError({ error, causeText }: ThreadError): AppError {
-  const cause = causeText === null ? undefined : new Error(causeText);
-  return new AppError(error.code, error.params, { fields: error.fields, cause });
-}
-
-function describeCause(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  const own = cause.stack ?? cause.message;
-  return cause.cause === undefined ? own : `${own}\ncaused by: ${describeCause(cause.cause)}`;
-}
 
 /** Addresses of modules that a thread loads; the reading thread does without the weight of the storages. */
 export interface DriverModules {
