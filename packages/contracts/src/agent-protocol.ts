@@ -8,7 +8,16 @@
  */
 import { z } from 'zod';
 import { defineRoute, idParamSchema, idParams, idSchema, okOutput } from './define-route.ts';
-import { itemProblemSchema, jobProgressSchema, storedArtifactSchema, targetResultSchema } from './jobs.ts';
+import {
+  itemProblemSchema,
+  jobProgressSchema,
+  maintenanceJobSchema,
+  repositoryAccessSchema,
+  runBackupJobSchema,
+  snapshotResultSchema,
+  storedArtifactSchema,
+  targetResultSchema,
+} from './jobs.ts';
 
 export const AGENT_PROTOCOL_HEADER = 'x-agent-protocol';
 export const AGENT_TOKEN_HEADER = 'x-agent-token';
@@ -39,7 +48,16 @@ export const heartbeatBodySchema = z.object({
   /** Commands this process holds (accepted, running, or finished with an unacknowledged result). */
   activeCommandIds: z.array(idSchema).max(1000).optional(),
   /** Source and storage types this agent can run. */
-  capabilities: z.object({ sources: z.array(z.string()), storages: z.array(z.string()) }).optional(),
+  capabilities: z
+    .object({
+      sources: z.array(z.string()),
+      storages: z.array(z.string()),
+      /** Kinds of jobs (`jobs.ts`); missing: those from before repositories. */
+      jobs: z.array(z.string()).optional(),
+      /** Backup modes; missing: `full`. */
+      modes: z.array(z.string()).optional(),
+    })
+    .optional(),
   /** True on the last beat before a planned stop. */
   stopping: z.boolean().optional(),
 });
@@ -68,6 +86,9 @@ export const commandTypeSchema = z.enum([
   // version 2 only: never handed to an agent that did not send the header
   'browse_artifact',
   'test_storage',
+  // only for agents that announced the job in their capabilities: any control job, and long work on a repository
+  'run_job',
+  'run_maintenance',
 ]);
 export type CommandType = z.output<typeof commandTypeSchema>;
 export const commandStateSchema = z.enum(['pending', 'dispatched', 'succeeded', 'failed', 'timeout']);
@@ -75,6 +96,7 @@ export type CommandState = z.output<typeof commandStateSchema>;
 
 export const runTaskPayloadSchema = z.object({ taskId: idSchema, recordId: idSchema });
 export const listDirPayloadSchema = z.object({ path: z.string() });
+export const maintenancePayloadSchema = z.object({ maintenanceRecordId: idSchema });
 export const restoreRecordPayloadSchema = z.object({ restoreRecordId: idSchema });
 export const deleteStorageObjectPayloadSchema = z.object({
   targetType: z.string(),
@@ -146,6 +168,9 @@ export const agentTaskSpecSchema = z.object({
   keyPrefix: z.string().optional(),
   baseName: z.string().optional(),
   bandwidthBytesPerSecond: z.number().optional(),
+  /** Mode `repository`: the first is written, the others get copies; `master_relay` ones through the gateway. */
+  repositories: z.array(repositoryAccessSchema).optional(),
+  snapshot: runBackupJobSchema.shape.snapshot.optional(),
 });
 export type AgentTaskSpec = z.output<typeof agentTaskSpecSchema>;
 
@@ -181,6 +206,7 @@ export const agentRecordUpdateSchema = z.object({
   sourceBytes: z.number().min(0).optional(),
   itemCount: z.number().min(0).optional(),
   targets: z.array(targetResultSchema).max(100).optional(),
+  snapshot: snapshotResultSchema.nullish(),
   problems: z.array(itemProblemSchema).max(1000).optional(),
   problemCount: z.number().min(0).optional(),
   /** Counts up per record; an update whose `logSequence` was seen before does not append its log again. */
@@ -216,6 +242,7 @@ export const agentRestoreSpecSchema = z.object({
   targetPath: z.string().nullable().optional(),
   paths: z.array(z.string()).nullable().optional(),
   overwrite: z.string().optional(),
+  dryRun: z.boolean().optional(),
 });
 export type AgentRestoreSpec = z.output<typeof agentRestoreSpecSchema>;
 
@@ -235,6 +262,23 @@ export const agentRestoreUpdateSchema = z.object({
   logSequence: z.number().int().min(1).optional(),
 });
 export type AgentRestoreUpdate = z.output<typeof agentRestoreUpdateSchema>;
+
+/** The job of a maintenance record, with what opens the repository. */
+export const agentMaintenanceSpecSchema = z.object({ maintenanceRecordId: idSchema, job: maintenanceJobSchema });
+export type AgentMaintenanceSpec = z.output<typeof agentMaintenanceSpecSchema>;
+
+export const agentMaintenanceUpdateSchema = z.object({
+  status: z.enum(['', 'running', 'success', 'failed']).optional(),
+  errorMessage: z.string().max(65_536).optional(),
+  logAppend: z.string().max(1_048_576).optional(),
+  progress: jobProgressSchema.optional(),
+  outcome: z.enum(['success', 'failed', 'cancelled', 'interrupted']).optional(),
+  errorCode: z.string().max(100).optional(),
+  /** The job's own result, with `success`. */
+  result: z.unknown().optional(),
+  logSequence: z.number().int().min(1).optional(),
+});
+export type AgentMaintenanceUpdate = z.output<typeof agentMaintenanceUpdateSchema>;
 
 /** Headers of a relay upload. `sha256` (hex) and Content-Length are sent when the whole artifact is known beforehand. */
 export const relayHeaders = { objectKey: 'x-backupx-object-key', sha256: 'x-backupx-sha256' } as const;
@@ -343,6 +387,26 @@ export const agentRoutes = {
     output: agentRecordUpdateOutputSchema,
     bodyLimit: 4 * 1024 * 1024,
     errors: ['NODE_INVALID_TOKEN', 'RESTORE_RECORD_NOT_FOUND', 'RESTORE_RECORD_FORBIDDEN'],
+  }),
+  maintenanceSpec: defineRoute({
+    method: 'GET',
+    path: '/api/agent/maintenance/:id/spec',
+    access: 'agent',
+    summary: 'Job of a maintenance record',
+    params: idParams,
+    output: agentMaintenanceSpecSchema,
+    errors: ['NODE_INVALID_TOKEN', 'MAINTENANCE_RECORD_NOT_FOUND', 'MAINTENANCE_RECORD_FORBIDDEN'],
+  }),
+  maintenanceUpdate: defineRoute({
+    method: 'POST',
+    path: '/api/agent/maintenance/:id',
+    access: 'agent',
+    summary: 'Report status and log of maintenance',
+    params: idParams,
+    body: agentMaintenanceUpdateSchema,
+    output: agentRecordUpdateOutputSchema,
+    bodyLimit: 16 * 1024 * 1024,
+    errors: ['NODE_INVALID_TOKEN', 'MAINTENANCE_RECORD_NOT_FOUND', 'MAINTENANCE_RECORD_FORBIDDEN'],
   }),
   self: defineRoute({
     method: 'GET',

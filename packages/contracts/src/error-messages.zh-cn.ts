@@ -92,6 +92,9 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
     '仓库 {name} 仍被 {count} 个任务或记录使用。',
     '请先更改这些任务的模式或仓库，并删除相关记录。',
   ),
+  REPOSITORY_BUSY: say('{name} 正在维护中（记录 {recordId}）。', '请等待其结束，或先取消。'),
+  MAINTENANCE_RECORD_NOT_FOUND: say('维护记录不存在。', '请刷新列表；它可能已过期。'),
+  MAINTENANCE_RECORD_FORBIDDEN: say('该维护不属于此节点。', '请检查令牌属于哪个节点。'),
   SNAPSHOT_NOT_FOUND: say('仓库中没有快照 {id}。', '请列出快照；它可能已被清除。'),
   SNAPSHOT_AMBIGUOUS: say('有多个快照以 {id} 开头。', '请输入更多字符。'),
 

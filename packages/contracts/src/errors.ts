@@ -340,6 +340,24 @@ export const errorCatalog = {
     'The repository {name} is still used by {count} task(s) or record(s).',
     'Move these tasks to another mode or repository and delete the records first.',
   ),
+  REPOSITORY_BUSY: define(
+    409,
+    1,
+    'Maintenance of {name} is running already (record {recordId}).',
+    'Wait for it to end, or cancel it first.',
+  ),
+  MAINTENANCE_RECORD_NOT_FOUND: define(
+    404,
+    6,
+    'There is no such maintenance record.',
+    'Reload the list; it may be too old.',
+  ),
+  MAINTENANCE_RECORD_FORBIDDEN: define(
+    403,
+    5,
+    'This maintenance does not belong to this node.',
+    'Check which node the token belongs to.',
+  ),
   SNAPSHOT_NOT_FOUND: define(
     404,
     6,

@@ -11,15 +11,29 @@ export const consoleEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('restore_changed'),
     restoreRecordId: idSchema,
-    recordId: idSchema,
+    /** 0: a snapshot without a record of ours. */
+    recordId: z.number(),
     status: recordStatusSchema,
   }),
   z.object({
     type: z.literal('restore_progress'),
     restoreRecordId: idSchema,
-    recordId: idSchema,
+    recordId: z.number(),
     progress: jobProgressSchema,
   }),
+  z.object({
+    type: z.literal('maintenance_changed'),
+    maintenanceRecordId: idSchema,
+    repositoryId: idSchema,
+    status: recordStatusSchema,
+  }),
+  z.object({
+    type: z.literal('maintenance_progress'),
+    maintenanceRecordId: idSchema,
+    repositoryId: idSchema,
+    progress: jobProgressSchema,
+  }),
+  z.object({ type: z.literal('repository_changed'), repositoryId: idSchema }),
   z.object({ type: z.literal('node_changed'), nodeId: idSchema, isOnline: z.boolean() }),
   z.object({ type: z.literal('task_changed'), taskId: idSchema }),
   z.object({ type: z.literal('storage_target_changed'), storageTargetId: idSchema }),

@@ -89,6 +89,19 @@ export const targetResultSchema = z.object({
 });
 export type TargetResult = z.output<typeof targetResultSchema>;
 
+export const snapshotResultSchema = z.object({
+  snapshotId: z.string(),
+  parentId: z.string().nullable(),
+  filesNew: z.number(),
+  filesChanged: z.number(),
+  filesUnmodified: z.number(),
+  blobsAdded: z.number(),
+  /** Plain bytes of new blobs, and what they take up stored. */
+  bytesAdded: z.number(),
+  bytesStored: z.number(),
+});
+export type SnapshotResult = z.output<typeof snapshotResultSchema>;
+
 export const runBackupResultSchema = z.object({
   /** `warning`: stored and restorable, but something is missing from it (see `problems`) or from a target. */
   status: z.enum(['success', 'warning']),
@@ -107,19 +120,7 @@ export const runBackupResultSchema = z.object({
   problems: z.array(itemProblemSchema),
   problemCount: z.number(),
   /** Set by a backup into a repository: what came of it there. */
-  snapshot: z
-    .object({
-      snapshotId: z.string(),
-      parentId: z.string().nullable(),
-      filesNew: z.number(),
-      filesChanged: z.number(),
-      filesUnmodified: z.number(),
-      blobsAdded: z.number(),
-      /** Plain bytes of new blobs, and what they take up stored. */
-      bytesAdded: z.number(),
-      bytesStored: z.number(),
-    })
-    .nullish(),
+  snapshot: snapshotResultSchema.nullish(),
 });
 export type RunBackupResult = z.output<typeof runBackupResultSchema>;
 

@@ -234,6 +234,16 @@ export const copySnapshotsResultSchema = z.object({
 });
 export type CopySnapshotsResult = z.output<typeof copySnapshotsResultSchema>;
 
+/** Long work on a repository that has a maintenance record of its own. */
+export const maintenanceJobSchema = z.discriminatedUnion('kind', [
+  checkRepositoryJobSchema,
+  pruneRepositoryJobSchema,
+  repairRepositoryJobSchema,
+  copySnapshotsJobSchema,
+  forgetSnapshotsJobSchema,
+]);
+export type MaintenanceJob = z.output<typeof maintenanceJobSchema>;
+
 export const unlockRepositoryJobSchema = z.object({
   kind: z.literal('unlock_repository'),
   ...repositoryJob,

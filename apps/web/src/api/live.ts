@@ -47,6 +47,16 @@ export function staleKeys(event: ConsoleEvent): readonly (readonly unknown[])[] 
       return [['tasks'], ['task', event.taskId], ['overview']];
     case 'storage_target_changed':
       return [['storage-targets']];
+    case 'repository_changed':
+      return [['repositories'], ['repository', event.repositoryId], ['overview']];
+    case 'maintenance_changed':
+      return [
+        ['maintenance', event.maintenanceRecordId],
+        ['maintenance-records'],
+        ['repositories'],
+        ['repository', event.repositoryId],
+      ];
+    case 'maintenance_progress':
     case 'record_progress':
     case 'restore_progress':
       return [];

@@ -6,6 +6,7 @@ import {
   itemProblemSchema,
   jobProgressSchema,
   overwriteModeSchema,
+  snapshotResultSchema,
   targetResultSchema,
 } from '../jobs.ts';
 import { recordStatusSchema } from '../record-status.ts';
@@ -31,6 +32,10 @@ const recordCore = {
   storageTargetName: z.string(),
   targets: z.array(targetResultSchema),
   encrypted: z.boolean(),
+  /** Mode `repository`: where the snapshot lies (0: this is an archive), its hex id, and what it added. */
+  repositoryId: z.number(),
+  snapshotId: z.string(),
+  snapshot: snapshotResultSchema.nullable(),
   sourceBytes: z.number(),
   itemCount: z.number(),
   problemCount: z.number(),
@@ -57,12 +62,16 @@ export type BackupRecord = z.output<typeof recordSchema>;
 export const restoreRecordSchema = z
   .object({
     id: idSchema,
-    recordId: idSchema,
-    taskId: idSchema,
+    recordId: z.number(),
+    taskId: z.number(),
     taskName: z.string(),
     nodeId: idSchema,
     nodeName: z.string(),
     status: recordStatusSchema,
+    /** Set when the snapshot was restored without a record of ours; `recordId` and `taskId` are then 0. */
+    repositoryId: z.number(),
+    snapshotId: z.string(),
+    dryRun: z.boolean(),
     targetPath: z.string(),
     paths: z.array(z.string()),
     overwrite: overwriteModeSchema,
@@ -97,6 +106,8 @@ export const restoreInputSchema = z.object({
   /** Where to restore; missing: the node of the record. */
   nodeId: idSchema.optional(),
   overwrite: overwriteModeSchema.default('never'),
+  /** Say what would change, change nothing; snapshots only. */
+  dryRun: z.boolean().default(false),
 });
 
 export const recordRoutes = {

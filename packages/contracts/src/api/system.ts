@@ -55,6 +55,11 @@ export const settingsSchema = z
     timezone: z.string().max(64).default('UTC'),
     /** Address agents and people use, without trailing slash; empty: the address of the request. */
     externalUrl: z.string().max(300).default(''),
+    /** When scheduled maintenance of repositories may start, `22:00-06:00` in `timezone`; empty: at any time. */
+    maintenanceWindow: z
+      .string()
+      .regex(/^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/, 'two times such as 22:00-06:00, or empty')
+      .default(''),
   })
   .meta({ id: 'Settings' });
 export type Settings = z.output<typeof settingsSchema>;
@@ -116,6 +121,7 @@ export const exceptionReasonSchema = z.enum([
   'rpo_breached',
   'missed',
   'warning',
+  'repository_damaged',
   'node_offline',
   'disabled',
 ]);
@@ -145,6 +151,12 @@ export const dashboardRoutes = {
       running: z.array(recordRowSchema),
       recentFailures: z.array(recordRowSchema),
       nodes: z.object({ total: z.number(), online: z.number() }),
+      repositories: z.object({
+        total: z.number(),
+        damaged: z.array(
+          z.object({ id: idSchema, name: z.string(), problemCount: z.number(), since: timeSchema.nullable() }),
+        ),
+      }),
       storedBytes: z.number(),
     }),
   }),

@@ -29,6 +29,9 @@ const idListSchema = z.preprocess(
   z.array(idSchema).max(20),
 );
 
+export const backupModeSchema = z.enum(['full', 'repository']);
+export type BackupMode = z.output<typeof backupModeSchema>;
+
 export const taskInputSchema = z
   .object({
     name: z.string().trim().min(1).max(100),
@@ -57,7 +60,10 @@ export const taskInputSchema = z
     storageTargetIds: idListSchema.default([]),
     compression: compressionSchema.default('zstd'),
     encrypt: z.boolean().default(false),
-    backupMode: z.enum(['full']).default('full'),
+    /** `full`: one archive per run. `repository`: a snapshot per run, only new data is stored (see repositories). */
+    backupMode: backupModeSchema.default('full'),
+    /** Mode `repository`: 0 or missing: the node's own on the first storage target, made by the first run. */
+    repositoryId: z.number().int().min(0).default(0),
     tags: z.preprocess(
       (value) =>
         typeof value === 'string'
@@ -109,6 +115,8 @@ export const taskSchema = z
     compression: compressionSchema,
     encrypt: z.boolean(),
     backupMode: z.string(),
+    /** As it was chosen; 0: the node's own repository. */
+    repositoryId: z.number(),
     tags: z.array(z.string()),
     slaHoursRpo: z.number(),
     ...retentionPolicySchema.shape,
@@ -128,6 +136,8 @@ const taskErrors = [
   'STORAGE_TARGET_NOT_FOUND',
   'NODE_NOT_FOUND',
   'SOURCE_TYPE_UNKNOWN',
+  'REPOSITORY_NOT_FOUND',
+  'NOT_SUPPORTED',
 ] as const;
 
 export const taskRoutes = {

@@ -112,6 +112,7 @@ async function overview(deps: DashboardFeatureDeps) {
     running: running.map((row) => recordRowAnswer(row, now)),
     recentFailures: failures.map((row) => recordRowAnswer(row, now)),
     nodes: { total: nodes.size, online: [...nodes.values()].filter(Boolean).length },
+    repositories: { total: 0, damaged: [] },
     storedBytes: (await recordsStore.totals(db)).goodBytes,
   };
 }

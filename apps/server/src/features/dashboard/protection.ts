@@ -77,10 +77,11 @@ export const reasonOrder: Readonly<Record<ExceptionReason, number>> = {
   failed: 0,
   never_ran: 1,
   rpo_breached: 2,
-  missed: 3,
-  warning: 4,
-  node_offline: 5,
-  disabled: 6,
+  repository_damaged: 3,
+  missed: 4,
+  warning: 5,
+  node_offline: 6,
+  disabled: 7,
 };
 
 /** A sentence for readers without the console (scripts); the console translates the reason itself. */
@@ -90,6 +91,7 @@ export const reasonMessages: Readonly<Record<ExceptionReason, string>> = {
   rpo_breached: 'The last good backup is older than agreed.',
   missed: 'A scheduled run is missing.',
   warning: 'The last backup is incomplete.',
+  repository_damaged: 'A check found damage in the repository of this task.',
   node_offline: 'The server is offline.',
   disabled: 'The task is switched off.',
 };
