@@ -2,19 +2,13 @@
  * Archive backup and restore against `tar | zstd -3 -T2` and `tar | gzip`: alternated rounds, medians, ratios.
  * Ours also encrypts (in one variant), hashes, lists the contents and syncs to disk; theirs do not.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir, totalmem } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { BenchOptions } from './bench-options.ts';
 import { type Corpus, createLargeFiles, createSmallFiles } from './corpora.ts';
 import { type Measurement, measure, median } from './measure.ts';
-
-export interface BenchOptions {
-  readonly rounds: number;
-  readonly scale: number;
-  readonly workFolder: string | undefined;
-  /** Replaces the archive section of docs/benchmarks.md. */
-  readonly isWriting: boolean;
-}
+import { describeMachine, writeSection } from './results.ts';
 
 interface Contestant {
   readonly name: string;
@@ -132,19 +126,8 @@ export async function benchArchive(options: BenchOptions): Promise<void> {
     const artifacts = { plain: artifactOf('BackupX, zstd'), encrypted: artifactOf('BackupX, zstd + age') };
     restoreRows.push(...compete(restores(artifacts), corpus, work, options.rounds).rows);
   }
-  const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GB, ${process.platform} ${process.arch}, Node ${process.version}`;
-  const text = `Machine: ${machine}. Medians of ${options.rounds} alternated rounds after one to warm up; ratios against the first row of each group.\n\n### Backup\n\n${table(backupRows)}\n\n### Restore\n\n${table(restoreRows)}\n`;
+  const text = `Machine: ${describeMachine()}. Medians of ${options.rounds} alternated rounds after one to warm up; ratios against the first row of each group.\n\n### Backup\n\n${table(backupRows)}\n\n### Restore\n\n${table(restoreRows)}\n`;
   console.log(text);
   if (options.isWriting) writeSection('archive', text);
   rmSync(path.join(work, 'out'), { recursive: true, force: true });
-}
-
-function writeSection(name: string, text: string): void {
-  const file = path.join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
-  const current = readFileSync(file, 'utf8');
-  const section = new RegExp(`(<!-- ${name}:begin -->\\n)[\\s\\S]*(<!-- ${name}:end -->)`);
-  writeFileSync(
-    file,
-    current.replace(section, (_whole, begin: string, end: string) => `${begin}${text}${end}`),
-  );
 }

@@ -51,10 +51,10 @@ function fillNoise(target: Buffer, random: () => number): void {
 /** Far more than any window of a compressor, so that what repeats is the vocabulary and not the file. */
 const TEXT_POOL_BYTES = 64 * 1024 * 1024;
 
-/** Many small files in nested folders; sizes follow a long-tailed curve around 9 KB. */
-export function createSmallFiles(workFolder: string, scale: number): Corpus {
+/** Many small files in nested folders; sizes follow a long-tailed curve around 6 KB, or `sizeFactor` times that. */
+export function createSmallFiles(workFolder: string, scale: number, sizeFactor = 1): Corpus {
   const files = Math.round(40_000 * scale);
-  const folder = path.join(workFolder, `small-files-${files}`);
+  const folder = path.join(workFolder, `small-files-${files}${sizeFactor === 1 ? '' : `-${sizeFactor}`}`);
   const random = createRandom(7);
   const vocabulary = createVocabulary(random);
   const text = Buffer.alloc(TEXT_POOL_BYTES);
@@ -65,7 +65,7 @@ export function createSmallFiles(workFolder: string, scale: number): Corpus {
   const isComplete = existsSync(path.join(folder, '.complete'));
   if (!isComplete) rmSync(folder, { recursive: true, force: true });
   for (let index = 0; index < files; index++) {
-    const size = Math.min(400_000, Math.floor(600 + 4000 * (-Math.log(1 - random())) ** 1.6));
+    const size = Math.min(400_000, Math.floor(sizeFactor * (600 + 4000 * (-Math.log(1 - random())) ** 1.6)));
     const pool = index % 12 === 0 ? noise : text;
     const start = Math.floor(random() * (pool.length - size));
     bytes += size;
@@ -105,4 +105,40 @@ export function createLargeFiles(workFolder: string, scale: number): Corpus {
     writeFileSync(path.join(folder, '.complete'), '');
   }
   return { name: '3 large files', folder, files: 3, bytes: 3 * blocks * blockSize };
+}
+
+const SQL_BLOCK_ROWS = 10_000;
+
+function sqlRow(id: number, vocabulary: readonly string[], random: () => number): string {
+  const word = (): string => vocabulary[Math.floor(vocabulary.length * random() ** 3)] ?? 'word';
+  const number = (below: number): number => Math.floor(random() * below);
+  const digits = (value: number): string => String(value).padStart(2, '0');
+  const time = `2026-${digits(1 + number(12))}-${digits(1 + number(28))} ${digits(number(24))}:${digits(number(60))}:${digits(number(60))}`;
+  const address = `${word()} ${word()} ${1 + number(200)}`;
+  const note = Array.from({ length: number(24) }, word).join(' ');
+  return `(${id},'${word()}.${word()}@${word()}.example','${address}',${number(100_000) / 100},'${time}',${number(5)},'${note}')`;
+}
+
+/** One dump as mysqldump writes it: 500 MB of INSERT statements with ten rows each. */
+export function createSqlDump(workFolder: string, scale: number): Corpus {
+  const bytes = Math.round(500_000_000 * scale);
+  const folder = path.join(workFolder, `sql-dump-${bytes}`);
+  if (!existsSync(path.join(folder, '.complete'))) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const random = createRandom(13);
+    const vocabulary = createVocabulary(random);
+    const fd = openSync(path.join(folder, 'dump.sql'), 'w');
+    for (let id = 1, written = 0; written < bytes; ) {
+      let block = '';
+      for (const end = id + SQL_BLOCK_ROWS; id < end; id++) {
+        const isFirst = id % 10 === 1;
+        block += `${isFirst ? 'INSERT INTO `orders` VALUES ' : ''}${sqlRow(id, vocabulary, random)}${id % 10 === 0 ? ';\n' : ','}`;
+      }
+      written += writeSync(fd, block);
+    }
+    closeSync(fd);
+    writeFileSync(path.join(folder, '.complete'), '');
+  }
+  return { name: 'SQL dump', folder, files: 1, bytes };
 }
