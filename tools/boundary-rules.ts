@@ -63,6 +63,7 @@ export const zones: readonly Zone[] = [
     mayImport: ['engine/ports', 'engine/archive', 'engine/repository', 'contracts'],
   },
   { name: 'engine/testing', pattern: /^packages\/engine\/src\/testing\//, mayImport: ['engine/ports', 'contracts'] },
+  { name: 'engine/assembly', pattern: /^packages\/engine\/assembly\//, mayImport: [], packages: /^$/ },
   {
     name: 'engine/joint',
     pattern: /^packages\/engine\/src\/[^/]+\.ts$/,

@@ -24,6 +24,7 @@ const steps: { name: string; command: string; args: string[] }[] = [
   { name: 'clock and environment', command: process.execPath, args: ['tools/check-globals.ts'] },
   { name: 'sizes', command: process.execPath, args: ['tools/check-sizes.ts'] },
   { name: 'generated docs', command: process.execPath, args: ['tools/generate-docs.ts', '--check'] },
+  { name: 'compiled WebAssembly', command: process.execPath, args: ['tools/build-wasm.ts', '--check'] },
   { name: 'dead exports', command: bin('knip'), args: ['--no-progress'] },
   ...projects.map((project) => ({ name: `types of ${project}`, command: bin('tsc'), args: ['-p', project] })),
 ];

@@ -1,0 +1,19 @@
+/** The little of the WebAssembly interface that is used here; TypeScript declares it only together with a browser. */
+interface WebAssemblyInterface {
+  validate(bytes: Uint8Array): boolean;
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports?: object) => { readonly exports: unknown };
+  readonly Memory: new (description: {
+    initial: number;
+    maximum: number;
+    shared: true;
+  }) => { readonly buffer: SharedArrayBuffer };
+}
+
+const { WebAssembly: webAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyInterface };
+
+/** Runs a module of `tools/build-wasm.ts`; `Exports` must say what the module exports. */
+export function instantiateModule<Exports>(base64: string, imports?: object): Exports {
+  const module = new webAssembly.Module(Buffer.from(base64, 'base64'));
+  return new webAssembly.Instance(module, imports).exports as Exports;
+}

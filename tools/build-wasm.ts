@@ -1,0 +1,57 @@
+/**
+ * Compiles the AssemblyScript sources of `packages/engine/assembly` into TypeScript modules that carry the WebAssembly
+ * as base64, so that nothing has to be built or found at run time. `--check` only compares and fails when a module is
+ * not what its source gives.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+interface WasmModule {
+  readonly source: string;
+  readonly target: string;
+  readonly constant: string;
+  readonly flags: readonly string[];
+}
+
+const modules: readonly WasmModule[] = [
+  {
+    source: 'packages/engine/assembly/poly1305.ts',
+    target: 'packages/engine/src/repository/wasm/poly1305-code.ts',
+    constant: 'poly1305Code',
+    flags: ['--initialMemory', '2', '--maximumMemory', '2'],
+  },
+];
+
+function compile(module: WasmModule): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'build-wasm-'));
+  try {
+    const outFile = path.join(folder, 'module.wasm');
+    const options = ['-O3', '--noAssert', '--runtime', 'stub', '--outFile', outFile, ...module.flags];
+    execFileSync(path.join(root, 'node_modules/.bin/asc'), [module.source, ...options], {
+      cwd: root,
+      stdio: 'inherit',
+    });
+    const base64 = readFileSync(outFile).toString('base64');
+    return `/** WebAssembly made from \`${module.source}\` by \`node tools/build-wasm.ts\`; not to be edited. */\nexport const ${module.constant} =\n  '${base64}';\n`;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const isCheck = process.argv.includes('--check');
+for (const module of modules) {
+  const text = compile(module);
+  const target = path.join(root, module.target);
+  if (existsSync(target) && readFileSync(target, 'utf8') === text) continue;
+  if (isCheck) {
+    console.error(`${module.target} is out of date: run \`node tools/build-wasm.ts\``);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(target, text);
+    console.log(`wrote ${module.target}`);
+  }
+}
