@@ -1,0 +1,166 @@
+/**
+ * Finds items in many snapshots at once. All of them are walked together, folder by folder: where they share a tree it
+ * is read once, so a thousand snapshots of a folder that never changed cost as much as one. In memory are the trees'
+ * ids on the way to the current folder, the sub-folders of these folders, and the hits.
+ */
+import { createHash } from 'node:crypto';
+import type { ArtifactEntry } from '@backupx/contracts/jobs';
+import { displayPath } from '../../ports/display-path.ts';
+import { toHex } from '../format/blob-id.ts';
+import type { TreeNode } from '../format/tree-node.ts';
+import type { ItemPattern } from './item-pattern.ts';
+import { nodeEntry } from './node-entry.ts';
+import { SnapshotSets } from './snapshot-sets.ts';
+import type { TreeIndex } from './tree-index.ts';
+import type { TreeLoader } from './tree-loader.ts';
+
+export interface FindOptions {
+  /** Oldest first. */
+  readonly snapshots: readonly { readonly id: string; readonly tree: Uint8Array }[];
+  readonly pattern: ItemPattern;
+  /** Versions at most. */
+  readonly limit: number;
+  /** Called after each folder with the number of trees read and hits found so far. */
+  readonly onFolder?: (path: string, treesRead: number, hits: number) => void;
+}
+
+/** One version of an item, with the snapshots that hold it, oldest first. */
+export type FoundVersion = ArtifactEntry & { snapshotIds: string[] };
+
+export interface FoundVersions {
+  /** By path, a folder before what is in it; versions of an item oldest first. */
+  readonly hits: FoundVersion[];
+  readonly truncated: boolean;
+}
+
+/** Throws REPOSITORY_DAMAGED for a tree that cannot be read. */
+export async function findItems(loader: TreeLoader, options: FindOptions): Promise<FoundVersions> {
+  const search = new FindWalk(loader, options);
+  const tops = new TreeGroups();
+  for (const [number, { tree }] of options.snapshots.entries()) tops.add(tree, search.sets.single(number), search.sets);
+  await search.visit('', tops);
+  return search.result();
+}
+
+interface TreeGroup {
+  readonly treeId: Uint8Array;
+  snapshots: number;
+}
+
+/** The different trees of one folder and the snapshots that hold each. */
+class TreeGroups {
+  readonly #groups = new Map<string, TreeGroup>();
+
+  add(treeId: Uint8Array, snapshots: number, sets: SnapshotSets): void {
+    const key = toHex(treeId);
+    const known = this.#groups.get(key);
+    if (known) known.snapshots = sets.union(known.snapshots, snapshots);
+    else this.#groups.set(key, { treeId, snapshots });
+  }
+
+  values(): TreeGroup[] {
+    return [...this.#groups.values()];
+  }
+}
+
+interface Hit {
+  readonly name: Buffer;
+  readonly entry: ArtifactEntry;
+  snapshots: number;
+}
+
+class FindWalk {
+  readonly sets = new SnapshotSets();
+  readonly #loader: TreeLoader;
+  readonly #options: FindOptions;
+  readonly #found: FoundVersion[] = [];
+  #treesRead = 0;
+
+  constructor(loader: TreeLoader, options: FindOptions) {
+    this.#loader = loader;
+    this.#options = options;
+  }
+
+  result(): FoundVersions {
+    const { limit } = this.#options;
+    return { hits: this.#found.slice(0, limit), truncated: this.#found.length > limit };
+  }
+
+  /** All trees of one folder, then its sub-folders by name. */
+  async visit(path: string, groups: TreeGroups): Promise<void> {
+    const hits = new Map<string, Hit>();
+    const folders = new Map<string, TreeGroups>();
+    const trees = groups.values();
+    for (const [number, group] of trees.entries()) {
+      const next = trees[number + 1];
+      const reading = this.#loader.load(group.treeId, path);
+      if (next) this.#loader.prefetch(next.treeId);
+      const tree = await reading;
+      this.#treesRead += 1;
+      this.#matchNames(tree, { path, hits, snapshots: group.snapshots });
+      this.#collectFolders(tree, { path, folders, snapshots: group.snapshots });
+    }
+    this.#keep(hits);
+    this.#options.onFolder?.(path, this.#treesRead, this.#found.length);
+    for (const name of [...folders.keys()].sort()) {
+      if (this.#found.length > this.#options.limit) return;
+      const child = folders.get(name);
+      folders.delete(name);
+      if (child) await this.visit(`${path}/${displayPath(Buffer.from(name, 'latin1'))}`, child);
+    }
+  }
+
+  #matchNames(tree: TreeIndex, folder: { path: string; hits: Map<string, Hit>; snapshots: number }): void {
+    const { path, hits, snapshots } = folder;
+    for (let number = 0; number < tree.count; number += 1) {
+      const name = tree.nameOf(number);
+      const text = displayPath(name);
+      if (!this.#options.pattern.matches(text, path)) continue;
+      const node = tree.nodeAt(number);
+      const key = `${name.toString('latin1')}\0${versionOf(node)}`;
+      const known = hits.get(key);
+      if (known) known.snapshots = this.sets.union(known.snapshots, snapshots);
+      else if (this.#found.length + hits.size <= this.#options.limit) {
+        hits.set(key, { name: Buffer.from(name), entry: nodeEntry(node, `${path}/${text}`), snapshots });
+      }
+    }
+  }
+
+  #collectFolders(
+    tree: TreeIndex,
+    folder: { path: string; folders: Map<string, TreeGroups>; snapshots: number },
+  ): void {
+    const { path, folders, snapshots } = folder;
+    for (let number = 0; number < tree.count; number += 1) {
+      if (!tree.isFolder(number)) continue;
+      const name = tree.nameOf(number);
+      if (!this.#options.pattern.reaches(`${path}/${displayPath(name)}`)) continue;
+      const key = name.toString('latin1');
+      let groups = folders.get(key);
+      if (!groups) {
+        groups = new TreeGroups();
+        folders.set(key, groups);
+      }
+      groups.add(tree.subtreeOf(number), snapshots, this.sets);
+    }
+  }
+
+  #keep(hits: Map<string, Hit>): void {
+    const { snapshots } = this.#options;
+    const first = (hit: Hit) => this.sets.membersOf(hit.snapshots)[0] ?? 0;
+    const ordered = [...hits.values()].sort((a, b) => a.name.compare(b.name) || first(a) - first(b));
+    for (const hit of ordered) {
+      const ids = this.sets.membersOf(hit.snapshots).map((number) => snapshots[number]?.id ?? '');
+      this.#found.push({ ...hit.entry, snapshotIds: ids });
+    }
+  }
+}
+
+/** Equal for two nodes that a person would call the same version: content, owner, permissions, time. */
+function versionOf(node: TreeNode): string {
+  const content = createHash('sha256');
+  for (const id of node.content ?? []) content.update(id);
+  const target = node.linkTarget?.toString('latin1') ?? '';
+  const facts = [node.type, node.mode, node.uid, node.gid, node.mtimeNs, node.size, node.device, target];
+  return `${facts.join(' ')} ${content.digest('base64')}`;
+}
