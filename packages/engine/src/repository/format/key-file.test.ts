@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { createKeyFile, openKeyFile, parseKeyFile } from './key-file.ts';
+import { createMasterKey, packMasterKey } from './master-key.ts';
+import { RESTIC_KEY, RESTIC_KEY_FILE } from './restic-samples.ts';
+
+const cheap = { N: 16, r: 1, p: 1 };
+const about = { username: 'root', hostname: 'db1', created: '2026-01-01T00:00:00Z' };
+
+describe('key file', () => {
+  it('opens what restic wrote, with its password only', async () => {
+    const key = await openKeyFile(Buffer.from(RESTIC_KEY_FILE), 'geheim');
+    expect(key && packMasterKey(key)).toBe(RESTIC_KEY);
+    expect(await openKeyFile(Buffer.from(RESTIC_KEY_FILE), 'Geheim')).toBeNull();
+  });
+
+  it('opens what it wrote', async () => {
+    const masterKey = createMasterKey();
+    const file = await createKeyFile({ ...about, password: 'pässword', masterKey, cost: cheap });
+    expect(await openKeyFile(file, 'pässword')).toEqual(masterKey);
+    expect(await openKeyFile(file, 'password')).toBeNull();
+    expect(parseKeyFile(file)).toEqual(about);
+    expect(Object.keys(JSON.parse(file.toString()))).toEqual(Object.keys(JSON.parse(RESTIC_KEY_FILE)));
+  });
+
+  it('takes about as much work as restic when nothing is said', async () => {
+    const file = await createKeyFile({ ...about, password: 'x', masterKey: createMasterKey() });
+    expect(JSON.parse(file.toString())).toMatchObject({ kdf: 'scrypt', N: 32768, r: 8, p: 5 });
+  });
+
+  it.each([
+    ['no JSON', 'nonsense'],
+    ['nothing', ''],
+    ['another function', RESTIC_KEY_FILE.replace('scrypt', 'argon2')],
+    ['absurd memory', RESTIC_KEY_FILE.replace('"N":32768', '"N":1073741824')],
+    ['absurd time', RESTIC_KEY_FILE.replace('"p":8', '"p":100000')],
+    ['N no power of two', RESTIC_KEY_FILE.replace('"N":32768', '"N":1000')],
+    ['no salt', RESTIC_KEY_FILE.replace('"salt"', '"pepper"')],
+  ])('refuses a file with %s', async (_, text) => {
+    await expect(openKeyFile(Buffer.from(text), 'geheim')).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+  });
+});

@@ -1,0 +1,104 @@
+/** Compression of blobs and files: one whole zstd frame each, with the size of the content in its header. */
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { AppError } from '@backupx/contracts/errors';
+import { openCompressorHandle, openDecompressorHandle, type ZstdHandle } from './zstd-handle.ts';
+
+const DEFAULT_LEVEL = 3;
+/** What a frame may become when the caller does not know better, in bytes. */
+const MAX_PLAIN_BYTES = 512 * 1024 * 1024;
+const FRAME_MAGIC = 0xfd2fb528;
+const FIRST_OUTPUT_BYTES = 64 * 1024;
+
+export interface Compressor {
+  /** One whole frame, valid until the next call. `bytes` may lie in shared memory. */
+  compress(bytes: Uint8Array): Uint8Array;
+  /** Frees its memory; nothing may be compressed afterwards. */
+  close(): void;
+}
+
+/** A compressor for one thread, with one context for all its calls where the runtime allows it. Levels 1 to 19. */
+export function createCompressor(level: number = DEFAULT_LEVEL): Compressor {
+  const handle = openCompressorHandle(level);
+  if (handle) return new ReusingCompressor(handle, level);
+  return { compress: (bytes) => compressOnce(bytes, level), close() {} };
+}
+
+/** One whole frame in a buffer of its own, for callers that compress now and then. */
+export function compressOnce(bytes: Uint8Array, level: number = DEFAULT_LEVEL): Buffer {
+  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+}
+
+class ReusingCompressor implements Compressor {
+  readonly #handle: ZstdHandle;
+  readonly #level: number;
+  #output = Buffer.allocUnsafeSlow(compressBound(FIRST_OUTPUT_BYTES));
+
+  constructor(handle: ZstdHandle, level: number) {
+    this.#handle = handle;
+    this.#level = level;
+  }
+
+  compress(bytes: Uint8Array): Uint8Array {
+    const bound = compressBound(bytes.byteLength);
+    if (bound > this.#output.byteLength) this.#output = Buffer.allocUnsafeSlow(Math.ceil(bound * 1.25));
+    const length = this.#handle.run(bytes, this.#output);
+    return length > 0 ? this.#output.subarray(0, length) : compressOnce(bytes, this.#level);
+  }
+
+  close(): void {
+    this.#handle.close();
+  }
+}
+
+/** ZSTD_compressBound, rounded up: with so much room a frame is made in one go and never falls short. */
+function compressBound(size: number): number {
+  return size + (size >>> 8) + 1024;
+}
+
+/** One context per thread; undefined: not opened yet. */
+let decompressor: ZstdHandle | null | undefined;
+
+/**
+ * The content of one or more whole frames. Throws REPOSITORY_DAMAGED when they are no such, or hold more than
+ * `maxBytes`: nothing that a stranger stored makes us ask for more memory than that.
+ */
+export function decompress(frame: Uint8Array, maxBytes: number = MAX_PLAIN_BYTES): Buffer {
+  const size = contentSize(frame);
+  if (size !== null && size > maxBytes) throw damaged(`more than ${maxBytes} bytes`);
+  if (size !== null && size > 0) {
+    if (decompressor === undefined) decompressor = openDecompressorHandle();
+    const plain = Buffer.allocUnsafeSlow(size);
+    if (decompressor?.run(frame, plain) === size) return plain;
+  }
+  return decompressSlowly(frame, maxBytes, size);
+}
+
+/** Also several frames in a row, and frames that do not tell their size. */
+function decompressSlowly(frame: Uint8Array, maxBytes: number, size: number | null): Buffer {
+  try {
+    const chunkSize = Math.min(Math.max(64, size ?? 4 * frame.byteLength), 4 * 1024 * 1024);
+    return zstdDecompressSync(frame, { chunkSize, maxOutputLength: Math.max(1, maxBytes) });
+  } catch (error) {
+    throw damaged(error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function damaged(reason: string, cause?: unknown): AppError {
+  return new AppError('REPOSITORY_DAMAGED', { reason: `compressed data cannot be read: ${reason}` }, { cause });
+}
+
+/** The content size in the header of the (first) frame (RFC 8878, 3.1.1.1); null: it does not say, or is no frame. */
+export function contentSize(frame: Uint8Array): number | null {
+  if (frame.byteLength < 6) return null;
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+  if (view.getUint32(0, true) !== FRAME_MAGIC) return null;
+  const descriptor = view.getUint8(4);
+  const hasOneSegment = (descriptor & 0x20) !== 0;
+  const at = 5 + (hasOneSegment ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0);
+  const width = [hasOneSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0;
+  if (width === 0 || at + width > frame.byteLength) return null;
+  if (width === 1) return view.getUint8(at);
+  if (width === 2) return view.getUint16(at, true) + 256;
+  if (width === 4) return view.getUint32(at, true);
+  return Number(view.getBigUint64(at, true));
+}
