@@ -1,0 +1,215 @@
+import { describe, expect, it } from 'vitest';
+import { createMemoryStorage } from '../testing/memory-storage.ts';
+import { createMasterKey } from './format/master-key.ts';
+import { RESTIC_CONFIG, RESTIC_KEY_FILE } from './format/restic-samples.ts';
+import { initRepository } from './init-repository.ts';
+import { openRepository, type RepositoryPlace } from './open-repository.ts';
+
+const signal = new AbortController().signal;
+const cheap = { N: 16, r: 1, p: 1 };
+const options = { password: 'pw', hostname: 'db1', username: 'root', created: '2026-01-01T00:00:00Z', cost: cheap };
+
+async function make(prefix = 'backups/web') {
+  const storage = createMemoryStorage();
+  const place: RepositoryPlace = { storage, prefix, label: 'the test' };
+  const repository = await initRepository(place, options, signal);
+  return { storage, place, repository };
+}
+
+function damage(storage: ReturnType<typeof createMemoryStorage>, key: string): void {
+  const bytes = Uint8Array.from(storage.objects.get(key) ?? []);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+  storage.objects.set(key, bytes);
+}
+
+const names = async (files: AsyncIterable<{ name: string }>) => {
+  const found: string[] = [];
+  for await (const { name } of files) found.push(name);
+  return found.sort();
+};
+
+describe('initRepository', () => {
+  it('makes a repository that its password and its master key open', async () => {
+    const { place, repository, storage } = await make();
+    expect([...storage.objects.keys()].sort()).toEqual([
+      'backups/web/config',
+      expect.stringMatching(/^backups\/web\/keys\/[0-9a-f]{64}$/),
+    ]);
+    const byPassword = await openRepository(place, { password: 'pw' }, signal);
+    expect(byPassword.config).toEqual(repository.config);
+    expect(byPassword.masterKey).toEqual(repository.masterKey);
+    expect(`backups/web/keys/${byPassword.keyId}`).toBe(
+      [...storage.objects.keys()].find((key) => key.includes('keys')),
+    );
+    const byKey = await openRepository(place, { masterKey: repository.masterKey }, signal);
+    expect(byKey.config).toEqual(byPassword.config);
+    expect(byKey.config.version).toBe(2);
+    expect(byKey.keyId).toBeNull();
+  });
+
+  it('also in the root of a storage, with a given polynomial', async () => {
+    const storage = createMemoryStorage();
+    const place = { storage, prefix: '', label: 'root' };
+    const repository = await initRepository(place, { ...options, polynomial: 0x3da3358b4dc173n }, signal);
+    expect(repository.config.chunkerPolynomial).toBe(0x3da3358b4dc173n);
+    expect(repository.key('data', 'ab'.repeat(32))).toBe(`data/ab/${'ab'.repeat(32)}`);
+    expect(storage.objects.has('config')).toBe(true);
+  });
+
+  it('leaves an existing repository alone', async () => {
+    const { place, storage } = await make();
+    const before = new Map(storage.objects);
+    await expect(initRepository(place, options, signal)).rejects.toMatchObject({ code: 'REPOSITORY_EXISTS' });
+    storage.objects.delete('backups/web/config');
+    before.delete('backups/web/config');
+    await expect(initRepository(place, options, signal)).rejects.toMatchObject({ code: 'REPOSITORY_EXISTS' });
+    expect(storage.objects).toEqual(before);
+  });
+
+  it('writes the config last: a failure before it leaves nothing that looks like a repository', async () => {
+    const storage = createMemoryStorage();
+    const place = { storage, prefix: 'r', label: 'r' };
+    const put = storage.put.bind(storage);
+    const order: string[] = [];
+    storage.put = async (key, body, putOptions) => {
+      order.push(key.split('/')[1] ?? '');
+      if (key === 'r/config') throw new Error('pulled the plug');
+      await put(key, body, putOptions);
+    };
+    await expect(initRepository(place, options, signal)).rejects.toThrow('pulled the plug');
+    expect(order).toEqual(['keys', 'config']);
+    await expect(openRepository(place, { password: 'pw' }, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_NOT_FOUND',
+    });
+  });
+
+  it('gives way to one that was faster', async () => {
+    const { storage, place } = await make('first');
+    const put = storage.put.bind(storage);
+    const theirs = storage.objects.get('first/config') ?? new Uint8Array();
+    storage.put = async (key, body, putOptions) => {
+      await put(key, body, putOptions);
+      if (key === 'second/config') storage.objects.set(key, theirs);
+    };
+    await expect(initRepository({ ...place, prefix: 'second' }, options, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_EXISTS',
+    });
+    expect([...storage.objects.keys()].filter((key) => key.startsWith('second/'))).toEqual(['second/config']);
+  });
+});
+
+describe('openRepository', () => {
+  it('opens what restic made', async () => {
+    const storage = createMemoryStorage();
+    storage.objects.set('config', Buffer.from(RESTIC_CONFIG, 'hex'));
+    storage.objects.set(`keys/${'1f'.repeat(32)}`, Buffer.from(RESTIC_KEY_FILE));
+    const place = { storage, prefix: '', label: 'theirs' };
+    const repository = await openRepository(place, { password: 'geheim' }, signal);
+    expect(repository.config.chunkerPolynomial).toBe(0x329e9779dde479n);
+  });
+
+  it('says what is wrong', async () => {
+    const { place, storage } = await make();
+    const open = (unlock: Parameters<typeof openRepository>[1]) => openRepository(place, unlock, signal);
+    await expect(open({ password: 'PW' })).rejects.toMatchObject({ code: 'REPOSITORY_WRONG_PASSWORD' });
+    await expect(open({ masterKey: createMasterKey() })).rejects.toMatchObject({ code: 'REPOSITORY_WRONG_PASSWORD' });
+    await expect(openRepository({ ...place, prefix: 'elsewhere' }, { password: 'pw' }, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_NOT_FOUND',
+      params: { where: 'the test' },
+    });
+    damage(storage, 'backups/web/config');
+    await expect(open({ password: 'pw' })).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    for (const key of storage.objects.keys()) if (key.includes('/keys/')) storage.objects.delete(key);
+    await expect(open({ password: 'pw' })).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+  });
+
+  it('gets past damaged key files', async () => {
+    const { place, storage } = await make();
+    storage.objects.set(`backups/web/keys/${'00'.repeat(32)}`, Buffer.from('{"kdf":"scrypt"'));
+    const entries = [...storage.objects].reverse();
+    storage.objects.clear();
+    for (const [key, bytes] of entries) storage.objects.set(key, bytes);
+    await expect(openRepository(place, { password: 'pw' }, signal)).resolves.toBeDefined();
+    await expect(openRepository(place, { password: 'no' }, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_WRONG_PASSWORD',
+    });
+  });
+
+  it('is stopped by its signal', async () => {
+    const { place } = await make();
+    await expect(openRepository(place, { password: 'pw' }, AbortSignal.abort())).rejects.toMatchObject({
+      code: 'CANCELLED',
+    });
+  });
+});
+
+describe('a repository', () => {
+  it('stores files under the sum of their bytes and reads them back', async () => {
+    const { repository } = await make();
+    const json = Buffer.from(`{"packs":[],"x":"${'long '.repeat(1000)}"}`);
+    const name = await repository.saveFile('index', json, signal);
+    expect(await names(repository.list('index', signal))).toEqual([name]);
+    expect((await repository.readFile('index', name, signal)).equals(json)).toBe(true);
+    await repository.removeFile('index', name, signal);
+    await repository.removeFile('index', name, signal);
+    expect(await names(repository.list('index', signal))).toEqual([]);
+  });
+
+  it('notices damaged, truncated and swapped files', async () => {
+    const { repository, storage } = await make();
+    const name = await repository.saveFile('snapshots', Buffer.from('{"a":1}'), signal);
+    const other = await repository.saveFile('snapshots', Buffer.from('{"b":1}'), signal);
+    const key = repository.key('snapshots', name);
+    const good = storage.objects.get(key) ?? new Uint8Array();
+    const isDamaged = () =>
+      expect(repository.readFile('snapshots', name, signal)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    damage(storage, key);
+    await isDamaged();
+    storage.objects.set(key, good.subarray(1));
+    await isDamaged();
+    storage.objects.set(key, storage.objects.get(repository.key('snapshots', other)) ?? good);
+    await isDamaged();
+    storage.objects.set(key, good);
+    expect((await repository.readFile('snapshots', name, signal)).toString()).toBe('{"a":1}');
+  });
+
+  it('reads once more when a transfer broke', async () => {
+    const { repository, storage } = await make();
+    const name = await repository.saveFile('index', Buffer.from('{"packs":[]}'), signal);
+    const get = storage.get.bind(storage);
+    let calls = 0;
+    storage.get = (key, getOptions) => {
+      calls += 1;
+      return get(key, calls === 1 ? { ...getOptions, range: { start: 0, end: 20 } } : getOptions);
+    };
+    expect((await repository.readFile('index', name, signal)).toString()).toBe('{"packs":[]}');
+    expect(calls).toBe(2);
+  });
+
+  it('passes over junk in its folders', async () => {
+    const { repository, storage } = await make();
+    const id = 'ab'.repeat(32);
+    const junk = ['snapshots/.DS_Store', 'snapshots/sub/x', `snapshots/${'AB'.repeat(32)}`, `snapshots/${id}.tmp`];
+    const junkData = [`data/${id}`, `data/cd/${id}`, 'data/ab/short', `data/ab/x${id}`, `data/ab/ab/${id}`];
+    for (const path of [...junk, ...junkData]) storage.objects.set(`backups/web/${path}`, new Uint8Array(1));
+    storage.objects.set(`backups/web/data/ab/${id}`, new Uint8Array(7));
+    expect(await names(repository.list('snapshots', signal))).toEqual([]);
+    const data: unknown[] = [];
+    for await (const file of repository.list('data', signal)) data.push(file);
+    expect(data).toEqual([{ name: id, sizeBytes: 7, modifiedAt: null }]);
+  });
+
+  it('reads packs whole, in ranges and past their end', async () => {
+    const { repository, storage } = await make();
+    const id = 'cd'.repeat(32);
+    const bytes = Buffer.from(Array.from({ length: 600_000 }, (_, index) => index % 251));
+    storage.objects.set(repository.key('data', id), bytes);
+    expect((await repository.readPack(id, null, signal)).equals(bytes)).toBe(true);
+    const part = await repository.readPack(id, { start: 100, end: 400_000 }, signal);
+    expect(part.equals(bytes.subarray(100, 400_000))).toBe(true);
+    expect((await repository.readPack(id, { start: 599_990, end: 700_000 }, signal)).byteLength).toBe(10);
+    await expect(repository.readPack('ef'.repeat(32), null, signal)).rejects.toMatchObject({
+      code: 'STORAGE_NOT_FOUND',
+    });
+  });
+});

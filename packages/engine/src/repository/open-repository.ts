@@ -1,0 +1,213 @@
+/**
+ * A repository in a storage: where its files lie and how they are read and written. The layout is restic's
+ * (`FORMAT.md`): `config`, and folders `keys`, `snapshots`, `index`, `locks` and `data/<first two digits>`, in which
+ * each file is named by the SHA-256 of its bytes.
+ */
+import { AppError } from '@backupx/contracts/errors';
+import type { ByteRange, Storage } from '../ports/storage.ts';
+import { replayable } from '../ports/storage.ts';
+import { hashOf, toHex } from './format/blob-id.ts';
+import { parseConfig, type RepositoryConfig } from './format/config-file.ts';
+import { openKeyFile } from './format/key-file.ts';
+import type { MasterKey } from './format/master-key.ts';
+import { createSealedBox, type SealedBox } from './format/sealed-box.ts';
+import { openFile, sealFile } from './format/unpacked-file.ts';
+import { readObject } from './read-object.ts';
+
+export interface RepositoryPlace {
+  readonly storage: Storage;
+  /** Folder inside the storage, without slash at either end; `''`: its root. */
+  readonly prefix: string;
+  /** How errors call the place. */
+  readonly label: string;
+}
+
+/** Kinds of files besides the config, named as their folders. */
+export type RepositoryFolder = 'keys' | 'snapshots' | 'index' | 'locks' | 'data';
+
+export interface RepositoryFile {
+  /** 64 hex digits. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly modifiedAt: Date | null;
+}
+
+/** Everything below throws STORAGE_* and CANCELLED as the storage does. */
+export interface Repository {
+  readonly place: RepositoryPlace;
+  readonly config: RepositoryConfig;
+  readonly masterKey: MasterKey;
+  /** For this thread only. */
+  readonly box: SealedBox;
+  /** Name of the key file that the password opened; null when it was opened by its master key. */
+  readonly keyId: string | null;
+  /** Key of a file in the storage. */
+  key(folder: RepositoryFolder, name: string): string;
+  /** The files of a folder, any order; what is not named like one is passed over. */
+  list(folder: RepositoryFolder, signal: AbortSignal): AsyncIterable<RepositoryFile>;
+  /** The JSON in a file. Throws REPOSITORY_DAMAGED when its bytes are not what its name says, or cannot be opened. */
+  readFile(folder: 'snapshots' | 'index' | 'locks', name: string, signal: AbortSignal): Promise<Buffer>;
+  /** Seals and stores JSON; answers the name of the new file. */
+  saveFile(folder: 'snapshots' | 'index' | 'locks', json: Uint8Array, signal: AbortSignal): Promise<string>;
+  /** A missing file is success. */
+  removeFile(folder: RepositoryFolder, name: string, signal: AbortSignal): Promise<void>;
+  /** Bytes of a pack, all or a range; fewer when the pack ends before the range does. Nothing is verified. */
+  readPack(name: string, range: ByteRange | null, signal: AbortSignal): Promise<Buffer>;
+}
+
+/** What opens a repository: a password, or the master key itself in base64, which saves the work of a key derivation. */
+export type RepositoryUnlock = { readonly password: string } | { readonly masterKey: MasterKey };
+
+/** Tries at a file whose bytes are not what its name says: the first may have met a broken transfer. */
+const READ_ATTEMPTS = 2;
+const FILE_NAME = /^[0-9a-f]{64}$/;
+
+/** Key of something directly in the folder of the repository. */
+export function keyIn(place: Pick<RepositoryPlace, 'prefix'>, path: string): string {
+  return place.prefix === '' ? path : `${place.prefix}/${path}`;
+}
+
+/**
+ * Opens an existing repository. Throws REPOSITORY_NOT_FOUND, REPOSITORY_WRONG_PASSWORD, REPOSITORY_UNSUPPORTED,
+ * REPOSITORY_DAMAGED and what the storage throws.
+ */
+export async function openRepository(
+  place: RepositoryPlace,
+  unlock: RepositoryUnlock,
+  signal: AbortSignal,
+): Promise<Repository> {
+  const sealedConfig = await readConfig(place, signal);
+  const found =
+    'masterKey' in unlock ? { masterKey: unlock.masterKey, keyId: null } : await findKey(place, unlock, signal);
+  const box = createSealedBox(found.masterKey);
+  let config: Buffer;
+  try {
+    config = box.open(sealedConfig);
+  } catch (error) {
+    // A key file that opened holds the right key; a master key that was handed in may be another repository's.
+    if (found.keyId === null) throw new AppError('REPOSITORY_WRONG_PASSWORD', {}, { cause: error });
+    throw new AppError('REPOSITORY_DAMAGED', { reason: 'its config is not what was stored' }, { cause: error });
+  }
+  return new StoredRepository(place, parseConfig(config), box, found);
+}
+
+async function readConfig(place: RepositoryPlace, signal: AbortSignal): Promise<Buffer> {
+  try {
+    return await readObject(place.storage, keyIn(place, 'config'), { signal });
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'STORAGE_NOT_FOUND') {
+      throw new AppError('REPOSITORY_NOT_FOUND', { where: place.label }, { cause: error });
+    }
+    throw error;
+  }
+}
+
+interface FoundKey {
+  readonly masterKey: MasterKey;
+  readonly keyId: string | null;
+}
+
+/** Tries the password on every key file. One that is damaged does not stand in the way of the others. */
+async function findKey(
+  place: RepositoryPlace,
+  { password }: { readonly password: string },
+  signal: AbortSignal,
+): Promise<FoundKey> {
+  let failure: unknown = new AppError('REPOSITORY_DAMAGED', { reason: 'it has no key file' });
+  let hasReadableKey = false;
+  for await (const { name } of listFolder(place, 'keys', signal)) {
+    try {
+      const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), { signal });
+      const masterKey = await openKeyFile(bytes, password);
+      if (masterKey) return { masterKey, keyId: name };
+      hasReadableKey = true;
+    } catch (error) {
+      const isOneFile = error instanceof AppError && ['REPOSITORY_DAMAGED', 'STORAGE_NOT_FOUND'].includes(error.code);
+      if (!isOneFile) throw error;
+      failure = error;
+    }
+  }
+  throw hasReadableKey ? new AppError('REPOSITORY_WRONG_PASSWORD') : failure;
+}
+
+/** Files of a folder by the form of their names; data files must also lie in the folder that is theirs. */
+export async function* listFolder(
+  place: RepositoryPlace,
+  folder: RepositoryFolder,
+  signal: AbortSignal,
+): AsyncGenerator<RepositoryFile> {
+  const start = keyIn(place, `${folder}/`);
+  for await (const { key, sizeBytes, modifiedAt } of place.storage.list(start, signal)) {
+    const path = key.slice(start.length);
+    const name = folder === 'data' ? path.slice(3) : path;
+    const isOurs = FILE_NAME.test(name) && (folder !== 'data' || path.slice(0, 3) === `${name.slice(0, 2)}/`);
+    if (isOurs) yield { name, sizeBytes, modifiedAt };
+  }
+}
+
+class StoredRepository implements Repository {
+  readonly place: RepositoryPlace;
+  readonly config: RepositoryConfig;
+  readonly masterKey: MasterKey;
+  readonly box: SealedBox;
+  readonly keyId: string | null;
+
+  constructor(place: RepositoryPlace, config: RepositoryConfig, box: SealedBox, found: FoundKey) {
+    this.place = place;
+    this.config = config;
+    this.box = box;
+    this.masterKey = found.masterKey;
+    this.keyId = found.keyId;
+  }
+
+  key(folder: RepositoryFolder, name: string): string {
+    return keyIn(this.place, folder === 'data' ? `data/${name.slice(0, 2)}/${name}` : `${folder}/${name}`);
+  }
+
+  list(folder: RepositoryFolder, signal: AbortSignal): AsyncIterable<RepositoryFile> {
+    return listFolder(this.place, folder, signal);
+  }
+
+  async readFile(folder: 'snapshots' | 'index' | 'locks', name: string, signal: AbortSignal): Promise<Buffer> {
+    for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt += 1) {
+      const bytes = await readObject(this.place.storage, this.key(folder, name), { signal });
+      if (toHex(hashOf(bytes)) === name) return this.#open(bytes, `${folder}/${name}`);
+    }
+    throw new AppError('REPOSITORY_DAMAGED', { reason: `the bytes of ${folder}/${name} are not what its name says` });
+  }
+
+  #open(bytes: Buffer, file: string): Buffer {
+    try {
+      return openFile(this.box, bytes);
+    } catch (error) {
+      throw new AppError('REPOSITORY_DAMAGED', { reason: `${file} cannot be opened` }, { cause: error });
+    }
+  }
+
+  async saveFile(folder: 'snapshots' | 'index' | 'locks', json: Uint8Array, signal: AbortSignal): Promise<string> {
+    const bytes = sealFile(this.box, json, this.config.version);
+    const name = toHex(hashOf(bytes));
+    await putObject(this.place.storage, this.key(folder, name), { bytes, signal });
+    return name;
+  }
+
+  async removeFile(folder: RepositoryFolder, name: string, signal: AbortSignal): Promise<void> {
+    await this.place.storage.delete(this.key(folder, name), signal);
+  }
+
+  readPack(name: string, range: ByteRange | null, signal: AbortSignal): Promise<Buffer> {
+    return readObject(this.place.storage, this.key('data', name), { signal, ...(range ? { range } : {}) });
+  }
+}
+
+/** Stores bytes whole. */
+export async function putObject(
+  storage: Storage,
+  key: string,
+  { bytes, signal }: { readonly bytes: Uint8Array; readonly signal: AbortSignal },
+): Promise<void> {
+  const body = replayable(async function* () {
+    yield bytes;
+  });
+  await storage.put(key, body, { signal, sizeBytes: bytes.byteLength });
+}
