@@ -1,0 +1,33 @@
+import { AppError } from '@backupx/contracts/errors';
+import type { Snapshot } from '../format/snapshot-file.ts';
+import { listSnapshots } from '../snapshots.ts';
+import { type DamagedFile, damageReason } from './index-files.ts';
+import type { MaintenanceWork } from './maintenance-work.ts';
+
+export interface ReadSnapshots {
+  /** Oldest first. */
+  readonly snapshots: readonly Snapshot[];
+  readonly damaged: readonly DamagedFile[];
+}
+
+/** Reads all snapshots that can be read; one that is forgotten meanwhile is left out. */
+export async function readSnapshots({ repository, signal }: MaintenanceWork): Promise<ReadSnapshots> {
+  const damaged: DamagedFile[] = [];
+  const snapshots = await listSnapshots(repository, signal, (name, error) => {
+    damaged.push({ name, reason: damageReason(error) });
+  });
+  return { snapshots, damaged };
+}
+
+/** Snapshots by their ids or the beginnings of these. Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS. */
+export function pickSnapshots(snapshots: readonly Snapshot[], ids: readonly string[]): Snapshot[] {
+  const picked = new Set<Snapshot>();
+  for (const text of ids) {
+    const matches = snapshots.filter(({ id }) => text !== '' && id.startsWith(text));
+    const [match] = matches;
+    if (!match) throw new AppError('SNAPSHOT_NOT_FOUND', { id: text });
+    if (matches.length > 1) throw new AppError('SNAPSHOT_AMBIGUOUS', { id: text });
+    picked.add(match);
+  }
+  return snapshots.filter((snapshot) => picked.has(snapshot));
+}
