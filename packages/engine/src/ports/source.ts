@@ -100,6 +100,13 @@ export interface RestoreContext {
   readonly overwrite: OverwriteMode;
   /** Folder for lists that must not fill the memory. */
   readonly tempDir: string;
+  /**
+   * True: every byte was verified before it comes here. Then each item is put in place as soon as it is whole, also over
+   * what is there, and `rollback` leaves it: running the restore again finds it. Left out: false.
+   */
+  readonly isVerified?: boolean;
+  /** True: nothing is written; what would be is counted and logged. For verified content only. Left out: false. */
+  readonly isDryRun?: boolean;
   problem(problem: ItemProblem): void;
   log(level: 'info' | 'warn', message: string): void;
   progress(delta: { items?: number; bytes?: number; currentItem?: string }): void;
@@ -119,6 +126,42 @@ export interface RestoreOutcome {
   readonly itemsSkipped: number;
 }
 
+/** A file whose content comes in pieces. */
+export type RestoreFileEntry = Omit<RestoreEntry, 'content' | 'segments'>;
+
+/** Content of the right size that is there already and may hold some of what is wanted. */
+export interface ExistingContent {
+  /**
+   * `keep`: the file in the place; when all of it is right it may stay (`keepExisting`). `copy`: the same, but it must
+   * not stay, so what is right is written like any other piece. `continue`: the file that is being written, begun by a
+   * restore that was killed; what is right in it need not be written again.
+   */
+  readonly use: 'keep' | 'copy' | 'continue';
+  /** Reads at `position` until `target` is full; answers the bytes read, fewer at the end or after an error. */
+  read(target: Uint8Array, position: number): number;
+}
+
+/**
+ * A file being restored from pieces. All calls are synchronous. Once something went wrong with the file (which is
+ * reported as a problem), `isOpen` is false and further calls do nothing. Every file must be ended by one of the last
+ * three, in the order of the caller's choice; many may be open at once.
+ */
+export interface RestoreFile {
+  readonly isOpen: boolean;
+  /** To be looked at before the first piece is written; null: there is nothing. */
+  readonly existing: ExistingContent | null;
+  /** Says that `existing` is not read any more. */
+  closeExisting(): void;
+  /** Writes a piece; what is never written reads as zeros, and long runs of zeros become holes. */
+  writeAt(bytes: Uint8Array, position: number): void;
+  /** Ends the file with all metadata in its place. True when it is there. */
+  finish(): boolean;
+  /** Ends the file by leaving what is in its place, whose content was found to be right, and setting its metadata. */
+  keepExisting(): boolean;
+  /** Ends the file by removing what was written of it. */
+  discard(): void;
+}
+
 /**
  * A restore in two steps, because the artifact's checksum is known to be right only after its last byte was read.
  * `write` may create what is not there yet, but must keep anything it would overwrite untouched (staged aside);
@@ -126,6 +169,13 @@ export interface RestoreOutcome {
  */
 export interface RestoreSession {
   write(entry: RestoreEntry): Promise<void>;
+  /**
+   * Begins a file whose content comes in pieces, in any order, beside other files; needs `isVerified`. Its folder must
+   * have been written before. Null when it is not to be written (overwrite mode, not wanted) or cannot be (reported).
+   * Optional power: sources without it cannot be restored from a repository.
+   */
+  openFile?(entry: RestoreFileEntry): RestoreFile | null;
+  /** With `isVerified` also to be called after a failure: what is in place stays and gets whole. */
   commit(): Promise<RestoreOutcome>;
   rollback(): Promise<void>;
 }
@@ -153,6 +203,8 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
    * A folder that cannot be looked at is left out.
    */
   ancestors?(config: z.output<C>): Iterable<SourceEntry>;
+  /** Absolute paths that a snapshot of these settings is named for; left out: `/<type>`. */
+  snapshotPaths?(config: z.output<C>): readonly string[];
   restore(config: z.output<C>, context: RestoreContext): Promise<RestoreSession>;
 }
 

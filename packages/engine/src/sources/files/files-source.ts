@@ -7,9 +7,12 @@
  * - Sockets are skipped; what vanishes, changes or cannot be read is a problem of the run, not its end.
  */
 import { z } from 'zod';
+import { displayPath } from '../../ports/display-path.ts';
 import { defineSource } from '../../ports/source.ts';
+import { toBytes } from './byte-paths.ts';
 import { countFiles, readAncestors, readFiles } from './read-files.ts';
 import { openRestoreSession } from './restore-session.ts';
+import { normalizeRoots } from './source-roots.ts';
 
 const absolutePath = z
   .string()
@@ -37,5 +40,6 @@ export const filesSource = defineSource({
   entries: readFiles,
   countTotals: countFiles,
   ancestors: readAncestors,
+  snapshotPaths: (config) => normalizeRoots(config.paths).map((root) => displayPath(toBytes(root))),
   restore: (config, context) => openRestoreSession(config.paths, context),
 });

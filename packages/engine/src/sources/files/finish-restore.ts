@@ -4,8 +4,8 @@ import { applyToFolder, unpackMetadata } from './apply-metadata.ts';
 import { type BytePath, joinPath, toBytes } from './byte-paths.ts';
 import { reasonOf } from './errno.ts';
 import type { FolderChain } from './folder-chain.ts';
-import { type RestoreState, temporaryName } from './restore-item.ts';
 import type { JournalRecord } from './restore-journal.ts';
+import { type RestoreState, temporaryName } from './restore-state.ts';
 
 interface Located {
   readonly chain: FolderChain;

@@ -19,6 +19,8 @@ interface OpenFolder {
   readonly name: BytePath;
   readonly descriptor: number;
   readonly path: BytePath;
+  /** Made by this restore, so nothing is in it but what it put there. */
+  isOwn: boolean;
 }
 
 export class FolderChain {
@@ -44,6 +46,7 @@ export class FolderChain {
     for (let index = same; index < names.length; index += 1) {
       const name = names[index] ?? '';
       const opened = this.#openChild(name, index, onCreate !== undefined);
+      opened.folder.isOwn = opened.isNew;
       this.#open.push(opened.folder);
       if (opened.isNew) onCreate?.(names.slice(0, index + 1));
     }
@@ -56,6 +59,17 @@ export class FolderChain {
   /** From now on the first name is treated like all others: it is no longer what the user had there. */
   neverFollow(): void {
     this.#mayFollowFirst = false;
+  }
+
+  /** True while the folder entered last is one that this chain saw being made: nothing else was ever in it. */
+  get isOwn(): boolean {
+    return this.#open.at(-1)?.isOwn ?? false;
+  }
+
+  /** Says that the folder entered last has just been made. */
+  markOwn(): void {
+    const folder = this.#open.at(-1);
+    if (folder) folder.isOwn = true;
   }
 
   /** Path of an item in the folder entered last. */
@@ -103,7 +117,7 @@ export class FolderChain {
   }
 
   #folder(path: BytePath, name: BytePath, descriptor: number): OpenFolder {
-    return { name, descriptor, path: hasProc ? `/proc/${process.pid}/fd/${descriptor}` : path };
+    return { name, descriptor, path: hasProc ? `/proc/${process.pid}/fd/${descriptor}` : path, isOwn: false };
   }
 
   #closeLast(): void {

@@ -1,128 +1,64 @@
-import { hash } from 'node:crypto';
-import { type BigIntStats, mkdirSync, readdirSync, renameSync } from 'node:fs';
-import type { ItemProblem } from '@backupx/contracts/jobs';
-import { displayPath, parseDisplayPath } from '../../ports/display-path.ts';
-import { isMarkAlive, processMark } from '../../ports/process-mark.ts';
-import type { RestoreContext, RestoreEntry } from '../../ports/source.ts';
+import { mkdirSync, renameSync } from 'node:fs';
+import { displayPath } from '../../ports/display-path.ts';
+import type { RestoreEntry } from '../../ports/source.ts';
 import { packMetadata } from './apply-metadata.ts';
-import { type BytePath, isWithin, toBytePath } from './byte-paths.ts';
-import { reasonOf } from './errno.ts';
+import { toBytePath } from './byte-paths.ts';
+import { assertFolderFits, isReplaced, type LocatedItem, locateItem, statExisting } from './choose-item.ts';
 import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
-import type { OwnerNames } from './owner-names.ts';
-import type { RestoreJournals } from './restore-journal.ts';
-import { isPlainPath, type Place, type PlaceMap } from './restore-places.ts';
+import { foreseeItem } from './foresee-item.ts';
+import { isPlainPath, type Place } from './restore-places.ts';
 import {
-  lstatIfThere,
-  makeSpecial,
-  type NewItem,
-  removeIfThere,
-  UnsupportedItemError,
-  writeFile,
-} from './write-item.ts';
+  chainOf,
+  countWritten,
+  neverFollow,
+  type RestoreState,
+  reportFailure,
+  temporaryName,
+} from './restore-state.ts';
+import { lstatIfThere, makeSpecial, type NewItem, removeIfThere, writeFile } from './write-item.ts';
 
-/** What one restore remembers. */
-export interface RestoreState {
-  readonly context: RestoreContext;
-  readonly places: PlaceMap;
-  /** One chain per base for the items, one for the first names of hard links. */
-  readonly chains: readonly FolderChain[];
-  readonly linkChains: readonly FolderChain[];
-  readonly journals: RestoreJournals;
-  readonly owners: OwnerNames;
-  readonly wanted: readonly string[] | null;
-  readonly counts: { itemsWritten: number; bytesWritten: number; itemsSkipped: number };
-  /** An inode that was not touched since then was not restored by us. */
-  readonly startedAtNs: bigint;
-}
-
-const TEMP_PREFIX = '.backupx-restore-';
-/** Two times closer than this are the same: the runtime cannot set times more finely. */
-const TIME_SLACK_NS = 1000n;
-
-/** The name an item waits under beside its place; the same for the same place and process. */
-export function temporaryName(place: Place): BytePath {
-  const digest = hash('sha256', Buffer.from(place.names.join('/'), 'latin1'), 'hex').slice(0, 20);
-  return `${TEMP_PREFIX}${processMark}-${digest}`;
+/** Stands in the folder of the item, which is made when it is missing. */
+export function enterFolder(place: Place, state: RestoreState): FolderChain {
+  const chain = chainOf(state.chains, place);
+  chain.enter(place.names.slice(0, -1), (names) => recordFolder(state, { base: place.base, names }));
+  return chain;
 }
 
 /** Restores one entry; whatever goes wrong with this item alone becomes a problem. */
 export async function restoreItem(entry: RestoreEntry, state: RestoreState): Promise<void> {
-  const path = toBytePath(entry.path);
-  const problem = (code: ItemProblem['code'], message: string) =>
-    state.context.problem({ path: displayPath(entry.path), code, message });
-  if (!isPlainPath(path)) {
-    problem('unsafe', 'its name would lead outside the target');
-    return;
-  }
-  const choice = chooseEntry(path, entry, state.wanted);
-  if (choice === 'no') return;
-  const place = state.places.find(path);
-  if (!place) {
-    problem('unsafe', 'it lies outside the paths of the task; restore it to another folder');
-    return;
-  }
-  const name = place.names.at(-1);
-  if (name === undefined) return;
+  const located = locateItem(entry, state);
+  if (!located) return;
   try {
-    const chain = chainOf(state.chains, place);
-    chain.enter(place.names.slice(0, -1), (names) => recordFolder(state, { base: place.base, names }));
-    if (entry.type === 'directory') restoreFolder({ entry, place, name, chain }, state, choice === 'ancestor');
-    else await restoreNonFolder({ entry, place, name, chain }, state);
+    if (state.context.isDryRun) foreseeItem(entry, located, state);
+    else if (entry.type === 'directory') restoreFolder({ ...located, entry }, state);
+    else await restoreNonFolder({ ...located, entry }, state);
   } catch (error) {
-    const code = problemCode(error);
-    if (code === null) throw error;
-    problem(
-      code,
-      error instanceof UnsafeFolderError || error instanceof UnsupportedItemError ? error.message : reasonOf(error),
-    );
+    reportFailure(entry.path, error, state);
   }
 }
 
-/** `ancestor`: a folder on the way to something wanted; made when missing, otherwise left alone. */
-function chooseEntry(path: BytePath, entry: RestoreEntry, wanted: readonly string[] | null): 'yes' | 'no' | 'ancestor' {
-  if (wanted === null) return 'yes';
-  const asked = wanted.map((item) => toBytePath(parseDisplayPath(item.length > 1 ? item.replace(/\/+$/, '') : item)));
-  if (asked.some((item) => isWithin(path, item))) return 'yes';
-  return entry.type === 'directory' && asked.some((item) => isWithin(item, path)) ? 'ancestor' : 'no';
-}
-
-/** Errors of the file system concern the item; others (damaged archive, cancelled) end the restore. */
-function problemCode(error: unknown): ItemProblem['code'] | null {
-  if (error instanceof UnsafeFolderError) return 'unsafe';
-  if (error instanceof UnsupportedItemError) return 'unsupported';
-  const { syscall, code } = error as NodeJS.ErrnoException;
-  return typeof syscall === 'string' && typeof code === 'string' ? 'write_failed' : null;
-}
-
-interface Item {
+interface Item extends LocatedItem {
   readonly entry: RestoreEntry;
-  readonly place: Place;
-  readonly name: BytePath;
-  /** Stands in the item's folder. */
-  readonly chain: FolderChain;
 }
 
-function chainOf(chains: readonly FolderChain[], place: Place): FolderChain {
-  const chain = chains[place.base];
-  if (!chain) throw new Error(`no base folder ${place.base}`);
-  return chain;
-}
-
+/** What is new is taken back after a failure, unless it may stay. */
 function recordFolder(state: RestoreState, place: Place): void {
+  if (state.context.isVerified) return;
   state.journals.folders.append({ kind: 'folder', base: place.base, place: place.names.join('/') });
 }
 
-function restoreFolder({ entry, place, name, chain }: Item, state: RestoreState, isAncestor: boolean): void {
-  const mayFollow = chain.mayFollowFirst && place.names.length === 1;
+function restoreFolder({ entry, place, name, isAncestor }: Item, state: RestoreState): void {
+  const chain = enterFolder(place, state);
   const existing = lstatIfThere(chain.pathOf(name));
-  const isBlocked = existing !== null && !existing.isDirectory() && !(mayFollow && existing.isSymbolicLink());
-  if (isBlocked) throw new UnsafeFolderError('something that is not a folder is in the way');
+  assertFolderFits(existing, place, state);
   if (existing === null) {
     mkdirSync(chain.pathOf(name), 0o700);
     recordFolder(state, place);
+    chain.enter(place.names);
+    chain.markOwn();
   } else {
     chain.enter(place.names);
-    removeLeftovers(chain);
+    state.leftovers.collect(chain, place);
     if (isAncestor) return;
     if (!isReplaced(existing, entry, state)) return;
   }
@@ -132,24 +68,12 @@ function restoreFolder({ entry, place, name, chain }: Item, state: RestoreState,
     place: place.names.join('/'),
     data: packMetadata(entry),
   });
-  if (isAncestor) return;
-  state.counts.itemsWritten += 1;
-  state.context.progress({ items: 1, currentItem: displayPath(entry.path) });
+  if (!isAncestor) countWritten(entry.path, 0, state);
 }
 
-/** Counts the item as skipped when the overwrite mode keeps what is there. */
-function isReplaced(existing: BigIntStats, entry: RestoreEntry, state: RestoreState): boolean {
-  const { overwrite } = state.context;
-  if (overwrite === 'always') return true;
-  if (overwrite === 'if_newer' && entry.modifiedAtNs > existing.mtimeNs + TIME_SLACK_NS) return true;
-  state.counts.itemsSkipped += 1;
-  state.context.progress({ items: 1, currentItem: displayPath(entry.path) });
-  return false;
-}
-
-async function restoreNonFolder({ entry, place, name, chain }: Item, state: RestoreState): Promise<void> {
-  const existing = lstatIfThere(chain.pathOf(name));
-  if (existing?.isDirectory()) throw new UnsafeFolderError('a folder is in the way');
+async function restoreNonFolder({ entry, place, name }: Item, state: RestoreState): Promise<void> {
+  const chain = enterFolder(place, state);
+  const existing = statExisting(chain, name, state);
   if (existing && !isReplaced(existing, entry, state)) return;
   const temporary = temporaryName(place);
   let bytes = 0;
@@ -164,21 +88,26 @@ async function restoreNonFolder({ entry, place, name, chain }: Item, state: Rest
     },
   };
   if (place.names.length === 1) neverFollow(place.base, state);
+  const isAtOnce = existing === null || state.context.isVerified === true;
   try {
     const failures = entry.content ? await writeFile(item, entry.content) : makeSpecial(item);
     if (failures.length > 0) {
       state.context.problem({ path: displayPath(entry.path), code: 'metadata', message: failures.join('; ') });
     }
-    if (existing === null) renameSync(chain.pathOf(temporary), chain.pathOf(name));
+    if (isAtOnce) renameSync(chain.pathOf(temporary), chain.pathOf(name));
+    // Renaming one name of a file to another one of the same file does nothing at all.
+    if (isAtOnce && existing !== null && entry.type === 'hardlink') removeIfThere(chain.pathOf(temporary));
   } catch (error) {
     removeIfThere(chain.pathOf(temporary));
     throw error;
   }
-  const journal = existing ? state.journals.staged : state.journals.created;
-  journal.append({ kind: existing ? 'staged' : 'created', base: place.base, place: place.names.join('/') });
-  state.counts.itemsWritten += 1;
-  state.counts.bytesWritten += bytes;
-  state.context.progress({ items: 1, currentItem: displayPath(entry.path) });
+  recordItem(isAtOnce ? 'created' : 'staged', place, state);
+  countWritten(entry.path, bytes, state);
+}
+
+function recordItem(kind: 'created' | 'staged', place: Place, state: RestoreState): void {
+  if (state.context.isVerified) return;
+  state.journals[kind].append({ kind, base: place.base, place: place.names.join('/') });
 }
 
 /** The restored first name of a hard link, staged or in place; null when this restore did not make it. */
@@ -189,24 +118,9 @@ function findFirstName(entry: RestoreEntry, state: RestoreState): Buffer | null 
   if (!place || name === undefined) throw new UnsafeFolderError('its first name would lead outside the target');
   const chain = chainOf(state.linkChains, place);
   chain.enter(place.names.slice(0, -1));
-  const staged = chain.pathOf(temporaryName(place));
-  if (lstatIfThere(staged)?.isFile()) return staged;
+  const staged = state.context.isVerified ? null : chain.pathOf(temporaryName(place));
+  if (staged && lstatIfThere(staged)?.isFile()) return staged;
   const inPlace = chain.pathOf(name);
   const stats = lstatIfThere(inPlace);
   return stats?.isFile() && stats.ctimeNs >= state.startedAtNs ? inPlace : null;
-}
-
-/** A link put there by the archive is not one that the user chose. */
-function neverFollow(base: number, state: RestoreState): void {
-  state.chains[base]?.neverFollow();
-  state.linkChains[base]?.neverFollow();
-}
-
-/** Clears what a killed restore left in the folder the chain stands in. */
-function removeLeftovers(chain: FolderChain): void {
-  for (const name of readdirSync(chain.pathOf('.'), { encoding: 'latin1' })) {
-    if (!name.startsWith(TEMP_PREFIX)) continue;
-    const mark = name.slice(TEMP_PREFIX.length).split('-')[0] ?? '';
-    if (!isMarkAlive(mark)) removeIfThere(chain.pathOf(name));
-  }
 }

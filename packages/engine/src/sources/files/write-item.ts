@@ -108,7 +108,8 @@ function makeNode(path: string, entry: RestoreEntry): void {
   if (run.status !== 0) throw new UnsupportedItemError(`${program} failed: ${run.stderr.trim()}`);
 }
 
-function createExclusively(path: string): number {
+/** Makes a new file that only its owner may open, in place of one of that name. Throws system errors. */
+export function createExclusively(path: string): number {
   try {
     return openSync(toBytes(path), CREATE_FLAGS, 0o600);
   } catch (error) {

@@ -1,0 +1,90 @@
+import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';
+import type { RestoreFile, RestoreFileEntry } from '../../ports/source.ts';
+import { isReplaced, type LocatedItem, locateItem, statExisting } from './choose-item.ts';
+import type { FolderChain } from './folder-chain.ts';
+import { assertNoFolder, foreseePlace } from './foresee-item.ts';
+import { ForeseenFile } from './foreseen-file.ts';
+import { PieceFile, type PieceFileStart } from './piece-file.ts';
+import { enterFolder } from './restore-item.ts';
+import {
+  digestOf,
+  neverFollow,
+  passingName,
+  type RestoreState,
+  reportFailure,
+  temporaryName,
+} from './restore-state.ts';
+
+/** A smaller file is fetched again rather than looked for. */
+const CONTINUED_BYTES = 1024 * 1024;
+/** O_NONBLOCK: a FIFO put in the file's place meanwhile must not hang the run. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Begins a file that comes in pieces; null when it is not to be written, or cannot be (reported). */
+export function openRestoreFile(entry: RestoreFileEntry, state: RestoreState): RestoreFile | null {
+  const located = locateItem(entry, state);
+  if (!located) return null;
+  try {
+    return state.context.isDryRun ? foreseeFile(entry, located, state) : beginFile(entry, located, state);
+  } catch (error) {
+    reportFailure(entry.path, error, state);
+    return null;
+  }
+}
+
+function foreseeFile(entry: RestoreFileEntry, located: LocatedItem, state: RestoreState): RestoreFile | null {
+  const existing = foreseePlace(located, state);
+  assertNoFolder(existing);
+  if (existing && !isReplaced(existing, entry, state)) return null;
+  const chain = state.chains[located.place.base];
+  const descriptor = existing && chain ? openSame(chain, located, existing, entry) : null;
+  return new ForeseenFile({ entry, state, descriptor, isNew: existing === null });
+}
+
+function beginFile(entry: RestoreFileEntry, located: LocatedItem, state: RestoreState): RestoreFile | null {
+  const { place, name } = located;
+  const chain = enterFolder(place, state);
+  const existing = statExisting(chain, name, state);
+  if (existing && !isReplaced(existing, entry, state)) return null;
+  if (place.names.length === 1) neverFollow(place.base, state);
+  const start = { entry, place, name, state };
+  if (entry.sizeBytes < CONTINUED_BYTES) {
+    const temporary = passingName();
+    return new PieceFile({ ...start, temporary, ...keptFile(chain, located, existing, entry) });
+  }
+  const temporary = temporaryName(place);
+  const left = state.leftovers.isEmpty ? null : state.leftovers.take(digestOf(place), chain, temporary);
+  if (left !== null) return new PieceFile({ ...start, temporary, descriptor: left, use: 'continue' });
+  return new PieceFile({ ...start, temporary, ...keptFile(chain, located, existing, entry) });
+}
+
+/** A file with other names stays as it is for them; only this name gets a new one. */
+function keptFile(
+  chain: FolderChain,
+  located: LocatedItem,
+  existing: BigIntStats | null,
+  entry: RestoreFileEntry,
+): Pick<PieceFileStart, 'descriptor' | 'use'> {
+  const descriptor = existing && openSame(chain, located, existing, entry);
+  return { descriptor, use: existing?.nlink === 1n ? 'keep' : 'copy' };
+}
+
+/** Opens what was looked at when it is a file of the right size that may be read; otherwise null. */
+function openSame(
+  chain: FolderChain,
+  { name }: LocatedItem,
+  existing: BigIntStats,
+  { sizeBytes }: RestoreFileEntry,
+): number | null {
+  if (!existing.isFile() || sizeBytes === 0 || existing.size !== BigInt(sizeBytes)) return null;
+  let descriptor: number | null = null;
+  try {
+    descriptor = openSync(chain.pathOf(name), READ_FLAGS);
+    const stats = fstatSync(descriptor, { bigint: true });
+    if (stats.ino === existing.ino && stats.dev === existing.dev) return descriptor;
+  } catch {
+    // Not to be read: then it is written as a whole.
+  }
+  if (descriptor !== null) closeSync(descriptor);
+  return null;
+}

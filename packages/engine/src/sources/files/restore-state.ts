@@ -1,0 +1,85 @@
+import { hash } from 'node:crypto';
+import type { ItemProblem } from '@backupx/contracts/jobs';
+import { displayPath } from '../../ports/display-path.ts';
+import { processMark } from '../../ports/process-mark.ts';
+import type { RestoreContext } from '../../ports/source.ts';
+import type { BytePath } from './byte-paths.ts';
+import { reasonOf } from './errno.ts';
+import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
+import type { Leftovers } from './leftovers.ts';
+import type { OwnerNames } from './owner-names.ts';
+import type { RestoreJournals } from './restore-journal.ts';
+import type { Place, PlaceMap } from './restore-places.ts';
+import { UnsupportedItemError } from './write-item.ts';
+
+/** What one restore remembers. */
+export interface RestoreState {
+  readonly context: RestoreContext;
+  readonly places: PlaceMap;
+  /** One chain per base: for the items in their order, for the first names of hard links, for files from pieces. */
+  readonly chains: readonly FolderChain[];
+  readonly linkChains: readonly FolderChain[];
+  readonly pieceChains: readonly FolderChain[];
+  readonly journals: RestoreJournals;
+  readonly owners: OwnerNames;
+  readonly leftovers: Leftovers;
+  /** Paths asked for, each with everything below it; null: all. */
+  readonly wanted: readonly BytePath[] | null;
+  readonly counts: { itemsWritten: number; bytesWritten: number; itemsSkipped: number; foreseen: number };
+  /** An inode that was not touched since then was not restored by us. */
+  readonly startedAtNs: bigint;
+}
+
+export const TEMP_PREFIX = '.backupx-restore-';
+
+/** Tells a place from all others in a temporary name, also in the name that a killed restore left. */
+export function digestOf(place: Place): string {
+  return hash('sha256', Buffer.from(place.names.join('/'), 'latin1'), 'hex').slice(0, 20);
+}
+
+/** The name an item waits under beside its place; the same for the same place and process. */
+export function temporaryName(place: Place): BytePath {
+  return `${TEMP_PREFIX}${processMark}-${digestOf(place)}`;
+}
+
+let namesGiven = 0;
+
+/** A temporary name that costs less, for what is in its place at once. */
+export function passingName(): BytePath {
+  namesGiven += 1;
+  return `${TEMP_PREFIX}${processMark}-${namesGiven}`;
+}
+
+export function chainOf(chains: readonly FolderChain[], place: Place): FolderChain {
+  const chain = chains[place.base];
+  if (!chain) throw new Error(`no base folder ${place.base}`);
+  return chain;
+}
+
+/** A link put there by the archive is not one that the user chose. */
+export function neverFollow(base: number, state: RestoreState): void {
+  for (const chains of [state.chains, state.linkChains, state.pieceChains]) chains[base]?.neverFollow();
+}
+
+/** Reports what went wrong with one item; throws what concerns more (damaged archive, cancelled). */
+export function reportFailure(path: Uint8Array, error: unknown, state: RestoreState): void {
+  const code = problemCode(error);
+  if (code === null) throw error;
+  const isOurs = error instanceof UnsafeFolderError || error instanceof UnsupportedItemError;
+  state.context.problem({ path: displayPath(path), code, message: isOurs ? error.message : reasonOf(error) });
+}
+
+/** Errors of the file system concern the item; null for all others. */
+function problemCode(error: unknown): ItemProblem['code'] | null {
+  if (error instanceof UnsafeFolderError) return 'unsafe';
+  if (error instanceof UnsupportedItemError) return 'unsupported';
+  const { syscall, code } = error as NodeJS.ErrnoException;
+  return typeof syscall === 'string' && typeof code === 'string' ? 'write_failed' : null;
+}
+
+/** Counts one item that was (or, in a dry run, would be) written. */
+export function countWritten(path: Uint8Array, bytes: number, state: RestoreState): void {
+  state.counts.itemsWritten += 1;
+  state.counts.bytesWritten += bytes;
+  state.context.progress({ items: 1, currentItem: displayPath(path) });
+}
