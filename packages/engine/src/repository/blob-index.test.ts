@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { BlobIndex, BlobLookup } from './blob-index.ts';
+
+function idOf(number: number): Buffer {
+  return createHash('sha256').update(String(number)).digest();
+}
+
+function filled(count: number): BlobIndex {
+  const index = new BlobIndex();
+  for (let number = 0; number < count; number += 1) {
+    if (number % 20 === 0) index.addPack(idOf(1_000_000 + number / 20));
+    index.add({
+      id: idOf(number),
+      type: number % 7 === 0 ? 'tree' : 'data',
+      packNumber: index.packCount - 1,
+      offset: number * 3,
+      storedLength: number + 33,
+      plainLength: number % 2,
+    });
+  }
+  return index;
+}
+
+it('finds every blob with its place, and none that is not there', () => {
+  const index = filled(50_000);
+  expect(index.count).toBe(50_000);
+  for (let number = 0; number < 50_000; number += 1) {
+    const entry = index.find(idOf(number));
+    expect(entry).toBe(number);
+    if (number % 997 !== 0) continue;
+    expect(index.placeOf(entry)).toEqual({
+      id: new Uint8Array(idOf(number)),
+      type: number % 7 === 0 ? 'tree' : 'data',
+      packNumber: Math.floor(number / 20),
+      offset: number * 3,
+      storedLength: number + 33,
+      plainLength: number % 2,
+    });
+    expect(Buffer.from(index.packId(index.packOf(entry)))).toEqual(idOf(1_000_000 + Math.floor(number / 20)));
+    expect(index.plainSizeOf(entry)).toBe(number % 2 || number + 1);
+  }
+  expect(index.find(idOf(50_001))).toBe(-1);
+  expect(index.find(idOf(7), 'data')).toBe(-1);
+  expect(index.find(idOf(7), 'tree')).toBe(7);
+});
+
+it('keeps further places of the same blob', () => {
+  const index = filled(1000);
+  const place = { ...index.placeOf(5), id: idOf(5), packNumber: 0 };
+  const second = index.add({ ...place, offset: 77 });
+  const third = index.add({ ...place, offset: 78 });
+  expect(index.find(idOf(5))).toBe(5);
+  expect(index.nextSame(5)).toBe(second);
+  expect(index.nextSame(second)).toBe(third);
+  expect(index.nextSame(third)).toBe(-1);
+  expect(index.nextSame(6)).toBe(-1);
+});
+
+it('keeps a million blobs in 75 bytes each at most', () => {
+  const index = filled(1_000_000);
+  expect(index.memoryBytes / index.count).toBeLessThan(75);
+});
+
+it('lets another thread look ids up by type', () => {
+  const index = filled(5000);
+  const lookup = new BlobLookup(structuredClone(index.share()));
+  expect(lookup.has(idOf(14), 'tree')).toBe(true);
+  expect(lookup.has(idOf(14), 'data')).toBe(false);
+  expect(lookup.has(idOf(15), 'data')).toBe(true);
+  expect(lookup.has(idOf(5001), 'data')).toBe(false);
+});

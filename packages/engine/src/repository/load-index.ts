@@ -1,0 +1,46 @@
+import { BlobIndex } from './blob-index.ts';
+import { toHex } from './format/blob-id.ts';
+import { parseIndex } from './format/index-file.ts';
+import type { Repository } from './open-repository.ts';
+
+const READS_AT_ONCE = 4;
+
+export interface LoadIndexOptions {
+  readonly signal: AbortSignal;
+  /** Packs (hex) that must not be known: a garbage collection has condemned them. */
+  readonly ignoredPacks?: ReadonlySet<string>;
+  /** Hears the name of each index file that was read. */
+  readonly onIndexFile?: (name: string) => void;
+}
+
+/**
+ * Reads every index file, a few at a time, so that memory holds the index and little else. Throws REPOSITORY_DAMAGED
+ * for a file that cannot be read (`backupx repo repair index` makes a new one). List snapshots before this: then every
+ * blob they need is in it.
+ */
+export async function loadIndex(repository: Repository, options: LoadIndexOptions): Promise<BlobIndex> {
+  const { signal } = options;
+  const names: string[] = [];
+  for await (const { name } of repository.list('index', signal)) names.push(name);
+  const index = new BlobIndex();
+  const waiting = names.values();
+  const readNext = async () => {
+    for (const name of waiting) {
+      addIndexFile(index, await repository.readFile('index', name, signal), options.ignoredPacks);
+      options.onIndexFile?.(name);
+    }
+  };
+  await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
+  return index;
+}
+
+/** Adds what one index file (opened) says; packs in `ignored` are left out. */
+export function addIndexFile(index: BlobIndex, json: Uint8Array, ignored?: ReadonlySet<string>): void {
+  parseIndex(
+    json,
+    (packId) => (ignored && ignored.size > 0 && ignored.has(toHex(packId)) ? -1 : index.addPack(packId)),
+    (place) => {
+      if (place.packNumber >= 0) index.add(place);
+    },
+  );
+}

@@ -1,0 +1,259 @@
+/**
+ * Gathers sealed blobs into packs, stores the packs, then the index files that name them; in this order, so that a
+ * crash leaves at worst packs that nobody names.
+ *
+ * Two packs per type are open at a time and each blob goes to one of them at random, so that the sequence of lengths in
+ * a pack tells less about the files (restic does the same since 0.18). At most two packs are on their way at once.
+ * An index file is written when 50,000 blobs or ten minutes have gathered: an interrupted run is not stored twice.
+ */
+import { createHash, randomInt } from 'node:crypto';
+import { AppError } from '@backupx/contracts/errors';
+import type { Clock } from '../ports/clock.ts';
+import { replayable } from '../ports/storage.ts';
+import type { BlobType } from './blob-index.ts';
+import { toHex } from './format/blob-id.ts';
+import { packIndex } from './format/index-file.ts';
+import { type PackEntry, packHeader } from './format/pack-header.ts';
+import type { Repository } from './open-repository.ts';
+
+export const PACK_BYTES = 16 * 1024 * 1024;
+const MAX_PACK_ENTRIES = 100_000;
+const OPEN_PACKS = 2;
+const UPLOADS_AT_ONCE = 2;
+const INDEX_BLOBS = 50_000;
+const CHECKPOINT_MS = 600_000;
+const SLAB_BYTES = 1024 * 1024;
+const MAX_FREE_SLABS = 2 * (PACK_BYTES / SLAB_BYTES);
+
+export interface PackWriterOptions {
+  readonly repository: Repository;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** Hears the bytes of each file that was stored. */
+  readonly onStored?: (bytes: number) => void;
+  /** Hears of each pack once it is stored, before any index names it. */
+  readonly onPackStored?: (pack: StoredPack) => void;
+  /** Default 10 minutes. */
+  readonly checkpointMs?: number;
+}
+
+export interface StoredPack {
+  /** Hex. */
+  readonly id: string;
+  readonly sizeBytes: number;
+  readonly entries: readonly PackEntry[];
+}
+
+/** A sealed blob on its way into a pack. */
+export interface SealedBlob {
+  readonly type: BlobType;
+  readonly id: Uint8Array;
+  /** Copied before `add` returns. */
+  readonly sealed: Uint8Array;
+  /** Length before compression; 0: not compressed. */
+  readonly plainLength: number;
+}
+
+export interface PackWriterStats {
+  readonly blobs: number;
+  readonly packs: number;
+  /** Bytes of all files stored so far. */
+  readonly bytesStored: number;
+}
+
+export interface PackWriter {
+  /**
+   * Takes a blob. Null: taken; otherwise wait for the promise, since two packs are on their way already. Throws the
+   * first failure of an upload.
+   */
+  add(blob: SealedBlob): Promise<void> | null;
+  /** Stores what is open. */
+  flushPacks(): Promise<void>;
+  /** Writes the index of all packs stored since the last; answers the names of the new files. */
+  saveIndex(): Promise<string[]>;
+  /** Everything: packs, then index. Answers the names of all index files this writer wrote. */
+  finish(): Promise<string[]>;
+  /** After a failure: names the packs that were stored whole, with a signal that is not aborted. */
+  rescue(signal: AbortSignal): Promise<string[]>;
+  readonly stats: PackWriterStats;
+}
+
+interface OpenPack {
+  readonly type: BlobType;
+  readonly slabs: Buffer[];
+  readonly entries: PackEntry[];
+  size: number;
+}
+
+/** See above. One writer serves one thread; the caller never overlaps two calls. */
+export function createPackWriter(options: PackWriterOptions): PackWriter {
+  return new Writer(options);
+}
+
+class Writer implements PackWriter {
+  readonly #options: PackWriterOptions;
+  readonly #open: Record<BlobType, OpenPack[]> = { data: [], tree: [] };
+  readonly #freeSlabs: Buffer[] = [];
+  readonly #uploads = new Set<Promise<void>>();
+  readonly #indexFiles: string[] = [];
+  #stored: StoredPack[] = [];
+  #storedBlobs = 0;
+  #failure: unknown = null;
+  #lastCheckpointMs: number;
+  #stats = { blobs: 0, packs: 0, bytesStored: 0 };
+
+  constructor(options: PackWriterOptions) {
+    this.#options = options;
+    this.#lastCheckpointMs = options.clock.monotonicMs();
+  }
+
+  get stats(): PackWriterStats {
+    return { ...this.#stats };
+  }
+
+  add({ type, id, sealed, plainLength }: SealedBlob): Promise<void> | null {
+    this.#throwFailure();
+    const pack = this.#choosePack(type);
+    const entry = { type, id: Uint8Array.from(id), offset: pack.size, storedLength: sealed.byteLength, plainLength };
+    pack.entries.push(entry);
+    this.#append(pack, sealed);
+    this.#stats.blobs += 1;
+    if (pack.size < PACK_BYTES && pack.entries.length < MAX_PACK_ENTRIES) return null;
+    this.#open[type] = this.#open[type].filter((other) => other !== pack);
+    return this.#store(pack);
+  }
+
+  async flushPacks(): Promise<void> {
+    for (const pack of [...this.#open.data, ...this.#open.tree]) {
+      if (pack.entries.length > 0) await this.#store(pack);
+    }
+    this.#open.data = [];
+    this.#open.tree = [];
+    await Promise.all(this.#uploads);
+    this.#throwFailure();
+  }
+
+  saveIndex(): Promise<string[]> {
+    return this.#saveIndex(this.#options.signal);
+  }
+
+  async rescue(signal: AbortSignal): Promise<string[]> {
+    await Promise.all(this.#uploads);
+    return await this.#saveIndex(signal);
+  }
+
+  async #saveIndex(signal: AbortSignal): Promise<string[]> {
+    const { repository, clock } = this.#options;
+    const names: string[] = [];
+    while (this.#stored.length > 0) {
+      const packs = takeWhole(this.#stored);
+      const json = packIndex(packs.map(({ id, entries }) => ({ id, entries })));
+      names.push(await repository.saveFile('index', json, signal));
+      this.#stored = this.#stored.slice(packs.length);
+      this.#storedBlobs -= packs.reduce((sum, pack) => sum + pack.entries.length, 0);
+      this.#count(json.byteLength);
+    }
+    this.#lastCheckpointMs = clock.monotonicMs();
+    this.#indexFiles.push(...names);
+    return names;
+  }
+
+  async finish(): Promise<string[]> {
+    await this.flushPacks();
+    await this.saveIndex();
+    return [...this.#indexFiles];
+  }
+
+  #choosePack(type: BlobType): OpenPack {
+    const packs = this.#open[type];
+    const choice = randomInt(OPEN_PACKS);
+    const found = packs[choice];
+    if (found) return found;
+    const pack: OpenPack = { type, slabs: [], entries: [], size: 0 };
+    packs.push(pack);
+    return pack;
+  }
+
+  #append(pack: OpenPack, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.byteLength; ) {
+      const inSlab = pack.size % SLAB_BYTES;
+      if (inSlab === 0) pack.slabs.push(this.#freeSlabs.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES));
+      const count = Math.min(SLAB_BYTES - inSlab, bytes.byteLength - at);
+      pack.slabs.at(-1)?.set(bytes.subarray(at, at + count), inSlab);
+      pack.size += count;
+      at += count;
+    }
+  }
+
+  /** Starts the upload of a pack; waits until there is room for it. */
+  async #store(pack: OpenPack): Promise<void> {
+    while (this.#uploads.size >= UPLOADS_AT_ONCE) await Promise.race(this.#uploads);
+    this.#throwFailure();
+    this.#append(pack, packHeader(this.#options.repository.box, pack.entries));
+    const upload: Promise<void> = this.#upload(pack)
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#uploads.delete(upload);
+        for (const slab of pack.slabs) if (this.#freeSlabs.length < MAX_FREE_SLABS) this.#freeSlabs.push(slab);
+      });
+    this.#uploads.add(upload);
+    if (this.#isCheckpointDue()) await this.saveIndex();
+  }
+
+  async #upload(pack: OpenPack): Promise<void> {
+    const { repository, signal, onPackStored } = this.#options;
+    const pieces = pack.slabs.map((slab, index) =>
+      slab.subarray(0, Math.min(SLAB_BYTES, pack.size - index * SLAB_BYTES)),
+    );
+    const digest = createHash('sha256');
+    for (const piece of pieces) digest.update(piece);
+    const id = toHex(digest.digest());
+    const body = replayable(async function* () {
+      yield* pieces;
+    });
+    const { storage } = repository.place;
+    const key = repository.key('data', id);
+    await storage.put(key, body, { signal, sizeBytes: pack.size });
+    // A write that got lost must show now, not when the pack is needed.
+    const { sizeBytes } = await storage.stat(key, signal);
+    if (sizeBytes !== pack.size) {
+      throw new AppError('STORAGE_FAILED', { reason: `of pack ${id} it kept ${sizeBytes} of ${pack.size} bytes` });
+    }
+    const stored = { id, sizeBytes: pack.size, entries: pack.entries };
+    this.#stored.push(stored);
+    this.#storedBlobs += pack.entries.length;
+    this.#stats.packs += 1;
+    this.#count(pack.size);
+    onPackStored?.(stored);
+  }
+
+  #isCheckpointDue(): boolean {
+    if (this.#stored.length === 0) return false;
+    if (this.#storedBlobs >= INDEX_BLOBS) return true;
+    const { clock, checkpointMs = CHECKPOINT_MS } = this.#options;
+    return clock.monotonicMs() - this.#lastCheckpointMs >= checkpointMs;
+  }
+
+  #count(bytes: number): void {
+    this.#stats.bytesStored += bytes;
+    this.#options.onStored?.(bytes);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+}
+
+/** The first packs, as many as one index file takes; at least one, since all blobs of a pack stand in one file. */
+function takeWhole(packs: readonly StoredPack[]): StoredPack[] {
+  const taken: StoredPack[] = [];
+  let blobs = 0;
+  for (const pack of packs) {
+    if (taken.length > 0 && blobs + pack.entries.length > INDEX_BLOBS) break;
+    taken.push(pack);
+    blobs += pack.entries.length;
+  }
+  return taken;
+}
