@@ -37,6 +37,8 @@ export interface JobContext {
   /** Left out: the default. */
   readonly storageAttempts?: number;
   readonly openReader: OpenReader;
+  /** Module with the reading halves of the sources, for a thread; null where no backup runs. */
+  readonly readersUrl: string | null;
   /** Left out: pieces are sealed in the thread of the job. */
   readonly sealPieces?: SealPieces;
 }

@@ -94,6 +94,7 @@ async function runHere({ job, options, reporter, signal }: RunParts): Promise<Jo
     relay: options.relay(),
     compressionParallelism,
     storageAttempts,
+    readersUrl: null,
     openReader: () => {
       throw new AppError('INTERNAL', {}, { cause: new Error('backups run in threads') });
     },

@@ -32,6 +32,7 @@ async function main(): Promise<void> {
       relay,
       compressionParallelism,
       storageAttempts,
+      readersUrl: modules.readersUrl,
       openReader: createThreadReader({
         sources: drivers.sources,
         readersUrl: modules.readersUrl,

@@ -44,6 +44,7 @@ export function createJobFixture(options: {
     tempDir,
     relay: null,
     compressionParallelism: 2,
+    readersUrl: null,
     openReader: (open) => {
       const { driver, config } = openSource(options.sources, open.source);
       return readSource({ ...open, reader: driver, config, tempDir, blockSize: options.blockSize ?? 64 * 1024 });

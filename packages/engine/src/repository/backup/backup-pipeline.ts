@@ -1,0 +1,197 @@
+/**
+ * The threads of one backup and what flows between them: the reading thread fills slots with new blobs, sealing threads
+ * compress and seal them in place, this thread copies them into packs and stores those.
+ *
+ * Memory: `slots` × 8.25 MiB, at most six packs of 16 MiB (two open of each type, two on their way), the index.
+ */
+import type { Worker } from 'node:worker_threads';
+import { AppError } from '@backupx/contracts/errors';
+import type { DriverSettings, ItemProblem } from '@backupx/contracts/jobs';
+import { cancelledError } from '../../ports/pull-body.ts';
+import type { SourceTotals } from '../../ports/source.ts';
+import { startThread } from '../../ports/start-thread.ts';
+import { unpackError } from '../../ports/thread-error.ts';
+import type { BlobReader } from '../blob-reader.ts';
+import type { MasterKey } from '../format/master-key.ts';
+import type { PackWriter } from '../pack-writer.ts';
+import type {
+  BackupCounters,
+  FilledSlot,
+  FromReader,
+  LargeBlob,
+  ReaderData,
+  ReaderStart,
+  ToReader,
+} from './messages.ts';
+import { SealerPool } from './sealer-pool.ts';
+import { BLOB_ROW, SlotControl } from './slot-memory.ts';
+
+/** Slots beyond one per sealing thread: one being filled, one waiting. */
+const SPARE_SLOTS = 2;
+
+export interface BackupEvents {
+  onProblem(problem: ItemProblem): void;
+  onLog(level: 'info' | 'warn', message: string): void;
+  onTotals(totals: SourceTotals): void;
+  onProgress(counters: Readonly<BackupCounters>): void;
+}
+
+export interface PipelineOptions {
+  /** With checked settings. */
+  readonly source: DriverSettings;
+  readonly readersUrl: string;
+  readonly masterKey: MasterKey;
+  /** Sealing threads. */
+  readonly parallelism: number;
+  readonly compressionLevel: number;
+  readonly events: BackupEvents;
+  readonly signal: AbortSignal;
+}
+
+export interface PipelineStart extends ReaderStart {
+  /** Null: nothing is stored (dry run). */
+  readonly writer: PackWriter | null;
+  /** Reads the parent's trees. */
+  readonly blobs: BlobReader;
+}
+
+export interface PipelineResult {
+  readonly tree: Uint8Array;
+  readonly counters: BackupCounters;
+}
+
+/** See above. Create it early: its threads load while the index is read. `close` ends it in every case. */
+export class BackupPipeline {
+  readonly #options: PipelineOptions;
+  readonly #control: SlotControl;
+  readonly #reader: Worker;
+  readonly #sealers: SealerPool;
+  readonly #work = new Set<Promise<void>>();
+  #writing: Promise<void> = Promise.resolve();
+  #memory: Uint8Array = new Uint8Array(0);
+  #fail: (error: unknown) => void = () => {};
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    const { source, readersUrl, masterKey, parallelism, compressionLevel } = options;
+    this.#control = new SlotControl(parallelism + SPARE_SLOTS);
+    const data: ReaderData = { source, readersUrl, control: this.#control.shared };
+    this.#reader = startThread(new URL('./reader-worker.ts', import.meta.url), { data, name: 'backupx read' });
+    this.#sealers = new SealerPool({ count: parallelism, masterKey, compressionLevel });
+  }
+
+  /** Runs the backup up to the last pack handed to the writer; the caller finishes the writer. */
+  async run({ writer, blobs, ...start }: PipelineStart): Promise<PipelineResult> {
+    const { signal } = this.#options;
+    const result = await new Promise<PipelineResult>((resolve, reject) => {
+      this.#fail = reject;
+      const onAbort = () => reject(cancelledError(signal));
+      if (signal.aborted) onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#reader.on('error', (error) =>
+        reject(new AppError('SOURCE_FAILED', { reason: error.message }, { cause: error })),
+      );
+      this.#reader.on('exit', () =>
+        reject(new AppError('SOURCE_FAILED', { reason: 'the reading thread ended unexpectedly' })),
+      );
+      this.#reader.on('message', (message: FromReader) => {
+        if (message.type === 'done') resolve(message);
+        else this.#handle(message, { writer, blobs });
+      });
+      this.#reader.postMessage(start satisfies ReaderStart);
+    });
+    await Promise.race([
+      Promise.all(this.#work).then(() => this.#writing),
+      new Promise<never>((_, reject) => {
+        this.#fail = reject;
+      }),
+    ]);
+    return result;
+  }
+
+  /** Ends the threads, wherever they stand; idempotent. */
+  async close(): Promise<void> {
+    this.#control.abort();
+    await Promise.all([this.#reader.terminate(), this.#sealers.close()]);
+  }
+
+  #handle(message: Exclude<FromReader, { type: 'done' }>, parts: Pick<PipelineStart, 'writer' | 'blobs'>): void {
+    const { events } = this.#options;
+    if (message.type === 'memory') this.#useMemory(message.memory);
+    else if (message.type === 'slot') this.#track(this.#storeSlot(message.filled, parts.writer));
+    else if (message.type === 'large') this.#track(this.#storeLarge(message.blob, parts.writer));
+    else if (message.type === 'tree') void this.#answerTree(message.id, parts.blobs);
+    else if (message.type === 'progress') events.onProgress(message.counters);
+    else if (message.type === 'problem') events.onProblem(message.problem);
+    else if (message.type === 'log') events.onLog(message.level, message.message);
+    else if (message.type === 'totals') events.onTotals(message.totals);
+    else this.#fail(unpackError(message.error));
+  }
+
+  #useMemory(memory: SharedArrayBuffer): void {
+    this.#memory = new Uint8Array(memory);
+    this.#sealers.useMemory(memory);
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked: Promise<void> = work
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => this.#work.delete(tracked));
+    this.#work.add(tracked);
+  }
+
+  async #storeSlot({ slot, rows, ids }: FilledSlot, writer: PackWriter | null): Promise<void> {
+    if (writer && rows.length > 0) {
+      const lengths = await this.#sealers.sealSlot(rows);
+      await this.#inTurn(() => this.#addAll(writer, { rows, ids, lengths }));
+    }
+    this.#control.free(slot);
+  }
+
+  async #addAll(
+    writer: PackWriter,
+    sealed: { rows: Uint32Array; ids: Uint8Array; lengths: Uint32Array },
+  ): Promise<void> {
+    const { rows, ids, lengths } = sealed;
+    for (let blob = 0; blob * BLOB_ROW < rows.length; blob += 1) {
+      const at = rows[blob * BLOB_ROW] ?? 0;
+      const adding = writer.add({
+        type: rows[blob * BLOB_ROW + 2] === 1 ? 'tree' : 'data',
+        id: ids.subarray(blob * 32, blob * 32 + 32),
+        sealed: this.#memory.subarray(at, at + (lengths[blob * 2] ?? 0)),
+        plainLength: lengths[blob * 2 + 1] ?? 0,
+      });
+      if (adding) await adding;
+    }
+  }
+
+  async #storeLarge({ id, bytes }: LargeBlob, writer: PackWriter | null): Promise<void> {
+    if (!writer) return;
+    const { sealed, plainLength } = await this.#sealers.sealLarge(bytes);
+    await this.#inTurn(async () => {
+      await writer.add({ type: 'tree', id, sealed, plainLength });
+    });
+  }
+
+  /** The writer takes one slot after the other. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#writing.then(work);
+    this.#writing = turn.catch(() => {});
+    return turn;
+  }
+
+  async #answerTree(id: Uint8Array, blobs: BlobReader): Promise<void> {
+    let tree: Uint8Array | null = null;
+    try {
+      tree = await blobs.read(id, 'tree');
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') {
+        this.#fail(error);
+        return;
+      }
+      this.#options.events.onLog('warn', `${error.message} What it lists is read anew.`);
+    }
+    this.#reader.postMessage({ tree } satisfies ToReader);
+    this.#control.announceAnswer();
+  }
+}

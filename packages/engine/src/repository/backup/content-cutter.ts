@@ -1,0 +1,154 @@
+import { hashOf } from '../format/blob-id.ts';
+import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
+import { gapAfter, MAX_SLOT_BLOB, SLOT_BYTES } from './slot-memory.ts';
+
+/** A file that begins when less than this is left of a slot gets a fresh one, so that little is moved. */
+const USEFUL_ROOM = 512 * 1024;
+
+export interface CutterOptions {
+  readonly chunker: Chunker;
+  /** Where slot `number` begins in the chunker's memory. */
+  slotStart(number: number): number;
+  /** Number of a free slot; blocks until there is one. Throws when the backup was aborted. */
+  takeSlot(): number;
+  /** True when the blob must be stored; then it is known from now on. */
+  isNew(id: Uint8Array, isTree: boolean): boolean;
+  sendSlot(slot: number, rows: Uint32Array, ids: Uint8Array): void;
+  sendLarge(id: Uint8Array, bytes: Uint8Array): void;
+}
+
+/**
+ * Cuts contents into chunks inside the slots. Read into `room`, say `filled`, at the end of the content `end`; chunks
+ * that are known already leave no trace in the slot. Trees go the same way, whole, with `addTree`.
+ */
+export class ContentCutter {
+  readonly #options: CutterOptions;
+  readonly #memory: Uint8Array;
+  #slot = -1;
+  #slotEnd = 0;
+  /** Where the open chunk begins. */
+  #start = 0;
+  #have = 0;
+  #scanned = 0;
+  #rows: number[] = [];
+  #ids: Buffer[] = [];
+  #content: Buffer[] = [];
+
+  constructor(options: CutterOptions) {
+    this.#options = options;
+    this.#memory = options.chunker.memory;
+  }
+
+  /** Where the next bytes of the content go, at most so many; at least one byte. */
+  room(wanted: number): Uint8Array {
+    if (this.#slot < 0) this.#enterSlot();
+    else if (this.#have === 0 && this.#left() < Math.min(wanted, USEFUL_ROOM)) this.#nextSlot();
+    if (this.#left() <= 0) this.#nextSlot();
+    const at = this.#start + this.#have;
+    return this.#memory.subarray(at, at + Math.min(wanted, this.#left()));
+  }
+
+  /** So many bytes were put into `room`. */
+  filled(count: number): void {
+    this.#have += count;
+    while (this.#have >= MIN_CHUNK) {
+      const length = this.#options.chunker.findCut(this.#start, this.#have, this.#scanned);
+      if (length === 0) {
+        this.#scanned = this.#have;
+        return;
+      }
+      this.#endChunk(length);
+    }
+  }
+
+  /** Ends the content; answers the ids of its chunks. */
+  end(): Buffer[] {
+    if (this.#have > 0) this.#endChunk(this.#have);
+    const content = this.#content;
+    this.#content = [];
+    return content;
+  }
+
+  /** Forgets what was read of the content that is open. */
+  discard(): void {
+    this.#have = 0;
+    this.#scanned = 0;
+    this.#content = [];
+  }
+
+  /** Stores a tree unless it is known; answers its id. Only between two contents. */
+  addTree(bytes: Uint8Array): Buffer {
+    const id = hashOf(bytes);
+    if (!this.#options.isNew(id, true)) return id;
+    if (bytes.byteLength > MAX_SLOT_BLOB) {
+      this.#options.sendLarge(id, bytes);
+      return id;
+    }
+    if (this.#slot < 0) this.#enterSlot();
+    if (this.#left() < bytes.byteLength) this.#nextSlot();
+    this.#memory.set(bytes, this.#start);
+    this.#keep(id, bytes.byteLength, true);
+    return id;
+  }
+
+  /** Sends what is in the slot. */
+  flush(): void {
+    if (this.#slot < 0) return;
+    this.#options.sendSlot(this.#slot, Uint32Array.from(this.#rows), Buffer.concat(this.#ids));
+    this.#rows = [];
+    this.#ids = [];
+    this.#slot = -1;
+  }
+
+  #endChunk(length: number): void {
+    const rest = this.#have - length;
+    const restAt = this.#start + length;
+    const id = hashOf(this.#memory.subarray(this.#start, restAt));
+    this.#content.push(id);
+    if (this.#options.isNew(id, false)) this.#keep(id, length, false);
+    this.#have = 0;
+    this.#scanned = 0;
+    if (rest === 0) return;
+    if (rest > this.#left()) this.#moveToNextSlot(restAt, rest);
+    else this.#memory.copyWithin(this.#start, restAt, restAt + rest);
+    this.#have = rest;
+  }
+
+  #keep(id: Buffer, length: number, isTree: boolean): void {
+    this.#rows.push(this.#start, length, isTree ? 1 : 0);
+    this.#ids.push(id);
+    this.#start += length + gapAfter(length);
+  }
+
+  /** Bytes that the open chunk may still grow by in this slot. */
+  #left(): number {
+    const room = this.#slotEnd - this.#start;
+    return Math.min(MAX_CHUNK, room - gapAfter(room)) - this.#have;
+  }
+
+  #enterSlot(): void {
+    this.#slot = this.#options.takeSlot();
+    this.#start = this.#options.slotStart(this.#slot);
+    this.#slotEnd = this.#start + SLOT_BYTES;
+  }
+
+  #nextSlot(): void {
+    this.#moveToNextSlot(this.#start, this.#have);
+  }
+
+  /** Goes on in a fresh slot with `length` bytes from `from`. The old slot is copied from before it is given away. */
+  #moveToNextSlot(from: number, length: number): void {
+    const old = { slot: this.#slot, rows: Uint32Array.from(this.#rows), ids: Buffer.concat(this.#ids) };
+    this.#rows = [];
+    this.#ids = [];
+    if (length === 0) {
+      this.#options.sendSlot(old.slot, old.rows, old.ids);
+      this.#enterSlot();
+      return;
+    }
+    const kept = Buffer.from(this.#memory.subarray(from, from + length));
+    this.#options.sendSlot(old.slot, old.rows, old.ids);
+    this.#enterSlot();
+    this.#memory.set(kept, this.#start);
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * Turns source entries into trees and blobs: the heart of the reading thread. It knows neither threads nor messages;
+ * `ContentCutter` says where bytes go, `RecorderOptions` what the rest of the backup wants to hear.
+ */
+import type { ItemProblem } from '@backupx/contracts/jobs';
+import { displayPath } from '../../ports/display-path.ts';
+import type { BackupContext, SourceEntry, StreamContent, SyncContent } from '../../ports/source.ts';
+import { packNode, type TreeNode } from '../format/tree-node.ts';
+import type { ContentCutter } from './content-cutter.ts';
+import type { BackupCounters } from './messages.ts';
+import { lastNameOf, type NodeContent, nodeOfEntry } from './node-of-entry.ts';
+import { isSameFile, type ParentWalk } from './parent-walk.ts';
+import { TreeBuilder } from './tree-builder.ts';
+
+const READ_BYTES = 1024 * 1024;
+
+export interface RecorderOptions {
+  readonly cutter: ContentCutter;
+  readonly parent: ParentWalk;
+  /** True when the repository has this data blob, or this run has stored it. */
+  isKnown(id: Uint8Array): boolean;
+  onProblem(problem: ItemProblem): void;
+  /** Called often, for progress. */
+  onTick(): void;
+}
+
+interface KnownContent {
+  readonly content: readonly Uint8Array[];
+  readonly sizeBytes: bigint;
+}
+
+/** Contents of files with several names; forgotten when all names were seen. */
+interface LinkedContent extends KnownContent {
+  left: number;
+}
+
+export class EntryRecorder {
+  readonly counters: BackupCounters = {
+    items: 0,
+    files: 0,
+    bytes: 0,
+    filesNew: 0,
+    filesChanged: 0,
+    filesUnmodified: 0,
+    dirsNew: 0,
+    dirsChanged: 0,
+    dirsUnmodified: 0,
+    dataBlobs: 0,
+    treeBlobs: 0,
+    bytesAdded: 0,
+    currentItem: null,
+  };
+  readonly #options: RecorderOptions;
+  readonly #trees: TreeBuilder;
+  readonly #linked = new Map<string, LinkedContent>();
+  #latestPath: Uint8Array | null = null;
+  /** Node of the parent snapshot for the file that `isUnchanged` was asked about last. */
+  #unchanged: { path: string; node: TreeNode } | null = null;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#trees = new TreeBuilder({
+      store: (tree, path) => this.#storeTree(tree, path),
+      packUnknown: (name, subtree) => packNode(unknownFolder(name, subtree)),
+    });
+  }
+
+  /** Metadata of a folder above the roots. */
+  addAncestor(entry: SourceEntry): void {
+    this.#trees.addAncestor(pathText(entry.path), packFolder(entry));
+  }
+
+  /** See `BackupContext.isUnchanged`. */
+  readonly isUnchanged: NonNullable<BackupContext['isUnchanged']> = ({ path, modifiedAtNs, identity }) => {
+    const text = pathText(path);
+    const node = this.#options.parent.find(text);
+    if (!node || !isSameFile(node, { modifiedAtNs, identity })) return false;
+    if (!(node.content ?? []).every((id) => this.#options.isKnown(id))) return false;
+    this.#unchanged = { path: text, node };
+    return true;
+  };
+
+  /** Records an entry whose content, if it has any, is read by synchronous calls. */
+  addSync(entry: SourceEntry): void {
+    const { content } = entry;
+    if (content?.kind !== 'sync') {
+      this.#addWithoutContent(entry);
+      return;
+    }
+    this.#guardContent(entry, () => {
+      try {
+        return this.#readSync(content);
+      } finally {
+        content.close();
+      }
+    });
+  }
+
+  /** Records an entry whose content streams. */
+  async addStream(entry: SourceEntry, content: StreamContent): Promise<void> {
+    // A stream that breaks is a source that broke: its dump must not look like a whole one.
+    const known = await this.#readStream(content);
+    this.#addFile(entry, known);
+  }
+
+  /** A copy of the counters as they are now. */
+  snapshotCounters(): BackupCounters {
+    return { ...this.counters, currentItem: this.#latestPath && displayPath(this.#latestPath) };
+  }
+
+  /** Stores what is open; answers the id of the root tree. */
+  finish(): Uint8Array {
+    const root = this.#trees.finish();
+    this.#options.cutter.flush();
+    return root;
+  }
+
+  #guardContent(entry: SourceEntry, read: () => KnownContent): void {
+    let known: KnownContent;
+    try {
+      known = read();
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#options.cutter.discard();
+      const message = `it could not be read to its end: ${error.message}`;
+      this.#options.onProblem({ path: displayPath(entry.path), code: 'unreadable', message });
+      return;
+    }
+    this.#addFile(entry, known);
+  }
+
+  #readSync(content: SyncContent): KnownContent {
+    const { cutter } = this.#options;
+    let position = 0;
+    for (;;) {
+      // One byte more than is announced: so a single call reads a small file and sees its end.
+      const wanted = Math.min(READ_BYTES, Math.max(content.sizeBytes - position, 0) + 1);
+      const room = cutter.room(wanted);
+      const count = content.read(room, 0, room.byteLength, position);
+      position += count;
+      if (count > 0) {
+        this.counters.bytes += count;
+        cutter.filled(count);
+        this.#options.onTick();
+      }
+      if (count === 0 || (position === content.sizeBytes && count < room.byteLength)) break;
+    }
+    return { content: cutter.end(), sizeBytes: BigInt(position) };
+  }
+
+  async #readStream({ stream }: StreamContent): Promise<KnownContent> {
+    const { cutter } = this.#options;
+    let size = 0;
+    for await (const chunk of stream) {
+      for (let at = 0; at < chunk.byteLength; ) {
+        const room = cutter.room(Math.min(READ_BYTES, chunk.byteLength - at));
+        room.set(chunk.subarray(at, at + room.byteLength));
+        const count = Math.min(room.byteLength, chunk.byteLength - at);
+        cutter.filled(count);
+        at += count;
+      }
+      size += chunk.byteLength;
+      this.counters.bytes += chunk.byteLength;
+      this.#options.onTick();
+    }
+    return { content: cutter.end(), sizeBytes: BigInt(size) };
+  }
+
+  #addWithoutContent(entry: SourceEntry): void {
+    const path = pathText(entry.path);
+    if (entry.type === 'directory') {
+      this.#count(entry);
+      this.#trees.addFolder(path, packFolder(entry));
+    } else if (entry.type === 'hardlink') {
+      this.#addHardLink(entry);
+    } else if (entry.type === 'file') {
+      const known = this.#unchanged?.path === path ? this.#unchanged.node : null;
+      this.#addFile(
+        entry,
+        { content: known?.content ?? [], sizeBytes: known ? BigInt(known.size) : 0n },
+        known !== null,
+      );
+    } else {
+      this.#addNode(entry, {});
+    }
+  }
+
+  #addHardLink(entry: SourceEntry): void {
+    const key = linkKey(entry);
+    const known = this.#linked.get(key);
+    if (!known) {
+      const message = 'its content under its first name could not be read';
+      this.#options.onProblem({ path: displayPath(entry.path), code: 'unreadable', message });
+      return;
+    }
+    known.left -= 1;
+    if (known.left <= 0) this.#linked.delete(key);
+    this.#addNode(entry, known);
+  }
+
+  #addFile(entry: SourceEntry, known: KnownContent, isUnmodified = false): void {
+    const links = Number(entry.identity?.linkCount ?? 1);
+    if (links > 1) this.#linked.set(linkKey(entry), { ...known, left: links - 1 });
+    this.counters.files += 1;
+    if (isUnmodified) {
+      this.counters.filesUnmodified += 1;
+      this.counters.bytes += Number(known.sizeBytes);
+    } else if (this.#options.parent.find(pathText(entry.path))) this.counters.filesChanged += 1;
+    else this.counters.filesNew += 1;
+    this.#addNode(entry, known);
+  }
+
+  #addNode(entry: SourceEntry, content: NodeContent): void {
+    this.#count(entry);
+    const node = nodeOfEntry(entry, lastNameOf(entry.path), content);
+    this.#trees.addItem(pathText(entry.path), packNode(node));
+  }
+
+  #count(entry: SourceEntry): void {
+    this.counters.items += 1;
+    this.#latestPath = entry.path;
+    if (this.counters.items % 64 === 0) this.#options.onTick();
+  }
+
+  #storeTree(tree: Buffer, path: string): Uint8Array {
+    const id = this.#options.cutter.addTree(tree);
+    if (path === '/') return id;
+    const before = this.#options.parent.find(path);
+    if (!before?.subtree) this.counters.dirsNew += 1;
+    else if (id.equals(before.subtree)) this.counters.dirsUnmodified += 1;
+    else this.counters.dirsChanged += 1;
+    return id;
+  }
+}
+
+function pathText(path: Uint8Array): string {
+  return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1');
+}
+
+function linkKey({ identity }: SourceEntry): string {
+  return identity ? `${identity.device}:${identity.inode}` : '';
+}
+
+function packFolder(entry: SourceEntry) {
+  return (name: Buffer, subtree: Uint8Array) => packNode(nodeOfEntry(entry, name, { subtree }));
+}
+
+/** A folder that nobody could look at still needs a node. */
+function unknownFolder(name: Buffer, subtree: Uint8Array): TreeNode {
+  const entry: SourceEntry = {
+    path: name,
+    type: 'directory',
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    userName: '',
+    groupName: '',
+    modifiedAtNs: 0n,
+    linkTarget: null,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: null,
+    content: null,
+  };
+  return nodeOfEntry(entry, name, { subtree });
+}
+
+/** Errors of the file system concern one item. */
+function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
+}

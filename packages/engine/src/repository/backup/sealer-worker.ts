@@ -1,0 +1,52 @@
+/** Entry of a thread that compresses and seals blobs where they lie in the shared slots. */
+import { parentPort } from 'node:worker_threads';
+import { threadData } from '../../ports/start-thread.ts';
+import { packError } from '../../ports/thread-error.ts';
+import { createSealedBox, SEAL_OVERHEAD } from '../format/sealed-box.ts';
+import { createCompressor } from '../format/zstd.ts';
+import type { FromSealer, SealerData, ToSealer } from './messages.ts';
+import { BLOB_ROW } from './slot-memory.ts';
+
+const data = threadData<SealerData>();
+const box = createSealedBox(data.masterKey);
+const compressor = createCompressor(data.compressionLevel);
+/** The slots, once the reading thread has made them. */
+let memory: Uint8Array = new Uint8Array(0);
+const send = (message: FromSealer, transfer: ArrayBuffer[] = []) => parentPort?.postMessage(message, transfer);
+
+/** Seals one blob over itself; answers its sealed length and plain length (0: stored as it is). */
+function sealInPlace(at: number, length: number, isTree: boolean): [number, number] {
+  const plain = memory.subarray(at, at + length);
+  const frame = compressor.compress(plain);
+  // Trees are always compressed in this format; other content only where it helps.
+  if (isTree || frame.byteLength < length) return [box.sealInto(frame, memory, at), length];
+  return [box.sealInto(Buffer.from(plain), memory, at), 0];
+}
+
+function sealSlot(rows: Uint32Array): Uint32Array {
+  const lengths = new Uint32Array((rows.length / BLOB_ROW) * 2);
+  for (let row = 0, out = 0; row < rows.length; row += BLOB_ROW, out += 2) {
+    lengths.set(sealInPlace(rows[row] ?? 0, rows[row + 1] ?? 0, rows[row + 2] === 1), out);
+  }
+  return lengths;
+}
+
+function sealLarge(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const frame = compressor.compress(bytes);
+  const sealed = new Uint8Array(frame.byteLength + SEAL_OVERHEAD);
+  box.sealInto(frame, sealed, 0);
+  return sealed;
+}
+
+parentPort?.on('message', (message: ToSealer) => {
+  try {
+    if (message.type === 'memory') memory = new Uint8Array(message.memory);
+    else if (message.type === 'slot') send({ type: 'sealed', lengths: sealSlot(message.rows) });
+    else {
+      const sealed = sealLarge(message.bytes);
+      send({ type: 'sealedLarge', sealed, plainLength: message.bytes.byteLength }, [sealed.buffer]);
+    }
+  } catch (error) {
+    send({ type: 'failed', error: packError(error) });
+  }
+});

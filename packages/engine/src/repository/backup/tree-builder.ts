@@ -1,0 +1,141 @@
+import { packTree } from '../format/tree-node.ts';
+
+/** Metadata of a folder: packs its node once the id of its tree is known. */
+export type PackFolder = (name: Buffer, subtree: Uint8Array) => string;
+
+export interface TreeBuilderOptions {
+  /** Stores a tree; answers its id. `path` is its folder. */
+  store(tree: Buffer, path: string): Uint8Array;
+  /** Node of a folder that nothing is known of. */
+  packUnknown: PackFolder;
+}
+
+interface OpenFolder {
+  readonly path: string;
+  readonly names: string[];
+  readonly nodes: string[];
+  pack: PackFolder | null;
+  isSorted: boolean;
+  /** The source has it; a folder above a root is kept only when something is in it. */
+  isListed: boolean;
+}
+
+/**
+ * Builds the trees of a snapshot from items in walking order: a folder is stored as soon as the walk has left it.
+ * Folders above the roots stay open to the end, because a later root may lie in them. Paths are byte paths as latin1
+ * text; absolute; `/` is the root of the snapshot.
+ */
+export class TreeBuilder {
+  readonly #options: TreeBuilderOptions;
+  readonly #pinned = new Map<string, OpenFolder>();
+  readonly #open: OpenFolder[];
+
+  constructor(options: TreeBuilderOptions) {
+    this.#options = options;
+    this.#open = [newFolder('')];
+  }
+
+  /** Metadata of a folder above a root; the outermost first. */
+  addAncestor(path: string, pack: PackFolder): void {
+    const folder = newFolder(path);
+    folder.pack = pack;
+    this.#pinned.set(path, folder);
+  }
+
+  /** A folder of the source itself. */
+  addFolder(path: string, pack: PackFolder): void {
+    if (path === '/') return;
+    this.#leaveTo(path.slice(0, path.lastIndexOf('/')));
+    const folder = this.#pinned.get(path) ?? newFolder(path);
+    folder.pack = pack;
+    folder.isListed = true;
+    this.#open.push(folder);
+  }
+
+  /** Any other item, packed. */
+  addItem(path: string, node: string): void {
+    const slash = path.lastIndexOf('/');
+    this.#leaveTo(path.slice(0, slash));
+    append(this.#top(), path.slice(slash + 1), node);
+  }
+
+  /** Stores what is open and answers the id of the root's tree. */
+  finish(): Uint8Array {
+    this.#leaveTo('');
+    const deepestFirst = [...this.#pinned.values()].sort((a, b) => depthOf(b.path) - depthOf(a.path));
+    for (const folder of deepestFirst) {
+      this.#pinned.delete(folder.path);
+      if (folder.nodes.length > 0 || folder.isListed) this.#store(folder);
+    }
+    const root = this.#top();
+    return this.#options.store(treeOf(root), '/');
+  }
+
+  /** Closes folders until the one at `path` is the innermost; opens those that are missing on the way. */
+  #leaveTo(path: string): void {
+    let top = this.#top();
+    while (top.path !== path && !isBelow(path, top.path)) {
+      this.#open.pop();
+      if (!this.#pinned.has(top.path)) this.#store(top);
+      top = this.#top();
+    }
+    while (top.path !== path) {
+      const end = path.indexOf('/', top.path.length + 1);
+      const next = end < 0 ? path : path.slice(0, end);
+      // Nobody has listed this folder: an excluded one with a root inside. It may be entered again.
+      const folder = this.#pinned.get(next) ?? newFolder(next);
+      this.#pinned.set(next, folder);
+      this.#open.push(folder);
+      top = folder;
+    }
+  }
+
+  #store(folder: OpenFolder): void {
+    const slash = folder.path.lastIndexOf('/');
+    const name = folder.path.slice(slash + 1);
+    const subtree = this.#options.store(treeOf(folder), folder.path);
+    const pack = folder.pack ?? this.#options.packUnknown;
+    append(this.#parentOf(folder.path.slice(0, slash)), name, pack(Buffer.from(name, 'latin1'), subtree));
+  }
+
+  #parentOf(path: string): OpenFolder {
+    const pinned = this.#pinned.get(path);
+    if (pinned) return pinned;
+    return this.#open.find((folder) => folder.path === path) ?? this.#top();
+  }
+
+  #top(): OpenFolder {
+    const top = this.#open.at(-1);
+    if (!top) throw new Error('the root was left');
+    return top;
+  }
+}
+
+function newFolder(path: string): OpenFolder {
+  return { path, names: [], nodes: [], pack: null, isSorted: true, isListed: false };
+}
+
+function append(folder: OpenFolder, name: string, node: string): void {
+  const last = folder.names.at(-1);
+  if (last !== undefined && name <= last) folder.isSorted = false;
+  folder.names.push(name);
+  folder.nodes.push(node);
+}
+
+/** Nodes in byte order of their names, each name once (the last wins): readers demand it. */
+function treeOf(folder: OpenFolder): Buffer {
+  if (folder.isSorted) return packTree(folder.nodes);
+  const byName = new Map(folder.names.map((name, index) => [name, folder.nodes[index] ?? '']));
+  const sorted = [...byName].sort(([a], [b]) => (a < b ? -1 : 1));
+  return packTree(sorted.map(([, node]) => node));
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return folder === '' || (path.startsWith(folder) && path.charCodeAt(folder.length) === 0x2f);
+}
+
+function depthOf(path: string): number {
+  let depth = 0;
+  for (let index = 0; index < path.length; index += 1) if (path.charCodeAt(index) === 0x2f) depth += 1;
+  return depth;
+}
