@@ -2,6 +2,7 @@
 import { allRoutes } from '@backupx/contracts/api/all-routes';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { serveMetrics } from './features/health/metrics-route.ts';
+import { type GatewayDeps, serveGateway } from './features/repository-gateway/serve-gateway.ts';
 import { type BindRoutesOptions, bindRoutes } from './http/bind-routes.ts';
 import { inlineScriptHashes, serveConsole } from './http/console-files.ts';
 import { createServer } from './http/create-server.ts';
@@ -17,6 +18,8 @@ export interface HttpDeps extends BindRoutesOptions {
   readonly version: string;
   readonly metrics: Metrics;
   readonly routes: readonly BoundRoute[];
+  /** The restic REST server; left out: there is none. */
+  readonly gateway?: GatewayDeps;
 }
 
 export async function connectHttp(deps: HttpDeps): Promise<FastifyInstance> {
@@ -24,6 +27,7 @@ export async function connectHttp(deps: HttpDeps): Promise<FastifyInstance> {
   const fastify = await createServer({ logger, trustedProxies, scriptHashes: inlineScriptHashes(consoleDir) });
   bindRoutes(fastify, deps.routes, deps);
   serveMetrics(fastify, deps.metrics);
+  if (deps.gateway) serveGateway(fastify, deps.gateway);
   let document: string | undefined;
   fastify.get('/api/openapi.json', async (_request, reply) => {
     document ??= JSON.stringify(writeOpenApi(allRoutes, deps.version));

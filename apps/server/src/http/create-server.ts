@@ -17,11 +17,11 @@ export interface ServerOptions {
 /** Below this a compressed answer is hardly smaller. */
 const COMPRESS_FROM_BYTES = 1024;
 
-/** Reads are noise (agents poll every few seconds); what changes or fails is worth a line. */
+/** Reads are noise (agents poll every few seconds, repositories take thousands of files); what changes or fails is worth a line. */
 function logRequests(fastify: FastifyInstance): void {
   fastify.addHook('onResponse', async (request, reply) => {
     const { statusCode } = reply;
-    const isQuiet = request.method === 'GET' || request.url.startsWith('/api/agent/');
+    const isQuiet = request.method === 'GET' || /^\/(api\/agent|r)\//.test(request.url);
     const level = statusCode >= 500 ? 'error' : statusCode >= 400 ? 'warn' : isQuiet ? 'debug' : 'info';
     const about = { method: request.method, url: request.url, status: statusCode, ms: Math.round(reply.elapsedTime) };
     request.log[level]({ ...about, ip: request.ip }, 'request');
