@@ -17,12 +17,36 @@ interface WasmModule {
   readonly flags: readonly string[];
 }
 
+/** The caller gives the memory; 65536 pages is the most that there can be. */
+const sharedMemory = [
+  ...['--importMemory', '--noExportMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+  ...['--enable', 'threads', '--enable', 'bulk-memory'],
+];
+
 const modules: readonly WasmModule[] = [
   {
     source: 'packages/engine/assembly/poly1305.ts',
     target: 'packages/engine/src/repository/wasm/poly1305-code.ts',
     constant: 'poly1305Code',
     flags: ['--initialMemory', '2', '--maximumMemory', '2'],
+  },
+  {
+    source: 'packages/engine/assembly/chunker.ts',
+    target: 'packages/engine/src/repository/wasm/chunker-relaxed-code.ts',
+    constant: 'chunkerRelaxedCode',
+    flags: [...sharedMemory, '--enable', 'simd', '--enable', 'relaxed-simd'],
+  },
+  {
+    source: 'packages/engine/assembly/chunker.ts',
+    target: 'packages/engine/src/repository/wasm/chunker-simd-code.ts',
+    constant: 'chunkerSimdCode',
+    flags: [...sharedMemory, '--enable', 'simd'],
+  },
+  {
+    source: 'packages/engine/assembly/chunker.ts',
+    target: 'packages/engine/src/repository/wasm/chunker-scalar-code.ts',
+    constant: 'chunkerScalarCode',
+    flags: [...sharedMemory, '--disable', 'simd'],
   },
 ];
 
