@@ -21,8 +21,14 @@ const CONNECT_TIMEOUT_MS = 30_000;
 
 type Created = (error: Error | null, socket?: Duplex) => void;
 
+export interface HttpAgentOptions {
+  readonly keepAlive: boolean;
+  /** A connection that is kept alive and not used for this long is closed, in milliseconds; left out: it stays. */
+  readonly timeout?: number;
+}
+
 /** Connections to the server at `url`. Errors of the proxy are errors of the request. */
-export function createHttpAgent(url: URL, route: HttpRoute, options: { readonly keepAlive: boolean }): http.Agent {
+export function createHttpAgent(url: URL, route: HttpRoute, options: HttpAgentOptions): http.Agent {
   const isSecure = url.protocol === 'https:';
   const tlsOptions = { ca: route.caCertificate || undefined, rejectUnauthorized: !route.insecureTls };
   const agent = isSecure ? new https.Agent({ ...options, ...tlsOptions }) : new http.Agent(options);
