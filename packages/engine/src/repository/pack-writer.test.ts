@@ -30,8 +30,11 @@ async function save(writer: PackWriter, repository: Repository, plain: Uint8Arra
   return id;
 }
 
-const files = async (repository: Repository, folder: 'data' | 'index') =>
-  (await Array.fromAsync(repository.list(folder, signal))).map(({ name }) => name);
+const files = async (repository: Repository, folder: 'data' | 'index') => {
+  const names: string[] = [];
+  for await (const { name } of repository.list(folder, signal)) names.push(name);
+  return names;
+};
 
 describe('pack writer', () => {
   it('stores blobs that are found and read again, data and trees apart', async () => {

@@ -2,7 +2,6 @@
  * One backup into a repository: find the snapshot to compare with, load the index, read what is new, store packs, then
  * index, then the snapshot. Killed anywhere it leaves garbage at most; what an index names already is used again.
  */
-import { userInfo } from 'node:os';
 import { AppError } from '@backupx/contracts/errors';
 import type { DriverSettings } from '@backupx/contracts/jobs';
 import type { Clock } from '../../ports/clock.ts';
@@ -11,6 +10,7 @@ import { fromHex, toHex } from '../format/blob-id.ts';
 import type { Snapshot, SnapshotSummary } from '../format/snapshot-file.ts';
 import { loadIndex } from '../load-index.ts';
 import type { Repository } from '../open-repository.ts';
+import { ownUser } from '../own-user.ts';
 import { createPackWriter, type PackWriter } from '../pack-writer.ts';
 import { findSnapshot, listSnapshots, saveSnapshot } from '../snapshots.ts';
 import { type BackupEvents, BackupPipeline, type PipelineResult } from './backup-pipeline.ts';
@@ -180,15 +180,4 @@ function summaryOf({ counters, startedAt, stats }: NewSnapshot, endedAt: Date): 
     totalFilesProcessed: counters.files,
     totalBytesProcessed: counters.bytes,
   };
-}
-
-/** The account may have no name, in containers above all. */
-export function ownUser(): { username: string; uid: number; gid: number } {
-  const uid = Math.max(0, process.getuid?.() ?? 0);
-  const gid = Math.max(0, process.getgid?.() ?? 0);
-  try {
-    return { username: userInfo().username, uid, gid };
-  } catch {
-    return { username: String(uid), uid, gid };
-  }
 }
