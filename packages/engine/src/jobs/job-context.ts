@@ -12,6 +12,8 @@ export interface EngineDrivers {
   readonly storages: readonly StorageDriver[];
   /** Opens a storage with retries and the limit. Throws STORAGE_TYPE_UNKNOWN, STORAGE_CONFIG. */
   openStorage(settings: DriverSettings, limits: StorageLimits): Storage;
+  /** The same retries and limit for a storage that is no driver's. */
+  decorate(storage: Storage, limits: StorageLimits): Storage;
   /** Holds the streams of a storage that is no driver's to so many bytes per second; 0: unlimited. */
   limitBandwidth(storage: Storage, bytesPerSecond: number): Storage;
 }

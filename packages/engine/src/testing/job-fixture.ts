@@ -35,6 +35,7 @@ export function createJobFixture(options: {
       if (!storage) throw new Error(`no storage ${type}`);
       return storage;
     },
+    decorate: (storage, { bandwidthBytesPerSecond = 0 }) => withBandwidthLimit(storage, bandwidthBytesPerSecond),
     limitBandwidth: withBandwidthLimit,
   };
   const context: JobContext = {
