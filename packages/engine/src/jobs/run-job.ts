@@ -14,6 +14,10 @@ const table: JobTable = {
   browse_artifact: async (job, context) => (await import('./browse-artifact.ts')).browseArtifact(job, context),
   delete_objects: async (job, context) => (await import('./delete-objects.ts')).deleteObjects(job, context),
   test_storage: async (job, context) => (await import('./test-storage.ts')).testStorage(job, context),
+  init_repository: async (job, context) => (await import('./init-repository.ts')).initRepository(job, context),
+  list_snapshots: async (job, context) => (await import('./list-snapshots.ts')).listSnapshots(job, context),
+  unlock_repository: async (job, context) => (await import('./unlock-repository.ts')).unlockRepository(job, context),
+  repository_keys: async (job, context) => (await import('./repository-keys.ts')).repositoryKeys(job, context),
 };
 
 /** Runs one job in this thread. */

@@ -1,0 +1,159 @@
+/** Keeps a lock fresh until it is released, and says when that could not be done. */
+import { AppError, toAppError } from '@backupx/contracts/errors';
+import { type Clock, waitAtMost } from '../ports/clock.ts';
+import { orCancelled } from '../ports/pull-body.ts';
+import { listLocks, type StoredLock } from './lock-list.ts';
+import type { Repository } from './open-repository.ts';
+
+const REFRESH_MS = 5 * 60_000;
+/** Restic's 30 minutes, less a margin of a quarter. */
+const LOST_AFTER_MS = 22.5 * 60_000;
+const RETRY_MS = 60_000;
+const CLEANUP_MS = 30_000;
+
+export interface KeepLockOptions {
+  readonly repository: Repository;
+  readonly clock: Clock;
+  /** File that holds the lock now. */
+  readonly firstId: string;
+  /** Writes the lock anew, with the present time. */
+  readonly write: (signal: AbortSignal) => Promise<string>;
+  /** Whether somebody else's locks forbid ours. */
+  readonly isForbidden: (others: readonly StoredLock[]) => boolean;
+  readonly onLost: (error: AppError) => void;
+}
+
+/** Starts refreshing. */
+export function keepLock(options: KeepLockOptions): { readonly id: string; release(): Promise<void> } {
+  const keeper = new LockKeeper(options);
+  keeper.start();
+  return keeper;
+}
+
+class LockKeeper {
+  readonly #options: KeepLockOptions;
+  readonly #stop = new AbortController();
+  /** All files of ours that may still be there, the newest last. */
+  #ids: string[];
+  #running: Promise<void> = Promise.resolve();
+  /** The write under way, or the last one. */
+  #writing: Promise<unknown> = Promise.resolve();
+  #released: Promise<void> | undefined;
+  #freshMs: number;
+  #freshAt: Date;
+
+  constructor(options: KeepLockOptions) {
+    this.#options = options;
+    this.#ids = [options.firstId];
+    this.#freshMs = options.clock.monotonicMs();
+    this.#freshAt = options.clock.now();
+  }
+
+  get id(): string {
+    return this.#ids.at(-1) ?? this.#options.firstId;
+  }
+
+  start(): void {
+    this.#running = this.#keep();
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#release();
+    return this.#released;
+  }
+
+  async #release(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    // A write that was given up may have come through all the same.
+    await waitAtMost(this.#options.clock, this.#writing, CLEANUP_MS);
+    const signal = AbortSignal.timeout(CLEANUP_MS);
+    await Promise.all(this.#ids.map((id) => this.#options.repository.removeFile('locks', id, signal).catch(() => {})));
+  }
+
+  async #keep(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stop;
+    let waitMs = REFRESH_MS;
+    let failure: unknown = new Error('the machine slept for too long');
+    for (;;) {
+      await clock.sleep(waitMs, signal).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        await this.#refresh();
+        waitMs = REFRESH_MS;
+      } catch (error) {
+        failure = error;
+        if (signal.aborted) return;
+        const leftMs = LOST_AFTER_MS - this.#ageMs();
+        if (leftMs <= 0 || isLost(error)) return this.#options.onLost(lostError(failure));
+        waitMs = Math.min(RETRY_MS, leftMs);
+      }
+    }
+  }
+
+  /** Since the last refresh; by the wall clock too, since the other stands still while a machine sleeps. */
+  #ageMs(): number {
+    const { clock } = this.#options;
+    return Math.max(clock.monotonicMs() - this.#freshMs, clock.now().getTime() - this.#freshAt.getTime());
+  }
+
+  /** Writes the new file, then removes the old. Given up when the lock would be lost before it ends. */
+  async #refresh(): Promise<void> {
+    const { clock, repository } = this.#options;
+    const leftMs = LOST_AFTER_MS - this.#ageMs();
+    const giveUp = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, giveUp.signal]);
+    const timer = new AbortController();
+    const deadline = clock.sleep(leftMs > 0 ? leftMs : RETRY_MS, timer.signal).then(
+      () => giveUp.abort(new AppError('TIMEOUT', { what: 'Refreshing the lock', seconds: 0 })),
+      () => {},
+    );
+    try {
+      // Others may have taken us for dead meanwhile, and removed the lock.
+      if (leftMs <= 0) await this.#assertStillOurs(signal);
+      const [startMs, startAt] = [clock.monotonicMs(), clock.now()];
+      const writing = this.#options.write(signal).then((id) => this.#ids.push(id));
+      this.#writing = writing.catch(() => {});
+      await orCancelled(writing, signal);
+      this.#freshMs = startMs;
+      this.#freshAt = startAt;
+      await this.#removeOld(repository, signal);
+    } finally {
+      timer.abort();
+      await deadline;
+    }
+  }
+
+  async #removeOld(repository: Repository, signal: AbortSignal): Promise<void> {
+    for (const id of this.#ids.slice(0, -1)) {
+      try {
+        await orCancelled(repository.removeFile('locks', id, signal), signal);
+        this.#ids = this.#ids.filter((other) => other !== id);
+      } catch {
+        // Tried again at the next refresh; until then it is one more shared or exclusive lock of ours.
+      }
+    }
+  }
+
+  async #assertStillOurs(signal: AbortSignal): Promise<void> {
+    const locks = await orCancelled(listLocks(this.#options.repository, signal), signal);
+    const others = locks.filter((lock) => !this.#ids.includes(lock.id));
+    if (others.length === locks.length || this.#options.isForbidden(others)) {
+      throw lostError(new Error('others took it for stale while this machine slept'));
+    }
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'REPOSITORY_LOCK_LOST';
+}
+
+function lostError(cause: unknown): AppError {
+  if (cause instanceof AppError && isLost(cause)) return cause;
+  return new AppError(
+    'REPOSITORY_LOCK_LOST',
+    { reason: toAppError(cause, 'STORAGE_FAILED', { reason: String(cause) }).message },
+    { cause },
+  );
+}

@@ -1,0 +1,362 @@
+import { AppError } from '@backupx/contracts/errors';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts';
+import { createMemoryStorage, type MemoryStorage } from '../testing/memory-storage.ts';
+import { type LockFile, packLock, parseLock } from './format/lock-file.ts';
+import { initRepository } from './init-repository.ts';
+import { type AcquireLockOptions, acquireLock, type HeldLock, leaseOf, listLocks, removeStaleLocks } from './locks.ts';
+import { openRepository, type Repository } from './open-repository.ts';
+
+const signal = new AbortController().signal;
+const MINUTE = 60_000;
+const owner = { hostname: 'db1', username: 'root', pid: 812, uid: 0, gid: 0 };
+
+interface Scene {
+  readonly storage: MemoryStorage;
+  readonly clock: FakeClock;
+  readonly repository: Repository;
+  /** Moves the clock of the storage, which stamps its objects. */
+  skewMs: number;
+  acquire(options?: Partial<AcquireLockOptions>): Promise<HeldLock>;
+  locks(): string[];
+}
+
+const held: HeldLock[] = [];
+afterEach(async () => {
+  await Promise.all(held.splice(0).map((lock) => lock.release()));
+});
+
+async function createScene(): Promise<Scene> {
+  const storage = createMemoryStorage();
+  const clock = createFakeClock();
+  const place = { storage, prefix: 'r', label: 'r' };
+  const created = await initRepository(
+    place,
+    { password: 'x', hostname: '', username: '', created: '2026-01-01T00:00:00Z', cost: { N: 2, r: 1, p: 1 } },
+    signal,
+  );
+  const scene: Scene = {
+    storage,
+    clock,
+    repository: await openRepository(place, { masterKey: created.masterKey }, signal),
+    skewMs: 0,
+    async acquire(options = {}) {
+      const taking = acquireLock(scene.repository, {
+        ...{ exclusive: false, owner, signal, clock, isAlive: () => true },
+        onLost: (error) => {
+          throw error;
+        },
+        ...options,
+      });
+      taking.catch(() => {});
+      await clock.advance(200);
+      const lock = await taking;
+      held.push(lock);
+      return lock;
+    },
+    locks: () => [...storage.objects.keys()].filter((key) => key.startsWith('r/locks/')),
+  };
+  stampWithClock(scene);
+  return scene;
+}
+
+/** The storage tells times by the fake clock. */
+function stampWithClock(scene: Scene): void {
+  const { storage, clock } = scene;
+  const times = new Map<string, Date>();
+  const { put, list } = storage;
+  storage.put = async (key, body, options) => {
+    await put(key, body, options);
+    times.set(key, new Date(clock.now().getTime() + scene.skewMs));
+  };
+  storage.list = async function* (prefix, listSignal) {
+    for await (const object of list(prefix, listSignal)) yield { ...object, modifiedAt: times.get(object.key) ?? null };
+  };
+}
+
+function plant(scene: Scene, lock: Partial<LockFile> = {}): Promise<string> {
+  const file = { time: scene.clock.now().toISOString(), exclusive: false, ...owner, ...lock };
+  return scene.repository.saveFile('locks', packLock(file), signal);
+}
+
+const isLocked = (holder: unknown) => ({ code: 'REPOSITORY_LOCKED', params: { holder } });
+
+describe('acquireLock', () => {
+  it('writes a lock that restic understands and takes it away again', async () => {
+    const scene = await createScene();
+    const lock = await scene.acquire({ exclusive: true, owner: { ...owner, uid: 7 } });
+    const json = await scene.repository.readFile('locks', lock.id, signal);
+    expect(json.toString()).toBe(
+      '{"time":"2026-01-01T00:00:00.000Z","exclusive":true,"hostname":"db1","username":"root","pid":812,"uid":7}',
+    );
+    await lock.release();
+    expect(scene.locks()).toEqual([]);
+  });
+
+  it('lets shared locks stand side by side and keeps exclusive ones apart', async () => {
+    const scene = await createScene();
+    await scene.acquire();
+    await scene.acquire();
+    await expect(scene.acquire({ exclusive: true })).rejects.toMatchObject(
+      isLocked('lock of root@db1 (pid 812), 0 minutes old'),
+    );
+    expect(scene.locks()).toHaveLength(2);
+  });
+
+  it('names who holds the exclusive lock', async () => {
+    const scene = await createScene();
+    await plant(scene, { exclusive: true });
+    await scene.clock.advance(3 * MINUTE);
+    await expect(scene.acquire()).rejects.toMatchObject(
+      isLocked('exclusive lock of root@db1 (pid 812), 3 minutes old'),
+    );
+    expect(scene.locks()).toHaveLength(1);
+  });
+
+  it('gives way when somebody locks at the same moment', async () => {
+    const scene = await createScene();
+    const taking = scene.acquire({ exclusive: true });
+    taking.catch(() => {});
+    await scene.repository.saveFile(
+      'locks',
+      packLock({ time: scene.clock.now().toISOString(), exclusive: false, ...owner, hostname: 'late' }),
+      signal,
+    );
+    await expect(taking).rejects.toMatchObject(isLocked(expect.stringContaining('late')));
+    expect(scene.locks()).toHaveLength(1);
+  });
+
+  it('of two that lock at the same moment at most one wins', async () => {
+    const scene = await createScene();
+    const taking = [1, 2].map(() =>
+      acquireLock(scene.repository, {
+        ...{ exclusive: true, owner, signal, clock: scene.clock, isAlive: () => true, onLost() {} },
+      }),
+    );
+    const results = Promise.allSettled(taking);
+    await scene.clock.advance(1000);
+    const won = (await results).flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    held.push(...won);
+    expect(won.length).toBeLessThanOrEqual(1);
+    expect(scene.locks()).toHaveLength(won.length);
+  });
+
+  it('removes stale locks it meets, and only those', async () => {
+    const scene = await createScene();
+    await plant(scene, { exclusive: true, hostname: 'dead' });
+    await scene.clock.advance(29 * MINUTE);
+    await expect(scene.acquire()).rejects.toMatchObject(isLocked(expect.stringContaining('dead')));
+    await scene.clock.advance(2 * MINUTE);
+    const young = await plant(scene, { hostname: 'young' });
+    const lock = await scene.acquire();
+    expect(scene.locks().sort()).toEqual([`r/locks/${young}`, `r/locks/${lock.id}`].sort());
+  });
+
+  it('takes the lock of a dead process of this host, not of another', async () => {
+    const scene = await createScene();
+    await plant(scene, { exclusive: true, hostname: 'other' });
+    await expect(scene.acquire({ isAlive: () => false })).rejects.toMatchObject(isLocked(expect.any(String)));
+    const here = await createScene();
+    await plant(here, { exclusive: true });
+    await here.acquire({ exclusive: true, isAlive: (pid) => pid !== 812 });
+    expect(here.locks()).toHaveLength(1);
+  });
+
+  it('knows by itself whether a process lives', async () => {
+    const scene = await createScene();
+    await plant(scene, { exclusive: true, pid: process.ppid });
+    await expect(scene.acquire({ isAlive: undefined })).rejects.toMatchObject(isLocked(expect.any(String)));
+    const dead = await createScene();
+    await plant(dead, { exclusive: true, pid: 2 ** 30 });
+    await dead.acquire({ isAlive: undefined });
+    // The number is ours, but we had not started yet: somebody before us in the same container.
+    const reborn = await createScene();
+    await plant(reborn, { exclusive: true, pid: process.pid });
+    await reborn.acquire({ isAlive: undefined });
+  });
+
+  it('believes no single clock', async () => {
+    // The holder's clock is an hour slow: its file is new.
+    const slow = await createScene();
+    await plant(slow, { exclusive: true, time: '2025-12-31T23:00:00Z' });
+    await expect(slow.acquire()).rejects.toMatchObject(isLocked(expect.any(String)));
+    // Our own clock is an hour fast: both times look old, but our own new file looks as old as theirs.
+    const fast = await createScene();
+    fast.skewMs = -60 * MINUTE;
+    await plant(fast, { exclusive: true, time: '2025-12-31T23:00:00Z' });
+    await expect(fast.acquire()).rejects.toMatchObject(isLocked(expect.any(String)));
+    expect(fast.locks()).toHaveLength(1);
+  });
+
+  it('minds what it cannot read, but not what is empty or junk', async () => {
+    const scene = await createScene();
+    scene.storage.objects.set(`r/locks/${'00'.repeat(32)}`, new Uint8Array(0));
+    scene.storage.objects.set('r/locks/.nfs0001', new Uint8Array(5));
+    const lock = await scene.acquire({ exclusive: true });
+    await lock.release();
+    scene.storage.objects.set(`r/locks/${'11'.repeat(32)}`, new Uint8Array(100));
+    await expect(scene.acquire()).rejects.toMatchObject(isLocked(expect.stringContaining('cannot be read')));
+  });
+
+  it('lets a lease pass the sweeper, and nobody else', async () => {
+    const scene = await createScene();
+    await plant(scene, { exclusive: true, username: 'backupx-sweep' });
+    await expect(scene.acquire()).rejects.toMatchObject(isLocked(expect.any(String)));
+    const lock = await scene.acquire({ leaseId: 42 });
+    const written = parseLock(await scene.repository.readFile('locks', lock.id, signal));
+    expect(written.username).toBe('backupx-lease-42');
+    expect(leaseOf(written)).toBe(42);
+    expect(leaseOf({ username: 'backupx-lease-4x' })).toBe(0);
+    const sweeper = { exclusive: true, ignore: (other: LockFile) => leaseOf(other) >= 42 };
+    await expect(scene.acquire(sweeper)).rejects.toMatchObject(isLocked(expect.stringContaining('backupx-sweep')));
+    const older = await createScene();
+    await older.acquire({ leaseId: 42 });
+    await older.acquire(sweeper);
+    await expect(older.acquire({ ...sweeper, ignore: (other) => leaseOf(other) > 42 })).rejects.toMatchObject(
+      isLocked(expect.stringContaining('backupx-lease-42')),
+    );
+  });
+
+  it('leaves nothing behind when it is cancelled', async () => {
+    const scene = await createScene();
+    const abort = new AbortController();
+    const taking = scene.acquire({ signal: abort.signal });
+    abort.abort();
+    await expect(taking).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(scene.locks()).toEqual([]);
+  });
+
+  it('does not work with a storage that loses its lock', async () => {
+    const scene = await createScene();
+    const { put } = scene.storage;
+    scene.storage.put = async (key, body, options) => {
+      await put(key, body, options);
+      if (key.startsWith('r/locks/')) scene.storage.objects.delete(key);
+    };
+    await expect(scene.acquire()).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+  });
+});
+
+describe('a held lock', () => {
+  it('is refreshed every five minutes, new file first', async () => {
+    const scene = await createScene();
+    const lock = await scene.acquire();
+    const first = lock.id;
+    const seen: number[] = [];
+    const remove = scene.storage.delete.bind(scene.storage);
+    scene.storage.delete = async (key, deleteSignal) => {
+      seen.push(scene.locks().length);
+      await remove(key, deleteSignal);
+    };
+    await scene.clock.advance(5 * MINUTE);
+    expect(lock.id).not.toBe(first);
+    expect(scene.locks()).toEqual([`r/locks/${lock.id}`]);
+    await scene.clock.advance(60 * MINUTE);
+    expect(seen).toEqual(Array(13).fill(2));
+    const [stored] = await listLocks(scene.repository, signal);
+    expect(stored?.lock?.time).toBe('2026-01-01T01:05:00.200Z');
+    await lock.release();
+    expect(scene.locks()).toEqual([]);
+    expect(scene.clock.sleeping).toBe(0);
+  });
+
+  it('survives a storage that fails for a while', async () => {
+    const scene = await createScene();
+    const lost: AppError[] = [];
+    const lock = await scene.acquire({ onLost: (error) => lost.push(error) });
+    scene.storage.knobs.failPuts = 17;
+    await scene.clock.advance(21 * MINUTE);
+    expect(scene.storage.knobs.failPuts).toBe(0);
+    await scene.clock.advance(2 * MINUTE);
+    expect(lost).toEqual([]);
+    expect(scene.locks()).toEqual([`r/locks/${lock.id}`]);
+  });
+
+  it('is lost after 22.5 minutes without a refresh', async () => {
+    const scene = await createScene();
+    const lost: string[] = [];
+    await scene.acquire({ onLost: (error) => lost.push(error.code, error.message) });
+    scene.storage.knobs.failPuts = 1000;
+    await scene.clock.advance(22.4 * MINUTE);
+    expect(lost).toEqual([]);
+    await scene.clock.advance(0.2 * MINUTE);
+    expect(lost).toEqual(['REPOSITORY_LOCK_LOST', expect.stringContaining('told to fail')]);
+    await scene.clock.advance(60 * MINUTE);
+    expect(lost).toHaveLength(2);
+    expect(scene.clock.sleeping).toBe(0);
+  });
+
+  it('is lost also when the storage hangs, and can be released then', async () => {
+    const scene = await createScene();
+    const lost: string[] = [];
+    const lock = await scene.acquire({ onLost: (error) => lost.push(error.code) });
+    scene.storage.put = () => new Promise(() => {});
+    await scene.clock.advance(22.6 * MINUTE);
+    expect(lost).toEqual(['REPOSITORY_LOCK_LOST']);
+    const releasing = lock.release();
+    await scene.clock.advance(MINUTE);
+    await releasing;
+    expect(scene.locks()).toEqual([]);
+  });
+
+  it('goes on after a sleep of the machine if nobody took it for dead', async () => {
+    const scene = await createScene();
+    let jumpMs = 0;
+    const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+    const lost: string[] = [];
+    const lock = await scene.acquire({ clock, onLost: (error) => lost.push(error.code) });
+    jumpMs = 8 * 60 * MINUTE;
+    await scene.clock.advance(5 * MINUTE);
+    expect(lost).toEqual([]);
+    expect(scene.locks()).toEqual([`r/locks/${lock.id}`]);
+    jumpMs *= 2;
+    await scene.repository.removeFile('locks', lock.id, signal);
+    await scene.clock.advance(5 * MINUTE);
+    expect(lost).toEqual(['REPOSITORY_LOCK_LOST']);
+  });
+
+  it('tries again to remove a file it could not remove', async () => {
+    const scene = await createScene();
+    const lock = await scene.acquire();
+    const remove = scene.storage.delete.bind(scene.storage);
+    let failures = 1;
+    scene.storage.delete = async (key, deleteSignal) => {
+      if (failures-- > 0) throw new AppError('STORAGE_FAILED', { reason: 'no' });
+      await remove(key, deleteSignal);
+    };
+    await scene.clock.advance(5 * MINUTE);
+    expect(scene.locks()).toHaveLength(2);
+    await scene.clock.advance(5 * MINUTE);
+    expect(scene.locks()).toEqual([`r/locks/${lock.id}`]);
+  });
+});
+
+describe('removeStaleLocks', () => {
+  it('says what it removed and why, and what it left', async () => {
+    const scene = await createScene();
+    const old = await plant(scene, { hostname: 'old' });
+    await scene.clock.advance(40 * MINUTE);
+    const gone = await plant(scene, { exclusive: true });
+    const alive = await plant(scene, { hostname: 'elsewhere' });
+    const judge = { clock: scene.clock, hostname: 'db1', isAlive: () => false, signal };
+    const result = await removeStaleLocks(scene.repository, { ...judge, all: false });
+    expect(result.removed).toHaveLength(2);
+    expect(result.removed).toContainEqual({
+      id: old,
+      holder: 'lock of root@old (pid 812), 40 minutes old',
+      reason: 'not refreshed for 40 minutes',
+    });
+    expect(result.removed).toContainEqual({
+      id: gone,
+      holder: 'exclusive lock of root@db1 (pid 812), 0 minutes old',
+      reason: 'its process 812 is gone',
+    });
+    expect(result.left).toEqual([{ id: alive, holder: 'lock of root@elsewhere (pid 812), 0 minutes old' }]);
+    scene.storage.objects.set(`r/locks/${'00'.repeat(32)}`, new Uint8Array(0));
+    scene.storage.objects.set(`r/locks/${'11'.repeat(32)}`, new Uint8Array(9));
+    const all = await removeStaleLocks(scene.repository, { ...judge, all: true });
+    expect(all.removed.map((lock) => lock.id).sort()).toEqual(['00'.repeat(32), '11'.repeat(32), alive].sort());
+    expect(all.left).toEqual([]);
+    expect(scene.locks()).toEqual([]);
+  });
+});
