@@ -73,9 +73,8 @@ export async function withPlace<T>(
 
 function openStorageOf(context: JobContext, address: RepositoryAddress, bandwidthBytesPerSecond: number): Storage {
   const { target, id } = address;
-  if (!target.viaMaster) {
-    return context.drivers.openStorage(target, { bandwidthBytesPerSecond, attempts: context.storageAttempts });
-  }
+  const limits = { bandwidthBytesPerSecond, attempts: context.storageAttempts };
+  if (!target.viaMaster) return context.drivers.openStorage(target, limits);
   const { relay } = context;
   if (!relay || id === 0) {
     throw new AppError('NOT_SUPPORTED', {
@@ -85,7 +84,7 @@ function openStorageOf(context: JobContext, address: RepositoryAddress, bandwidt
   }
   const { masterUrl, token, proxyUrl, caCertificate, insecureTls } = relay;
   const storage = createRestStorage({ url: `${masterUrl}/r/${id}/`, token, proxyUrl, caCertificate, insecureTls });
-  return context.drivers.decorate(storage, { bandwidthBytesPerSecond, attempts: context.storageAttempts });
+  return context.drivers.decorate(storage, limits);
 }
 
 function unlockOf({ unlock }: RepositoryAccess): RepositoryUnlock {
