@@ -35,6 +35,7 @@ export function buildBackupJob(spec: AgentTaskSpec, recordId: number, startedAt:
     keyPrefix: spec.keyPrefix ?? fieldKeyPrefix(spec.type, recordId, startedAt),
     baseName: spec.baseName ?? fieldBaseName(spec.name, startedAt),
     bandwidthBytesPerSecond: spec.bandwidthBytesPerSecond ?? 0,
+    ...(spec.repositories?.length ? { repositories: spec.repositories, snapshot: spec.snapshot ?? null } : {}),
   };
 }
 

@@ -16,6 +16,7 @@ export function buildRestoreJob(spec: AgentRestoreSpec): RunRestoreJob {
     paths: spec.paths && spec.paths.length > 0 ? spec.paths : null,
     // Masters of version 1 know one mode only: what is in the artifact wins.
     overwrite: overwriteModeSchema.catch('always').parse(spec.overwrite),
+    ...(spec.dryRun ? { dryRun: true } : {}),
   };
 }
 

@@ -27,6 +27,8 @@ export interface CommandLoopOptions {
   readonly openQuestions: Set<number>;
 }
 
+/** Long commands: journaled, reported, and delivered until acknowledged. */
+const workTypes: readonly string[] = ['run_task', 'restore_record', 'run_maintenance'];
 const controlCapacity = 4;
 const longPollMs = 25_000;
 /** While no work can be taken the poll is short, so that the next one tells the master soon after a place is free. */
@@ -97,7 +99,7 @@ function take(options: CommandLoopOptions, command: AgentCommand, ask: RunQuesti
     return deliverAnswer(delivery, command.id, { success: false, errorMessage, errorCode: 'INTERNAL' });
   };
   const unexpected = (error: unknown) => logger.error({ err: error, commandId: command.id }, 'answering failed');
-  if (command.type === 'run_task' || command.type === 'restore_record') {
+  if (workTypes.includes(command.type)) {
     try {
       floor.accept(command);
     } catch (error) {

@@ -8,28 +8,27 @@
  */
 import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  agentRecordUpdateSchema,
-  agentRestoreUpdateSchema,
-  commandResultBodySchema,
-} from '@backupx/contracts/agent-protocol';
+import { commandResultBodySchema } from '@backupx/contracts/agent-protocol';
 import { idSchema } from '@backupx/contracts/define-route';
 import { z } from 'zod';
 
 /** What a run writes its progress to. */
-export const runOwnerSchema = z.object({ kind: z.enum(['record', 'restore']), id: idSchema });
+export const runOwnerSchema = z.object({ kind: z.enum(['record', 'restore', 'maintenance']), id: idSchema });
 export type RunOwner = z.output<typeof runOwnerSchema>;
+
+/** A plain union would let the first shape that fits drop the fields of the others; `kind` of the owner decides. */
+const closingUpdateSchema = z.looseObject({ status: z.enum(['', 'running', 'success', 'failed']).optional() });
 
 const journalEntrySchema = z.object({
   commandId: idSchema,
-  type: z.enum(['run_task', 'restore_record']),
+  type: z.enum(['run_task', 'restore_record', 'run_maintenance']),
   payload: z.record(z.string(), z.number()),
   owner: runOwnerSchema,
   state: z.enum(['accepted', 'running', 'finished']),
   /** Counts process starts that found this entry; keeps log sequence numbers apart. */
   restarts: z.number().int().default(0),
   /** Set when finished: the closing update of the record, then the result of the command. */
-  update: z.union([agentRecordUpdateSchema, agentRestoreUpdateSchema]).optional(),
+  update: closingUpdateSchema.optional(),
   result: commandResultBodySchema.optional(),
 });
 export type JournalEntry = z.output<typeof journalEntrySchema>;

@@ -7,8 +7,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { agentTimings } from '@backupx/contracts/agent-protocol';
+import { agentTimings, type HeartbeatBody } from '@backupx/contracts/agent-protocol';
+import { backupModeSchema } from '@backupx/contracts/api/tasks';
 import { AppError } from '@backupx/contracts/errors';
+import { jobLanes } from '@backupx/contracts/jobs';
 import { type Clock, systemClock } from '@backupx/engine/ports/clock';
 import type { Engine, EngineOptions } from '@backupx/engine/ports/engine';
 import { type CommandLoopOptions, runCommandLoop } from './command-loop.ts';
@@ -157,8 +159,10 @@ async function startEngine(
   return createEngine(engineOptions);
 }
 
-function capabilitiesOf(engine: Engine): { sources: string[]; storages: string[] } {
+function capabilitiesOf(engine: Engine): NonNullable<HeartbeatBody['capabilities']> {
   return {
+    jobs: Object.keys(jobLanes),
+    modes: [...backupModeSchema.options],
     sources: engine.manifests.sources.map((manifest) => manifest.type),
     storages: engine.manifests.storages.map((manifest) => manifest.type),
   };

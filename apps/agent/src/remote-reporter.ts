@@ -39,9 +39,11 @@ export interface RemoteReporter extends Reporter {
   drain(signal: AbortSignal): Promise<void>;
 }
 
-/** Path of the update route of a record or restore. */
+const updateFolders = { record: 'records', restore: 'restores', maintenance: 'maintenance' } as const;
+
+/** Path of the update route of a run. */
 export function updatePath(owner: RunOwner): string {
-  return owner.kind === 'record' ? `/api/agent/records/${owner.id}` : `/api/agent/restores/${owner.id}`;
+  return `/api/agent/${updateFolders[owner.kind]}/${owner.id}`;
 }
 
 export function createRemoteReporter(options: RemoteReporterOptions): RemoteReporter {

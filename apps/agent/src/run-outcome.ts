@@ -1,10 +1,15 @@
 /** How the end of a run is put into words for the master: a closing update of the record and a command result. */
-import type { AgentRecordUpdate, AgentRestoreUpdate, CommandResultBody } from '@backupx/contracts/agent-protocol';
+import type {
+  AgentMaintenanceUpdate,
+  AgentRecordUpdate,
+  AgentRestoreUpdate,
+  CommandResultBody,
+} from '@backupx/contracts/agent-protocol';
 import { AppError, toAppError } from '@backupx/contracts/errors';
 import type { RunBackupJob, RunBackupResult, RunRestoreResult } from '@backupx/contracts/jobs';
 
 export interface RunOutcome {
-  readonly update: AgentRecordUpdate | AgentRestoreUpdate;
+  readonly update: AgentRecordUpdate | AgentRestoreUpdate | AgentMaintenanceUpdate;
   readonly result: CommandResultBody;
 }
 
@@ -40,6 +45,7 @@ export function backupOutcome(job: RunBackupJob, done: RunBackupResult): RunOutc
       targets: done.targets,
       problems: done.problems,
       problemCount: done.problemCount,
+      ...(done.snapshot ? { snapshot: done.snapshot } : {}),
     },
     result: { success: true, result: { taskId: job.taskId, recordId: job.recordId } },
   };

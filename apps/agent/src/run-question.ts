@@ -6,12 +6,24 @@ import {
   listDirPayloadSchema,
 } from '@backupx/contracts/agent-protocol';
 import { AppError, toAppError } from '@backupx/contracts/errors';
-import { browseArtifactJobSchema, testStorageJobSchema } from '@backupx/contracts/jobs';
+import { browseArtifactJobSchema, type JobKind, jobSchema, testStorageJobSchema } from '@backupx/contracts/jobs';
 import type { Engine } from '@backupx/engine/ports/engine';
 import { silentReporter } from '@backupx/engine/ports/reporter';
 import type { z } from 'zod';
 
 const questionLimitMs = 60_000;
+/** Looking through a whole repository takes its time; somebody waits for it all the same. */
+const longQuestionLimitMs = 5 * 60_000;
+
+/** Jobs that may come as a question: they look, or change next to nothing. */
+const askableJobs: readonly JobKind[] = [
+  'init_repository',
+  'list_snapshots',
+  'find_in_repository',
+  'diff_snapshots',
+  'unlock_repository',
+  'repository_keys',
+];
 
 /** Runs one control command; never rejects, a failure is an answer too. */
 export async function runQuestion(
@@ -19,12 +31,13 @@ export async function runQuestion(
   command: AgentCommand,
   signal: AbortSignal,
 ): Promise<CommandResultBody> {
-  const limit = AbortSignal.timeout(questionLimitMs);
+  const limitMs = command.type === 'run_job' ? longQuestionLimitMs : questionLimitMs;
+  const limit = AbortSignal.timeout(limitMs);
   try {
     const result = await answer(engine, command, AbortSignal.any([signal, limit]));
     return { success: true, result };
   } catch (error) {
-    const seconds = questionLimitMs / 1000;
+    const seconds = limitMs / 1000;
     const failure = limit.aborted ? new AppError('TIMEOUT', { what: command.type, seconds }) : toAppError(error);
     return { success: false, errorMessage: failure.message, errorCode: failure.code };
   }
@@ -50,14 +63,23 @@ async function answer(engine: Engine, command: AgentCommand, signal: AbortSignal
       await engine.run({ kind: 'delete_objects', target, keys: [storagePath] }, options);
       return { deleted: true };
     }
+    case 'run_job': {
+      const job = read(jobSchema, payload);
+      if (!askableJobs.includes(job.kind)) throw notKnown(`run_job ${job.kind}`);
+      return engine.run(job, options);
+    }
     case 'discover_db':
       throw new AppError('NOT_SUPPORTED', {
         what: 'Listing the databases of a server',
         hint: 'Type the names of the databases into the task.',
       });
     default:
-      throw new AppError('NOT_SUPPORTED', { what: `The command "${command.type}"`, hint: 'Update the agent.' });
+      throw notKnown(command.type);
   }
+}
+
+function notKnown(what: string): AppError {
+  return new AppError('NOT_SUPPORTED', { what: `The command "${what}"`, hint: 'Update the agent.' });
 }
 
 function read<T extends z.ZodType>(schema: T, payload: unknown): z.output<T> {

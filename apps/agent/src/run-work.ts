@@ -1,7 +1,9 @@
 /** Runs the long commands: fetches the specification, lets the engine do the job, puts the end into words. */
 import {
+  agentMaintenanceSpecSchema,
   agentRestoreSpecSchema,
   agentTaskSpecSchema,
+  maintenancePayloadSchema,
   restoreRecordPayloadSchema,
   runTaskPayloadSchema,
 } from '@backupx/contracts/agent-protocol';
@@ -32,7 +34,22 @@ const specPatienceMs = 5 * 60_000;
 
 /** Runs an accepted command to its end. Rejects with what went wrong; the caller reports it. */
 export async function runWork(context: WorkContext, entry: JournalEntry, run: WorkRun): Promise<RunOutcome> {
-  return entry.type === 'run_task' ? runTask(context, entry, run) : runRestore(context, entry, run);
+  if (entry.type === 'run_task') return runTask(context, entry, run);
+  if (entry.type === 'run_maintenance') return runMaintenance(context, entry, run);
+  return runRestore(context, entry, run);
+}
+
+async function runMaintenance(context: WorkContext, entry: JournalEntry, run: WorkRun): Promise<RunOutcome> {
+  const { maintenanceRecordId } = maintenancePayloadSchema.parse(entry.payload);
+  const answer = await fetchSpec(context, `/api/agent/maintenance/${maintenanceRecordId}/spec`, run.signal);
+  const spec = agentMaintenanceSpecSchema.safeParse(answer);
+  if (!spec.success)
+    throw new AppError('MASTER_WRONG_CONTENT', { url: context.connection.masterUrl }, { cause: spec.error });
+  const result: unknown = await context.engine.run(spec.data.job, run);
+  return {
+    update: { status: 'success', outcome: 'success', result },
+    result: { success: true, result: { maintenanceRecordId } },
+  };
 }
 
 async function runTask(context: WorkContext, entry: JournalEntry, run: WorkRun): Promise<RunOutcome> {

@@ -4,7 +4,11 @@
  */
 import { join } from 'node:path';
 import type { AgentCommand } from '@backupx/contracts/agent-protocol';
-import { restoreRecordPayloadSchema, runTaskPayloadSchema } from '@backupx/contracts/agent-protocol';
+import {
+  maintenancePayloadSchema,
+  restoreRecordPayloadSchema,
+  runTaskPayloadSchema,
+} from '@backupx/contracts/agent-protocol';
 import { AppError } from '@backupx/contracts/errors';
 import { type ActiveRun, createActiveRun, journalIfPossible, runToEnd } from './active-run.ts';
 import { isFinished, type JournalEntry } from './journal.ts';
@@ -126,6 +130,15 @@ function newEntry(command: AgentCommand): JournalEntry {
   if (command.type === 'run_task') {
     const payload = runTaskPayloadSchema.parse(command.payload);
     return { ...rest, type: 'run_task', payload, owner: { kind: 'record', id: payload.recordId } };
+  }
+  if (command.type === 'run_maintenance') {
+    const payload = maintenancePayloadSchema.parse(command.payload);
+    return {
+      ...rest,
+      type: 'run_maintenance',
+      payload,
+      owner: { kind: 'maintenance', id: payload.maintenanceRecordId },
+    };
   }
   const payload = restoreRecordPayloadSchema.parse(command.payload);
   return { ...rest, type: 'restore_record', payload, owner: { kind: 'restore', id: payload.restoreRecordId } };

@@ -110,7 +110,15 @@ async function connectWork(
     onRestoreEnded: (end: { status: string }) => metrics.restoreRuns.inc({ status: end.status }),
   };
   const ends = connectRecordEnds(recordEnds);
-  const fleet = createFleet({ db, clock, events: bus, log, localNodeId, records: ends.lifecycle });
+  const fleet = createFleet({
+    db,
+    clock,
+    events: bus,
+    log,
+    localNodeId,
+    records: ends.lifecycle,
+    orphanLeases: ends.orphanLeases,
+  });
   const runs = connectRuns({
     ...recordEnds,
     ends,

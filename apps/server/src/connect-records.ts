@@ -5,13 +5,16 @@
  */
 import { type Clock, waitAtMost } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
+import { askEngine } from './dispatch/ask-engine.ts';
 import { type ArtifactJobBuilder, createJobBuilder } from './dispatch/build-job.ts';
 import type { DispatchLog } from './dispatch/dispatch-log.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import { createLocalNode, type LocalNode } from './dispatch/local-node.ts';
-import type { CommandQueue, Db, NodeDirectory, RecordLifecycle } from './dispatch/ports.ts';
+import type { AskNode, CommandQueue, Db, NodeDirectory, RecordLifecycle } from './dispatch/ports.ts';
 import { createRecordLifecycle, type RecordLifecycleDeps } from './dispatch/record-lifecycle.ts';
 import { createRecordReporter, type LiveRecordReporter } from './dispatch/record-reporter.ts';
+import { createOrphanLeases, type OrphanLeases } from './dispatch/repositories/orphan-leases.ts';
+import { createRepositoryDoor, type RepositoryDoor } from './dispatch/repositories/repository-door.ts';
 import type { EventBus } from './event-bus.ts';
 import { dashboardRoutesOf } from './features/dashboard/dashboard.routes.ts';
 import { recordsRoutes } from './features/records/records.routes.ts';
@@ -36,6 +39,7 @@ export interface RecordEndsDeps {
 export interface RecordEnds {
   readonly reporter: LiveRecordReporter;
   readonly lifecycle: RecordLifecycle;
+  readonly orphanLeases: OrphanLeases;
   /** Set by the second step; ends before it wait in the table. */
   onFollowups(wake: () => void): void;
 }
@@ -46,6 +50,7 @@ export function connectRecordEnds(deps: RecordEndsDeps): RecordEnds {
   const { db, clock, bus, log } = deps;
   const onWriteError = (error: unknown) => log.error({ err: error }, 'log and progress could not be written');
   const reporter = createRecordReporter({ db, clock, bus, onWriteError });
+  const orphanLeases = createOrphanLeases({ db, clock });
   const lifecycle = createRecordLifecycle({
     db,
     clock,
@@ -53,12 +58,14 @@ export function connectRecordEnds(deps: RecordEndsDeps): RecordEnds {
     reporter,
     localNodeId: () => deps.localNodeId,
     wakeFollowups: () => wake(),
+    onLeasesLeft: (nodeId) => orphanLeases.left(nodeId),
     ...(deps.onBackupEnded ? { onBackupEnded: deps.onBackupEnded } : {}),
     ...(deps.onRestoreEnded ? { onRestoreEnded: deps.onRestoreEnded } : {}),
   });
   return {
     reporter,
     lifecycle,
+    orphanLeases,
     onFollowups(next) {
       wake = next;
     },
@@ -86,6 +93,7 @@ export interface Runs {
   readonly dispatcher: Dispatcher;
   readonly builder: ArtifactJobBuilder;
   readonly localNode: LocalNode;
+  readonly door: RepositoryDoor;
   readonly dueTasks: DueTasks;
   readonly followups: FollowupWorker;
   readonly routes: readonly BoundRoute[];
@@ -118,11 +126,20 @@ function routesOf(deps: RunsDeps, parts: { dispatcher: Dispatcher; builder: Arti
 export function connectRuns(deps: RunsDeps): Runs {
   const { db, clock, bus, log, engine, nodes, queue, ends } = deps;
   const { lifecycle, reporter } = ends;
+  const secrets = {
+    open: (sealed: string) => deps.box.open(sealed),
+    seal: (text: string) => deps.box.seal(text),
+    openTarget: (id: number) => openTarget(db, deps.box, id),
+  };
+  const ask: AskNode = async (nodeId, job, timeoutMs) =>
+    nodeId === nodes.localNodeId ? await askEngine(engine, job, timeoutMs) : await queue.ask(nodeId, job, timeoutMs);
+  const door = createRepositoryDoor({ db, clock, nodes, ask, ...secrets });
   const builder = createJobBuilder({
     db,
+    clock,
     nodes,
-    open: (sealed) => deps.box.open(sealed),
-    openTarget: (id) => openTarget(db, deps.box, id),
+    door,
+    ...secrets,
     bandwidthBytesPerSecond: deps.bandwidthBytesPerSecond,
     encryptionKeys: {
       recipients: async () => [(await deps.encryptionKey()).recipient],
@@ -139,7 +156,7 @@ export function connectRuns(deps: RunsDeps): Runs {
     onLostEnd: (run, error) =>
       log.error({ err: error, ...run }, 'the end of a run could not be written; the next start repairs it'),
   });
-  const dispatcher = createDispatcher({ db, clock, bus, nodes, queue, localNode, builder, lifecycle });
+  const dispatcher = createDispatcher({ db, clock, bus, nodes, queue, localNode, builder, lifecycle, ...secrets });
   const dueTasks = createDueTasks({ db, clock, dispatcher, defaultTimezone: deps.defaultTimezone, log });
   const followups = createFollowupWorker({ db, clock, dispatcher, log });
   ends.onFollowups(() => followups.wake());
@@ -147,6 +164,7 @@ export function connectRuns(deps: RunsDeps): Runs {
     dispatcher,
     builder,
     localNode,
+    door,
     dueTasks,
     followups,
     routes: routesOf(deps, { dispatcher, builder }),

@@ -66,7 +66,7 @@ async function connectMaster(options: TestMasterOptions) {
   const log: DispatchLog = { info() {}, warn: (_fields, message) => void warnings.push(message), error: console.error };
   const base = { db, clock, bus, log, localNodeId };
   const ends = connectRecordEnds(base);
-  const fleet = createFleet({ ...base, events: bus, records: ends.lifecycle });
+  const fleet = createFleet({ ...base, events: bus, records: ends.lifecycle, orphanLeases: ends.orphanLeases });
   const runs = connectRuns({
     ...base,
     ends,

@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Role } from '@backupx/contracts/api/auth';
 import type { DriverManifest } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
-import type { Job, JobTarget, RunBackupJob } from '@backupx/contracts/jobs';
+import { type Job, type JobTarget, jobLanes, type RunBackupJob } from '@backupx/contracts/jobs';
 import type { Clock } from '@backupx/engine/ports/clock';
 import { systemClock } from '@backupx/engine/ports/clock';
 import type { Engine, RunJobOptions } from '@backupx/engine/ports/engine';
@@ -143,6 +143,9 @@ function fakeFleet(localNodeId: number, remoteId: number) {
       protocol: 2,
       sourceTypes: ['file'],
       storageTypes: ['local_disk'],
+      jobKinds: Object.keys(jobLanes),
+      modes: ['full', 'repository'],
+      hostname: 'web-1.example',
     },
   };
   const local = { ...fleet.remote, id: localNodeId, name: 'local', isLocal: true };

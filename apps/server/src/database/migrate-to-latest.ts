@@ -3,11 +3,13 @@ import { AppError } from '@backupx/contracts/errors';
 import type { Kysely } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { up as createFirstTables } from './migrations/0001-first-tables.ts';
+import { up as addRepositories } from './migrations/0002-repositories.ts';
 import type { Tables } from './tables.ts';
 
 /** In order. A released migration is never edited; a mistake is corrected by the next one. */
 const migrations: Readonly<Record<string, Migration>> = {
   '0001-first-tables': { up: createFirstTables },
+  '0002-repositories': { up: addRepositories },
 };
 
 /** Applies what is missing; each migration is one transaction. */

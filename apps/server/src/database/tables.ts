@@ -105,7 +105,7 @@ export interface NodeLivenessTable {
   protocol: number;
   instance_id: string;
   boot_id: string;
-  /** JSON `{sources:[…], storages:[…]}`, or empty. */
+  /** JSON `{sources:[…], storages:[…], jobs:[…], modes:[…]}`, or empty. */
   capabilities: string;
 }
 
@@ -122,6 +122,8 @@ export interface TasksTable {
   compression: string;
   encrypt: Bit;
   backup_mode: string;
+  /** Repository somebody chose; 0: the node's own on the first target. */
+  repository_id: number;
   /** JSON array. */
   tags: string;
   sla_hours_rpo: number;
@@ -169,6 +171,10 @@ export interface RecordsTable {
   storage_path: string;
   contents_path: string;
   storage_target_id: number;
+  /** Mode `repository`: where the run writes its snapshot; 0: an archive. */
+  repository_id: number;
+  /** JSON SnapshotResult of a run into a repository, or empty. */
+  snapshot: string;
   /** JSON array of TargetResult. */
   targets: string;
   source_bytes: number;
@@ -197,7 +203,7 @@ export interface RecordsTable {
 /** Log text in pieces, appended; at most 8 MiB head and 2 MiB tail per record are kept. */
 export interface RecordLogsTable {
   id: Generated<number>;
-  /** 'record' or 'restore'. */
+  /** 'record', 'restore' or 'maintenance'. */
   owner: string;
   owner_id: number;
   text: string;
@@ -205,11 +211,16 @@ export interface RecordLogsTable {
 
 export interface RestoreRecordsTable {
   id: Generated<number>;
+  /** 0: a snapshot without a record of ours. */
   record_id: number;
   task_id: number;
   task_name: string;
   node_id: number;
   status: string;
+  /** Set when there is no record: what is restored. */
+  repository_id: number;
+  snapshot_id: string;
+  dry_run: Bit;
   target_path: string;
   /** JSON array. */
   paths: string;
@@ -243,6 +254,7 @@ export interface CommandsTable {
   payload: string;
   record_id: number | null;
   restore_record_id: number | null;
+  maintenance_record_id: number | null;
   /** boot id of the agent process that claimed it; empty for old agents. */
   boot_id: string;
   /** JSON. */
@@ -269,6 +281,118 @@ export interface FollowupsTable {
   completed_at: string | null;
 }
 
+export interface RepositoriesTable {
+  id: Generated<number>;
+  name: string;
+  /** new, ok, damaged. */
+  state: string;
+  storage_target_id: number;
+  /** Node it belongs to; 0: none. */
+  node_id: number;
+  /** Folder inside the storage; empty: its root. */
+  prefix: string;
+  /** It lies on the disk of its node, which alone can open it; decided once, whatever the target's settings say later. */
+  is_on_node_disk: Bit;
+  /** The one that tasks of its node use on its target without naming it; at most one. */
+  is_own: Bit;
+  is_adopted: Bit;
+  /** Out of its config: hex id and format version; empty and 0 while `new`. */
+  repository_hex: string;
+  version: number;
+  /** JSON `{password, masterKey}`, sealed; the master key is empty while `new`. */
+  secret_sealed: string;
+  /** SHA-256 hex of the token foreign clients use at the gateway; null: none. */
+  gateway_token_hash: string | null;
+  quota_bytes: number;
+  /** Estimate between two clean-ups. */
+  stored_bytes: number;
+  /** 0: never by itself. */
+  prune_every_days: number;
+  check_every_days: number;
+  /** Share of the data that the next scheduled check reads, counted from 0. */
+  check_part: number;
+  /** Snapshots forgotten since the last clean-up. */
+  forgotten_count: number;
+  last_check_at: string | null;
+  last_check_ok: Bit | null;
+  problem_count: number;
+  damaged_since: string | null;
+  /** JSON of what was read by the check that found the damage: only as much can say that it is gone. */
+  damage_read: string;
+  last_prune_at: string | null;
+  /** Null: not by itself. */
+  next_check_at: string | null;
+  next_prune_at: string | null;
+  /** Not before this time: the last sweep was refused. */
+  next_sweep_at: string | null;
+  recovery_kit_at: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+/**
+ * Who uses a repository: a run holds a lease from the transaction that creates it until it has surely ended. Ids grow,
+ * so they order leases against the mark of a clean-up without any clock.
+ */
+export interface RepositoryLeasesTable {
+  id: Generated<number>;
+  repository_id: number;
+  /** 'record', 'restore', 'maintenance' or 'question'. */
+  owner: string;
+  owner_id: number;
+  node_id: number;
+  started_at: string;
+  ended_at: string | null;
+}
+
+/** Journal of clean-ups: packs nothing new may refer to, deleted when every lease up to `last_lease_id` has ended. */
+export interface CondemnedPacksTable {
+  repository_id: number;
+  /** Hex. */
+  pack_id: string;
+  /** Youngest lease that may not know of it. */
+  last_lease_id: number;
+  marked_at: string;
+}
+
+/** Snapshots that came through the gateway. */
+export interface SnapshotArrivalsTable {
+  repository_id: number;
+  /** Hex. */
+  snapshot_id: string;
+  arrived_at: string;
+  /** Who sent it. */
+  caller: string;
+}
+
+export interface MaintenanceRecordsTable {
+  id: Generated<number>;
+  repository_id: number;
+  repository_name: string;
+  node_id: number;
+  /** check, prune, sweep, repair, copy, forget. */
+  kind: string;
+  /** manual or schedule. */
+  trigger: string;
+  status: string;
+  /** JSON: what was asked for. */
+  options: string;
+  /** JSON: the job's result, or empty. */
+  result: string;
+  summary: string;
+  problem_count: number;
+  error_message: string;
+  error_code: string;
+  error_params: string;
+  cancel_requested: Bit;
+  progress: string;
+  last_activity_at: string;
+  log_sequence: number;
+  requested_by: string;
+  started_at: string;
+  completed_at: string | null;
+}
+
 export interface Tables {
   users: UsersTable;
   sessions: SessionsTable;
@@ -285,4 +409,9 @@ export interface Tables {
   restore_records: RestoreRecordsTable;
   commands: CommandsTable;
   followups: FollowupsTable;
+  repositories: RepositoriesTable;
+  repository_leases: RepositoryLeasesTable;
+  condemned_packs: CondemnedPacksTable;
+  snapshot_arrivals: SnapshotArrivalsTable;
+  maintenance_records: MaintenanceRecordsTable;
 }

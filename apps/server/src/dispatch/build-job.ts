@@ -3,11 +3,20 @@
  * of the source, of the targets, and for reading an encrypted artifact the identities.
  */
 import { AppError } from '@backupx/contracts/errors';
-import type { JobTarget, RunBackupJob, RunRestoreJob, StoredArtifact, TargetResult } from '@backupx/contracts/jobs';
+import type {
+  JobTarget,
+  RepositoryAccess,
+  RunBackupJob,
+  RunRestoreJob,
+  StoredArtifact,
+  TargetResult,
+} from '@backupx/contracts/jobs';
 import { compressionSchema, overwriteModeSchema } from '@backupx/contracts/jobs';
 import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
+import type { Clock } from '@backupx/engine/ports/clock';
 import { type RecordRow, recordsStore } from '../stores/records.store.ts';
-import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import { type LeaseHolder, repositoryLeasesStore } from '../stores/repository-leases.store.ts';
+import { type RestoreRecordRow, restoreRecordsStore } from '../stores/restore-records.store.ts';
 import { tasksStore } from '../stores/tasks.store.ts';
 import {
   type ArtifactCopy,
@@ -16,11 +25,19 @@ import {
   targetForReader,
   targetForWriter,
 } from './locate-artifact.ts';
+import { safeTaskName } from './name-objects.ts';
 import type { Db, JobBuilder, NodeDirectory, NodeState } from './ports.ts';
+import { maintenanceJob } from './repositories/maintenance-job.ts';
+import { withQuestionLease } from './repositories/question-lease.ts';
+import type { RepositoryDoor } from './repositories/repository-door.ts';
+import { keeperOf } from './repositories/repository-place.ts';
+import { type SnapshotCopy, snapshotArtifact, snapshotCopies } from './repositories/snapshot-artifact.ts';
 
 export interface JobBuilderDeps {
   readonly db: Db;
+  readonly clock: Clock;
   readonly nodes: NodeDirectory;
+  readonly door: RepositoryDoor;
   /** Opens sealed text. */
   readonly open: (sealed: string) => string;
   /** Throws STORAGE_TARGET_NOT_FOUND. */
@@ -48,6 +65,8 @@ export interface ArtifactJobBuilder extends JobBuilder {
   nodeForArtifact(recordId: number): Promise<number>;
   /** Every object of a record, for deletion. */
   storedObjects(recordId: number): Promise<StoredObjects[]>;
+  /** Calls `work` with the artifact as `nodeId` sees it, and keeps it in place meanwhile. */
+  withArtifact<T>(recordId: number, nodeId: number, work: (artifact: StoredArtifact) => Promise<T>): Promise<T>;
 }
 
 async function copiesOf(deps: JobBuilderDeps, record: RecordRow): Promise<ArtifactCopy[]> {
@@ -100,9 +119,35 @@ async function encryptionOf(deps: JobBuilderDeps, record: RecordRow): Promise<St
   return { identities };
 }
 
-async function storedArtifact(deps: JobBuilderDeps, recordId: number, nodeId: number): Promise<StoredArtifact> {
+/** A lease that was taken for reading; 0: none. */
+type LeaseOf = (repositoryId: number) => number;
+const noLease: LeaseOf = () => 0;
+
+async function leasesOf(deps: JobBuilderDeps, holder: LeaseHolder): Promise<LeaseOf> {
+  const leases = await repositoryLeasesStore.ofHolder(deps.db, holder);
+  return (repositoryId) => leases.find((lease) => lease.repository_id === repositoryId)?.id ?? 0;
+}
+
+async function readableSnapshot(deps: JobBuilderDeps, record: RecordRow, reader: NodeState): Promise<SnapshotCopy> {
+  const copies = await snapshotCopies(deps.db, record);
+  const found = copies.find((copy) => copy.isReachableFrom(reader.id));
+  if (!found) throw await unreachable(deps, record, reader);
+  return found;
+}
+
+async function storedArtifact(
+  deps: JobBuilderDeps,
+  recordId: number,
+  nodeId: number,
+  leaseOf: LeaseOf = noLease,
+): Promise<StoredArtifact> {
   const record = await recordWithArtifact(deps, recordId);
   const reader = await deps.nodes.get(nodeId);
+  if (record.repository_id > 0) {
+    const copy = await readableSnapshot(deps, record, reader);
+    const access = await deps.door.access(copy.row.id, reader.id, leaseOf(copy.row.id));
+    return snapshotArtifact(access, copy.snapshotId);
+  }
   for (const copy of await copiesOf(deps, record)) {
     const target = targetForReader(copy, reader);
     if (!target) continue;
@@ -119,9 +164,29 @@ async function storedArtifact(deps: JobBuilderDeps, recordId: number, nodeId: nu
   throw await unreachable(deps, record, reader);
 }
 
-async function backupJob(deps: JobBuilderDeps, recordId: number): Promise<RunBackupJob> {
-  const record = await recordsStore.get(deps.db, recordId);
-  if (record.status !== 'running') throw new AppError('BACKUP_RECORD_NOT_ACTIVE');
+/** Repositories of a run in the order of its leases; null: an archive. The first is made when it is new. */
+async function repositoriesOf(deps: JobBuilderDeps, record: RecordRow): Promise<RepositoryAccess[] | null> {
+  if (record.repository_id === 0) return null;
+  const leases = await repositoryLeasesStore.ofHolder(deps.db, { owner: 'record', ownerId: record.id });
+  const accesses: RepositoryAccess[] = [];
+  for (const lease of leases) {
+    const isFirst = lease.repository_id === record.repository_id;
+    const open = isFirst ? deps.door.access : deps.door.accessUnmade;
+    accesses.push(await open(lease.repository_id, record.node_id, lease.id));
+  }
+  return accesses;
+}
+
+async function snapshotDetails(deps: JobBuilderDeps, record: RecordRow): Promise<RunBackupJob['snapshot']> {
+  const node = await deps.nodes.get(record.node_id);
+  const task = await tasksStore.find(deps.db, record.task_id);
+  const tags = [safeTaskName(record.task_name), ...(JSON.parse(task?.tags ?? '[]') as string[])];
+  // A comma separates tags on stock restic's command line.
+  const clean = tags.map((tag) => tag.replaceAll(',', ' ').trim()).filter(Boolean);
+  return { hostname: node.hostname || node.name, tags: [...new Set(clean)], parentId: null, dryRun: false };
+}
+
+async function targetsOfRun(deps: JobBuilderDeps, record: RecordRow): Promise<JobTarget[]> {
   const isLocal = record.node_id === deps.nodes.localNodeId;
   const rows = (await tasksStore.targetsOf(deps.db, [record.task_id])).get(record.task_id) ?? [];
   const targets: JobTarget[] = [];
@@ -131,6 +196,14 @@ async function backupJob(deps: JobBuilderDeps, recordId: number): Promise<RunBac
   if (targets.length === 0) {
     throw new AppError('STORAGE_CONFIG', { reason: 'the task has no storage target that is switched on' });
   }
+  return targets;
+}
+
+async function backupJob(deps: JobBuilderDeps, recordId: number): Promise<RunBackupJob> {
+  const record = await recordsStore.get(deps.db, recordId);
+  if (record.status !== 'running') throw new AppError('BACKUP_RECORD_NOT_ACTIVE');
+  const repositories = await repositoriesOf(deps, record);
+  const targets = repositories ? repositories.map((one) => one.target) : await targetsOfRun(deps, record);
   const recipients = record.encrypted === 1 ? [...(await deps.encryptionKeys.recipients())] : null;
   if (recipients?.length === 0) throw new AppError('ARTIFACT_KEY_MISSING');
   return {
@@ -145,30 +218,54 @@ async function backupJob(deps: JobBuilderDeps, recordId: number): Promise<RunBac
     keyPrefix: record.key_prefix,
     baseName: record.base_name,
     bandwidthBytesPerSecond: deps.bandwidthBytesPerSecond,
+    ...(repositories ? { repositories, snapshot: await snapshotDetails(deps, record) } : {}),
   };
+}
+
+/** A snapshot without a record of ours: whatever it holds goes below the chosen folder. */
+async function foreignRestoreJob(deps: JobBuilderDeps, restore: RestoreRecordRow): Promise<RunRestoreJob> {
+  const leaseOf = await leasesOf(deps, { owner: 'restore', ownerId: restore.id });
+  const access = await deps.door.access(restore.repository_id, restore.node_id, leaseOf(restore.repository_id));
+  return {
+    ...wishesOf(restore),
+    recordId: 0,
+    taskName: restore.task_name,
+    source: { type: 'file', config: { paths: ['/'] } },
+    artifact: snapshotArtifact(access, restore.snapshot_id),
+  };
+}
+
+function wishesOf(restore: RestoreRecordRow) {
+  const paths = JSON.parse(restore.paths) as string[];
+  return {
+    kind: 'run_restore',
+    restoreRecordId: restore.id,
+    targetPath: restore.target_path || null,
+    paths: paths.length > 0 ? paths : null,
+    overwrite: overwriteModeSchema.parse(restore.overwrite),
+    dryRun: restore.dry_run === 1,
+  } as const;
 }
 
 async function restoreJob(deps: JobBuilderDeps, restoreRecordId: number): Promise<RunRestoreJob> {
   const restore = await restoreRecordsStore.get(deps.db, restoreRecordId);
   if (restore.status !== 'running') throw new AppError('BACKUP_RECORD_NOT_ACTIVE');
+  if (restore.record_id === 0) return await foreignRestoreJob(deps, restore);
   const record = await recordWithArtifact(deps, restore.record_id);
-  const paths = JSON.parse(restore.paths) as string[];
+  const leaseOf = await leasesOf(deps, { owner: 'restore', ownerId: restore.id });
   return {
-    kind: 'run_restore',
-    restoreRecordId,
+    ...wishesOf(restore),
     recordId: record.id,
     taskName: record.task_name,
     source: { type: record.task_type, config: JSON.parse(deps.open(record.source_sealed)) },
-    artifact: await storedArtifact(deps, record.id, restore.node_id),
-    targetPath: restore.target_path || null,
-    paths: paths.length > 0 ? paths : null,
-    overwrite: overwriteModeSchema.parse(restore.overwrite),
+    artifact: await storedArtifact(deps, record.id, restore.node_id, leaseOf),
   };
 }
 
 async function storedObjects(deps: JobBuilderDeps, recordId: number): Promise<StoredObjects[]> {
   const record = await recordsStore.get(deps.db, recordId);
   if (record.storage_path === '') return [];
+  if (record.repository_id > 0) return await snapshotObjects(deps, record);
   return (await copiesOf(deps, record)).map((copy) => {
     const onMaster = isReachableFromMaster(copy);
     const target = targetForReader(copy, {
@@ -186,16 +283,50 @@ async function storedObjects(deps: JobBuilderDeps, recordId: number): Promise<St
   });
 }
 
+/** The snapshot file of each copy, on the node that keeps its repository. */
+async function snapshotObjects(deps: JobBuilderDeps, record: RecordRow): Promise<StoredObjects[]> {
+  const objects: StoredObjects[] = [];
+  for (const copy of await snapshotCopies(deps.db, record)) {
+    const nodeId = keeperOf(copy.row, deps.nodes.localNodeId);
+    const { id, name, type, config } = await deps.openTarget(copy.row.storage_target_id);
+    objects.push({ nodeId, target: { id, name, type, config, viaMaster: false }, keys: [copy.storagePath] });
+  }
+  return objects;
+}
+
+async function nodeForArtifact(deps: JobBuilderDeps, recordId: number): Promise<number> {
+  const record = await recordWithArtifact(deps, recordId);
+  const { localNodeId } = deps.nodes;
+  if (record.repository_id > 0) {
+    const copies = await snapshotCopies(deps.db, record);
+    const best = copies.find((copy) => copy.isReachableFrom(localNodeId)) ?? copies[0];
+    return best ? keeperOf(best.row, localNodeId) : record.node_id;
+  }
+  return (await copiesOf(deps, record)).some(isReachableFromMaster) ? localNodeId : record.node_id;
+}
+
+async function withArtifact<T>(
+  deps: JobBuilderDeps,
+  place: { recordId: number; nodeId: number },
+  work: (artifact: StoredArtifact) => Promise<T>,
+): Promise<T> {
+  const { recordId, nodeId } = place;
+  const record = await recordWithArtifact(deps, recordId);
+  if (record.repository_id === 0) return await work(await storedArtifact(deps, recordId, nodeId));
+  const copy = await readableSnapshot(deps, record, await deps.nodes.get(nodeId));
+  return await withQuestionLease(deps, { repositoryId: copy.row.id, nodeId }, async (leaseId) =>
+    work(await storedArtifact(deps, recordId, nodeId, () => leaseId)),
+  );
+}
+
 export function createJobBuilder(deps: JobBuilderDeps): ArtifactJobBuilder {
   return {
     backupJob: (recordId) => backupJob(deps, recordId),
     restoreJob: (restoreRecordId) => restoreJob(deps, restoreRecordId),
     storedArtifact: (recordId, nodeId) => storedArtifact(deps, recordId, nodeId),
     storedObjects: (recordId) => storedObjects(deps, recordId),
-    async nodeForArtifact(recordId) {
-      const record = await recordWithArtifact(deps, recordId);
-      const copies = await copiesOf(deps, record);
-      return copies.some(isReachableFromMaster) ? deps.nodes.localNodeId : record.node_id;
-    },
+    maintenanceJob: (maintenanceRecordId) => maintenanceJob(deps, maintenanceRecordId),
+    nodeForArtifact: (recordId) => nodeForArtifact(deps, recordId),
+    withArtifact: (recordId, nodeId, work) => withArtifact(deps, { recordId, nodeId }, work),
   };
 }

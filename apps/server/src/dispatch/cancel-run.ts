@@ -1,7 +1,6 @@
 /** Stops a run wherever it is. Its end is written by whoever runs it, or here when nobody can write it any more. */
 import { AppError } from '@backupx/contracts/errors';
-import { recordsStore } from '../stores/records.store.ts';
-import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import { runStores } from '../stores/run-stores.ts';
 import type { LocalNode } from './local-node.ts';
 import type { CommandQueue, Db, NodeDirectory, NodeState, RecordLifecycle } from './ports.ts';
 import { cancelledFailure } from './run-failure.ts';
@@ -34,13 +33,13 @@ async function isToldToStop(deps: CancelDeps, run: LocalRun, nodeId: number): Pr
   return !endedAtOnce && node.isOnline && node.protocol !== 1;
 }
 
-/** Throws BACKUP_RECORD_NOT_FOUND or RESTORE_RECORD_NOT_FOUND, BACKUP_RECORD_NOT_ACTIVE. */
+/** Throws the NOT_FOUND of its kind, BACKUP_RECORD_NOT_ACTIVE. */
 export async function cancelRun(deps: CancelDeps, run: LocalRun): Promise<void> {
-  const store = run.owner === 'record' ? recordsStore : restoreRecordsStore;
+  const store = runStores[run.owner];
   const { node_id: nodeId } = await store.get(deps.db, run.id);
   if (!(await store.requestCancel(deps.db, run.id))) throw new AppError('BACKUP_RECORD_NOT_ACTIVE');
   if (await isToldToStop(deps, run, nodeId)) return;
   const outcome = { status: 'cancelled', failure: cancelledFailure } as const;
-  if (run.owner === 'record') await deps.lifecycle.finishBackup(run.id, outcome);
-  else await deps.lifecycle.finishRestore(run.id, outcome);
+  // On this machine nothing runs that was not found; another one may be at it still.
+  await deps.lifecycle.finishFailed(run, outcome, { mayGoOn: nodeId !== deps.nodes.localNodeId });
 }

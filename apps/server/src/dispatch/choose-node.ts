@@ -8,8 +8,32 @@ export interface NodeDemand {
   readonly nodeId: number;
   readonly sourceType: string;
   readonly encrypt: boolean;
+  /** A backup mode, see the contract of tasks. */
+  readonly mode: string;
   /** Manual runs want an answer now; a scheduled one may wait for the node. */
   readonly mustBeOnline: boolean;
+}
+
+/**
+ * Throws NOT_SUPPORTED when the agent cannot write into a repository. A node that never connected may turn out to:
+ * asked again when a run starts.
+ */
+export function assertKnowsMode(node: NodeState, mode: string): void {
+  if (mode === 'full' || node.isLocal || node.protocol === 0) return;
+  if (node.modes?.includes(mode)) return;
+  throw new AppError('NOT_SUPPORTED', {
+    what: `The mode "${mode}" on ${node.name}`,
+    hint: `The agent on ${node.name} is an older version that writes archives only. Install the current agent there, or choose the mode "full" for this task.`,
+  });
+}
+
+/** Throws NOT_SUPPORTED when the agent did not announce this kind of job. */
+export function assertKnowsJob(node: NodeState, kind: string): void {
+  if (node.isLocal || node.jobKinds?.includes(kind)) return;
+  throw new AppError('NOT_SUPPORTED', {
+    what: `${kind.replaceAll('_', ' ')} on ${node.name}`,
+    hint: `Install the current agent on ${node.name}.`,
+  });
 }
 
 /** Throws NODE_NOT_FOUND, NODE_OFFLINE or NOT_SUPPORTED. */
@@ -23,6 +47,7 @@ export async function chooseNode(nodes: NodeDirectory, demand: NodeDemand): Prom
       hint: `The agent on ${node.name} is an older version that cannot encrypt. Install the current agent there or switch encryption off for this task.`,
     });
   }
+  assertKnowsMode(node, demand.mode);
   if (node.sourceTypes && !node.sourceTypes.includes(demand.sourceType)) {
     throw new AppError('NOT_SUPPORTED', {
       what: `A source of type ${demand.sourceType} on ${node.name}`,
@@ -37,6 +62,7 @@ export interface RestoreDemand {
   readonly nodeId: number;
   readonly isEncrypted: boolean;
   readonly isPartial: boolean;
+  readonly isSnapshot: boolean;
 }
 
 /** Throws NODE_NOT_FOUND, NODE_OFFLINE or NOT_SUPPORTED. */
@@ -44,6 +70,7 @@ export async function chooseRestoreNode(nodes: NodeDirectory, demand: RestoreDem
   const node = await nodes.get(demand.nodeId === 0 ? nodes.localNodeId : demand.nodeId);
   if (node.isLocal) return node;
   if (!node.isOnline) throw new AppError('NODE_OFFLINE', { node: node.name });
+  if (demand.isSnapshot) assertKnowsMode(node, 'repository');
   if (node.protocol === 1 && (demand.isEncrypted || demand.isPartial)) {
     throw new AppError('NOT_SUPPORTED', {
       what: demand.isEncrypted

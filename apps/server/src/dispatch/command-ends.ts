@@ -112,7 +112,7 @@ export function createCommandEnds(options: CommandLifecycleOptions, memory: Comm
         return false;
       }
       await commandsStore.finish(db, row.id, { state: 'failed', errorMessage: 'cancelled', now: nowText() });
-      await ends.cancel({ owner, id });
+      await ends.cancel({ owner, id }, { mayGoOn: command !== undefined });
       forget(row.id);
       return true;
     },
@@ -127,7 +127,7 @@ export function createCommandEnds(options: CommandLifecycleOptions, memory: Comm
 }
 
 async function endNode(
-  { db, clock, ends, questions }: CommandLifecycleOptions,
+  { db, clock, ends, questions, orphanLeases }: CommandLifecycleOptions,
   forget: (id: number) => void,
   node: { id: number; name: string },
 ): Promise<void> {
@@ -141,6 +141,7 @@ async function endNode(
     if (ref) questions.settle(ref, { kind: 'error', message });
     forget(row.id);
   }
+  await orphanLeases?.nodeRemoved(node.id);
 }
 
 function answerOf(body: CommandResultBody) {

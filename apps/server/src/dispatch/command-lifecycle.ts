@@ -18,6 +18,7 @@ import type { Liveness, NodeLiveness } from './node-liveness.ts';
 import type { OpenQuestions } from './open-questions.ts';
 import type { PollBell } from './poll-bell.ts';
 import type { Db, RecordOwner } from './ports.ts';
+import type { OrphanLeases } from './repositories/orphan-leases.ts';
 import type { RunEnds } from './run-ends.ts';
 import { scanCommands } from './scan-commands.ts';
 
@@ -34,6 +35,7 @@ export interface CommandLifecycleOptions {
   readonly ends: RunEnds;
   readonly questions: OpenQuestions;
   readonly bell: PollBell;
+  readonly orphanLeases?: OrphanLeases;
   /** How long a node may be silent before its work counts as lost; default 6 hours. */
   readonly lostAfterMs?: number;
 }
@@ -88,6 +90,7 @@ export function createCommandLifecycle(options: CommandLifecycleOptions): Comman
 
     async start() {
       await load(options, live);
+      await options.orphanLeases?.start();
       timer = setInterval(() => void lifecycle.scan(), SCAN_MS).unref();
     },
 
@@ -114,6 +117,10 @@ export function createCommandLifecycle(options: CommandLifecycleOptions): Comman
 
     async heartbeat(beat, activeIds) {
       const held = live.ofNode(beat.node_id);
+      if (activeIds) {
+        const { node_id: nodeId, boot_id: bootId, lastSeenMs: atMs } = beat;
+        await options.orphanLeases?.heard({ nodeId, bootId, atMs }, activeIds);
+      }
       if (activeIds && held.length > 0) {
         const active = new Set(activeIds);
         for (const command of held) {

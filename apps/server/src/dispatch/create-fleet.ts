@@ -10,6 +10,7 @@ import { createOpenQuestions } from './open-questions.ts';
 import { createPollBell } from './poll-bell.ts';
 import type { Db, NodeDirectory, RecordLifecycle } from './ports.ts';
 import { createRemoteNodes, type RemoteNodes } from './remote-node.ts';
+import type { OrphanLeases } from './repositories/orphan-leases.ts';
 import { createRunEnds } from './run-ends.ts';
 
 export interface FleetOptions {
@@ -19,6 +20,7 @@ export interface FleetOptions {
   readonly log: DispatchLog;
   readonly localNodeId: number;
   readonly records: RecordLifecycle;
+  readonly orphanLeases?: OrphanLeases;
   /** How long a node may be silent before its work counts as lost; default 6 hours. */
   readonly lostAfterMs?: number;
 }

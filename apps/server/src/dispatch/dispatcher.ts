@@ -13,11 +13,13 @@ import type { ArtifactJobBuilder } from './build-job.ts';
 import { cancelRun } from './cancel-run.ts';
 import { chooseNode } from './choose-node.ts';
 import type { LocalNode } from './local-node.ts';
-import type { CommandQueue, ControlJob, Db, NodeDirectory, RecordLifecycle } from './ports.ts';
+import type { CommandQueue, ControlJob, Db, NodeDirectory, RecordLifecycle, RunRef } from './ports.ts';
 import { type RemoveRecordOptions, removeRecord } from './remove-record.ts';
+import { type PlanRepositoriesDeps, planRepositories } from './repositories/plan-repositories.ts';
+import { createMaintenanceRecord, type MaintenanceStart } from './repositories/start-maintenance.ts';
 import { runFailureOf } from './run-failure.ts';
 import { createBackupRecord, createFailedRecord, type SlotClaim, type Trigger } from './start-backup.ts';
-import { createRestoreRecord, type RestoreInput } from './start-restore.ts';
+import { createRestoreRecord, createSnapshotRestore, type RestoreInput } from './start-restore.ts';
 
 export interface DispatcherDeps {
   readonly db: Db;
@@ -28,6 +30,8 @@ export interface DispatcherDeps {
   readonly localNode: LocalNode;
   readonly builder: ArtifactJobBuilder;
   readonly lifecycle: RecordLifecycle;
+  readonly seal: PlanRepositoriesDeps['seal'];
+  readonly openTarget: PlanRepositoriesDeps['openTarget'];
 }
 
 export interface Dispatcher {
@@ -39,8 +43,18 @@ export interface Dispatcher {
   /** Keeps a scheduled run that could not start as a failed record. */
   recordFailedStart(taskId: number, start: { trigger: Trigger; slot: SlotClaim; error: unknown }): Promise<void>;
   startRestore(recordId: number, input: RestoreInput, requestedBy: string): Promise<number>;
+  /** The same for a snapshot of a repository, whoever made it. */
+  startSnapshotRestore(start: {
+    repositoryId: number;
+    snapshotId: string;
+    input: RestoreInput;
+    requestedBy: string;
+  }): Promise<number>;
+  /** Starts work on a repository; answers its maintenance record. See `start-maintenance.ts`. */
+  startMaintenance(start: MaintenanceStart): Promise<number>;
   cancelRecord(recordId: number): Promise<void>;
   cancelRestore(restoreRecordId: number): Promise<void>;
+  cancelMaintenance(maintenanceRecordId: number): Promise<void>;
   /** Deletes artifact and record; see `remove-record.ts`. */
   removeRecord(recordId: number, options?: RemoveRecordOptions): Promise<void>;
   /** Asks a node a quick question. Throws TIMEOUT or AGENT_COMMAND_TIMEOUT after `timeoutMs` (default 15 s). */
@@ -52,7 +66,7 @@ const ASK_TIMEOUT_MS = 15_000;
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const { db, bus, nodes, queue, localNode } = deps;
 
-  function hand(run: { owner: 'record' | 'restore'; id: number }, node: { id: number; isLocal: boolean }): void {
+  function hand(run: RunRef, node: { id: number; isLocal: boolean }): void {
     if (node.isLocal) localNode.submit(run);
     else queue.wake(node.id);
   }
@@ -69,10 +83,12 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const node = await chooseNode(nodes, {
         nodeId: task.node_id,
         sourceType: task.type,
-        encrypt: task.encrypt === 1,
+        encrypt: task.encrypt === 1 && task.backup_mode !== 'repository',
+        mode: task.backup_mode,
         mustBeOnline: trigger === 'manual',
       });
-      const recordId = await createBackupRecord(deps, { task, node, trigger, slot: slot ?? null });
+      const repositories = await planRepositories(deps, task, node);
+      const recordId = await createBackupRecord(deps, { task, node, repositories, trigger, slot: slot ?? null });
       if (recordId === null) return null;
       bus.publish({ type: 'record_changed', recordId, taskId, status: 'running' });
       hand({ owner: 'record', id: recordId }, node);
@@ -91,8 +107,22 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       hand({ owner: 'restore', id }, node);
       return id;
     },
+    async startSnapshotRestore(start) {
+      const { id, node } = await createSnapshotRestore(deps, start);
+      bus.publish({ type: 'restore_changed', restoreRecordId: id, recordId: 0, status: 'running' });
+      hand({ owner: 'restore', id }, node);
+      return id;
+    },
+    async startMaintenance(start) {
+      const { id, node } = await createMaintenanceRecord(deps, start);
+      const { repositoryId } = start;
+      bus.publish({ type: 'maintenance_changed', maintenanceRecordId: id, repositoryId, status: 'running' });
+      hand({ owner: 'maintenance', id }, node);
+      return id;
+    },
     cancelRecord: (id) => cancelRun(deps, { owner: 'record', id }),
     cancelRestore: (id) => cancelRun(deps, { owner: 'restore', id }),
+    cancelMaintenance: (id) => cancelRun(deps, { owner: 'maintenance', id }),
     removeRecord: (id, options) => removeRecord({ ...deps, askNode }, id, options),
     askNode,
   };

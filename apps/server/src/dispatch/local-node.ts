@@ -6,7 +6,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { JobProgress, JobResults } from '@backupx/contracts/jobs';
 import { waitAtMost } from '@backupx/engine/ports/clock';
-import { silentReporter } from '@backupx/engine/ports/reporter';
+import { askEngine } from './ask-engine.ts';
 import type { ControlJob } from './ports.ts';
 import { endLocally, type LocalRun, type RunLocallyDeps, runLocally, type StopReason } from './run-locally.ts';
 
@@ -53,9 +53,17 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
 
   const sameRun = (run: LocalRun) => (entry: Entry) => entry.owner === run.owner && entry.id === run.id;
 
+  /** Maintenance has one place of its own: a check of hours must not hold up backups, nor they it. */
+  function hasPlaceFor(entry: LocalRun): boolean {
+    const isSame = (other: LocalRun) => (other.owner === 'maintenance') === (entry.owner === 'maintenance');
+    const limit = entry.owner === 'maintenance' ? 1 : deps.maxConcurrent;
+    return [...running.keys()].filter(isSame).length < limit;
+  }
+
   function pump(): void {
-    while (!isStopping && running.size < deps.maxConcurrent) {
-      const entry = waiting.shift();
+    while (!isStopping) {
+      const index = waiting.findIndex(hasPlaceFor);
+      const entry = index < 0 ? undefined : waiting.splice(index, 1)[0];
       if (!entry) return;
       const stop = { signal: entry.controller.signal, stopReason: () => entry.stopReason };
       const done = runLocally(deps, entry, stop).finally(() => {
@@ -79,7 +87,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
         return;
       }
       waiting.push(entry);
-      if (running.size >= deps.maxConcurrent) deps.reporter.progress(run.owner, run.id, queuedProgress);
+      if (!hasPlaceFor(entry)) deps.reporter.progress(run.owner, run.id, queuedProgress);
       pump();
     },
     cancel(run) {
@@ -93,19 +101,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
       if (active) abort(active, 'cancelled');
       return active !== undefined;
     },
-    async ask(job, timeoutMs) {
-      const signal = AbortSignal.timeout(timeoutMs);
-      try {
-        return (await deps.engine.run(job, {
-          reporter: silentReporter,
-          signal,
-        })) as JobResults[(typeof job)['kind']];
-      } catch (error) {
-        if (!signal.aborted) throw error;
-        const params = { what: job.kind.replaceAll('_', ' '), seconds: timeoutMs / 1000 };
-        throw new AppError('TIMEOUT', params, { cause: error });
-      }
-    },
+    ask: (job, timeoutMs) => askEngine(deps.engine, job, timeoutMs),
     counts: () => ({ running: running.size, queued: waiting.length }),
     async stop(graceMs) {
       isStopping = true;

@@ -11,6 +11,7 @@ import type {
   JobOf,
   JobProgress,
   JobResults,
+  MaintenanceJob,
   RunBackupJob,
   RunBackupResult,
   RunRestoreJob,
@@ -24,7 +25,12 @@ import type { Tables } from '../database/tables.ts';
 /** A database or an open transaction: stores accept both. */
 export type Db = Kysely<Tables>;
 
-export type RecordOwner = 'record' | 'restore';
+export type RecordOwner = 'record' | 'restore' | 'maintenance';
+
+export interface RunRef {
+  readonly owner: RecordOwner;
+  readonly id: number;
+}
 
 /** Why a run did not end well. `code` is ours; an old agent has only `message`. */
 export interface RunFailure {
@@ -50,13 +56,32 @@ export type RestoreOutcome =
       readonly problems?: readonly ItemProblem[];
     };
 
+export type MaintenanceOutcome = { readonly status: 'success'; readonly result: unknown } | FailedOutcome;
+
+/** An end without a result; the same for every kind of run. */
+export interface FailedOutcome {
+  readonly status: 'failed' | 'cancelled' | 'interrupted';
+  readonly failure: RunFailure;
+}
+
+export interface EndOptions {
+  /** The work may go on out of sight (its node is silent): the leases it holds on repositories stay open. */
+  readonly mayGoOn?: boolean;
+}
+
 /**
  * Ends records. Each call is one conditional UPDATE (only a record that still runs; `interrupted` may become success)
- * plus the queued follow-ups, in one transaction. Answers false when somebody else had ended it before.
+ * plus the queued follow-ups and the end of its leases, in one transaction. Answers false when somebody else had ended
+ * it before.
  */
 export interface RecordLifecycle {
-  finishBackup(recordId: number, outcome: BackupOutcome): Promise<boolean>;
-  finishRestore(restoreRecordId: number, outcome: RestoreOutcome): Promise<boolean>;
+  finishBackup(recordId: number, outcome: BackupOutcome, options?: EndOptions): Promise<boolean>;
+  finishRestore(restoreRecordId: number, outcome: RestoreOutcome, options?: EndOptions): Promise<boolean>;
+  finishMaintenance(maintenanceRecordId: number, outcome: MaintenanceOutcome, options?: EndOptions): Promise<boolean>;
+  /** Ends a run of any kind without a result. */
+  finishFailed(run: RunRef, outcome: FailedOutcome, options?: EndOptions): Promise<boolean>;
+  /** The node told that the work behind a run is over, which ended before for us: nothing holds its leases any more. */
+  workEnded(run: RunRef): Promise<void>;
   /** At start of the master: what ran locally in the last life becomes `interrupted`. */
   interruptLocalRuns(): Promise<number>;
 }
@@ -76,12 +101,31 @@ export interface RecordReporter {
 export interface JobBuilder {
   backupJob(recordId: number): Promise<RunBackupJob>;
   restoreJob(restoreRecordId: number): Promise<RunRestoreJob>;
+  maintenanceJob(maintenanceRecordId: number): Promise<MaintenanceJob>;
   /** Where the artifact of a record lies as seen from `nodeId` (relayed there when only the master can reach it). */
   storedArtifact(recordId: number, nodeId: number): Promise<StoredArtifact>;
 }
 
 /** Control-lane jobs that can be asked of a node. */
-export type ControlJob = JobOf<'list_directory' | 'browse_artifact' | 'delete_objects' | 'test_storage'>;
+export type ControlJob = JobOf<
+  | 'list_directory'
+  | 'browse_artifact'
+  | 'delete_objects'
+  | 'test_storage'
+  | 'init_repository'
+  | 'list_snapshots'
+  | 'find_in_repository'
+  | 'diff_snapshots'
+  | 'unlock_repository'
+  | 'repository_keys'
+>;
+
+/** Asks a node, local or remote, and waits at most `timeoutMs`. */
+export type AskNode = <J extends ControlJob>(
+  nodeId: number,
+  job: J,
+  timeoutMs: number,
+) => Promise<JobResults[J['kind']]>;
 
 /** Commands to remote nodes. */
 export interface CommandQueue {
@@ -90,7 +134,8 @@ export interface CommandQueue {
     trx: Db,
     command:
       | { nodeId: number; type: 'run_task'; taskId: number; recordId: number }
-      | { nodeId: number; type: 'restore_record'; restoreRecordId: number },
+      | { nodeId: number; type: 'restore_record'; restoreRecordId: number }
+      | { nodeId: number; type: 'run_maintenance'; maintenanceRecordId: number },
   ): Promise<number>;
   /** Wakes long polls of a node after the transaction is committed. */
   wake(nodeId: number): void;
@@ -114,6 +159,11 @@ export interface NodeState {
   /** Null: not told (agents from the field). */
   readonly sourceTypes: readonly string[] | null;
   readonly storageTypes: readonly string[] | null;
+  /** Kinds of jobs and backup modes it announced; null: an agent from before repositories. The local node knows all. */
+  readonly jobKinds: readonly string[] | null;
+  readonly modes: readonly string[] | null;
+  /** As the machine calls itself; empty: not told. */
+  readonly hostname: string;
 }
 
 export interface NodeDirectory {

@@ -1,18 +1,26 @@
 /**
  * Control jobs in the words of agents, and their answers back. Agents from the field know `list_dir` and
- * `delete_storage_object` only; `browse_artifact` and `test_storage` carry the job itself and need protocol 2.
+ * `delete_storage_object` only; `browse_artifact` and `test_storage` carry the job itself and need protocol 2; every
+ * other job goes as `run_job` to agents that announced it.
  */
 import { AGENT_PROTOCOL_VERSION, type CommandType } from '@backupx/contracts/agent-protocol';
 import { AppError, type ErrorCode, isErrorCode } from '@backupx/contracts/errors';
 import {
   browseArtifactResultSchema,
+  diffSnapshotsResultSchema,
   directoryEntrySchema,
+  findInRepositoryResultSchema,
+  initRepositoryResultSchema,
   type JobResults,
   listDirectoryResultSchema,
+  listSnapshotsResultSchema,
+  repositoryKeysResultSchema,
   testStorageResultSchema,
+  unlockRepositoryResultSchema,
 } from '@backupx/contracts/jobs';
 import { z } from 'zod';
 import { paramsFromMessage } from './agent-failure.ts';
+import { assertKnowsJob } from './choose-node.ts';
 import type { ControlJob, NodeState } from './ports.ts';
 
 export interface AgentQuestion {
@@ -29,6 +37,10 @@ export function questionsFor(node: NodeState, job: ControlJob): AgentQuestion[] 
       type: 'delete_storage_object' as const,
       payload: { targetType: type, targetConfig: config, storagePath },
     }));
+  }
+  if (job.kind !== 'browse_artifact' && job.kind !== 'test_storage') {
+    assertKnowsJob(node, job.kind);
+    return [{ type: 'run_job', payload: job }];
   }
   if (node.protocol < AGENT_PROTOCOL_VERSION) {
     throw new AppError('NOT_SUPPORTED', { what: job.kind, hint: `Update the agent on ${node.name}.` });
@@ -55,11 +67,21 @@ export function readAnswers<J extends ControlJob>(
   }
 }
 
+const answerSchemas = {
+  browse_artifact: browseArtifactResultSchema,
+  test_storage: testStorageResultSchema,
+  init_repository: initRepositoryResultSchema,
+  list_snapshots: listSnapshotsResultSchema,
+  find_in_repository: findInRepositoryResultSchema,
+  diff_snapshots: diffSnapshotsResultSchema,
+  unlock_repository: unlockRepositoryResultSchema,
+  repository_keys: repositoryKeysResultSchema,
+} as const;
+
 function parseAnswers(job: ControlJob, answers: readonly unknown[]): JobResults[ControlJob['kind']] {
   if (job.kind === 'delete_objects') return { deleted: answers.length };
   if (job.kind === 'list_directory') return lenientListing.parse(answers[0]);
-  if (job.kind === 'browse_artifact') return browseArtifactResultSchema.parse(answers[0]);
-  return testStorageResultSchema.parse(answers[0]);
+  return answerSchemas[job.kind].parse(answers[0]);
 }
 
 /** What operating systems say, for agents that send no code of our catalogue. */

@@ -6,7 +6,7 @@ import type {
   RestoreRow,
 } from '@backupx/contracts/api/records';
 import { AppError, type ErrorParams, isErrorCode } from '@backupx/contracts/errors';
-import type { ItemProblem, JobProgress, OverwriteMode, TargetResult } from '@backupx/contracts/jobs';
+import type { ItemProblem, JobProgress, OverwriteMode, SnapshotResult, TargetResult } from '@backupx/contracts/jobs';
 import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { RecordListRow, RecordView } from '../stores/records.store.ts';
 import type { RestoreRecordView } from '../stores/restore-records.store.ts';
@@ -63,10 +63,10 @@ export function recordRowAnswer(row: RecordListRow, now: Date): RecordRowAnswer 
     storageTargetId: row.storage_target_id,
     storageTargetName: row.target_name ?? '',
     targets: JSON.parse(row.targets || '[]') as TargetResult[],
-    encrypted: row.encrypted === 1,
-    repositoryId: 0,
-    snapshotId: '',
-    snapshot: null,
+    encrypted: row.encrypted === 1 || row.repository_id > 0,
+    repositoryId: row.repository_id,
+    snapshotId: row.repository_id > 0 ? row.checksum : '',
+    snapshot: row.snapshot === '' ? null : (JSON.parse(row.snapshot) as SnapshotResult),
     sourceBytes: row.source_bytes,
     itemCount: row.item_count,
     locked: row.locked === 1,
@@ -81,9 +81,9 @@ export function restoreRowAnswer(row: RestoreRecordView, now: Date): RestoreRow 
   return {
     ...runColumns(row, now),
     recordId: row.record_id,
-    repositoryId: 0,
-    snapshotId: '',
-    dryRun: false,
+    repositoryId: row.repository_id,
+    snapshotId: row.snapshot_id,
+    dryRun: row.dry_run === 1,
     targetPath: row.target_path,
     paths: JSON.parse(row.paths) as string[],
     overwrite: row.overwrite as OverwriteMode,

@@ -11,10 +11,22 @@ import type { EventBus } from '../event-bus.ts';
 import { followupsStore } from '../stores/followups.store.ts';
 import { nodeNames } from '../stores/node-names.ts';
 import { recordLogsStore } from '../stores/record-logs.store.ts';
-import { recordsStore } from '../stores/records.store.ts';
+import { type RecordRow, recordsStore } from '../stores/records.store.ts';
+import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import { runStores } from '../stores/run-stores.ts';
 import { logLine } from './log-line.ts';
-import type { BackupOutcome, Db, RecordLifecycle, RecordReporter, RestoreOutcome } from './ports.ts';
+import type {
+  BackupOutcome,
+  Db,
+  EndOptions,
+  RecordLifecycle,
+  RecordReporter,
+  RestoreOutcome,
+  RunRef,
+} from './ports.ts';
+import { finishMaintenance } from './repositories/finish-maintenance.ts';
+import { noteStoredBytes } from './repositories/note-stored-bytes.ts';
 import { interruptedFailure, nameNode } from './run-failure.ts';
 
 /** Names of the follow-ups that dispatch queues; `followups/index.ts` must know every one of them (tested there). */
@@ -32,14 +44,20 @@ export interface RecordLifecycleDeps {
   /** Called after the end of a backup: metrics. */
   readonly onBackupEnded?: (end: { taskType: string; status: string; seconds: number; bytes: number }) => void;
   readonly onRestoreEnded?: (end: { status: string }) => void;
+  /** Called after a commit that left leases open although their run has ended for us. */
+  readonly onLeasesLeft?: (nodeId: number) => void;
 }
 
 const SHA256_HEX = /^[0-9a-f]{64}$/;
 
 /** States this outcome may replace. */
-function replaceable(outcome: BackupOutcome, record: { id: number; key_prefix: string }): RecordStatus[] {
+function replaceable(outcome: BackupOutcome, record: RecordRow): RecordStatus[] {
   if (!('result' in outcome)) return ['running'];
   const { checksum, fileSize, storagePath } = outcome.result;
+  // A snapshot file is named for its own checksum, and only the run's node may report for this record.
+  if (record.repository_id > 0 && storagePath.endsWith(`/${checksum}`) && SHA256_HEX.test(checksum)) {
+    return ['running', 'interrupted'];
+  }
   const isOfThisRecord =
     (record.key_prefix !== '' && storagePath.startsWith(`${record.key_prefix}/`)) ||
     // The layout agents in the field choose themselves: `<type>/<date>/records/<record id>/<file>`.
@@ -58,6 +76,7 @@ function backupColumns(outcome: BackupOutcome) {
       checksum: result.checksum,
       storage_path: result.storagePath,
       contents_path: result.contentsPath,
+      snapshot: result.snapshot ? JSON.stringify(result.snapshot) : '',
       storage_target_id: primary?.targetId ?? 0,
       targets: JSON.stringify(result.targets),
       source_bytes: result.sourceBytes,
@@ -132,7 +151,18 @@ async function inConsoleWords<O extends BackupOutcome | RestoreOutcome>(
   return { ...outcome, failure: nameNode(outcome.failure, names.get(nodeId) ?? '') };
 }
 
-async function finishBackup(deps: RecordLifecycleDeps, recordId: number, reported: BackupOutcome): Promise<boolean> {
+/** Ends what a run holds, unless its work may go on where we cannot see it. */
+async function endLeases(trx: Db, run: RunRef, options: EndOptions | undefined, now: Date): Promise<void> {
+  if (options?.mayGoOn) return;
+  await repositoryLeasesStore.end(trx, { owner: run.owner, ownerId: run.id }, now.toISOString());
+}
+
+async function finishBackup(
+  deps: RecordLifecycleDeps,
+  recordId: number,
+  reported: BackupOutcome,
+  options?: EndOptions,
+): Promise<boolean> {
   await deps.reporter.flush();
   const now = deps.clock.now();
   const record = await recordsStore.find(deps.db, recordId);
@@ -149,9 +179,12 @@ async function finishBackup(deps: RecordLifecycleDeps, recordId: number, reporte
     const payload = { taskId: record.task_id };
     await followupsStore.queue(trx, { name: 'apply_retention', payload, now: now.toISOString() });
     await recordLogsStore.append(trx, 'record', recordId, endLine(now, outcome));
+    if ('result' in outcome) await noteStoredBytes(trx, record, outcome.result);
+    await endLeases(trx, { owner: 'record', id: recordId }, options, now);
     return true;
   });
   if (!ended) return false;
+  if (options?.mayGoOn) deps.onLeasesLeft?.(record.node_id);
   deps.reporter.touch('record', recordId);
   deps.bus.publish({ type: 'record_changed', recordId, taskId: record.task_id, status: outcome.status });
   deps.wakeFollowups();
@@ -164,7 +197,12 @@ async function finishBackup(deps: RecordLifecycleDeps, recordId: number, reporte
   return true;
 }
 
-async function finishRestore(deps: RecordLifecycleDeps, id: number, reported: RestoreOutcome): Promise<boolean> {
+async function finishRestore(
+  deps: RecordLifecycleDeps,
+  id: number,
+  reported: RestoreOutcome,
+  options?: EndOptions,
+): Promise<boolean> {
   await deps.reporter.flush();
   const now = deps.clock.now();
   const restore = await restoreRecordsStore.find(deps.db, id);
@@ -181,9 +219,11 @@ async function finishRestore(deps: RecordLifecycleDeps, id: number, reported: Re
   const ended = await deps.db.transaction().execute(async (trx) => {
     if (!(await restoreRecordsStore.finish(trx, id, from, values))) return false;
     await recordLogsStore.append(trx, 'restore', id, endLine(now, outcome));
+    await endLeases(trx, { owner: 'restore', id }, options, now);
     return true;
   });
   if (!ended) return false;
+  if (options?.mayGoOn) deps.onLeasesLeft?.(restore.node_id);
   deps.reporter.touch('restore', id);
   deps.bus.publish({
     type: 'restore_changed',
@@ -196,19 +236,29 @@ async function finishRestore(deps: RecordLifecycleDeps, id: number, reported: Re
 }
 
 export function createRecordLifecycle(deps: RecordLifecycleDeps): RecordLifecycle {
-  return {
-    finishBackup: (recordId, outcome) => finishBackup(deps, recordId, outcome),
-    finishRestore: (restoreRecordId, outcome) => finishRestore(deps, restoreRecordId, outcome),
+  const lifecycle: RecordLifecycle = {
+    finishBackup: (recordId, outcome, options) => finishBackup(deps, recordId, outcome, options),
+    finishRestore: (restoreRecordId, outcome, options) => finishRestore(deps, restoreRecordId, outcome, options),
+    finishMaintenance: (id, outcome, options) => finishMaintenance({ ...deps, endLeases }, { id, outcome, options }),
+    finishFailed(run, outcome, options) {
+      if (run.owner === 'record') return finishBackup(deps, run.id, outcome, options);
+      if (run.owner === 'restore') return finishRestore(deps, run.id, outcome, options);
+      return lifecycle.finishMaintenance(run.id, outcome, options);
+    },
+    async workEnded(run) {
+      const now = deps.clock.now().toISOString();
+      await repositoryLeasesStore.end(deps.db, { owner: run.owner, ownerId: run.id }, now);
+    },
     async interruptLocalRuns() {
       const outcome = { status: 'interrupted', failure: interruptedFailure } as const;
       let count = 0;
-      for (const id of await recordsStore.runningIdsOfNode(deps.db, deps.localNodeId())) {
-        if (await finishBackup(deps, id, outcome)) count += 1;
-      }
-      for (const id of await restoreRecordsStore.runningIdsOfNode(deps.db, deps.localNodeId())) {
-        if (await finishRestore(deps, id, outcome)) count += 1;
+      for (const owner of ['record', 'restore', 'maintenance'] as const) {
+        for (const id of await runStores[owner].runningIdsOfNode(deps.db, deps.localNodeId())) {
+          if (await lifecycle.finishFailed({ owner, id }, outcome)) count += 1;
+        }
       }
       return count;
     },
   };
+  return lifecycle;
 }

@@ -46,6 +46,8 @@ async function insertRecord(): Promise<number> {
       source_sealed: '',
       compression: 'none',
       encrypted: 0,
+      repository_id: 0,
+      snapshot: '',
       targets: '[]',
       problems: '[]',
       error_message: '',

@@ -8,8 +8,7 @@ import type { JobProgress } from '@backupx/contracts/jobs';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { EventBus } from '../event-bus.ts';
 import { recordLogsStore } from '../stores/record-logs.store.ts';
-import { recordsStore } from '../stores/records.store.ts';
-import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import { runStores } from '../stores/run-stores.ts';
 import { createLogTrimmer, type LogCaps } from './log-trimmer.ts';
 import type { Db, RecordOwner, RecordReporter } from './ports.ts';
 import { createPublishProgress } from './publish-progress.ts';
@@ -77,8 +76,7 @@ export function createRecordReporter(deps: RecordReporterDeps): LiveRecordReport
       await recordLogsStore.removePieces(trx, removeIds);
     }
     const progress = item.progress ? JSON.stringify(item.progress) : null;
-    const store = item.owner === 'record' ? recordsStore : restoreRecordsStore;
-    await store.noteActivity(trx, item.id, { at, progress, logSequence: item.sequence });
+    await runStores[item.owner].noteActivity(trx, item.id, { at, progress, logSequence: item.sequence });
   }
 
   /** Puts a batch that could not be written before what came meanwhile. */

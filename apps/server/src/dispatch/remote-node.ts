@@ -86,6 +86,11 @@ export function createRemoteNodes(options: Options): RemoteNodes {
           recordId,
         });
       }
+      if (command.type === 'run_maintenance') {
+        const { maintenanceRecordId } = command;
+        const payload = { maintenanceRecordId };
+        return await commandsStore.insert(trx, { ...shared, type: 'run_maintenance', payload, maintenanceRecordId });
+      }
       const { restoreRecordId } = command;
       const payload = { restoreRecordId };
       return await commandsStore.insert(trx, { ...shared, type: 'restore_record', payload, restoreRecordId });

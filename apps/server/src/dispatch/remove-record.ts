@@ -1,15 +1,19 @@
 /** Removes a record: first its objects, on the node that reaches them, and only when they are gone the row. */
 import { AppError } from '@backupx/contracts/errors';
 import type { JobResults } from '@backupx/contracts/jobs';
+import type { Clock } from '@backupx/engine/ports/clock';
 import type { EventBus } from '../event-bus.ts';
 import { recordLogsStore } from '../stores/record-logs.store.ts';
-import { recordsStore } from '../stores/records.store.ts';
+import { type RecordRow, recordsStore } from '../stores/records.store.ts';
+import { repositoriesStore } from '../stores/repositories.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
 import type { ArtifactJobBuilder } from './build-job.ts';
 import type { ControlJob, Db } from './ports.ts';
+import { snapshotCopies } from './repositories/snapshot-artifact.ts';
 
 export interface RemoveRecordDeps {
   readonly db: Db;
+  readonly clock: Clock;
   readonly bus: EventBus;
   readonly builder: ArtifactJobBuilder;
   readonly askNode: <J extends ControlJob>(
@@ -25,6 +29,14 @@ export interface RemoveRecordOptions {
 }
 
 const DELETE_TIMEOUT_MS = 60_000;
+/** After this many forgotten snapshots a repository is cleaned up before its plan says so. */
+const MANY_FORGOTTEN = 100;
+
+/** Repositories that lose a snapshot with this record. */
+async function repositoriesOf(db: Db, record: RecordRow): Promise<number[]> {
+  if (record.repository_id === 0) return [];
+  return (await snapshotCopies(db, record)).map((copy) => copy.row.id);
+}
 
 /**
  * Throws BACKUP_RECORD_LOCKED, BACKUP_RECORD_ACTIVE (running, or being restored), NODE_OFFLINE, or the storage's error;
@@ -41,6 +53,7 @@ export async function removeRecord(
   if ((await restoreRecordsStore.countRunningOfRecord(deps.db, recordId)) > 0) {
     throw new AppError('BACKUP_RECORD_ACTIVE');
   }
+  const forgottenIn = await repositoriesOf(deps.db, record);
   for (const { nodeId, target, keys } of await deps.builder.storedObjects(recordId)) {
     try {
       await deps.askNode(nodeId, { kind: 'delete_objects', target, keys }, DELETE_TIMEOUT_MS);
@@ -52,6 +65,8 @@ export async function removeRecord(
   const isGone = await deps.db.transaction().execute(async (trx) => {
     if (!(await recordsStore.remove(trx, recordId))) return false;
     await recordLogsStore.removeAll(trx, 'record', recordId);
+    const early = { many: MANY_FORGOTTEN, now: deps.clock.now().toISOString() };
+    for (const id of forgottenIn) await repositoriesStore.noteForgotten(trx, id, early);
     return true;
   });
   if (!isGone) throw new AppError('BACKUP_RECORD_LOCKED');

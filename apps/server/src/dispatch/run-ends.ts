@@ -5,20 +5,16 @@
 import type { CommandResultBody } from '@backupx/contracts/agent-protocol';
 import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
 import { nodesStore } from '../stores/nodes.store.ts';
+import { runStores } from '../stores/run-stores.ts';
 import { agentFailure } from './agent-failure.ts';
-import type { Db, RecordLifecycle, RecordOwner, RunFailure } from './ports.ts';
-
-export interface Run {
-  readonly owner: RecordOwner;
-  readonly id: number;
-}
+import type { Db, EndOptions, RecordLifecycle, RunRef as Run, RunFailure } from './ports.ts';
 
 export interface RunEnds {
-  /** Ends a run whose agent is gone. Answers true when the run had ended well before. */
-  interrupt(run: Run, nodeId: number, message: string): Promise<boolean>;
+  /** Ends a run whose agent is gone, or out of sight (`mayGoOn`). Answers true when the run had ended well before. */
+  interrupt(run: Run, nodeId: number, message: string, options?: EndOptions): Promise<boolean>;
   /** Ends a run that never started because its node stayed away. */
   neverStarted(run: Run, nodeId: number): Promise<void>;
-  cancel(run: Run): Promise<void>;
+  cancel(run: Run, options?: EndOptions): Promise<void>;
   /** The command's result arrived: a record that still runs got no closing report and is ended with what is known. */
   reported(run: Run, nodeId: number, body: CommandResultBody): Promise<void>;
 }
@@ -26,10 +22,8 @@ export interface RunEnds {
 export function createRunEnds({ db, records }: { readonly db: Db; readonly records: RecordLifecycle }): RunEnds {
   type Status = 'failed' | 'cancelled' | 'interrupted';
 
-  const finish = (run: Run, status: Status, failure: RunFailure): Promise<boolean> =>
-    run.owner === 'record'
-      ? records.finishBackup(run.id, { status, failure })
-      : records.finishRestore(run.id, { status, failure });
+  const finish = (run: Run, status: Status, failure: RunFailure, options?: EndOptions): Promise<boolean> =>
+    records.finishFailed(run, { status, failure }, options);
 
   async function nodeName(nodeId: number): Promise<string> {
     const row = await nodesStore.find(db, nodeId);
@@ -41,18 +35,15 @@ export function createRunEnds({ db, records }: { readonly db: Db; readonly recor
   }
 
   async function statusOf(run: Run): Promise<RecordStatus | undefined> {
-    const row = await db
-      .selectFrom(run.owner === 'record' ? 'records' : 'restore_records')
-      .select('status')
-      .where('id', '=', run.id)
-      .executeTakeFirst();
+    const row = await runStores[run.owner].find(db, run.id);
     return row?.status as RecordStatus | undefined;
   }
 
   return {
-    async interrupt(run, nodeId, message) {
-      const ended = await finish(run, 'interrupted', await agentFailed(nodeId, message));
+    async interrupt(run, nodeId, message, options) {
+      const ended = await finish(run, 'interrupted', await agentFailed(nodeId, message), options);
       if (ended) return false;
+      if (!options?.mayGoOn) await records.workEnded(run);
       const status = await statusOf(run);
       return status !== undefined && isRestorable(status);
     },
@@ -63,12 +54,15 @@ export function createRunEnds({ db, records }: { readonly db: Db; readonly recor
       await finish(run, 'failed', { code: 'NODE_OFFLINE', params: { node }, message });
     },
 
-    async cancel(run) {
-      await finish(run, 'cancelled', { code: 'CANCELLED', params: {}, message: 'The work was cancelled.' });
+    async cancel(run, options) {
+      await finish(run, 'cancelled', { code: 'CANCELLED', params: {}, message: 'The work was cancelled.' }, options);
     },
 
     async reported(run, nodeId, body) {
-      if ((await statusOf(run)) !== 'running') return;
+      if ((await statusOf(run)) !== 'running') {
+        await records.workEnded(run);
+        return;
+      }
       if (body.success) {
         const message = 'The agent reported success without the closing report of the run.';
         await finish(run, 'interrupted', await agentFailed(nodeId, message));

@@ -41,6 +41,9 @@ function setUp(options: { failingEnds?: number; builderError?: AppError } = {}) 
         return true;
       },
       finishRestore: async () => true,
+      finishMaintenance: async () => true,
+      finishFailed: (run, outcome) => deps.lifecycle.finishBackup(run.id, outcome),
+      workEnded: async () => undefined,
       interruptLocalRuns: async () => 0,
     },
     onLostEnd: (_run, error) => lost.push(error),

@@ -3,13 +3,10 @@ import type { Clock } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
 import type { Reporter } from '@backupx/engine/ports/reporter';
 import { logLine } from './log-line.ts';
-import type { JobBuilder, RecordLifecycle, RecordOwner, RecordReporter } from './ports.ts';
+import type { JobBuilder, RecordLifecycle, RecordReporter, RunRef } from './ports.ts';
 import { cancelledFailure, interruptedFailure, runFailureOf } from './run-failure.ts';
 
-export interface LocalRun {
-  readonly owner: RecordOwner;
-  readonly id: number;
-}
+export type LocalRun = RunRef;
 
 /** Why a run was stopped from outside; null: it was not. */
 export type StopReason = 'cancelled' | 'interrupted' | null;
@@ -40,6 +37,10 @@ async function perform(deps: RunLocallyDeps, run: LocalRun, signal: AbortSignal)
   if (run.owner === 'record') {
     const result = await deps.engine.run(await deps.builder.backupJob(run.id), options);
     return () => deps.lifecycle.finishBackup(run.id, { status: result.status, result });
+  }
+  if (run.owner === 'maintenance') {
+    const done: unknown = await deps.engine.run(await deps.builder.maintenanceJob(run.id), options);
+    return () => deps.lifecycle.finishMaintenance(run.id, { status: 'success', result: done });
   }
   const result = await deps.engine.run(await deps.builder.restoreJob(run.id), options);
   return () => deps.lifecycle.finishRestore(run.id, { status: result.status, result });
@@ -74,11 +75,7 @@ export async function endLocally(
   why: { reason: StopReason; error: unknown },
 ): Promise<void> {
   const outcome = outcomeOf(why.reason, why.error);
-  await writeEnd(deps, run, () =>
-    run.owner === 'record'
-      ? deps.lifecycle.finishBackup(run.id, outcome)
-      : deps.lifecycle.finishRestore(run.id, outcome),
-  );
+  await writeEnd(deps, run, () => deps.lifecycle.finishFailed(run, outcome));
 }
 
 /** Never throws. `stopReason` is asked when the run fails after its signal was aborted. */

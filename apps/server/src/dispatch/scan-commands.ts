@@ -58,7 +58,7 @@ async function checkDispatched(options: ScanOptions, command: LiveCommand, now: 
   if (command.lane === 'control') return;
   const nowText = new Date(now).toISOString();
   if (command.cancelSinceMs !== null && now - command.cancelSinceMs > CANCEL_PATIENCE_MS) {
-    if (command.run) await ends.cancel(command.run);
+    if (command.run) await ends.cancel(command.run, { mayGoOn: true });
     await commandsStore.finish(db, command.id, { state: 'failed', errorMessage: 'cancelled', now: nowText });
     options.forget(command.id);
     return;
@@ -66,7 +66,8 @@ async function checkDispatched(options: ScanOptions, command: LiveCommand, now: 
   // Beats count as life: an old agent sends nothing else during a quiet dump, ours would have named a lost run.
   const signMs = Math.max(command.activityMs, liveness.get(command.nodeId)?.lastSeenMs ?? 0);
   if (now - signMs > lostAfterMs && now - startedMs >= MASTER_SETTLE_MS) {
-    if (command.run) await ends.interrupt(command.run, command.nodeId, 'The server stayed silent for too long.');
+    const silent = 'The server stayed silent for too long.';
+    if (command.run) await ends.interrupt(command.run, command.nodeId, silent, { mayGoOn: true });
     await commandsStore.finish(db, command.id, { state: 'timeout', now: nowText });
     options.forget(command.id);
     return;

@@ -2,9 +2,12 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { Clock } from '@backupx/engine/ports/clock';
 import { recordsStore } from '../stores/records.store.ts';
+import type { RepositoryRow } from '../stores/repositories.store.ts';
+import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
 import { type TaskRow, tasksStore } from '../stores/tasks.store.ts';
 import { baseNameOf, keyPrefixOf } from './name-objects.ts';
 import type { CommandQueue, Db, NodeState, RunFailure } from './ports.ts';
+import { snapshotsFolder } from './repositories/repository-place.ts';
 
 export type Trigger = 'manual' | 'schedule' | 'catch_up';
 
@@ -17,11 +20,15 @@ export interface SlotClaim {
 interface BackupStart {
   readonly task: TaskRow;
   readonly node: NodeState;
+  /** Mode `repository`: the first gets the snapshot, the others a copy; empty: an archive. */
+  readonly repositories: readonly RepositoryRow[];
   readonly trigger: Trigger;
   readonly slot: SlotClaim | null;
 }
 
-function newRecord(start: Omit<BackupStart, 'node'> & { nodeId: number }, now: Date) {
+type RecordStart = Omit<BackupStart, 'node' | 'repositories'> & { nodeId: number };
+
+function newRecord(start: RecordStart, now: Date) {
   const { task } = start;
   return {
     task_id: task.id,
@@ -33,7 +40,8 @@ function newRecord(start: Omit<BackupStart, 'node'> & { nodeId: number }, now: D
     backup_kind: task.backup_mode,
     source_sealed: task.source_sealed,
     compression: task.compression,
-    encrypted: task.encrypt,
+    // A repository has its own encryption, always.
+    encrypted: task.backup_mode === 'repository' ? 0 : task.encrypt,
     key_prefix: '',
     base_name: baseNameOf(task.name, now),
     file_name: '',
@@ -42,6 +50,8 @@ function newRecord(start: Omit<BackupStart, 'node'> & { nodeId: number }, now: D
     storage_path: '',
     contents_path: '',
     storage_target_id: 0,
+    repository_id: 0,
+    snapshot: '',
     targets: '[]',
     source_bytes: 0,
     item_count: 0,
@@ -67,6 +77,13 @@ async function refuseSecondRun(db: Db, task: TaskRow): Promise<void> {
   if (recordId !== undefined) throw new AppError('BACKUP_TASK_RUNNING', { name: task.name, recordId });
 }
 
+/** Where the run writes: for an archive a folder of its own, otherwise the snapshots of its repository. */
+function placeOf(start: BackupStart, recordId: number) {
+  const [first] = start.repositories;
+  if (!first) return { key_prefix: keyPrefixOf(start.task, recordId) };
+  return { key_prefix: snapshotsFolder(first.prefix), repository_id: first.id };
+}
+
 /** Answers the record's id, or null when somebody else took the slot. */
 export async function createBackupRecord(
   deps: { db: Db; clock: Clock; queue: CommandQueue },
@@ -78,7 +95,11 @@ export async function createBackupRecord(
       await refuseSecondRun(trx, start.task);
       if (start.slot && !(await tasksStore.claimSlot(trx, { taskId: start.task.id, ...start.slot }))) return null;
       const id = await recordsStore.insert(trx, newRecord({ ...start, nodeId: start.node.id }, now));
-      await recordsStore.update(trx, id, { key_prefix: keyPrefixOf(start.task, id) });
+      await recordsStore.update(trx, id, placeOf(start, id));
+      for (const repository of start.repositories) {
+        const lease = { repositoryId: repository.id, owner: 'record', ownerId: id, nodeId: start.node.id } as const;
+        await repositoryLeasesStore.begin(trx, { ...lease, now: now.toISOString() });
+      }
       if (!start.node.isLocal) {
         const command = { nodeId: start.node.id, type: 'run_task', taskId: start.task.id, recordId: id } as const;
         await deps.queue.enqueueWork(trx, command);

@@ -5,15 +5,21 @@ import type { OverwriteMode } from '@backupx/contracts/jobs';
 import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
 import type { Clock } from '@backupx/engine/ports/clock';
 import { recordsStore } from '../stores/records.store.ts';
+import { repositoriesStore } from '../stores/repositories.store.ts';
+import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import type { ArtifactJobBuilder } from './build-job.ts';
 import { chooseRestoreNode } from './choose-node.ts';
-import type { CommandQueue, Db, JobBuilder, NodeDirectory, NodeState } from './ports.ts';
+import type { CommandQueue, Db, NodeDirectory, NodeState } from './ports.ts';
+import { assertReachable } from './repositories/plan-repositories.ts';
+import { keeperOf } from './repositories/repository-place.ts';
 
 export interface RestoreInput {
   readonly targetPath?: string | undefined;
   readonly paths?: readonly string[] | undefined;
   readonly nodeId?: number | undefined;
   readonly overwrite: OverwriteMode;
+  readonly dryRun?: boolean | undefined;
 }
 
 /** Absolute and free of `..`; empty means the original place. Throws RESTORE_TARGET_INVALID. */
@@ -27,36 +33,42 @@ function checkedTargetPath(input: string | undefined): string {
   return isAbsolute(path) ? normalize(path) : path;
 }
 
-/** Throws BACKUP_RECORD_NO_ARTIFACT, RESTORE_TARGET_INVALID, NODE_OFFLINE, NOT_SUPPORTED. */
-export async function createRestoreRecord(
-  deps: { db: Db; clock: Clock; queue: CommandQueue; nodes: NodeDirectory; builder: JobBuilder },
-  start: { recordId: number; input: RestoreInput; requestedBy: string },
-): Promise<{ id: number; node: NodeState }> {
-  const record = await recordsStore.get(deps.db, start.recordId);
-  if (!isRestorable(record.status as RecordStatus) || record.storage_path === '') {
-    throw new AppError('BACKUP_RECORD_NO_ARTIFACT');
-  }
-  const targetPath = checkedTargetPath(start.input.targetPath);
-  const paths = start.input.paths ?? [];
-  const node = await chooseRestoreNode(deps.nodes, {
-    nodeId: start.input.nodeId ?? record.node_id,
-    isEncrypted: record.encrypted === 1,
-    isPartial: targetPath !== '' || paths.length > 0 || start.input.overwrite !== 'always',
-  });
-  // Says now what would fail later: an artifact on another node's disk, a missing key, a removed target.
-  await deps.builder.storedArtifact(record.id, node.id);
+export interface StartRestoreDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly queue: CommandQueue;
+  readonly nodes: NodeDirectory;
+  readonly builder: ArtifactJobBuilder;
+}
 
+interface RestorePlan {
+  readonly node: NodeState;
+  readonly input: RestoreInput;
+  readonly targetPath: string;
+  readonly requestedBy: string;
+  /** Repository the artifact is read from; null: an archive. */
+  readonly leasedRepositoryId: number | null;
+  readonly about: {
+    record_id: number;
+    task_id: number;
+    task_name: string;
+    repository_id: number;
+    snapshot_id: string;
+  };
+}
+
+async function insertRestore(deps: StartRestoreDeps, plan: RestorePlan): Promise<number> {
+  const { node, input } = plan;
   const now = deps.clock.now().toISOString();
-  const id = await deps.db.transaction().execute(async (trx) => {
+  return await deps.db.transaction().execute(async (trx) => {
     const restoreRecordId = await restoreRecordsStore.insert(trx, {
-      record_id: record.id,
-      task_id: record.task_id,
-      task_name: record.task_name,
+      ...plan.about,
       node_id: node.id,
       status: 'running',
-      target_path: targetPath,
-      paths: JSON.stringify(paths),
-      overwrite: start.input.overwrite,
+      dry_run: input.dryRun ? 1 : 0,
+      target_path: plan.targetPath,
+      paths: JSON.stringify(input.paths ?? []),
+      overwrite: input.overwrite,
       items_written: 0,
       bytes_written: 0,
       items_skipped: 0,
@@ -69,14 +81,90 @@ export async function createRestoreRecord(
       progress: '',
       last_activity_at: now,
       log_sequence: 0,
-      requested_by: start.requestedBy,
+      requested_by: plan.requestedBy,
       started_at: now,
       completed_at: null,
     });
+    if (plan.leasedRepositoryId !== null) {
+      const lease = { repositoryId: plan.leasedRepositoryId, nodeId: node.id, now };
+      await repositoryLeasesStore.begin(trx, { ...lease, owner: 'restore', ownerId: restoreRecordId });
+    }
     if (!node.isLocal) {
       await deps.queue.enqueueWork(trx, { nodeId: node.id, type: 'restore_record', restoreRecordId });
     }
     return restoreRecordId;
+  });
+}
+
+/** Throws BACKUP_RECORD_NO_ARTIFACT, RESTORE_TARGET_INVALID, NODE_OFFLINE, NOT_SUPPORTED. */
+export async function createRestoreRecord(
+  deps: StartRestoreDeps,
+  start: { recordId: number; input: RestoreInput; requestedBy: string },
+): Promise<{ id: number; node: NodeState }> {
+  const { input } = start;
+  const record = await recordsStore.get(deps.db, start.recordId);
+  if (!isRestorable(record.status as RecordStatus) || record.storage_path === '') {
+    throw new AppError('BACKUP_RECORD_NO_ARTIFACT');
+  }
+  if (input.dryRun && record.repository_id === 0) {
+    const hint = 'Restore the archive to an empty folder and look there.';
+    throw new AppError('NOT_SUPPORTED', { what: 'A dry run with an archive', hint });
+  }
+  const targetPath = checkedTargetPath(input.targetPath);
+  const node = await chooseRestoreNode(deps.nodes, {
+    nodeId: input.nodeId ?? record.node_id,
+    isEncrypted: record.encrypted === 1,
+    isPartial: targetPath !== '' || (input.paths ?? []).length > 0 || input.overwrite !== 'always',
+    isSnapshot: record.repository_id > 0,
+  });
+  // Says now what would fail later: an artifact on another node's disk, a missing key, a removed target.
+  const artifact = await deps.builder.storedArtifact(record.id, node.id);
+  const id = await insertRestore(deps, {
+    node,
+    input,
+    targetPath,
+    requestedBy: start.requestedBy,
+    leasedRepositoryId: artifact.snapshot?.repository.id ?? null,
+    about: {
+      record_id: record.id,
+      task_id: record.task_id,
+      task_name: record.task_name,
+      repository_id: 0,
+      snapshot_id: '',
+    },
+  });
+  return { id, node };
+}
+
+/** The same for a snapshot that may have no record of ours. Throws REPOSITORY_NOT_FOUND too. */
+export async function createSnapshotRestore(
+  deps: StartRestoreDeps,
+  start: { repositoryId: number; snapshotId: string; input: RestoreInput; requestedBy: string },
+): Promise<{ id: number; node: NodeState }> {
+  const { input } = start;
+  const row = await repositoriesStore.get(deps.db, start.repositoryId);
+  const targetPath = checkedTargetPath(input.targetPath);
+  if (targetPath === '') throw new AppError('RESTORE_TARGET_INVALID', { path: '', reason: 'it is empty' });
+  const node = await chooseRestoreNode(deps.nodes, {
+    nodeId: input.nodeId ?? keeperOf(row, deps.nodes.localNodeId),
+    isEncrypted: false,
+    isPartial: true,
+    isSnapshot: true,
+  });
+  assertReachable(row, node);
+  const id = await insertRestore(deps, {
+    node,
+    input,
+    targetPath,
+    requestedBy: start.requestedBy,
+    leasedRepositoryId: row.id,
+    about: {
+      record_id: 0,
+      task_id: 0,
+      task_name: row.name,
+      repository_id: row.id,
+      snapshot_id: start.snapshotId,
+    },
   });
   return { id, node };
 }

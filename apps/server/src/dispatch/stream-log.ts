@@ -9,8 +9,7 @@ import type { JobProgress } from '@backupx/contracts/jobs';
 import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { Clock } from '@backupx/engine/ports/clock';
 import { recordLogsStore } from '../stores/record-logs.store.ts';
-import { recordsStore } from '../stores/records.store.ts';
-import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import { runStores } from '../stores/run-stores.ts';
 import type { Db, RecordOwner } from './ports.ts';
 import type { LiveRecordReporter } from './record-reporter.ts';
 
@@ -38,7 +37,7 @@ interface RunState {
 }
 
 async function readState(db: Db, owner: RecordOwner, id: number): Promise<RunState | null> {
-  const row = owner === 'record' ? await recordsStore.find(db, id) : await restoreRecordsStore.find(db, id);
+  const row = await runStores[owner].find(db, id);
   if (!row) return null;
   return { status: row.status as RecordStatus, progress: row.progress, completedAt: row.completed_at };
 }

@@ -82,7 +82,7 @@ function taskAnswer(deps: TaskAnswerDeps, row: TaskRow, parts: TaskParts): Task 
     compression: compressionSchema.parse(row.compression),
     encrypt: row.encrypt === 1,
     backupMode: row.backup_mode,
-    repositoryId: 0,
+    repositoryId: row.repository_id,
     tags: JSON.parse(row.tags) as string[],
     slaHoursRpo: row.sla_hours_rpo,
     retentionDays: row.retention_days,

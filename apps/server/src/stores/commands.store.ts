@@ -18,6 +18,7 @@ export interface NewCommand {
   readonly payload: Readonly<Record<string, unknown>>;
   readonly recordId?: number;
   readonly restoreRecordId?: number;
+  readonly maintenanceRecordId?: number;
   readonly now: string;
   readonly expiresAt: string;
 }
@@ -29,6 +30,14 @@ export interface ClaimWish {
   readonly bootId: string;
   readonly now: string;
 }
+
+/** Kinds of runs a command may belong to, and the column that says so. */
+const runColumns = {
+  record: ['records', 'record_id'],
+  restore: ['restore_records', 'restore_record_id'],
+  maintenance: ['maintenance_records', 'maintenance_record_id'],
+} as const;
+export type CommandRunOwner = keyof typeof runColumns;
 
 const OPEN_STATES: readonly CommandState[] = ['pending', 'dispatched'];
 
@@ -42,6 +51,7 @@ export const commandsStore = {
       payload: JSON.stringify(command.payload),
       record_id: command.recordId ?? null,
       restore_record_id: command.restoreRecordId ?? null,
+      maintenance_record_id: command.maintenanceRecordId ?? null,
       boot_id: '',
       result: '',
       error_message: '',
@@ -163,12 +173,23 @@ export const commandsStore = {
       .execute();
   },
 
-  async openOfRun(db: Db, owner: 'record' | 'restore', id: number): Promise<CommandRow | undefined> {
+  async openOfRun(db: Db, owner: CommandRunOwner, id: number): Promise<CommandRow | undefined> {
     return await db
       .selectFrom('commands')
       .selectAll()
-      .where(owner === 'record' ? 'record_id' : 'restore_record_id', '=', id)
+      .where(runColumns[owner][1], '=', id)
       .where('state', 'in', OPEN_STATES)
+      .executeTakeFirst();
+  },
+
+  /** The last command of a run, ended or not; undefined: it had none, or that was long ago. */
+  async lastOfRun(db: Db, owner: CommandRunOwner, id: number): Promise<CommandRow | undefined> {
+    return await db
+      .selectFrom('commands')
+      .selectAll()
+      .where(runColumns[owner][1], '=', id)
+      .orderBy('id', 'desc')
+      .limit(1)
       .executeTakeFirst();
   },
 
@@ -197,34 +218,26 @@ export const commandsStore = {
       .execute();
   },
 
-  /** Running records and restores of remote nodes that no open command belongs to. */
-  async runsWithoutCommand(db: Db): Promise<{ owner: 'record' | 'restore'; id: number; nodeId: number }[]> {
-    const records = await db
-      .selectFrom('records')
-      .innerJoin('nodes', 'nodes.id', 'records.node_id')
-      .leftJoin('commands', (join) =>
-        join.onRef('commands.record_id', '=', 'records.id').on('commands.state', 'in', OPEN_STATES),
-      )
-      .select(['records.id', 'records.node_id'])
-      .where('records.status', '=', 'running')
-      .where('nodes.is_local', '=', 0)
-      .where('commands.id', 'is', null)
-      .execute();
-    const restores = await db
-      .selectFrom('restore_records')
-      .innerJoin('nodes', 'nodes.id', 'restore_records.node_id')
-      .leftJoin('commands', (join) =>
-        join.onRef('commands.restore_record_id', '=', 'restore_records.id').on('commands.state', 'in', OPEN_STATES),
-      )
-      .select(['restore_records.id', 'restore_records.node_id'])
-      .where('restore_records.status', '=', 'running')
-      .where('nodes.is_local', '=', 0)
-      .where('commands.id', 'is', null)
-      .execute();
-    return [
-      ...records.map((row) => ({ owner: 'record' as const, id: row.id, nodeId: row.node_id })),
-      ...restores.map((row) => ({ owner: 'restore' as const, id: row.id, nodeId: row.node_id })),
-    ];
+  /** Runs of remote nodes that no open command belongs to. */
+  async runsWithoutCommand(db: Db): Promise<{ owner: CommandRunOwner; id: number; nodeId: number }[]> {
+    const runs: { owner: CommandRunOwner; id: number; nodeId: number }[] = [];
+    for (const owner of Object.keys(runColumns) as CommandRunOwner[]) {
+      // The query builder's types follow one table; the columns used here are the same in all.
+      const [table, column] = runColumns[owner] as (typeof runColumns)['record'];
+      const rows = await db
+        .selectFrom(table)
+        .innerJoin('nodes', 'nodes.id', `${table}.node_id`)
+        .leftJoin('commands', (join) =>
+          join.onRef(`commands.${column}`, '=', `${table}.id`).on('commands.state', 'in', OPEN_STATES),
+        )
+        .select([`${table}.id`, `${table}.node_id`])
+        .where(`${table}.status`, '=', 'running')
+        .where('nodes.is_local', '=', 0)
+        .where('commands.id', 'is', null)
+        .execute();
+      for (const row of rows) runs.push({ owner, id: row.id, nodeId: row.node_id });
+    }
+    return runs;
   },
 
   /** Open commands whose run somebody asked to stop. */
@@ -233,10 +246,15 @@ export const commandsStore = {
       .selectFrom('commands')
       .leftJoin('records', 'records.id', 'commands.record_id')
       .leftJoin('restore_records', 'restore_records.id', 'commands.restore_record_id')
+      .leftJoin('maintenance_records', 'maintenance_records.id', 'commands.maintenance_record_id')
       .select('commands.id')
       .where('commands.state', '=', 'dispatched')
       .where(({ or, eb }) =>
-        or([eb('records.cancel_requested', '=', 1), eb('restore_records.cancel_requested', '=', 1)]),
+        or([
+          eb('records.cancel_requested', '=', 1),
+          eb('restore_records.cancel_requested', '=', 1),
+          eb('maintenance_records.cancel_requested', '=', 1),
+        ]),
       )
       .execute();
     return rows.map((row) => row.id);

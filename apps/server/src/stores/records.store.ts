@@ -49,6 +49,8 @@ const lightColumns = [
   'storage_path',
   'contents_path',
   'storage_target_id',
+  'repository_id',
+  'snapshot',
   'targets',
   'source_bytes',
   'item_count',

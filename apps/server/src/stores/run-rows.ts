@@ -1,11 +1,11 @@
-/** What records of backups and of restores have in common: they run, tell news, and end exactly once. */
+/** What records of backups, of restores and of maintenance have in common: they run, tell news, and end exactly once. */
 import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { Kysely, Updateable } from 'kysely';
 import type { RecordsTable, Tables } from '../database/tables.ts';
 
 type Db = Kysely<Tables>;
 
-/** What a running record or restore is noted to have said. */
+/** What a run is noted to have said. */
 export interface RunActivity {
   readonly at: string;
   /** JSON; null: no news. */
@@ -14,9 +14,9 @@ export interface RunActivity {
   readonly logSequence: number;
 }
 
-/** Statements over the columns that both tables share. */
-export function runRows<T extends 'records' | 'restore_records'>(name: T) {
-  // The query builder's types follow one table; the columns used here are the same in both.
+/** Statements over the columns that these tables share. */
+export function runRows<T extends 'records' | 'restore_records' | 'maintenance_records'>(name: T) {
+  // The query builder's types follow one table; the columns used here are the same in all.
   const table = name as 'records';
   return {
     async runningIdsOfNode(db: Db, nodeId: number): Promise<number[]> {

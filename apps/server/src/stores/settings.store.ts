@@ -5,7 +5,12 @@ import type { Tables } from '../database/tables.ts';
 type Db = Kysely<Tables>;
 
 /** Every key in use. Sealed ones hold the output of a secret box. */
-export type SettingKey = 'site' | 'secret_canary' | 'encryption_key' | 'recovery_kit_downloaded_at';
+export type SettingKey =
+  | 'site'
+  | 'secret_canary'
+  | 'chunker_polynomial'
+  | 'encryption_key'
+  | 'recovery_kit_downloaded_at';
 
 export const settingsStore = {
   /** Null when the key was never written. */

@@ -4,6 +4,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { CommandLifecycle } from '../../dispatch/command-lifecycle.ts';
 import type { LiveCommand } from '../../dispatch/live-commands.ts';
 import type { Db, RecordOwner } from '../../dispatch/ports.ts';
+import { type MaintenanceRow, maintenanceRecordsStore } from '../../stores/maintenance-records.store.ts';
 import { type RecordRow, recordsStore } from '../../stores/records.store.ts';
 import { type RestoreRecordRow, restoreRecordsStore } from '../../stores/restore-records.store.ts';
 
@@ -15,6 +16,8 @@ export interface AgentRuns {
   record(nodeId: number, id: number): Promise<RecordRow>;
   /** Throws RESTORE_RECORD_NOT_FOUND, RESTORE_RECORD_FORBIDDEN. */
   restore(nodeId: number, id: number): Promise<RestoreRecordRow>;
+  /** Throws MAINTENANCE_RECORD_NOT_FOUND, MAINTENANCE_RECORD_FORBIDDEN. */
+  maintenance(nodeId: number, id: number): Promise<MaintenanceRow>;
   /** The dispatched command of a run; undefined when it has none (any more). */
   live(nodeId: number, owner: RecordOwner, id: number): LiveCommand | undefined;
   /** A sign of life of a run: renews its lease. */
@@ -53,6 +56,11 @@ export function createAgentRuns({ db, commands }: { readonly db: Db; readonly co
     async restore(nodeId, id) {
       const row = await restoreRecordsStore.get(db, id);
       if (row.node_id !== nodeId) throw new AppError('RESTORE_RECORD_FORBIDDEN');
+      return row;
+    },
+    async maintenance(nodeId, id) {
+      const row = await maintenanceRecordsStore.get(db, id);
+      if (row.node_id !== nodeId) throw new AppError('MAINTENANCE_RECORD_FORBIDDEN');
       return row;
     },
     live: (nodeId, owner, id) => commands.liveRun(nodeId, owner, id),

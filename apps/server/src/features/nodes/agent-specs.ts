@@ -54,9 +54,10 @@ function refuseOldAgent(what: string): AppError {
   return new AppError('NOT_SUPPORTED', { what, hint: 'Replace the agent on that machine by the current one.' });
 }
 
-/** Throws NOT_SUPPORTED for an encrypted task and an agent that cannot encrypt. */
+/** Throws NOT_SUPPORTED for an agent that cannot encrypt, or write into a repository, as the task wants it. */
 export function toTaskSpec(job: RunBackupJob, protocol: number): AgentTaskSpec {
   const isOurs = protocol >= AGENT_PROTOCOL_VERSION;
+  if (job.repositories && !isOurs) throw refuseOldAgent('A backup into a repository by an agent of the older version');
   if (job.encryption && !isOurs) throw refuseOldAgent('An encrypted backup by an agent of the older version');
   const { paths, excludePatterns, ...flat } = flatSource(job.source);
   const spec: AgentTaskSpec = {
@@ -74,6 +75,7 @@ export function toTaskSpec(job: RunBackupJob, protocol: number): AgentTaskSpec {
   if (!isOurs) return spec;
   return {
     ...spec,
+    ...(job.repositories ? { repositories: job.repositories, snapshot: job.snapshot } : {}),
     keyPrefix: job.keyPrefix,
     baseName: job.baseName,
     bandwidthBytesPerSecond: job.bandwidthBytesPerSecond,
@@ -115,11 +117,13 @@ export function toRestoreSpec(
     targetPath: job.targetPath,
     paths: job.paths,
     overwrite: job.overwrite,
+    ...(job.dryRun ? { dryRun: true } : {}),
   };
 }
 
 /** They know one way only: everything, to where it came from, over what is there. */
 function refuseWhatOldAgentsCannot(job: RunRestoreJob): void {
+  if (job.artifact.snapshot) throw refuseOldAgent('Restoring a snapshot by an agent of the older version');
   if (job.artifact.encryption) throw refuseOldAgent('Restoring an encrypted artifact by an agent of the older version');
   if (job.targetPath !== null) throw refuseOldAgent('Restoring to another folder by an agent of the older version');
   if (job.paths !== null) throw refuseOldAgent('Restoring selected paths by an agent of the older version');

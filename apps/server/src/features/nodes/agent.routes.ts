@@ -15,6 +15,7 @@ import { createAgentRuns } from './agent-runs.ts';
 import { toRestoreSpec, toTaskSpec } from './agent-specs.ts';
 import { relayUpload } from './relay-upload.ts';
 import { streamArtifact } from './stream-artifact.ts';
+import { updateMaintenance } from './update-maintenance.ts';
 import { type AgentCaller, updateRecord } from './update-record.ts';
 import { updateRestore } from './update-restore.ts';
 
@@ -95,7 +96,8 @@ export function agentRoutesOf(deps: AgentRoutesDeps): BoundRoute[] {
         throw new AppError('RESTORE_RECORD_FORBIDDEN');
       }
       const job = await jobs.restoreJob(restore.id);
-      const { compression } = await recordsStore.get(db, job.recordId);
+      // A snapshot without a record of ours says nothing about compression, and nobody asks.
+      const compression = (await recordsStore.find(db, job.recordId))?.compression ?? 'none';
       return toRestoreSpec(job, { taskId: restore.task_id, compression }, protocol);
     }),
 
@@ -106,6 +108,19 @@ export function agentRoutesOf(deps: AgentRoutesDeps): BoundRoute[] {
 
     bind(agentRoutes.restoreUpdate, ({ actor, params, body }) =>
       updateRestore(updates, callerOf(actor), params.id, body),
+    ),
+
+    bind(agentRoutes.maintenanceSpec, async ({ actor, params }) => {
+      const { nodeId } = callerOf(actor);
+      const record = await runs.maintenance(nodeId, params.id);
+      if (!runs.renew(nodeId, 'maintenance', record.id, clock.now().getTime())) {
+        throw new AppError('MAINTENANCE_RECORD_FORBIDDEN');
+      }
+      return { maintenanceRecordId: record.id, job: await jobs.maintenanceJob(record.id) };
+    }),
+
+    bind(agentRoutes.maintenanceUpdate, ({ actor, params, body }) =>
+      updateMaintenance(updates, callerOf(actor), params.id, body),
     ),
 
     bind(agentRoutes.self, ({ actor }) => {

@@ -63,7 +63,8 @@ export async function relayUpload(
 /** The target with its settings, if it belongs to the task and is reached through the master. */
 async function relayedTarget(jobs: JobBuilder, recordId: number, targetId: number): Promise<JobTarget> {
   const job = await jobs.backupJob(recordId);
-  const target = job.targets.find((one) => one.id === targetId);
+  // Repositories go through the gateway, which knows what may be written there.
+  const target = job.repositories ? undefined : job.targets.find((one) => one.id === targetId);
   if (!target?.viaMaster) throw new AppError('BACKUP_RECORD_FORBIDDEN');
   return target;
 }

@@ -8,7 +8,10 @@ import type { ItemProblem, RunBackupResult, TargetResult } from '@backupx/contra
 import type { Clock } from '@backupx/engine/ports/clock';
 import { agentFailure } from '../../dispatch/agent-failure.ts';
 import type { Db, RecordLifecycle, RecordReporter, RunFailure } from '../../dispatch/ports.ts';
+import { snapshotIdOf } from '../../dispatch/repositories/repository-place.ts';
 import type { RecordRow } from '../../stores/records.store.ts';
+import { type RepositoryRow, repositoriesStore } from '../../stores/repositories.store.ts';
+import { repositoryLeasesStore } from '../../stores/repository-leases.store.ts';
 import { tasksStore } from '../../stores/tasks.store.ts';
 import type { AgentRuns } from './agent-runs.ts';
 import { checkArtifactKey } from './check-artifact-key.ts';
@@ -43,6 +46,8 @@ export async function updateRecord(
   const record = await deps.runs.record(caller.nodeId, id);
   const live = deps.runs.renew(caller.nodeId, 'record', id, deps.clock.now().getTime());
   const isOpen = record.status === 'running' || record.status === 'interrupted';
+  // Ended for us before, now for the agent too: nothing holds its leases any more.
+  if (!isOpen && isFinal(update.status)) await deps.records.workEnded({ owner: 'record', id });
   if (isOpen) await take(deps, { caller, record, targetIds: live?.targetIds ?? null }, update);
   const wantsStop = record.cancel_requested === 1 || !isOpen || (live?.cancelSinceMs ?? null) !== null;
   return answerFor(caller, wantsStop && !isFinal(update.status));
@@ -114,7 +119,8 @@ function readArtifact({ caller, record }: Report, update: AgentRecordUpdate) {
   refuseUnless(!/[/\\]/.test(fileName), 'fileName', 'not a file name');
   if (caller.protocol >= AGENT_PROTOCOL_VERSION) {
     refuseUnless(checksum !== '', 'checksum', 'missing');
-    refuseUnless(fileSize > 0, 'fileSize', 'missing');
+    // A snapshot of an unchanged source may store next to nothing.
+    refuseUnless(fileSize > 0 || record.repository_id > 0, 'fileSize', 'missing');
   }
   const contentsPath = update.contentsPath ?? '';
   if (contentsPath !== '') checkArtifactKey(record, contentsPath, caller.protocol);
@@ -123,6 +129,7 @@ function readArtifact({ caller, record }: Report, update: AgentRecordUpdate) {
 
 async function readResult(deps: UpdateDeps, report: Report, update: AgentRecordUpdate): Promise<RunBackupResult> {
   const artifact = readArtifact(report, update);
+  if (report.record.repository_id > 0 && !update.snapshot) refuseUnless(false, 'snapshot', 'missing');
   const targets = await readTargets(deps, report, update);
   const problems = update.problems ?? uploadProblems(targets);
   const isWarning = update.outcome === 'warning' || targets.some((target) => target.status === 'failed');
@@ -134,6 +141,7 @@ async function readResult(deps: UpdateDeps, report: Report, update: AgentRecordU
     targets,
     problems,
     problemCount: update.problemCount ?? problems.length,
+    snapshot: update.snapshot ?? null,
   };
 }
 
@@ -149,12 +157,27 @@ async function readTargets(deps: UpdateDeps, report: Report, update: AgentRecord
   const rows = (await tasksStore.targetsOf(deps.db, [record.task_id])).get(record.task_id) ?? [];
   const allowed = report.targetIds ?? rows.map((row) => row.storage_target_id);
   const targets = update.targets ?? fieldTargets(update, allowed);
+  const places = await repositoriesByTarget(deps.db, record);
   for (const target of targets) {
     if (!allowed.includes(target.targetId)) throw new AppError('BACKUP_RECORD_FORBIDDEN');
-    if (target.storagePath) checkArtifactKey(record, target.storagePath, caller.protocol);
+    if (!target.storagePath) continue;
+    const place = places?.get(target.targetId);
+    if (!place) checkArtifactKey(record, target.storagePath, caller.protocol);
+    else if (!snapshotIdOf(place.prefix, target.storagePath)) throw new AppError('BACKUP_RECORD_FORBIDDEN');
   }
   const names = new Map(rows.map((row) => [row.storage_target_id, row.target_name]));
   return targets.map((target) => ({ ...target, targetName: target.targetName || (names.get(target.targetId) ?? '') }));
+}
+
+/** Repositories a run may write to; null: an archive. Each target has one, and copies lie in folders of their own. */
+async function repositoriesByTarget(db: Db, record: RecordRow): Promise<ReadonlyMap<number, RepositoryRow> | null> {
+  if (record.repository_id === 0) return null;
+  const leases = await repositoryLeasesStore.ofHolder(db, { owner: 'record', ownerId: record.id });
+  const rows = await repositoriesStore.findMany(
+    db,
+    leases.map((lease) => lease.repository_id),
+  );
+  return new Map(rows.map((row) => [row.storage_target_id, row]));
 }
 
 /** Upload results in the words of agents in the field. The simplest ones name one target, or none: the primary. */

@@ -16,6 +16,7 @@ export async function updateRestore(
   const live = deps.runs.renew(caller.nodeId, 'restore', id, deps.clock.now().getTime());
   const isOpen = restore.status === 'running' || restore.status === 'interrupted';
   const outcome = outcomeOf(caller, update);
+  if (!isOpen && outcome) await deps.records.workEnded({ owner: 'restore', id });
   if (isOpen) await take(deps, restore, update);
   if (isOpen && outcome) await deps.records.finishRestore(id, outcome);
   const wantsStop = restore.cancel_requested === 1 || !isOpen || (live?.cancelSinceMs ?? null) !== null;

@@ -34,6 +34,12 @@ function assertMayDecrypt(actor: Actor): void {
   throw new AppError('AUTH_FORBIDDEN', { role: 'admin' });
 }
 
+/** A snapshot goes out opened, like a restore; so whoever may restore may have it. */
+function assertMayOpen(actor: Actor): void {
+  if (actor.kind === 'user' && roleAllows(actor.role, 'operator')) return;
+  throw new AppError('AUTH_FORBIDDEN', { role: 'operator' });
+}
+
 export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
   const { db, clock, dispatcher, builder, nodes } = deps;
 
@@ -68,21 +74,26 @@ export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
     }),
     bind(recordRoutes.download, async ({ params, query, actor, audit, reply, signal }) => {
       if (query.decrypt) assertMayDecrypt(actor);
-      const artifact = await builder.storedArtifact(params.id, nodes.localNodeId);
-      audit({ target: artifact.fileName, detail: query.decrypt ? 'decrypted' : 'as stored' });
-      await streamArtifact(deps, artifact, { reply, signal, decrypt: query.decrypt === true });
+      await builder.withArtifact(params.id, nodes.localNodeId, async (artifact) => {
+        if (artifact.snapshot) assertMayOpen(actor);
+        const detail = artifact.snapshot ? 'snapshot as tar' : query.decrypt ? 'decrypted' : 'as stored';
+        audit({ target: artifact.fileName, detail });
+        await streamArtifact(deps, artifact, { reply, signal, decrypt: query.decrypt === true });
+      });
       return undefined;
     }),
     bind(recordRoutes.contents, async ({ params, query }) => {
       const nodeId = await builder.nodeForArtifact(params.id);
-      return await dispatcher.askNode(nodeId, {
-        kind: 'browse_artifact',
-        artifact: await builder.storedArtifact(params.id, nodeId),
-        path: query.path,
-        search: query.q || null,
-        offset: query.offset,
-        limit: query.limit,
-      });
+      return await builder.withArtifact(params.id, nodeId, (artifact) =>
+        dispatcher.askNode(nodeId, {
+          kind: 'browse_artifact',
+          artifact,
+          path: query.path,
+          search: query.q || null,
+          offset: query.offset,
+          limit: query.limit,
+        }),
+      );
     }),
     bind(recordRoutes.restore, async ({ params, body, actor, audit }) => {
       const id = await dispatcher.startRestore(params.id, body, nameOf(actor));

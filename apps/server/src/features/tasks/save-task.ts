@@ -5,9 +5,12 @@ import { AppError, type FieldProblem } from '@backupx/contracts/errors';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
 import type { z } from 'zod';
+import { assertKnowsMode } from '../../dispatch/choose-node.ts';
 import type { Db, NodeDirectory } from '../../dispatch/ports.ts';
+import { assertReachable } from '../../dispatch/repositories/plan-repositories.ts';
 import { secretFields } from '../../dispatch/task-answer.ts';
 import { assertSchedule, nextRunAfter } from '../../scheduling/schedule-clock.ts';
+import { type RepositoryRow, repositoriesStore } from '../../stores/repositories.store.ts';
 import { storageTargetsStore } from '../../stores/storage-targets.store.ts';
 import { type TaskRow, tasksStore } from '../../stores/tasks.store.ts';
 
@@ -54,10 +57,18 @@ function sourceSettings(deps: SaveTaskDeps, input: TaskInput, stored: Record<str
   }
 }
 
-/** Throws INVALID_INPUT for none, STORAGE_TARGET_NOT_FOUND for an unknown one. */
+/** The repository that was chosen; null: none, or an archive. Throws REPOSITORY_NOT_FOUND. */
+async function chosenRepository(deps: SaveTaskDeps, input: TaskInput): Promise<RepositoryRow | null> {
+  if (input.backupMode !== 'repository' || input.repositoryId === 0) return null;
+  return await repositoriesStore.get(deps.db, input.repositoryId);
+}
+
+/** The target of a chosen repository comes first. Throws INVALID_INPUT for none, STORAGE_TARGET_NOT_FOUND. */
 async function checkedTargets(deps: SaveTaskDeps, input: TaskInput): Promise<number[]> {
+  const repository = await chosenRepository(deps, input);
+  const first = repository ? [repository.storage_target_id] : [];
   const primary = input.storageTargetId ? [input.storageTargetId] : [];
-  const ids = [...new Set(input.storageTargetIds.length > 0 ? input.storageTargetIds : primary)];
+  const ids = [...new Set([...first, ...(input.storageTargetIds.length > 0 ? input.storageTargetIds : primary)])];
   if (ids.length === 0) {
     const fields = [{ path: 'storageTargetIds', code: 'too_small', message: 'choose at least one storage target' }];
     throw new AppError('INVALID_INPUT', {}, { fields });
@@ -77,6 +88,9 @@ async function columnsOf(deps: SaveTaskDeps, input: TaskInput, current: TaskRow 
   const node = await deps.nodes.get(input.nodeId === 0 ? deps.nodes.localNodeId : input.nodeId);
   const schedule = { cronExpr: input.cronExpr, timezone: input.timezone || (await deps.defaultTimezone()) };
   assertSchedule(schedule, now);
+  assertKnowsMode(node, input.backupMode);
+  const repository = await chosenRepository(deps, input);
+  if (repository) assertReachable(repository, node);
   const stored =
     current?.type === input.type ? (JSON.parse(deps.box.open(current.source_sealed)) as Record<string, unknown>) : {};
   const source = sourceSettings(deps, input, stored);
@@ -91,6 +105,7 @@ async function columnsOf(deps: SaveTaskDeps, input: TaskInput, current: TaskRow 
     compression: input.compression,
     encrypt: input.encrypt ? 1 : 0,
     backup_mode: input.backupMode,
+    repository_id: repository?.id ?? 0,
     tags: JSON.stringify([...new Set(input.tags)]),
     sla_hours_rpo: input.slaHoursRpo,
     retention_days: input.retentionDays,
@@ -104,7 +119,8 @@ async function columnsOf(deps: SaveTaskDeps, input: TaskInput, current: TaskRow 
   } as const;
 }
 
-/** Throws INVALID_INPUT (fields), BACKUP_TASK_NAME_TAKEN, STORAGE_TARGET_NOT_FOUND, NODE_NOT_FOUND, SOURCE_TYPE_UNKNOWN. */
+/** Throws INVALID_INPUT (fields), BACKUP_TASK_NAME_TAKEN, STORAGE_TARGET_NOT_FOUND, NODE_NOT_FOUND, SOURCE_TYPE_UNKNOWN,
+ * REPOSITORY_NOT_FOUND, NOT_SUPPORTED (the agent, or a repository on another server's disk). */
 export async function createTask(deps: SaveTaskDeps, input: TaskInput): Promise<number> {
   const targetIds = await checkedTargets(deps, input);
   await refuseTakenName(deps, input.name, null);

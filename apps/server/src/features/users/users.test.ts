@@ -66,7 +66,12 @@ describe('user and API key routes', () => {
 
   it('changes settings one by one and refuses nonsense', async () => {
     const changed = await call('PUT', '/api/settings', { timezone: 'Asia/Shanghai' });
-    expect(changed.json().data).toEqual({ siteName: 'BackupX', timezone: 'Asia/Shanghai', externalUrl: '' });
+    expect(changed.json().data).toEqual({
+      maintenanceWindow: '',
+      siteName: 'BackupX',
+      timezone: 'Asia/Shanghai',
+      externalUrl: '',
+    });
     const next = await call('PUT', '/api/settings', { externalUrl: 'https://b.example/x/' });
     expect(next.json().data).toMatchObject({ timezone: 'Asia/Shanghai', externalUrl: 'https://b.example/x' });
     const bad = await call('PUT', '/api/settings', { timezone: 'Mars/Olympus', externalUrl: 'ftp://x' });

@@ -1,0 +1,91 @@
+/** Turns a maintenance record into the job that does it. */
+import { AppError } from '@backupx/contracts/errors';
+import type { MaintenanceJob, PruneRepositoryJob } from '@backupx/contracts/jobs';
+import { condemnedPacksStore } from '../../stores/condemned-packs.store.ts';
+import { type MaintenanceRow, maintenanceRecordsStore } from '../../stores/maintenance-records.store.ts';
+import { repositoryLeasesStore } from '../../stores/repository-leases.store.ts';
+import type { Db } from '../ports.ts';
+import type { RepositoryDoor } from './repository-door.ts';
+import type { MaintenanceOptions } from './start-maintenance.ts';
+
+interface MaintenanceJobDeps {
+  readonly db: Db;
+  readonly door: RepositoryDoor;
+}
+
+/** Snapshots that records of ours point to: they go with their records. */
+async function snapshotsOfRecords(db: Db, repositoryId: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('records')
+    .select(['checksum', 'targets'])
+    .where('repository_id', '=', repositoryId)
+    .where('storage_path', '!=', '')
+    .execute();
+  const copies = await db
+    .selectFrom('records')
+    .select(['targets'])
+    .where('repository_id', '>', 0)
+    .where('repository_id', '!=', repositoryId)
+    .where('storage_path', '!=', '')
+    .execute();
+  const named = [...rows, ...copies].flatMap((row) => [...row.targets.matchAll(/snapshots\/([0-9a-f]{64})/g)]);
+  return [...new Set([...rows.map((row) => row.checksum), ...named.map((match) => match[1] ?? '')])].filter(Boolean);
+}
+
+async function youngerLeases(db: Db, repositoryId: number): Promise<number[]> {
+  const last = (await condemnedPacksStore.lastLeaseId(db, repositoryId)) ?? 0;
+  const open = await repositoryLeasesStore.openOfRepository(db, repositoryId);
+  return open.map((lease) => lease.id).filter((id) => id > last);
+}
+
+export async function maintenanceJob(deps: MaintenanceJobDeps, maintenanceRecordId: number): Promise<MaintenanceJob> {
+  const { db, door } = deps;
+  const record = await maintenanceRecordsStore.get(db, maintenanceRecordId);
+  if (record.status !== 'running') throw new AppError('BACKUP_RECORD_NOT_ACTIVE');
+  const leases = await repositoryLeasesStore.ofHolder(db, { owner: 'maintenance', ownerId: record.id });
+  const leaseOf = (repositoryId: number) => leases.find((lease) => lease.repository_id === repositoryId)?.id ?? 0;
+  const open = (repositoryId: number) => door.access(repositoryId, record.node_id, leaseOf(repositoryId));
+  const options = JSON.parse(record.options) as MaintenanceOptions;
+  return await jobOf(db, { record, options, open });
+}
+
+interface Opened {
+  readonly record: MaintenanceRow;
+  readonly options: MaintenanceOptions;
+  readonly open: (repositoryId: number) => ReturnType<RepositoryDoor['access']>;
+}
+
+async function jobOf(db: Db, { record, options, open }: Opened): Promise<MaintenanceJob> {
+  const repository = await open(record.repository_id);
+  const prune = { kind: 'prune_repository', repository, maxUnusedShare: 0.05, maxRepackBytes: 0 } as const;
+  switch (options.kind) {
+    case 'check':
+      return { kind: 'check_repository', repository, read: options.read };
+    case 'prune': {
+      const { maxUnusedShare, dryRun } = options;
+      return { ...prune, maxUnusedShare, dryRun, phase: 'mark', youngerLeases: [] } satisfies PruneRepositoryJob;
+    }
+    case 'sweep': {
+      const younger = await youngerLeases(db, record.repository_id);
+      return { ...prune, dryRun: false, phase: 'sweep', youngerLeases: younger } satisfies PruneRepositoryJob;
+    }
+    case 'repair':
+      return {
+        kind: 'repair_repository',
+        repository,
+        what: options.what,
+        forget: options.forget,
+        dryRun: options.dryRun,
+      };
+    case 'copy': {
+      const snapshotIds = options.snapshotIds === null ? null : [...options.snapshotIds];
+      return { kind: 'copy_snapshots', from: repository, to: await open(options.toRepositoryId), snapshotIds };
+    }
+    case 'forget': {
+      const { policy, dryRun } = options;
+      const snapshotIds = options.snapshotIds === null ? null : [...options.snapshotIds];
+      const lockedIds = await snapshotsOfRecords(db, record.repository_id);
+      return { kind: 'forget_snapshots', repository, snapshotIds, policy, lockedIds, dryRun };
+    }
+  }
+}

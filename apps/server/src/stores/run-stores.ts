@@ -1,0 +1,10 @@
+/** The store of each kind of run, for what all of them have in common. */
+import { maintenanceRecordsStore } from './maintenance-records.store.ts';
+import { recordsStore } from './records.store.ts';
+import { restoreRecordsStore } from './restore-records.store.ts';
+
+export const runStores = {
+  record: recordsStore,
+  restore: restoreRecordsStore,
+  maintenance: maintenanceRecordsStore,
+} as const;
