@@ -1,6 +1,7 @@
 /**
- * One restore: storage → checksum → decryption → decompression → archive → source. The checksum is known to be right
+ * One restore of an archive: storage → checksum → decryption → decompression → archive → source. The checksum is known to be right
  * only after the last byte, so the session replaces nothing before `commit`, and `rollback` takes back what is new.
+ * Snapshots of repositories are another thing: `restore-from-repository.ts`.
  */
 import { statfs } from 'node:fs/promises';
 import { AppError, toAppError } from '@backupx/contracts/errors';
@@ -8,24 +9,30 @@ import type { RunRestoreJob, RunRestoreResult } from '@backupx/contracts/jobs';
 import type { RestoreOutcome, RestoreSession } from '../ports/source.ts';
 import type { JobContext } from './job-context.ts';
 import { openArtifact } from './open-artifact.ts';
+import { assertSomethingWritten, openRestoreSession, type RestoreParts } from './open-restore-session.ts';
 import { openTarget } from './open-target.ts';
-import { openSource } from './parse-settings.ts';
 import { ProblemList } from './problem-list.ts';
 import { ProgressMeter } from './progress-meter.ts';
+import { restoreFromRepository } from './restore-from-repository.ts';
 
 /**
  * Runs a restore. Throws ARTIFACT_*, RESTORE_TARGET_INVALID, RESTORE_NOTHING_WRITTEN, STORAGE_*, CANCELLED; then the
  * target is as it was before. Problems with single items make the result a `warning`.
  */
 export async function runRestore(job: RunRestoreJob, context: JobContext): Promise<RunRestoreResult> {
+  if (job.artifact.snapshot) return await restoreFromRepository(job, job.artifact.snapshot, context);
+  if (job.dryRun) {
+    throw new AppError('NOT_SUPPORTED', { what: 'A dry run of an archive', hint: 'Look at the list of its contents.' });
+  }
   const problems = new ProblemList(context.reporter);
   const meter = new ProgressMeter(context.reporter, { storedTotal: job.artifact.fileSize });
   meter.enter('preparing');
   const storage = openTarget(context, { target: job.artifact.target, restoreRecordId: job.restoreRecordId });
   try {
-    const session = await openSession({ job, context, problems, meter });
-    const outcome = await writeAll({ job, context, session, storage, meter });
-    assertSomethingWritten(outcome, job, problems.count);
+    const parts: RestoreParts = { job, context, problems, meter };
+    const session = await openSession(parts);
+    const outcome = await writeAll({ ...parts, session, storage });
+    assertSomethingWritten(outcome, parts);
     meter.enter('done');
     const status = problems.count > 0 ? 'warning' : 'success';
     return { status, ...outcome, problems: problems.listed, problemCount: problems.count };
@@ -35,35 +42,10 @@ export async function runRestore(job: RunRestoreJob, context: JobContext): Promi
   }
 }
 
-interface RestoreParts {
-  readonly job: RunRestoreJob;
-  readonly context: JobContext;
-  readonly meter: ProgressMeter;
-}
-
-async function openSession(parts: RestoreParts & { problems: ProblemList }): Promise<RestoreSession> {
-  const { job, context, problems, meter } = parts;
-  const { driver, config } = openSource(context.drivers.sources, job.source);
-  const { counters } = meter;
-  const session = await driver.restore(config, {
-    signal: context.signal,
-    targetPath: job.targetPath,
-    paths: job.paths,
-    overwrite: job.overwrite,
-    tempDir: context.tempDir,
-    problem(problem) {
-      problems.add(problem);
-      counters.problemCount = problems.count;
-    },
-    log: (level, message) => context.reporter.log(level, message),
-    progress({ items = 0, bytes = 0, currentItem }) {
-      counters.itemsDone += items;
-      counters.bytesDone += bytes;
-      if (currentItem !== undefined) counters.currentItem = currentItem;
-    },
-  });
+async function openSession(parts: RestoreParts): Promise<RestoreSession> {
+  const session = await openRestoreSession(parts);
   try {
-    await assertFreeSpace(job);
+    await assertFreeSpace(parts.job);
     return session;
   } catch (error) {
     await session.rollback();
@@ -100,17 +82,4 @@ async function writeAll(
     await session.rollback();
     throw toAppError(error);
   }
-}
-
-function assertSomethingWritten(outcome: RestoreOutcome, job: RunRestoreJob, problemCount: number): void {
-  if (outcome.itemsWritten > 0) return;
-  throw new AppError('RESTORE_NOTHING_WRITTEN', { reason: nothingWrittenReason(outcome, job, problemCount) });
-}
-
-function nothingWrittenReason({ itemsSkipped }: RestoreOutcome, job: RunRestoreJob, problemCount: number): string {
-  if (problemCount > 0) return `all of it met problems (${problemCount}), see the log`;
-  if (itemsSkipped > 0) {
-    return `${itemsSkipped} item(s) were there already and the overwrite mode is "${job.overwrite.replace('_', ' ')}"`;
-  }
-  return job.paths === null ? 'the artifact is empty' : 'none of the selected paths is in the artifact';
 }

@@ -44,10 +44,14 @@ function ownerOf(metadata: ItemMetadata, owners: OwnerNames): readonly [number, 
   return [uid ?? metadata.uid, gid ?? metadata.gid];
 }
 
-/** Seconds as the runtime wants them; a double keeps them to about a quarter of a microsecond. */
-function seconds(nanoseconds: bigint): number {
+/**
+ * Seconds as the runtime wants them; a double keeps them to about a quarter of a microsecond. A negative number means
+ * now to the runtime, a text with the same number does not: there are files from before 1970.
+ */
+function seconds(nanoseconds: bigint): number | string {
   const whole = nanoseconds / 1_000_000_000n;
-  return Number(whole) + Number(nanoseconds - whole * 1_000_000_000n) / 1e9;
+  const time = Number(whole) + Number(nanoseconds - whole * 1_000_000_000n) / 1e9;
+  return time < 0 ? String(time) : time;
 }
 
 /**

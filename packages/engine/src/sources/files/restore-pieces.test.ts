@@ -127,6 +127,15 @@ describe('files from pieces', () => {
     expect(statSync(at('empty')).size).toBe(0);
   });
 
+  it('sets times before 1970 and far ahead', async () => {
+    const session = await open();
+    const times = [-275_248_379_750_000_000n, 4_107_542_399_500_000_000n];
+    for (const [index, modifiedAtNs] of times.entries())
+      begin(session, entry(`t${index}`, 0, { modifiedAtNs })).finish();
+    await session.commit();
+    expect(times.map((_, index) => statSync(at(`t${index}`), { bigint: true }).mtimeNs)).toEqual(times);
+  });
+
   it('leaves nothing of a file that was given up', async () => {
     const session = await open();
     writeFileSync(at('old'), 'old content');

@@ -1,0 +1,212 @@
+/**
+ * Fetches stretches of packs, several at once, has the blobs in them opened and verified, and writes each to the files
+ * it belongs to. Memory is bounded by the slots: sealed bytes wait in one kind, verified content in the other.
+ */
+import type { AppError } from '@backupx/contracts/errors';
+import { throwIfCancelled } from '../../ports/pull-body.ts';
+import type { BlobIndex } from '../blob-index.ts';
+import type { BlobReader } from '../blob-reader.ts';
+import { ID_BYTES, toHex } from '../format/blob-id.ts';
+import type { Repository } from '../open-repository.ts';
+import { DECODE_ROW } from './decode-blobs.ts';
+import { createLocalDecoder, createThreadDecoder, type DecodePool } from './decode-pool.ts';
+import { fetchRange } from './fetch-range.ts';
+import { MAX_REQUEST_BYTES, type NeededBlob, type PackRequest } from './plan-requests.ts';
+import type { PendingFile, RestoreFiles } from './restore-files.ts';
+import { SlotPool } from './slot-pool.ts';
+import { isLoss } from './tree-source.ts';
+
+const FETCHES_AT_ONCE = 4;
+/** A chunk is 8 MiB at most; sealed it may be a little longer. */
+const SLOT_BYTES = MAX_REQUEST_BYTES + 256 * 1024;
+/** Content that is written at once; a single blob may be larger. */
+const TASK_BYTES = 4 * 1024 * 1024;
+/** Less than this is decoded sooner than threads are started. */
+const LOCAL_BYTES = 4 * 1024 * 1024;
+/** So many failures in a row are no damage: the storage does not work. */
+const MAX_FAILURES_IN_A_ROW = 8;
+
+type Blob = NeededBlob<PendingFile>;
+type Request = PackRequest<PendingFile>;
+
+export interface PipelineOptions {
+  readonly repository: Repository;
+  readonly index: BlobIndex;
+  readonly reader: BlobReader;
+  readonly files: RestoreFiles;
+  readonly signal: AbortSignal;
+  readonly threads: number;
+  /** Hears of bytes read from the storage. */
+  onFetched(bytes: number): void;
+}
+
+export class RestorePipeline {
+  readonly #options: PipelineOptions;
+  readonly #sealedSlots = new SlotPool(FETCHES_AT_ONCE, SLOT_BYTES);
+  readonly #plainSlots: SlotPool;
+  readonly #running = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  #decoder: DecodePool | null = null;
+  #failure: unknown = null;
+  #failuresInARow = 0;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#plainSlots = new SlotPool(options.threads + 1, SLOT_BYTES);
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+  }
+
+  /** Starts the requests in their order; returns when the last one has been started. Throws what made others fail. */
+  async submit(requests: readonly Request[]): Promise<void> {
+    const { repository, threads } = this.#options;
+    const sealedBytes = requests.reduce((sum, { start, end }) => sum + end - start, 0);
+    this.#decoder ??=
+      sealedBytes < LOCAL_BYTES ? createLocalDecoder(repository) : createThreadDecoder(repository, threads);
+    for (const request of requests) {
+      const sealed = await this.#sealedSlots.take();
+      this.#throwIfFailed();
+      const work = this.#run(request, sealed)
+        .catch((error: unknown) => this.#fail(error))
+        .finally(() => {
+          this.#sealedSlots.give(sealed);
+          this.#running.delete(work);
+        });
+      this.#running.add(work);
+    }
+  }
+
+  /** Waits for everything that was started. Throws what made it fail. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#running);
+    this.#throwIfFailed();
+  }
+
+  /** Stops what still runs and ends the threads; idempotent. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#running);
+    await this.#decoder?.close();
+    this.#decoder = null;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#stop.abort();
+  }
+
+  #throwIfFailed(): void {
+    throwIfCancelled(this.#options.signal);
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  async #run(request: Request, slot: Uint8Array): Promise<void> {
+    const [first] = request.blobs;
+    if (first && isTooLarge(first, this.#options.index)) {
+      for (const blob of request.blobs) await this.#readAlone(blob);
+      return;
+    }
+    const sealed = slot.subarray(0, request.end - request.start);
+    const fetched = await this.#fetch(request, sealed);
+    const isThere = (blob: Blob) => blob.offset + blob.storedLength - request.start <= fetched;
+    const tasks = splitBySize(request.blobs.filter(isThere), this.#options.index);
+    await Promise.all(tasks.map((blobs) => this.#decode(blobs, sealed, request.start)));
+    for (const blob of request.blobs) if (!isThere(blob)) await this.#readAlone(blob);
+  }
+
+  /** Answers the bytes read; a pack that cannot be read counts as empty. */
+  async #fetch({ packNumber, start, end }: Request, target: Uint8Array): Promise<number> {
+    const { repository, index, onFetched } = this.#options;
+    const key = repository.key('data', toHex(index.packId(packNumber)));
+    try {
+      const fetched = await fetchRange(repository.place.storage, { key, start, end }, target, this.#signal);
+      this.#failuresInARow = 0;
+      onFetched(fetched);
+      return fetched;
+    } catch (error) {
+      throwIfCancelled(this.#signal);
+      if (!isLoss(error)) throw error;
+      if (error.code !== 'STORAGE_NOT_FOUND') this.#failuresInARow += 1;
+      if (this.#failuresInARow >= MAX_FAILURES_IN_A_ROW) throw error;
+      return 0;
+    }
+  }
+
+  async #decode(blobs: readonly Blob[], sealed: Uint8Array, start: number): Promise<void> {
+    const { index } = this.#options;
+    const plain = await this.#plainSlots.take();
+    try {
+      throwIfCancelled(this.#signal);
+      if (!this.#decoder) return;
+      const rows = new Uint32Array(blobs.length * DECODE_ROW);
+      const ids = new Uint8Array(blobs.length * ID_BYTES);
+      const ends = new Uint32Array(blobs.length);
+      let at = 0;
+      for (const [number, { entry, offset, storedLength }] of blobs.entries()) {
+        rows.set([offset - start, storedLength, index.plainLengthOf(entry), at], number * DECODE_ROW);
+        ids.set(index.idOf(entry), number * ID_BYTES);
+        at += index.plainSizeOf(entry);
+        ends[number] = at;
+      }
+      const isGood = await this.#decoder.decode({ sealed, plain, rows, ids });
+      throwIfCancelled(this.#signal);
+      for (const [number, blob] of blobs.entries()) {
+        const bytes = plain.subarray(ends[number - 1] ?? 0, ends[number]);
+        const wait = isGood[number] === 1 ? this.#deliver(blob, bytes) : this.#readAlone(blob);
+        if (wait) await wait;
+      }
+    } finally {
+      this.#plainSlots.give(plain);
+    }
+  }
+
+  /** Writes the content of a blob wherever it belongs. */
+  #deliver({ targets }: Blob, bytes: Uint8Array): Promise<unknown> | null {
+    const { files } = this.#options;
+    const waits: Promise<void>[] = [];
+    for (const { file: pending, position } of targets) {
+      if (pending.state === 'open') pending.file.writeAt(bytes, position);
+      const wait = files.pieceDone(pending);
+      if (wait) waits.push(wait);
+    }
+    return waits.length > 0 ? Promise.all(waits) : null;
+  }
+
+  /** Another try at a blob, and at its other copies; what is lost then is lost for its files. */
+  async #readAlone(blob: Blob): Promise<void> {
+    const { index, reader, files } = this.#options;
+    throwIfCancelled(this.#signal);
+    try {
+      await this.#deliver(blob, await reader.read(index.idOf(blob.entry), 'data'));
+    } catch (error) {
+      throwIfCancelled(this.#signal);
+      if (!isLoss(error)) throw error;
+      const message = `its content is lost: ${lossText(error)}`;
+      for (const { file } of blob.targets) await files.lose(file, message);
+    }
+  }
+}
+
+function lossText(error: AppError): string {
+  return error.code === 'REPOSITORY_DAMAGED' ? String(error.params['reason']) : error.message;
+}
+
+function isTooLarge({ entry, storedLength }: Blob, index: BlobIndex): boolean {
+  return storedLength > MAX_REQUEST_BYTES || index.plainSizeOf(entry) > SLOT_BYTES;
+}
+
+/** Groups of neighbours whose content is a few MiB at most. */
+function splitBySize(blobs: readonly Blob[], index: BlobIndex): Blob[][] {
+  const groups: Blob[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const blob of blobs) {
+    const plainSize = index.plainSizeOf(blob.entry);
+    if (size + plainSize > TASK_BYTES) {
+      groups.push([]);
+      size = 0;
+    }
+    groups.at(-1)?.push(blob);
+    size += plainSize;
+  }
+  return groups;
+}

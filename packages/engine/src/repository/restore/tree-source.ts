@@ -1,0 +1,65 @@
+import { AppError } from '@backupx/contracts/errors';
+import type { BlobReader } from '../blob-reader.ts';
+import { indexTree } from '../browse/tree-index.ts';
+import { toHex } from '../format/blob-id.ts';
+import { parseTree } from '../format/parse-tree.ts';
+import type { TreeNode } from '../format/tree-node.ts';
+
+/** Trees that are read before they are asked for. */
+const MAX_AHEAD = 8;
+/** Nodes of a larger tree are made a few at a time, each costs ten times its JSON. */
+const WHOLE_TREE_BYTES = 4 * 1024 * 1024;
+const NODES_AT_ONCE = 1000;
+
+/** Hands out trees one by one and has the next ones on their way. */
+export class TreeSource {
+  readonly #reader: Pick<BlobReader, 'read'>;
+  readonly #ahead = new Map<string, Promise<Buffer>>();
+
+  constructor(reader: Pick<BlobReader, 'read'>) {
+    this.#reader = reader;
+  }
+
+  /** Says which trees will be asked for next, in their order. */
+  expect(ids: Iterable<Uint8Array>): void {
+    for (const id of ids) {
+      if (this.#ahead.size >= MAX_AHEAD) return;
+      const key = toHex(id);
+      if (this.#ahead.has(key)) continue;
+      const reading = this.#reader.read(id, 'tree');
+      reading.catch(() => {}); // who asks for it hears of it
+      this.#ahead.set(key, reading);
+    }
+  }
+
+  /** The nodes of a tree in its order, in batches, at least one. Throws REPOSITORY_DAMAGED and STORAGE_*. */
+  async *nodes(id: Uint8Array): AsyncGenerator<TreeNode[]> {
+    const key = toHex(id);
+    const reading = this.#ahead.get(key) ?? this.#reader.read(id, 'tree');
+    this.#ahead.delete(key);
+    const json = await reading;
+    if (json.byteLength <= WHOLE_TREE_BYTES) yield parseTree(json);
+    else yield* batches(json);
+  }
+}
+
+async function* batches(json: Buffer): AsyncGenerator<TreeNode[]> {
+  const tree = await indexTree(json);
+  for (let from = 0; from < tree.count; from += NODES_AT_ONCE) {
+    const to = Math.min(tree.count, from + NODES_AT_ONCE);
+    const parts = Array.from({ length: to - from }, (_, at) => tree.jsonOf(from + at).toString('utf8'));
+    yield parseTree(Buffer.from(`{"nodes":[${parts.join(',')}]}`));
+  }
+}
+
+/** True for an error that concerns one thing in the repository, so that the rest can still be read. */
+export function isLoss(error: unknown): error is AppError {
+  return error instanceof AppError && LOSSES.has(error.code);
+}
+
+const LOSSES: ReadonlySet<string> = new Set([
+  'REPOSITORY_DAMAGED',
+  'STORAGE_NOT_FOUND',
+  'STORAGE_PERMISSION',
+  'STORAGE_FAILED',
+]);
