@@ -26,8 +26,8 @@ export function lastNameOf(path: Uint8Array): Buffer {
 }
 
 /**
- * The node of an item. The access time is that of the last change of content, as restic does by default, and the
- * device is told only where it matters, for hard links: both would otherwise make a new tree of an unchanged folder.
+ * The node of an item, with exactly the fields that stock restic gives it by default, so that both make the same tree of
+ * the same folder: the access time is that of the last change of content, a fifo has no number of links.
  */
 export function nodeOfEntry(entry: SourceEntry, name: Buffer, content: NodeContent): TreeNode {
   const type = NODE_TYPES[entry.type];
@@ -51,9 +51,8 @@ export function nodeOfEntry(entry: SourceEntry, name: Buffer, content: NodeConte
 
 function identityFields({ identity, modifiedAtNs }: SourceEntry, type: NodeType) {
   if (!identity) return { ctimeNs: modifiedAtNs, inode: 0n, deviceId: 0n, links: 0 };
-  const links = type === 'dir' ? 0 : Number(identity.linkCount);
-  const deviceId = type === 'file' && links > 1 ? identity.device : 0n;
-  return { ctimeNs: identity.changedAtNs, inode: identity.inode, deviceId, links };
+  const links = type === 'dir' || type === 'fifo' ? 0 : Number(identity.linkCount);
+  return { ctimeNs: identity.changedAtNs, inode: identity.inode, deviceId: identity.device, links };
 }
 
 function contentFields(type: NodeType, { content, sizeBytes = 0n, subtree = null }: NodeContent) {
