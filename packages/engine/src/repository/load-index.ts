@@ -1,14 +1,19 @@
-import { BlobIndex } from './blob-index.ts';
+import { AppError } from '@backupx/contracts/errors';
+import { BlobIndex, type BlobPlace } from './blob-index.ts';
 import { toHex } from './format/blob-id.ts';
 import { parseIndex } from './format/index-file.ts';
 import type { Repository } from './open-repository.ts';
 
 const READS_AT_ONCE = 4;
+/** Lists again when files were replaced while they were read; more often would be something else. */
+const MAX_LISTS = 5;
 
 export interface LoadIndexOptions {
   readonly signal: AbortSignal;
-  /** Packs (hex) that must not be known: a garbage collection has condemned them. */
+  /** Packs (hex) that must not be known: a garbage collection has condemned them. For those who write. */
   readonly ignoredPacks?: ReadonlySet<string>;
+  /** Packs (hex) that may vanish: their blobs are found only where no other pack has them. For those who only read. */
+  readonly vanishingPacks?: ReadonlySet<string>;
   /** Hears the name of each index file that was read. */
   readonly onIndexFile?: (name: string) => void;
 }
@@ -19,18 +24,36 @@ export interface LoadIndexOptions {
  * blob they need is in it.
  */
 export async function loadIndex(repository: Repository, options: LoadIndexOptions): Promise<BlobIndex> {
-  const { signal } = options;
-  const names: string[] = [];
-  for await (const { name } of repository.list('index', signal)) names.push(name);
+  const { signal, ignoredPacks, vanishingPacks } = options;
   const index = new BlobIndex();
-  const waiting = names.values();
-  const readNext = async () => {
-    for (const name of waiting) {
-      addIndexFile(index, await repository.readFile('index', name, signal), options.ignoredPacks);
+  const late = new LateBlobs();
+  const seen = new Set<string>();
+  let vanished: unknown = null;
+  const read = async (name: string) => {
+    try {
+      const json = await repository.readFile('index', name, signal);
+      if (vanishingPacks) late.addIndexFile(index, json, vanishingPacks);
+      else addIndexFile(index, json, ignoredPacks);
       options.onIndexFile?.(name);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'STORAGE_NOT_FOUND') throw error;
+      vanished = error;
     }
   };
-  await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
+  // A file that vanishes was replaced by another, which was stored before.
+  for (let lists = 1; lists === 1 || vanished !== null; lists += 1) {
+    if (lists > MAX_LISTS) throw vanished;
+    vanished = null;
+    const names: string[] = [];
+    for await (const { name } of repository.list('index', signal)) if (!seen.has(name)) names.push(name);
+    for (const name of names) seen.add(name);
+    const waiting = names.values();
+    const readNext = async () => {
+      for (const name of waiting) await read(name);
+    };
+    await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
+  }
+  late.moveTo(index);
   return index;
 }
 
@@ -43,4 +66,26 @@ export function addIndexFile(index: BlobIndex, json: Uint8Array, ignored?: Reado
       if (place.packNumber >= 0) index.add(place);
     },
   );
+}
+
+/** Blobs that are added after all others, so that an index finds them last. */
+class LateBlobs {
+  readonly #packs: Uint8Array[] = [];
+  readonly #blobs: BlobPlace[] = [];
+
+  addIndexFile(index: BlobIndex, json: Uint8Array, latePacks: ReadonlySet<string>): void {
+    parseIndex(
+      json,
+      (packId) => (latePacks.has(toHex(packId)) ? -this.#packs.push(Uint8Array.from(packId)) : index.addPack(packId)),
+      (place) => {
+        if (place.packNumber >= 0) index.add(place);
+        else this.#blobs.push({ ...place, id: Uint8Array.from(place.id) });
+      },
+    );
+  }
+
+  moveTo(index: BlobIndex): void {
+    const numbers = this.#packs.map((id) => index.addPack(id));
+    for (const blob of this.#blobs) index.add({ ...blob, packNumber: numbers[-blob.packNumber - 1] ?? 0 });
+  }
 }

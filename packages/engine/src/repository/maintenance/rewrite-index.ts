@@ -27,17 +27,24 @@ export interface RewriteOptions {
   readonly obsolete?: readonly string[];
 }
 
-/** Answers the names of the files that were removed. */
-export async function rewriteIndex(work: MaintenanceWork, options: RewriteOptions): Promise<string[]> {
+export interface RewrittenIndex {
+  /** Names of the new files. */
+  readonly stored: readonly string[];
+  /** Names of those that went. */
+  readonly removed: readonly string[];
+}
+
+/** Does it. */
+export async function rewriteIndex(work: MaintenanceWork, options: RewriteOptions): Promise<RewrittenIndex> {
   const files = filesToRewrite(options);
-  await storeReplacements(work, packsOf(options, files));
+  const stored = await storeReplacements(work, packsOf(options, files));
   const removed = [...files.map(({ name }) => name), ...(options.obsolete ?? [])];
   await removeFiles(work, removed);
-  return removed;
+  return { stored, removed };
 }
 
 /** Files that name a dropped pack or one that is named twice; and small files when there are many. */
-export function filesToRewrite({ loaded, table, isDropped }: RewriteOptions): IndexFile[] {
+function filesToRewrite({ loaded, table, isDropped }: RewriteOptions): IndexFile[] {
   const isSmall = ({ firstEntry, endEntry }: IndexFile) => endEntry - firstEntry < SMALL_FILE_BLOBS;
   const isTooMany = loaded.files.filter(isSmall).length >= MAX_SMALL_FILES;
   return loaded.files.filter((file) => {
@@ -64,11 +71,12 @@ function* packsOf({ table, isDropped, added }: RewriteOptions, files: readonly I
   if (added) yield* added;
 }
 
-async function storeReplacements(work: MaintenanceWork, packs: Iterable<IndexedPack>): Promise<void> {
+async function storeReplacements(work: MaintenanceWork, packs: Iterable<IndexedPack>): Promise<string[]> {
+  const names: string[] = [];
   let gathered: IndexedPack[] = [];
   let blobs = 0;
   const store = async () => {
-    if (gathered.length > 0) await work.repository.saveFile('index', packIndex(gathered), work.signal);
+    if (gathered.length > 0) names.push(await work.repository.saveFile('index', packIndex(gathered), work.signal));
     gathered = [];
     blobs = 0;
   };
@@ -78,6 +86,7 @@ async function storeReplacements(work: MaintenanceWork, packs: Iterable<IndexedP
     blobs += pack.entries.length;
   }
   await store();
+  return names;
 }
 
 async function removeFiles(work: MaintenanceWork, names: readonly string[]): Promise<void> {

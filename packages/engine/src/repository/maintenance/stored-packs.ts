@@ -1,4 +1,5 @@
 import { fromHex } from '../format/blob-id.ts';
+import { listFiles } from './list-files.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
 import type { PackTable } from './pack-table.ts';
 
@@ -18,12 +19,23 @@ export interface StoredPack {
   readonly sizeBytes: number;
 }
 
-/** Lists the packs. Do this after the index was loaded: then all it names must be there. */
-export async function listStoredPacks(work: MaintenanceWork, table: PackTable): Promise<StoredPacks> {
+/**
+ * Lists the packs. Do this after the index was loaded: then all it names must be there. `onForeign` hears of files that
+ * are no packs.
+ */
+export async function listStoredPacks(
+  work: MaintenanceWork,
+  table: PackTable,
+  onForeign?: (path: string) => void,
+): Promise<StoredPacks> {
   const sizes = new Float64Array(table.count).fill(-1);
   const unindexed: StoredPack[] = [];
   let totalBytes = 0;
-  for await (const { name, sizeBytes } of work.repository.list('data', work.signal)) {
+  for await (const { name, path, sizeBytes } of listFiles(work, 'data')) {
+    if (name === null) {
+      onForeign?.(path);
+      continue;
+    }
     totalBytes += sizeBytes;
     const pack = table.find(fromHex(name));
     if (pack >= 0) sizes[pack] = sizeBytes;
