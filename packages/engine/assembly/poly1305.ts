@@ -190,6 +190,7 @@ function absorbPair(first: usize, second: usize, blocks: i32): void {
 
 /** h = h · r^(2^log) + g. */
 function join(log: i32): void {
+  // Exact here: a chain leaves h4 with two bits, and when they overflow, h0 is small.
   carry();
   const product = POWERS + (<usize>MAX_HALF_LOG + 1) * POWER_BYTES;
   storeLimbs(product, h0, h1, h2, h3, h4);
@@ -213,21 +214,19 @@ function join(log: i32): void {
 }
 
 /**
- * Brings h0..h3 back to 32 bits each and h4 to two; the second round passes on what the first one added to h0.
- * The value may still be p or a little more.
+ * Brings h1..h3 back to 32 bits each and h4 to two, and h0 too unless h4 had more than two; then it may exceed 2^32 by a
+ * few, which every user of the result bears. The value may still be p or a little more.
  */
 function carry(): void {
-  for (let round = 0; round < 2; round++) {
-    h1 += h0 >> 32;
-    h2 += h1 >> 32;
-    h3 += h2 >> 32;
-    h4 += h3 >> 32;
-    h0 = (h0 & LOW32) + (h4 >> 2) * 5;
-    h1 &= LOW32;
-    h2 &= LOW32;
-    h3 &= LOW32;
-    h4 &= 3;
-  }
+  h1 += h0 >> 32;
+  h2 += h1 >> 32;
+  h3 += h2 >> 32;
+  h4 += h3 >> 32;
+  h0 = (h0 & LOW32) + (h4 >> 2) * 5;
+  h1 &= LOW32;
+  h2 &= LOW32;
+  h3 &= LOW32;
+  h4 &= 3;
 }
 
 /** Stores a number of five 32-bit limbs (the last one small) as five limbs of 26 bits. */

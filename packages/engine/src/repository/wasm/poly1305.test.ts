@@ -122,6 +122,8 @@ describe('against the definition', () => {
     fc.array(edgeBytes, { minLength: 16, maxLength: 16 }).map((bytes) => Uint8Array.from(bytes)),
     fc.constant(new Uint8Array(16).fill(0xff)),
     fc.constant(new Uint8Array(16)),
+    // With r = 1 and r = 2 sums come close to the limits of the limbs.
+    fc.constantFrom(1, 2).map((byte) => Uint8Array.of(byte, ...new Uint8Array(15))),
   );
 
   it('agrees for every length up to 1100 with all bits set', () => {
@@ -145,6 +147,20 @@ describe('against the definition', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('agrees where sums are just below and above the modulus', () => {
+    const zeros = new Uint8Array(16);
+    for (const byte of [1, 2]) {
+      const keyR = Uint8Array.of(byte, ...zeros.subarray(1));
+      for (let blocks = 1; blocks <= 140; blocks++) {
+        for (const low of [0xf8, 0xfa, 0xfb, 0xfc, 0xfd, 0xff, 0x00, 0x05]) {
+          const message = new Uint8Array(16 * blocks).fill(0xff);
+          message[16 * blocks - 16] = low;
+          expect(mac(keyR, zeros, message), `r ${byte}, ${blocks} blocks, ${low}`).toBe(plainMac(keyR, zeros, message));
+        }
+      }
+    }
   });
 
   it('agrees for messages of several copies, on shared memory and at odd places', () => {
