@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 const suites = {
   archive: async () => (await import('./archive.ts')).benchArchive,
   repository: async () => (await import('./repository.ts')).benchRepository,
+  chunker: async () => (await import('./chunker.ts')).benchChunker,
   'million-files': async () => (await import('./million-files.ts')).benchMillionFiles,
 } as const;
 
