@@ -89,6 +89,8 @@ export interface BackupContext {
   isUnchanged?(item: { path: Uint8Array; modifiedAtNs: bigint; identity: ItemIdentity }): boolean;
   /** False: nobody wants to know the data stretches of sparse files. Left out: true. */
   readonly wantsSegments?: boolean;
+  /** True: also the further names of a file have its extended attributes. Left out: the first name has them for all. */
+  readonly wantsLinkAttributes?: boolean;
 }
 
 export interface RestoreContext {

@@ -17,7 +17,7 @@ export interface EntryBuilder {
 }
 
 /** What the building of entries needs of a run. */
-type BuilderContext = Pick<BackupContext, 'problem' | 'isUnchanged' | 'wantsSegments'>;
+type BuilderContext = Pick<BackupContext, 'problem' | 'isUnchanged' | 'wantsSegments' | 'wantsLinkAttributes'>;
 
 interface BuilderState {
   readonly context: BuilderContext;
@@ -159,7 +159,7 @@ function metadataEntry(
     linkTarget: parts?.linkTarget ?? null,
     deviceMajor: isDevice ? majorOf(stats.rdev) : 0,
     deviceMinor: isDevice ? minorOf(stats.rdev) : 0,
-    xattrs: type === 'hardlink' ? null : readXattrs(path, stats, state),
+    xattrs: type === 'hardlink' && !state.context.wantsLinkAttributes ? null : readXattrs(path, stats, state),
     content: parts?.content ?? null,
     identity: identityOf(stats),
   };

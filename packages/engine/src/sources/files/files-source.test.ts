@@ -222,6 +222,15 @@ describe('what a store that compares runs needs', () => {
   });
 });
 
+it('reads the attributes of further names of a file when they are wanted', () => {
+  write('a');
+  linkSync(path.join(root, 'a'), path.join(root, 'b'));
+  const hasXattrs = spawnSync('setfattr', ['-n', 'user.k', '-v', 'value', path.join(root, 'a')]).status === 0;
+  const lastOf = (entries: SourceEntry[]) => Buffer.from(entries.at(-1)?.xattrs?.get('user.k') ?? []).toString();
+  expect(lastOf(readEntries({}))).toBe('');
+  expect(lastOf(readEntries({}, undefined, { wantsLinkAttributes: true }))).toBe(hasXattrs ? 'value' : '');
+});
+
 describe('sparse files', () => {
   it('finds the data between the holes', () => {
     write('sparse', 'start');
