@@ -55,10 +55,8 @@ function compile(module: WasmModule): string {
   try {
     const outFile = path.join(folder, 'module.wasm');
     const options = ['-O3', '--noAssert', '--runtime', 'stub', '--outFile', outFile, ...module.flags];
-    execFileSync(path.join(root, 'node_modules/.bin/asc'), [module.source, ...options], {
-      cwd: root,
-      stdio: 'inherit',
-    });
+    const compiler = path.join(root, 'node_modules/assemblyscript/bin/asc.js');
+    execFileSync(process.execPath, [compiler, module.source, ...options], { cwd: root, stdio: 'inherit' });
     const base64 = readFileSync(outFile).toString('base64');
     return `/** WebAssembly made from \`${module.source}\` by \`node tools/build-wasm.ts\`; not to be edited. */\nexport const ${module.constant} =\n  '${base64}';\n`;
   } finally {
