@@ -73,7 +73,7 @@ function declareClient(restic: Restic, place: Place): void {
     await own.ok(['backup', source]);
     await own.mustBeClean();
     await own.ok(['restore', 'latest', '--target', work.at('restored')]);
-    expect(compareTrees(source, work.at('restored', source), { isCheckingSparse: restic.isModern })).toEqual([]);
+    expect(compareTrees(source, work.at('restored', source), { isCheckingSparse: false })).toEqual([]);
     expect(await own.json(['snapshots'])).toHaveLength(2);
     const arrivals = gateway.stored.filter(({ type }) => type === 'snapshots');
     expect(arrivals.map(({ repositoryId, caller }) => [repositoryId, caller])).toEqual([
