@@ -41,6 +41,7 @@ export function createEngine(options: EngineOptions): Engine {
       parseConfig(kind === 'source' ? findSource(drivers.sources, type) : findStorage(drivers.storages, type), config),
     openStorage: (target) => drivers.openStorage(target, { attempts: options.storageAttempts }),
     decrypt: (body, identities) => decryptAge(body, identities, { signal: new AbortController().signal }),
+    openSnapshotStream: (request, signal) => runner.stream(request, signal),
     createEncryptionKey: createAgeKey,
     async close(graceMs) {
       await runner.close(graceMs);

@@ -9,6 +9,8 @@ import { openTarget } from './open-target.ts';
 
 /** Lists a folder of an artifact or searches it: from its list of contents, or, without one, from the archive. */
 export async function browseArtifact(job: BrowseArtifactJob, context: JobContext): Promise<BrowseArtifactResult> {
+  const { snapshot } = job.artifact;
+  if (snapshot) return (await import('./browse-snapshot.ts')).browseSnapshot(snapshot, job, context);
   const storage = openTarget(context, { target: job.artifact.target });
   try {
     return (await browseList(storage, job, context.signal)) ?? (await browseArchive(storage, job, context));

@@ -4,6 +4,7 @@ import type { RelaySettings } from '../ports/engine.ts';
 import type { Reporter } from '../ports/reporter.ts';
 import type { SourceDriver } from '../ports/source.ts';
 import type { Storage, StorageDriver } from '../ports/storage.ts';
+import type { KeptRepositories } from './kept-repositories.ts';
 import type { OpenReader } from './read-source.ts';
 
 /** The lists of drivers and how a storage is opened; handed in, so that no job knows a driver by name. */
@@ -41,8 +42,15 @@ export interface JobContext {
   readonly openReader: OpenReader;
   /** Module with the reading halves of the sources, for a thread; null where no backup runs. */
   readonly readersUrl: string | null;
+  /** Where quick questions find repositories open; left out: each job opens its own. */
+  readonly kept?: KeptSlot;
   /** Left out: pieces are sealed in the thread of the job. */
   readonly sealPieces?: SealPieces;
+}
+
+/** Filled when the first of them is needed, so that what reads repositories is not loaded before. */
+export interface KeptSlot {
+  repositories: KeptRepositories | null;
 }
 
 /** A target together with the record it belongs to, for targets that are reached through the master. */

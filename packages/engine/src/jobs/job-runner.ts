@@ -6,11 +6,12 @@ import type { Worker } from 'node:worker_threads';
 import { AppError, toAppError } from '@backupx/contracts/errors';
 import { type Job, type JobKind, type JobOf, type JobResults, jobLanes } from '@backupx/contracts/jobs';
 import { systemClock, waitAtMost } from '../ports/clock.ts';
-import type { RelaySettings, RunJobOptions } from '../ports/engine.ts';
+import type { RelaySettings, RunJobOptions, SnapshotStreamRequest } from '../ports/engine.ts';
 import { cancelledError, orCancelled } from '../ports/pull-body.ts';
+import { silentReporter } from '../ports/reporter.ts';
 import { startThread } from '../ports/start-thread.ts';
 import { unpackError } from '../ports/thread-error.ts';
-import type { EngineDrivers } from './job-context.ts';
+import type { EngineDrivers, JobContext, KeptSlot } from './job-context.ts';
 import { runJob } from './run-job.ts';
 import type { DriverModules, FromJobWorker, JobWorkerData, ToJobWorker } from './thread-messages.ts';
 
@@ -32,6 +33,8 @@ export interface JobRunnerOptions {
 
 export interface JobRunner {
   run<K extends JobKind>(job: JobOf<K>, options: RunJobOptions): Promise<JobResults[K]>;
+  /** Streams out of a snapshot in this thread; see `ports/engine.ts`. */
+  stream(request: SnapshotStreamRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Cancels everything and waits for the cleanup at most `graceMs`; what is left then is ended. */
   close(graceMs: number): Promise<void>;
 }
@@ -44,6 +47,7 @@ interface Running {
 
 export function createJobRunner(options: JobRunnerOptions): JobRunner {
   const running = new Set<Running>();
+  const kept: KeptSlot = { repositories: null };
   let isClosed = false;
   return {
     async run<K extends JobKind>(job: JobOf<K>, { reporter, signal: asked }: RunJobOptions): Promise<JobResults[K]> {
@@ -54,7 +58,7 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
       const work =
         jobLanes[job.kind] === 'work'
           ? runInWorker({ job, options, reporter, signal, onStart: (worker) => Object.assign(entry, { worker }) })
-          : runHere({ job, options, reporter, signal });
+          : runHere({ job, options, reporter, signal, kept });
       Object.assign(entry, { ended: work.catch(() => {}) });
       running.add(entry);
       try {
@@ -65,8 +69,26 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
         running.delete(entry);
       }
     },
+    async *stream(request, asked) {
+      if (isClosed || asked.aborted) throw new AppError('CANCELLED');
+      const abort = new AbortController();
+      const signal = AbortSignal.any([asked, abort.signal]);
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+      const entry: Running = { abort, worker: null, ended };
+      running.add(entry);
+      try {
+        const { streamSnapshot } = await import('./snapshot-stream.ts');
+        yield* streamSnapshot(request, contextHere({ options, reporter: silentReporter, signal, kept }));
+      } catch (error) {
+        throw toAppError(error);
+      } finally {
+        running.delete(entry);
+        end();
+      }
+    },
     async close(graceMs) {
       isClosed = true;
+      kept.repositories?.close();
       const left = [...running];
       for (const { abort } of left) abort.abort();
       await waitAtMost(systemClock, Promise.all(left.map(({ ended }) => ended)), graceMs);
@@ -84,9 +106,16 @@ interface RunParts {
   readonly signal: AbortSignal;
 }
 
-async function runHere({ job, options, reporter, signal }: RunParts): Promise<JobResults[JobKind]> {
+async function runHere(parts: RunParts & { kept: KeptSlot }): Promise<JobResults[JobKind]> {
+  const work = runJob(parts.job, contextHere(parts));
+  work.catch(() => {});
+  return await orCancelled(work, parts.signal);
+}
+
+function contextHere(parts: Omit<RunParts, 'job'> & { kept: KeptSlot }): JobContext {
+  const { options, reporter, signal, kept } = parts;
   const { drivers, tempDir, compressionParallelism, storageAttempts } = options;
-  const work = runJob(job, {
+  return {
     drivers,
     signal,
     reporter,
@@ -98,9 +127,8 @@ async function runHere({ job, options, reporter, signal }: RunParts): Promise<Jo
     openReader: () => {
       throw new AppError('INTERNAL', {}, { cause: new Error('backups run in threads') });
     },
-  });
-  work.catch(() => {});
-  return await orCancelled(work, signal);
+    kept,
+  };
 }
 
 function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promise<JobResults[JobKind]> {

@@ -16,6 +16,8 @@ const table: JobTable = {
   test_storage: async (job, context) => (await import('./test-storage.ts')).testStorage(job, context),
   init_repository: async (job, context) => (await import('./init-repository.ts')).initRepository(job, context),
   list_snapshots: async (job, context) => (await import('./list-snapshots.ts')).listSnapshots(job, context),
+  find_in_repository: async (job, context) => (await import('./find-in-repository.ts')).findInRepository(job, context),
+  diff_snapshots: async (job, context) => (await import('./diff-snapshots.ts')).diffSnapshots(job, context),
   unlock_repository: async (job, context) => (await import('./unlock-repository.ts')).unlockRepository(job, context),
   repository_keys: async (job, context) => (await import('./repository-keys.ts')).repositoryKeys(job, context),
 };

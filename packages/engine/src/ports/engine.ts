@@ -6,7 +6,7 @@
  * control plane's event loop never waits for data.
  */
 import type { DriverManifest } from '@backupx/contracts/driver-manifest';
-import type { JobKind, JobOf, JobResults, JobTarget } from '@backupx/contracts/jobs';
+import type { JobKind, JobOf, JobResults, JobTarget, RepositoryAccess } from '@backupx/contracts/jobs';
 import type { Reporter } from './reporter.ts';
 import type { Storage } from './storage.ts';
 
@@ -40,6 +40,17 @@ export interface EngineOptions {
   readonly storageAttempts?: number;
 }
 
+/** What is streamed out of a snapshot. */
+export interface SnapshotStreamRequest {
+  readonly repository: RepositoryAccess;
+  /** Id, its beginning, or `latest`. */
+  readonly snapshotId: string;
+  /** Display path of a file or folder; null: the whole snapshot. */
+  readonly path: string | null;
+  /** `raw`: the bytes of a file; `auto`: `raw` for a file, `tar` for everything else. */
+  readonly format: 'auto' | 'raw' | 'tar' | 'zip';
+}
+
 export interface Engine {
   /** Runs one job. Rejects with an AppError. Results and progress are plain data. */
   run<K extends JobKind>(job: JobOf<K>, options: RunJobOptions): Promise<JobResults[K]>;
@@ -51,6 +62,11 @@ export interface Engine {
   openStorage(target: Pick<JobTarget, 'type' | 'config'>): Storage;
   /** Decrypts an age stream (not compressed data: that stays as it is). */
   decrypt(body: AsyncIterable<Uint8Array>, identities: readonly string[]): AsyncIterable<Uint8Array>;
+  /**
+   * A file of a snapshot, or a part of it as an archive, in this thread. Ends with REPOSITORY_DAMAGED where a blob is
+   * damaged; what was handed out until then is right. Whoever stops reading early must call `return` (or leave `for await`).
+   */
+  openSnapshotStream(request: SnapshotStreamRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** New age identity and its recipient. */
   createEncryptionKey(): Promise<{ identity: string; recipient: string }>;
   /** Cancels everything, waits for the cleanup at most `graceMs`. */
