@@ -14,7 +14,6 @@ import {
   type RepositoryUnlock,
 } from '../repository/open-repository.ts';
 import { ownUser } from '../repository/own-user.ts';
-import { createRestStorage } from '../repository/rest-storage.ts';
 import type { JobContext } from './job-context.ts';
 
 export interface RepositoryWork {
@@ -60,7 +59,7 @@ export async function withPlace<T>(
   bandwidthBytesPerSecond: number,
   work: (place: RepositoryPlace) => Promise<T>,
 ): Promise<T> {
-  const storage = openStorageOf(context, address, bandwidthBytesPerSecond);
+  const storage = await openStorageOf(context, address, bandwidthBytesPerSecond);
   const { name, viaMaster } = address.target;
   // The gateway of the master knows by its address alone which repository is meant.
   const prefix = viaMaster ? '' : address.prefix;
@@ -71,7 +70,11 @@ export async function withPlace<T>(
   }
 }
 
-function openStorageOf(context: JobContext, address: RepositoryAddress, bandwidthBytesPerSecond: number): Storage {
+async function openStorageOf(
+  context: JobContext,
+  address: RepositoryAddress,
+  bandwidthBytesPerSecond: number,
+): Promise<Storage> {
   const { target, id } = address;
   const limits = { bandwidthBytesPerSecond, attempts: context.storageAttempts };
   if (!target.viaMaster) return context.drivers.openStorage(target, limits);
@@ -83,11 +86,14 @@ function openStorageOf(context: JobContext, address: RepositoryAddress, bandwidt
     });
   }
   const { masterUrl, token, proxyUrl, caCertificate, insecureTls } = relay;
+  // Only agents need it, and it brings an HTTP client along.
+  const { createRestStorage } = await import('../repository/rest-storage.ts');
   const storage = createRestStorage({ url: `${masterUrl}/r/${id}/`, token, proxyUrl, caCertificate, insecureTls });
   return context.drivers.decorate(storage, limits);
 }
 
-function unlockOf({ unlock }: RepositoryAccess): RepositoryUnlock {
+/** What opens a repository, out of the text form of a job. */
+export function unlockOf({ unlock }: RepositoryAccess): RepositoryUnlock {
   return 'password' in unlock ? unlock : { masterKey: unpackMasterKey(unlock.masterKey) };
 }
 

@@ -18,6 +18,10 @@ const table: JobTable = {
   list_snapshots: async (job, context) => (await import('./list-snapshots.ts')).listSnapshots(job, context),
   find_in_repository: async (job, context) => (await import('./find-in-repository.ts')).findInRepository(job, context),
   diff_snapshots: async (job, context) => (await import('./diff-snapshots.ts')).diffSnapshots(job, context),
+  forget_snapshots: async (job, context) => (await import('./forget-snapshots.ts')).forgetSnapshots(job, context),
+  prune_repository: async (job, context) => (await import('./prune-repository.ts')).pruneRepository(job, context),
+  check_repository: async (job, context) => (await import('./check-repository.ts')).checkRepository(job, context),
+  copy_snapshots: async (job, context) => (await import('./copy-snapshots.ts')).copySnapshots(job, context),
   unlock_repository: async (job, context) => (await import('./unlock-repository.ts')).unlockRepository(job, context),
   repository_keys: async (job, context) => (await import('./repository-keys.ts')).repositoryKeys(job, context),
 };

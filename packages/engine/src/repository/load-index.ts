@@ -1,5 +1,5 @@
 import { AppError } from '@backupx/contracts/errors';
-import { BlobIndex, type BlobPlace } from './blob-index.ts';
+import { BlobIndex } from './blob-index.ts';
 import { toHex } from './format/blob-id.ts';
 import { parseIndex } from './format/index-file.ts';
 import type { Repository } from './open-repository.ts';
@@ -10,10 +10,8 @@ const MAX_LISTS = 5;
 
 export interface LoadIndexOptions {
   readonly signal: AbortSignal;
-  /** Packs (hex) that must not be known: a garbage collection has condemned them. For those who write. */
+  /** Packs (hex) that must not be known: a garbage collection has condemned them. */
   readonly ignoredPacks?: ReadonlySet<string>;
-  /** Packs (hex) that may vanish: their blobs are found only where no other pack has them. For those who only read. */
-  readonly vanishingPacks?: ReadonlySet<string>;
   /** Hears the name of each index file that was read. */
   readonly onIndexFile?: (name: string) => void;
 }
@@ -24,16 +22,13 @@ export interface LoadIndexOptions {
  * blob they need is in it.
  */
 export async function loadIndex(repository: Repository, options: LoadIndexOptions): Promise<BlobIndex> {
-  const { signal, ignoredPacks, vanishingPacks } = options;
+  const { signal, ignoredPacks } = options;
   const index = new BlobIndex();
-  const late = new LateBlobs();
   const seen = new Set<string>();
   let vanished: unknown = null;
   const read = async (name: string) => {
     try {
-      const json = await repository.readFile('index', name, signal);
-      if (vanishingPacks) late.addIndexFile(index, json, vanishingPacks);
-      else addIndexFile(index, json, ignoredPacks);
+      addIndexFile(index, await repository.readFile('index', name, signal), ignoredPacks);
       options.onIndexFile?.(name);
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'STORAGE_NOT_FOUND') throw error;
@@ -53,7 +48,6 @@ export async function loadIndex(repository: Repository, options: LoadIndexOption
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
   }
-  late.moveTo(index);
   return index;
 }
 
@@ -66,26 +60,4 @@ export function addIndexFile(index: BlobIndex, json: Uint8Array, ignored?: Reado
       if (place.packNumber >= 0) index.add(place);
     },
   );
-}
-
-/** Blobs that are added after all others, so that an index finds them last. */
-class LateBlobs {
-  readonly #packs: Uint8Array[] = [];
-  readonly #blobs: BlobPlace[] = [];
-
-  addIndexFile(index: BlobIndex, json: Uint8Array, latePacks: ReadonlySet<string>): void {
-    parseIndex(
-      json,
-      (packId) => (latePacks.has(toHex(packId)) ? -this.#packs.push(Uint8Array.from(packId)) : index.addPack(packId)),
-      (place) => {
-        if (place.packNumber >= 0) index.add(place);
-        else this.#blobs.push({ ...place, id: Uint8Array.from(place.id) });
-      },
-    );
-  }
-
-  moveTo(index: BlobIndex): void {
-    const numbers = this.#packs.map((id) => index.addPack(id));
-    for (const blob of this.#blobs) index.add({ ...blob, packNumber: numbers[-blob.packNumber - 1] ?? 0 });
-  }
 }

@@ -5,6 +5,7 @@ const MAX_NAMED = 100;
 
 export type ProblemCode =
   | 'blob_missing'
+  | 'config_damaged'
   | 'file_foreign'
   | 'index_contradictory'
   | 'index_damaged'
