@@ -5,9 +5,10 @@
  * IVs are random and drawn in bulk, together with their one-time keys. A counter that ran on from one blob to the next
  * would save that work, but then anyone could find the ends of the blobs in a pack by looking for the next IV.
  */
-import { type Cipheriv, createCipheriv, createDecipheriv, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { type Cipheriv, createCipheriv, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import { createPoly1305 } from '../wasm/poly1305.ts';
+import { KeyStream } from './key-stream.ts';
 import type { MasterKey } from './master-key.ts';
 
 const IV_BYTES = 16;
@@ -33,7 +34,8 @@ export function createSealedBox(key: MasterKey): SealedBox {
 }
 
 class PolyAesBox implements SealedBox {
-  readonly #key: MasterKey;
+  readonly #macR: Uint8Array;
+  readonly #keyStream: KeyStream;
   readonly #poly = createPoly1305();
   /** ECB has no state between blocks, so one cipher serves for ever. */
   readonly #nonceCipher: Cipheriv;
@@ -43,7 +45,8 @@ class PolyAesBox implements SealedBox {
   readonly #tag = new Uint8Array(TAG_BYTES);
 
   constructor(key: MasterKey) {
-    this.#key = key;
+    this.#macR = key.macR;
+    this.#keyStream = new KeyStream(key.encrypt);
     this.#nonceCipher = createCipheriv('aes-128-ecb', key.macK, null).setAutoPadding(false);
   }
 
@@ -58,13 +61,12 @@ class PolyAesBox implements SealedBox {
     const from = this.#nextIv * IV_BYTES;
     this.#nextIv += 1;
     const iv = this.#ivs.subarray(from, from + IV_BYTES);
-    const cipher = createCipheriv('aes-256-ctr', this.#key.encrypt, iv);
     const bodyAt = at + IV_BYTES;
     const tagAt = bodyAt + plain.byteLength;
     target.set(iv, at);
-    if (plain.byteLength > 0) target.set(cipher.update(plain), bodyAt);
-    const oneTimeKey = this.#oneTimeKeys.subarray(from, from + IV_BYTES);
-    this.#poly.mac(this.#key.macR, oneTimeKey, target.subarray(bodyAt, tagAt), this.#tag);
+    const body = target.subarray(bodyAt, tagAt);
+    this.#keyStream.apply(iv, plain, body);
+    this.#poly.mac(this.#macR, this.#oneTimeKeys.subarray(from, from + IV_BYTES), body, this.#tag);
     target.set(this.#tag, tagAt);
     return plain.byteLength + SEAL_OVERHEAD;
   }
@@ -76,12 +78,12 @@ class PolyAesBox implements SealedBox {
     const iv = sealed.subarray(0, IV_BYTES);
     const tagAt = sealed.byteLength - TAG_BYTES;
     const body = sealed.subarray(IV_BYTES, tagAt);
-    this.#poly.mac(this.#key.macR, this.#nonceCipher.update(iv), body, this.#tag);
+    this.#poly.mac(this.#macR, this.#nonceCipher.update(iv), body, this.#tag);
     // A copy, since the comparison refuses views on shared memory.
     if (isZero(iv) || !timingSafeEqual(this.#tag, Uint8Array.from(sealed.subarray(tagAt)))) {
       throw new AppError('REPOSITORY_DAMAGED', { reason: 'sealed bytes are not what was stored' });
     }
-    return createDecipheriv('aes-256-ctr', this.#key.encrypt, iv).update(body);
+    return this.#keyStream.applied(iv, body);
   }
 
   #drawIvs(): void {

@@ -1,0 +1,83 @@
+/**
+ * AES-256-CTR for many small blobs. Setting up a cipher of the runtime for each IV takes 10 µs, several times what it
+ * takes to encrypt a small file; but counter mode is nothing but the encrypted counter blocks, XORed to the text, and one
+ * ECB cipher encrypts blocks for ever. From `STREAM_BYTES` up the set-up no longer matters and OpenSSL does it all.
+ */
+import { type Cipheriv, createCipheriv } from 'node:crypto';
+import { endianness } from 'node:os';
+
+const BLOCK_BYTES = 16;
+const WORDS_PER_BLOCK = 4;
+/** Longest text for the block cipher; measured: 200 bytes take 1 µs and otherwise 11, 4 KB 3 and 13, 16 KiB 11 and 16. */
+const STREAM_BYTES = 16 * 1024;
+
+/** Words of the counter blocks are numbers of this machine's byte order; all we run on are little-endian. */
+const IS_LITTLE_ENDIAN = endianness() === 'LE';
+
+/** Encrypts and decrypts, which is the same in counter mode. For one thread. */
+export class KeyStream {
+  readonly #key: Uint8Array;
+  readonly #blockCipher: Cipheriv;
+  readonly #counters = new Uint32Array(STREAM_BYTES / 4);
+  readonly #text = new Uint32Array(STREAM_BYTES / 4);
+
+  constructor(key: Uint8Array) {
+    this.#key = key;
+    this.#blockCipher = createCipheriv('aes-256-ecb', key, null).setAutoPadding(false);
+  }
+
+  /** Writes `input` XORed with the key stream of `iv` to `output`, which has the same length. */
+  apply(iv: Uint8Array, input: Uint8Array, output: Uint8Array): void {
+    if (input.byteLength > 0 && !this.#applyBlocks(iv, input, output)) {
+      output.set(createCipheriv('aes-256-ctr', this.#key, iv).update(input));
+    }
+  }
+
+  /** The same into a buffer of its own. */
+  applied(iv: Uint8Array, input: Uint8Array): Buffer {
+    if (input.byteLength > STREAM_BYTES) return createCipheriv('aes-256-ctr', this.#key, iv).update(input);
+    const output = Buffer.allocUnsafe(input.byteLength);
+    this.apply(iv, input, output);
+    return output;
+  }
+
+  /** False: too long, or the counter would run over. */
+  #applyBlocks(iv: Uint8Array, input: Uint8Array, output: Uint8Array): boolean {
+    const blocks = Math.ceil(input.byteLength / BLOCK_BYTES);
+    const view = new DataView(iv.buffer, iv.byteOffset, BLOCK_BYTES);
+    const first = view.getUint32(12);
+    if (input.byteLength > STREAM_BYTES || first + blocks > 0xffffffff || !IS_LITTLE_ENDIAN) return false;
+    this.#fillCounters(view, first, blocks);
+    const counterBytes = new Uint8Array(this.#counters.buffer, 0, blocks * BLOCK_BYTES);
+    const stream = wordsOf(this.#blockCipher.update(counterBytes));
+    const textBytes = new Uint8Array(this.#text.buffer, 0, input.byteLength);
+    textBytes.set(input);
+    xorWords(this.#text, stream);
+    output.set(textBytes);
+    return true;
+  }
+
+  #fillCounters(iv: DataView, first: number, blocks: number): void {
+    const counters = this.#counters;
+    const [a, b, c] = [iv.getUint32(0, true), iv.getUint32(4, true), iv.getUint32(8, true)];
+    for (let block = 0, at = 0; block < blocks; block += 1, at += WORDS_PER_BLOCK) {
+      counters[at] = a;
+      counters[at + 1] = b;
+      counters[at + 2] = c;
+      counters[at + 3] = swapBytes(first + block);
+    }
+  }
+}
+
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes);
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}
+
+function swapBytes(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+}
+
+function xorWords(text: Uint32Array, stream: Uint32Array): void {
+  for (let index = 0; index < stream.length; index += 1) text[index] = (text[index] ?? 0) ^ (stream[index] ?? 0);
+}
