@@ -8,6 +8,7 @@ import { addAgentCommand } from './commands/agent.ts';
 import { addLoginCommand, addLogoutCommand } from './commands/login.ts';
 import { addNodeCommand } from './commands/node.ts';
 import { addQuickstartCommand } from './commands/quickstart.ts';
+import { addRepoCommand } from './commands/repo.ts';
 import { addResetPasswordCommand } from './commands/reset-password.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addRunCommand } from './commands/run.ts';
@@ -19,7 +20,8 @@ import { addVersionCommand, readVersion } from './commands/version.ts';
 
 const exitCodes = `
 Exit codes: 0 success, 1 failed, 2 usage, 3 finished with unreadable items, 4 not signed in, 5 not permitted,
-6 not found, 7 unreachable, 8 damaged, 11 busy, 12 wrong key, 13 confirmation needed, 124 time limit, 130 interrupted.
+6 not found, 7 unreachable, 8 damaged, 10 no repository, 11 busy or locked, 12 wrong key or password,
+13 confirmation needed, 124 time limit, 130 interrupted.
 The API commands use BACKUPX_URL and BACKUPX_TOKEN_FILE, or what "backupx login" remembered.`;
 
 /** Every command, ready to parse. */
@@ -46,6 +48,7 @@ export function buildProgram(context: CommandContext): Command {
     addRestoreCommand,
     addNodeCommand,
     addStorageCommand,
+    addRepoCommand,
     addResetPasswordCommand,
     addVersionCommand,
   ]) {

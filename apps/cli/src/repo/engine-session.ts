@@ -1,0 +1,74 @@
+/** The engine inside the command line: jobs run here, with their progress on the terminal and Ctrl-C to stop them. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { JobKind, JobOf, JobResults } from '@backupx/contracts/jobs';
+import type { CommandContext } from '../command-context.ts';
+import { printable } from '../output/format.ts';
+import { createProgressLine } from '../output/progress-line.ts';
+
+type Engine = ReturnType<Awaited<typeof import('@backupx/engine')>['createEngine']>;
+
+const CLOSE_GRACE_MS = 10_000;
+
+export interface EngineSession {
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly engine: Engine;
+  /** Runs a job with a progress line that begins with `label`. Throws AppError. */
+  run<K extends JobKind>(job: JobOf<K>, label: string): Promise<JobResults[K]>;
+}
+
+/** Starts an engine for `work` and clears up after it; what is stopped ends with CANCELLED, a second Ctrl-C at once. */
+export async function withEngine<T>(context: CommandContext, work: (session: EngineSession) => Promise<T>): Promise<T> {
+  const { createEngine } = await import('@backupx/engine');
+  const tempDir = mkdtempSync(join(tmpdir(), 'backupx-'));
+  const engine = createEngine({ tempDir });
+  const abort = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (abort.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    context.terminal.say('Stopping…');
+    abort.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    return await work({
+      signal: abort.signal,
+      engine,
+      run: (job, label) => runJob(context, { engine, signal: abort.signal, job, label }),
+    });
+  } finally {
+    await engine.close(CLOSE_GRACE_MS);
+    rmSync(tempDir, { recursive: true, force: true });
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+interface JobParts<K extends JobKind> {
+  readonly engine: Engine;
+  readonly signal: AbortSignal;
+  readonly job: JobOf<K>;
+  readonly label: string;
+}
+
+async function runJob<K extends JobKind>(context: CommandContext, parts: JobParts<K>): Promise<JobResults[K]> {
+  const { terminal } = context;
+  const line = createProgressLine(printable(parts.label), terminal, context.monotonicMs);
+  try {
+    return await parts.engine.run(parts.job, {
+      signal: parts.signal,
+      reporter: {
+        progress: (progress) => line.show(progress),
+        log(level, message) {
+          if (level !== 'warn' && level !== 'error') return;
+          line.clear();
+          terminal.say(printable(message));
+        },
+      },
+    });
+  } finally {
+    line.clear();
+  }
+}
