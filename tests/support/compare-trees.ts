@@ -46,6 +46,7 @@ function compareItems(name: string, a: Item, b: Item, isCheckingSparse: boolean)
   differ('uid', a.stats.uid, b.stats.uid);
   differ('gid', a.stats.gid, b.stats.gid);
   differ('link', a.link, b.link);
+  if (a.stats.isBlockDevice() || a.stats.isCharacterDevice()) differ('device', a.stats.rdev, b.stats.rdev);
   differ('content', a.digest, b.digest);
   if (!a.stats.isDirectory()) differ('size', a.stats.size, b.stats.size);
   // Node sets times as floating point seconds: nanoseconds are restored to within a microsecond.

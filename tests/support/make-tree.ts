@@ -1,5 +1,5 @@
 /** Makes a tree of files that a backup must survive: odd names, links, sparse files, exact times, many small files. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -35,6 +35,65 @@ export function makeTree(folder: string, options: TreeOptions): void {
   }
   makeOddNames(path.join(folder, 'odd'));
   makeOddKinds(path.join(folder, 'kinds'), seed);
+}
+
+/**
+ * What only a repository (and GNU tar) keeps: attributes with any bytes, access control lists, devices, special bits on
+ * folders, hard links across folders, times before 1970 and far ahead, many names in one folder. Devices for root only.
+ */
+export function makeRareKinds(folder: string): void {
+  mkdirSync(path.join(folder, 'deep', 'er'), { recursive: true });
+  const file = path.join(folder, 'attributes');
+  writeFileSync(file, 'with attributes');
+  const run = (program: string, ...args: string[]): boolean =>
+    spawnSync(program, args, { stdio: 'ignore' }).status === 0;
+  run('setfattr', '-n', 'user.binary', '-v', '0x00ff0a3d5c22', file);
+  run('setfattr', '-n', 'user.empty', file);
+  run('setfattr', '-n', 'user.ü', '-v', '中', file);
+  run('setfattr', '-n', 'user.folder', '-v', 'x', path.join(folder, 'deep'));
+  run('setfacl', '-m', 'u:1234:r,g:4321:rw', file);
+  run('setfacl', '-d', '-m', 'u:1234:rx', path.join(folder, 'deep'));
+  linkSync(file, path.join(folder, 'deep', 'er', 'same-inode'));
+  for (const [name, mode] of [
+    ['setgid', 0o2775],
+    ['sticky', 0o1777],
+    ['no-access', 0o000],
+  ] as const) {
+    mkdirSync(path.join(folder, name));
+    chmodSync(path.join(folder, name), mode);
+  }
+  for (const [name, time] of [
+    ['old', '1961-04-12 06:07:00.25'],
+    ['future', '2100-02-28 23:59:59.999999999'],
+  ] as const) {
+    writeFileSync(path.join(folder, name), name);
+    run('touch', '-d', time, path.join(folder, name));
+  }
+  if (process.getuid?.() === 0) {
+    run('mknod', path.join(folder, 'null'), 'c', '1', '3');
+    run('mknod', path.join(folder, 'loop'), 'b', '7', '200');
+    writeFileSync(path.join(folder, 'owned'), 'by nobody known');
+    run('chown', '-h', '54321:12345', path.join(folder, 'owned'));
+  }
+  // Chunk sizes that matter: just below, at and above 512 KiB; zeros, which cut at every 512 KiB.
+  for (const size of [524_287, 524_288, 524_289])
+    writeFileSync(path.join(folder, `size-${size}`), makeNoise(size, size));
+  writeFileSync(path.join(folder, 'zeros'), Buffer.alloc(1_700_000));
+}
+
+/** Bytes that do not compress, the same for the same seed. */
+export function makeNoise(bytes: number, seed: number): Buffer {
+  const noise = Buffer.alloc(bytes + 4);
+  let [a, b, c, d] = [seed | 0, 0x9e3779b9 | 0, 0x243f6a88, 1];
+  for (let at = -60; at < bytes; at += 4) {
+    const sum = (((a + b) | 0) + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    if (at >= 0) noise.writeInt32LE(sum, at);
+  }
+  return noise.subarray(0, bytes);
 }
 
 function makeOddNames(folder: string): void {

@@ -34,6 +34,8 @@ export interface ResticRepository {
   ok(args: readonly string[], options?: ResticOptions): Promise<string>;
   /** The same with `--json`: one value per line, or the one array that some commands print. */
   json<T>(args: readonly string[], options?: ResticOptions): Promise<T[]>;
+  /** Restores a whole snapshot below `target`, sparse where this restic can. */
+  restore(snapshot: string, target: string): Promise<void>;
   /** `check --read-data` must be clean. Takes stale locks (dead process, this host) away first. */
   mustBeClean(): Promise<void>;
 }
@@ -42,7 +44,7 @@ export interface Restic {
   /** `restic 0.14.0`. */
   readonly name: string;
   readonly program: string;
-  /** Exit codes 10, 11, 12 and `--json` of every command came with 0.17. */
+  /** 0.17 or later: exit codes 10, 11 and 12, sparse restores, `--json` of every command. */
   readonly isModern: boolean;
   open(location: string, password: string): ResticRepository;
 }
@@ -76,9 +78,9 @@ function runRestic(
   });
 }
 
-function openWith(program: string, location: string, password: string): ResticRepository {
+function openWith(judge: Pick<Restic, 'program' | 'isModern'>, location: string, password: string): ResticRepository {
   const run: ResticRepository['run'] = (args, options = {}) =>
-    runRestic(program, ['--no-cache', '-q', ...args], {
+    runRestic(judge.program, ['--no-cache', ...args], {
       ...options,
       env: { RESTIC_REPOSITORY: location, RESTIC_PASSWORD: password, ...options.env },
     });
@@ -99,6 +101,9 @@ function openWith(program: string, location: string, password: string): ResticRe
         .map((line) => JSON.parse(line) as T | T[] | null);
       return values.flatMap((value) => (value === null ? [] : value));
     },
+    async restore(snapshot, target) {
+      await ok(['restore', snapshot, '--target', target, ...(judge.isModern ? ['--sparse'] : [])]);
+    },
     async mustBeClean() {
       await ok(['unlock']);
       await ok(['check', '--read-data']);
@@ -109,8 +114,8 @@ function openWith(program: string, location: string, password: string): ResticRe
 function describeProgram(program: string): Restic {
   const name = /^restic [\d.]+/.exec(spawnSync(program, ['version'], { encoding: 'utf8' }).stdout)?.[0];
   if (!name) throw new Error(`${program} does not say its version; run tests/install-peers.sh`);
-  const minor = Number(name.split('.')[1]);
-  return { name, program, isModern: minor >= 17, open: (location, password) => openWith(program, location, password) };
+  const judge = { name, program, isModern: Number(name.split('.')[1]) >= 17 };
+  return { ...judge, open: (location, password) => openWith(judge, location, password) };
 }
 
 /** Debian's restic. */
