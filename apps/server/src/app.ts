@@ -27,6 +27,8 @@ import { agentRoutesOf } from './features/nodes/agent.routes.ts';
 import { createAgentAuthentication } from './features/nodes/authenticate-agent.ts';
 import { nodeRoutesOf } from './features/nodes/nodes.routes.ts';
 import { recoveryKitRoutesOf } from './features/recovery-kit/recovery-kit.routes.ts';
+import { createArrivalNote, createRepositoryDirectory } from './features/repositories/repository-directory.ts';
+import type { GatewayDeps } from './features/repository-gateway/serve-gateway.ts';
 import { settingsRoutesOf } from './features/settings/settings.routes.ts';
 import { storageTargetRoutesOf } from './features/storage-targets/storage-targets.routes.ts';
 import { systemRoutesOf } from './features/system/system.routes.ts';
@@ -37,6 +39,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { checkSecretKey, hasSealedValues } from './stores/check-secret-key.ts';
 import { createEncryptionKeysStore, type EncryptionKeysStore } from './stores/encryption-keys.store.ts';
 import { nodesStore } from './stores/nodes.store.ts';
+import { openTarget } from './stores/open-target.ts';
 import { createSecretBox, type SecretBox } from './stores/secret-box.ts';
 import { readSiteSettings } from './stores/site-settings.ts';
 
@@ -158,6 +161,22 @@ function routesOf(parts: Parts): BoundRoute[] {
   ];
 }
 
+/** The restic REST server in front of the repositories the master reaches. */
+function gatewayOf(parts: Parts): GatewayDeps {
+  const { db, clock, bus, box, fleet, engine } = parts;
+  return {
+    directory: createRepositoryDirectory({ db, tokens: fleet.tokens, openTarget: (id) => openTarget(db, box, id) }),
+    engine,
+    recordAudit: createRecordAudit(parts),
+    onStored: createArrivalNote({
+      db,
+      now: () => clock.now(),
+      changed: (repositoryId) => bus.publish({ type: 'repository_changed', repositoryId }),
+    }),
+    monotonicMs: () => clock.monotonicMs(),
+  };
+}
+
 const about = (config: ServerConfig) => ({
   mode: 'master',
   databaseKind: 'sqlite',
@@ -186,6 +205,7 @@ async function connect(options: AppOptions, db: Db, close: () => Promise<void>):
     metrics,
     trustedProxies: config.server.trustedProxies,
     routes: routesOf(parts),
+    gateway: gatewayOf(parts),
     recordAudit: createRecordAudit(parts),
     authenticate: createAuthenticate({
       findSession: createFindSession(parts),

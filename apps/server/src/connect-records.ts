@@ -18,6 +18,11 @@ import { createRepositoryDoor, type RepositoryDoor } from './dispatch/repositori
 import type { EventBus } from './event-bus.ts';
 import { dashboardRoutesOf } from './features/dashboard/dashboard.routes.ts';
 import { recordsRoutes } from './features/records/records.routes.ts';
+import { repositoryActionsRoutes } from './features/repositories/actions.routes.ts';
+import { maintenanceRoutesOf } from './features/repositories/maintenance.routes.ts';
+import { repositoriesRoutes } from './features/repositories/repositories.routes.ts';
+import type { RepositoriesFeatureDeps } from './features/repositories/repositories-deps.ts';
+import { repositorySnapshotsRoutes } from './features/repositories/snapshots.routes.ts';
 import { restoresRoutes } from './features/restores/restores.routes.ts';
 import { tasksRoutes } from './features/tasks/tasks.routes.ts';
 import { createFollowupWorker, type FollowupWorker } from './followups/worker.ts';
@@ -103,7 +108,13 @@ export interface Runs {
   stop(graceMs: number): Promise<void>;
 }
 
-function routesOf(deps: RunsDeps, parts: { dispatcher: Dispatcher; builder: ArtifactJobBuilder }): BoundRoute[] {
+interface RouteParts {
+  readonly dispatcher: Dispatcher;
+  readonly builder: ArtifactJobBuilder;
+  readonly repositories: RepositoriesFeatureDeps;
+}
+
+function routesOf(deps: RunsDeps, parts: RouteParts): BoundRoute[] {
   const { db, clock, bus, engine, nodes, box, nodeStates, defaultTimezone } = deps;
   const { reporter } = deps.ends;
   const answers = {
@@ -116,7 +127,11 @@ function routesOf(deps: RunsDeps, parts: { dispatcher: Dispatcher; builder: Arti
   };
   return [
     ...tasksRoutes({ ...answers, bus, engine, nodes, box, dispatcher: parts.dispatcher }),
-    ...recordsRoutes({ db, clock, bus, reporter, engine, nodes, ...parts }),
+    ...recordsRoutes({ db, clock, bus, reporter, engine, nodes, dispatcher: parts.dispatcher, builder: parts.builder }),
+    ...repositoriesRoutes(parts.repositories),
+    ...repositorySnapshotsRoutes(parts.repositories),
+    ...repositoryActionsRoutes(parts.repositories),
+    ...maintenanceRoutesOf(parts.repositories),
     ...restoresRoutes({ db, clock, reporter, dispatcher: parts.dispatcher }),
     ...dashboardRoutesOf({ ...answers, nodeStates }),
   ];
@@ -167,7 +182,11 @@ export function connectRuns(deps: RunsDeps): Runs {
     door,
     dueTasks,
     followups,
-    routes: routesOf(deps, { dispatcher, builder }),
+    routes: routesOf(deps, {
+      dispatcher,
+      builder,
+      repositories: { db, clock, bus, nodes, door, ask, dispatcher, reporter, engine, ...secrets },
+    }),
     async start() {
       const count = await lifecycle.interruptLocalRuns();
       if (count > 0) log.warn({ count }, 'runs of the last life were interrupted');

@@ -59,6 +59,7 @@ export function createTestEngine(options: { failTest?: () => boolean } = {}): En
       return { usage } as unknown as ReturnType<Engine['openStorage']>;
     },
     decrypt: (body) => body,
+    async *openSnapshotStream() {},
     createEncryptionKey: async () => ({ identity: testIdentity, recipient: 'age1test' }),
     close: async () => {},
   };

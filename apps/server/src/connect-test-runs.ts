@@ -115,6 +115,9 @@ export function createMemoryEngine(): MemoryEngine {
       throw new AppError('NOT_SUPPORTED', { what: 'storage', hint: '' });
     },
     decrypt: (body) => body,
+    async *openSnapshotStream({ snapshotId, path, format }) {
+      yield Buffer.from(`${snapshotId} ${path} ${format}`);
+    },
     createEncryptionKey: async () => ({ identity: 'AGE-SECRET-KEY-1TEST', recipient: 'age1test' }),
     close: async () => undefined,
   };

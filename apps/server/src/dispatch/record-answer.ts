@@ -8,6 +8,7 @@ import type {
 import { AppError, type ErrorParams, isErrorCode } from '@backupx/contracts/errors';
 import type { ItemProblem, JobProgress, OverwriteMode, SnapshotResult, TargetResult } from '@backupx/contracts/jobs';
 import type { RecordStatus } from '@backupx/contracts/record-status';
+import type { MaintenanceView } from '../stores/maintenance-records.store.ts';
 import type { RecordListRow, RecordView } from '../stores/records.store.ts';
 import type { RestoreRecordView } from '../stores/restore-records.store.ts';
 import type { Trigger } from './start-backup.ts';
@@ -31,11 +32,10 @@ function progressOf(row: { status: string; progress: string }): JobProgress | nu
   return row.status === 'running' && row.progress !== '' ? (JSON.parse(row.progress) as JobProgress) : null;
 }
 
-function runColumns(row: RecordListRow | RestoreRecordView, now: Date) {
+/** What every kind of run answers. */
+export function runColumns(row: RecordListRow | RestoreRecordView | MaintenanceView, now: Date) {
   return {
     id: row.id,
-    taskId: row.task_id,
-    taskName: row.task_name,
     nodeId: row.node_id,
     nodeName: row.node_name ?? '',
     status: row.status as RecordStatus,
@@ -53,6 +53,8 @@ function runColumns(row: RecordListRow | RestoreRecordView, now: Date) {
 export function recordRowAnswer(row: RecordListRow, now: Date): RecordRowAnswer {
   return {
     ...runColumns(row, now),
+    taskId: row.task_id,
+    taskName: row.task_name,
     taskType: row.task_type,
     trigger: row.trigger as Trigger,
     backupKind: row.backup_kind,
@@ -80,6 +82,8 @@ export function recordAnswer(row: RecordView, logContent: string, now: Date): Ba
 export function restoreRowAnswer(row: RestoreRecordView, now: Date): RestoreRow {
   return {
     ...runColumns(row, now),
+    taskId: row.task_id,
+    taskName: row.task_name,
     recordId: row.record_id,
     repositoryId: row.repository_id,
     snapshotId: row.snapshot_id,

@@ -1,8 +1,12 @@
 /** Every route of the console API by group; OpenAPI, the typed clients and a completeness test walk this. */
 import { agentRoutes } from '../agent-protocol.ts';
 import { apiKeyRoutes, authRoutes, userRoutes } from './auth.ts';
+import { maintenanceRoutes } from './maintenance.ts';
 import { nodeRoutes } from './nodes.ts';
 import { recordRoutes, restoreRoutes } from './records.ts';
+import { repositoryRoutes } from './repositories.ts';
+import { repositoryActionRoutes } from './repository-actions.ts';
+import { repositorySnapshotRoutes } from './repository-snapshots.ts';
 import { driverRoutes, storageTargetRoutes } from './storage-targets.ts';
 import { auditRoutes, dashboardRoutes, healthRoutes, settingsRoutes, systemRoutes } from './system.ts';
 import { taskRoutes } from './tasks.ts';
@@ -17,6 +21,10 @@ export const allRoutes = {
   records: recordRoutes,
   restores: restoreRoutes,
   nodes: nodeRoutes,
+  repositories: repositoryRoutes,
+  repositorySnapshots: repositorySnapshotRoutes,
+  repositoryActions: repositoryActionRoutes,
+  maintenance: maintenanceRoutes,
   dashboard: dashboardRoutes,
   settings: settingsRoutes,
   audit: auditRoutes,

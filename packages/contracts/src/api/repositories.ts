@@ -61,6 +61,8 @@ export const repositorySchema = z
     nextPruneAt: timeSchema.nullable(),
     /** Maintenance that runs now; null: none. */
     runningMaintenanceId: idSchema.nullable(),
+    /** Foreign clients have a token for the gateway. */
+    hasGatewayToken: z.boolean(),
     recoveryKitDownloadedAt: timeSchema.nullable(),
     createdAt: timeSchema,
     updatedAt: timeSchema,
@@ -192,6 +194,32 @@ export const repositoryRoutes = {
     params: idParams,
     output: okOutput,
     errors: ['REPOSITORY_NOT_FOUND', 'REPOSITORY_IN_USE'],
+  }),
+  issueToken: defineRoute({
+    method: 'POST',
+    path: '/api/repositories/:id/gateway-token',
+    access: 'admin',
+    summary: "New token for stock restic at the master's REST server; `token` is shown this once, the old one ends",
+    audit: 'repository.issue_token',
+    params: idParams,
+    output: z.object({
+      /** User name and token of HTTP basic authentication. */
+      username: z.string(),
+      token: z.string(),
+      /** Path below the master's address. */
+      path: z.string(),
+    }),
+    errors: ['REPOSITORY_NOT_FOUND', 'NOT_SUPPORTED'],
+  }),
+  revokeToken: defineRoute({
+    method: 'DELETE',
+    path: '/api/repositories/:id/gateway-token',
+    access: 'admin',
+    summary: 'End the token of foreign clients',
+    audit: 'repository.revoke_token',
+    params: idParams,
+    output: okOutput,
+    errors: ['REPOSITORY_NOT_FOUND'],
   }),
   recoveryKit: defineRoute({
     method: 'GET',

@@ -37,13 +37,15 @@ function rowOf(deps: NewRepositoryDeps, repository: NewRepository, name: string)
   const now = deps.clock.now();
   const later = new Date(now.getTime() + PLAN_DAYS * DAY_MS).toISOString();
   const { target, node } = repository;
+  const isOnNodeDisk = liesOnNodeDisk(target, node);
   return {
     name,
     state: 'new',
     storage_target_id: target.id,
-    node_id: node.id,
+    // One that was made elsewhere belongs to nobody here, unless it lies on a node's own disk.
+    node_id: repository.isAdopted && !isOnNodeDisk ? 0 : node.id,
     prefix: repository.prefix,
-    is_on_node_disk: liesOnNodeDisk(target, node) ? 1 : 0,
+    is_on_node_disk: isOnNodeDisk ? 1 : 0,
     is_own: repository.isOwn ? 1 : 0,
     is_adopted: repository.isAdopted ? 1 : 0,
     repository_hex: '',

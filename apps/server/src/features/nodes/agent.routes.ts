@@ -16,7 +16,7 @@ import { toRestoreSpec, toTaskSpec } from './agent-specs.ts';
 import { relayUpload } from './relay-upload.ts';
 import { streamArtifact } from './stream-artifact.ts';
 import { updateMaintenance } from './update-maintenance.ts';
-import { type AgentCaller, updateRecord } from './update-record.ts';
+import { type AgentCaller, type UpdateDeps, updateRecord } from './update-record.ts';
 import { updateRestore } from './update-restore.ts';
 
 export interface AgentRoutesDeps {
@@ -33,6 +33,24 @@ export interface AgentRoutesDeps {
 function callerOf(actor: Actor): AgentCaller {
   if (actor.kind !== 'agent') throw new AppError('NODE_INVALID_TOKEN');
   return actor;
+}
+
+function maintenanceRoutesOf(updates: UpdateDeps, jobs: JobBuilder): BoundRoute[] {
+  const { runs, clock } = updates;
+  return [
+    bind(agentRoutes.maintenanceSpec, async ({ actor, params }) => {
+      const { nodeId } = callerOf(actor);
+      const record = await runs.maintenance(nodeId, params.id);
+      if (!runs.renew(nodeId, 'maintenance', record.id, clock.now().getTime())) {
+        throw new AppError('MAINTENANCE_RECORD_FORBIDDEN');
+      }
+      return { maintenanceRecordId: record.id, job: await jobs.maintenanceJob(record.id) };
+    }),
+
+    bind(agentRoutes.maintenanceUpdate, ({ actor, params, body }) =>
+      updateMaintenance(updates, callerOf(actor), params.id, body),
+    ),
+  ];
 }
 
 export function agentRoutesOf(deps: AgentRoutesDeps): BoundRoute[] {
@@ -110,18 +128,7 @@ export function agentRoutesOf(deps: AgentRoutesDeps): BoundRoute[] {
       updateRestore(updates, callerOf(actor), params.id, body),
     ),
 
-    bind(agentRoutes.maintenanceSpec, async ({ actor, params }) => {
-      const { nodeId } = callerOf(actor);
-      const record = await runs.maintenance(nodeId, params.id);
-      if (!runs.renew(nodeId, 'maintenance', record.id, clock.now().getTime())) {
-        throw new AppError('MAINTENANCE_RECORD_FORBIDDEN');
-      }
-      return { maintenanceRecordId: record.id, job: await jobs.maintenanceJob(record.id) };
-    }),
-
-    bind(agentRoutes.maintenanceUpdate, ({ actor, params, body }) =>
-      updateMaintenance(updates, callerOf(actor), params.id, body),
-    ),
+    ...maintenanceRoutesOf(updates, jobs),
 
     bind(agentRoutes.self, ({ actor }) => {
       const { nodeId, nodeName } = callerOf(actor);

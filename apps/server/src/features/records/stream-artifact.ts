@@ -1,20 +1,14 @@
-/** Sends the stored bytes of a record, as they are or decrypted on the way. */
+/** Sends the stored bytes of a record, as they are or decrypted on the way; a snapshot as one tar. */
 import { Readable } from 'node:stream';
 import type { StoredArtifact } from '@backupx/contracts/jobs';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
 import type { FastifyReply } from 'fastify';
+import { contentDisposition, sendDownload } from '../../http/send-download.ts';
 
 export interface StreamArtifactDeps {
-  readonly engine: Pick<Engine, 'openStorage' | 'decrypt'>;
+  readonly engine: Pick<Engine, 'openStorage' | 'decrypt' | 'openSnapshotStream'>;
   readonly clock: Clock;
-}
-
-/** A file name for `Content-Disposition`, RFC 6266: an ASCII one for old programs and the true one for the others. */
-export function contentDisposition(fileName: string): string {
-  const ascii = fileName.replace(/[^\x20-\x7e]|["\\]/g, '_');
-  const encoded = encodeURIComponent(fileName).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
-  return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`;
 }
 
 /** Throws STORAGE_NOT_FOUND and the like before the first byte; later failures cut the connection. */
@@ -23,6 +17,13 @@ export async function streamArtifact(
   artifact: StoredArtifact,
   to: { reply: FastifyReply; signal: AbortSignal; decrypt: boolean },
 ): Promise<void> {
+  if (artifact.snapshot) {
+    const { repository, snapshotId } = artifact.snapshot;
+    const stream = deps.engine.openSnapshotStream({ repository, snapshotId, path: null, format: 'tar' }, to.signal);
+    const fileName = `snapshot-${snapshotId.slice(0, 8)}.tar`;
+    await sendDownload(to.reply, stream, { fileName, contentType: 'application/x-tar' });
+    return;
+  }
   const storage = deps.engine.openStorage(artifact.target);
   try {
     const { sizeBytes } = await storage.stat(artifact.storagePath, to.signal);

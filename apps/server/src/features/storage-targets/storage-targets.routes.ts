@@ -8,6 +8,7 @@ import type { Db } from '../../dispatch/ports.ts';
 import type { EventBus } from '../../event-bus.ts';
 import { type BoundRoute, bind, ok } from '../../http/route-context.ts';
 import { isPaged } from '../../stores/list-window.ts';
+import { repositoriesStore } from '../../stores/repositories.store.ts';
 import type { SecretBox } from '../../stores/secret-box.ts';
 import {
   type StorageTargetRow,
@@ -88,12 +89,12 @@ async function readUsage(deps: StorageTargetsDeps, row: StorageTargetRow, signal
   }
 }
 
-/** Refused while a living task writes there or a record has its artifact there. */
+/** Refused while a living task writes there, a record has its artifact there, or a repository lies there. */
 async function removeStorageTarget(db: Db, id: number): Promise<StorageTargetRow> {
   return await db.transaction().execute(async (trx) => {
     const row = await mustFind(trx, id);
     const { taskCount, recordCount } = useOf(await storageTargetsStore.use(trx), id);
-    const count = taskCount + recordCount;
+    const count = taskCount + recordCount + (await repositoriesStore.ofTarget(trx, id)).length;
     if (count > 0) throw new AppError('STORAGE_TARGET_IN_USE', { name: row.name, count });
     await storageTargetsStore.remove(trx, id);
     return row;

@@ -1,0 +1,90 @@
+/** Makes a repository, or takes in one that exists. A row that came to nothing is removed again. */
+import type { adoptRepositoryInputSchema, createRepositoryInputSchema } from '@backupx/contracts/api/repositories';
+import { AppError } from '@backupx/contracts/errors';
+import type { z } from 'zod';
+import type { OpenedTarget } from '../../dispatch/locate-artifact.ts';
+import type { NodeState } from '../../dispatch/ports.ts';
+import {
+  createRepositoryPassword,
+  insertRepository,
+  type NewRepository,
+} from '../../dispatch/repositories/new-repository.ts';
+import { liesOnNodeDisk, ownPrefix } from '../../dispatch/repositories/repository-place.ts';
+import { repositoriesStore } from '../../stores/repositories.store.ts';
+import { locationOf } from './describe-place.ts';
+import type { RepositoriesFeatureDeps } from './repositories-deps.ts';
+
+type CreateInput = z.output<typeof createRepositoryInputSchema>;
+type AdoptInput = z.output<typeof adoptRepositoryInputSchema>;
+
+/** A folder in a storage: plain names only. */
+function assertPrefix(prefix: string): void {
+  const isPlain = prefix === '' || prefix.split('/').every((part) => !['', '.', '..'].includes(part));
+  if (isPlain && !prefix.includes('\\') && !prefix.includes('\0')) return;
+  const fields = [
+    { path: 'prefix', code: 'invalid', message: 'must be a plain path without empty, "." or ".." parts' },
+  ];
+  throw new AppError('INVALID_INPUT', {}, { fields });
+}
+
+/** Two rows for one place would clean up under each other's feet. */
+async function refuseKnownPlace(
+  deps: RepositoriesFeatureDeps,
+  place: { target: OpenedTarget; node: NodeState; prefix: string },
+): Promise<void> {
+  const isOnDisk = liesOnNodeDisk(place.target, place.node);
+  const rows = await repositoriesStore.ofTarget(deps.db, place.target.id);
+  const same = rows.find((row) => {
+    if (row.prefix !== place.prefix) return false;
+    return isOnDisk ? row.is_on_node_disk === 1 && row.node_id === place.node.id : row.is_on_node_disk === 0;
+  });
+  if (same)
+    throw new AppError('REPOSITORY_EXISTS', { where: `${locationOf(place.target, place.prefix)} (${same.name})` });
+}
+
+async function addAndMake(deps: RepositoriesFeatureDeps, repository: NewRepository, node: NodeState) {
+  assertPrefix(repository.prefix);
+  await refuseKnownPlace(deps, { target: repository.target, node, prefix: repository.prefix });
+  if (liesOnNodeDisk(repository.target, node) && !node.isOnline)
+    throw new AppError('NODE_OFFLINE', { node: node.name });
+  const id = await insertRepository(deps, repository);
+  try {
+    const { snapshotCount } = await deps.door.make(id, { adopt: repository.isAdopted });
+    return { id, snapshotCount };
+  } catch (error) {
+    await repositoriesStore.remove(deps.db, id);
+    throw error;
+  }
+}
+
+function nodeOf(deps: RepositoriesFeatureDeps, nodeId: number): Promise<NodeState> {
+  return deps.nodes.get(nodeId === 0 ? deps.nodes.localNodeId : nodeId);
+}
+
+/** Throws STORAGE_TARGET_NOT_FOUND, NODE_NOT_FOUND, NODE_OFFLINE, REPOSITORY_EXISTS, NOT_SUPPORTED, the storage's errors. */
+export async function createRepository(deps: RepositoriesFeatureDeps, input: CreateInput) {
+  const target = await deps.openTarget(input.storageTargetId);
+  const node = await nodeOf(deps, input.nodeId);
+  const own = await repositoriesStore.findOwn(deps.db, target.id, node.id);
+  const prefix =
+    input.prefix ?? (own ? `${ownPrefix(node)}-${Date.parse(own.created_at).toString(36)}` : ownPrefix(node));
+  const repository = {
+    name: input.name ?? `${node.name} – ${target.name}`,
+    target,
+    node,
+    prefix,
+    password: input.password ?? createRepositoryPassword(),
+    isOwn: own === undefined && input.prefix === undefined,
+    isAdopted: false,
+  };
+  return await addAndMake(deps, repository, node);
+}
+
+/** Throws the same and REPOSITORY_NOT_FOUND, REPOSITORY_WRONG_PASSWORD, REPOSITORY_UNSUPPORTED. */
+export async function adoptRepository(deps: RepositoriesFeatureDeps, input: AdoptInput) {
+  const target = await deps.openTarget(input.storageTargetId);
+  const node = await nodeOf(deps, input.nodeId);
+  const { prefix, password } = input;
+  const name = input.name ?? (prefix === '' ? target.name : `${target.name}/${prefix}`).slice(0, 100);
+  return await addAndMake(deps, { name, target, node, prefix, password, isOwn: false, isAdopted: true }, node);
+}

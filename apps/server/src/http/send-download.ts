@@ -1,0 +1,37 @@
+/** Streams made on the way to whoever downloads them: their size is not known before. */
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+
+/** A file name for `Content-Disposition`, RFC 6266: an ASCII one for old programs and the true one for the others. */
+export function contentDisposition(fileName: string): string {
+  const ascii = fileName.replace(/[^\x20-\x7e]|["\\]/g, '_');
+  const encoded = encodeURIComponent(fileName).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+  return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`;
+}
+
+/** Resolves when everything is sent. Throws what fails before the first byte; later failures cut the connection. */
+export async function sendDownload(
+  reply: FastifyReply,
+  stream: AsyncIterable<Uint8Array>,
+  about: { readonly fileName: string; readonly contentType: string },
+): Promise<void> {
+  const chunks = stream[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    try {
+      if (first.done) return;
+      yield first.value;
+      yield* { [Symbol.asyncIterator]: () => chunks };
+    } finally {
+      // Also when the reader goes away before it has taken the first piece.
+      await chunks.return?.();
+    }
+  }
+  reply.header('content-type', about.contentType);
+  reply.header('content-disposition', contentDisposition(about.fileName));
+  reply.header('cache-control', 'no-store');
+  const body = Readable.from(whole(), { objectMode: false });
+  const done = new Promise<void>((settle) => body.once('close', settle));
+  reply.send(body);
+  await done;
+}
