@@ -2,6 +2,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { createEngine } from '@backupx/engine';
+import type { Engine } from '@backupx/engine/ports/engine';
+import { silentReporter } from '@backupx/engine/ports/reporter';
 import type { Storage } from '@backupx/engine/ports/storage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -20,6 +23,7 @@ import { s3 } from '../../packages/engine/src/storages/s3.ts';
 import { type RadosGateway, startRadosGateway } from '../servers/radosgw.ts';
 import { compareTrees } from '../support/compare-trees.ts';
 import { makeNoise, makeTree } from '../support/make-tree.ts';
+import { backup, initJob, type JobRunner, repositoryAt, restore } from '../support/repository.ts';
 import { restic as debian, forEachRestic, type Restic } from '../support/restic.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
@@ -169,6 +173,64 @@ function declareClient(restic: Restic, place: Place): void {
     await storage.close?.();
   });
 }
+
+describe('an agent of ours behind the gateway', () => {
+  const work = makeWorkFolder('gateway-agent');
+  let gateway: TestGateway;
+  let engine: Engine;
+  beforeAll(async () => {
+    makeTree(work.at('source'), { files: 300 });
+    writeFileSync(work.at('source', 'noise'), makeNoise(50 * MIB, 9));
+    gateway = await startTestGateway({
+      openStorage: () => localDisk.create({ basePath: work.at('base'), masterRelay: true }),
+    });
+    gateway.repositories.set('5', testRepository(5));
+    gateway.repositories.set('6', testRepository(6, { quotaBytes: 20 * MIB }));
+    const relay = { masterUrl: gateway.url, token: testNodeToken, needsKnownSize: false };
+    engine = createEngine({ tempDir: work.at('temp'), relay: () => relay });
+  });
+  afterAll(async () => {
+    await engine.close(5000);
+    await gateway.stop();
+    work.remove();
+  });
+  const access = (id: number) =>
+    repositoryAt('unseen', {
+      id,
+      prefix: 'is not sent',
+      unlock: { password },
+      target: { id: 1, name: 'the disk of the master', type: 'local_disk', config: {}, viaMaster: true },
+    });
+  const runner: JobRunner = { run: (job) => engine.run(job, { reporter: silentReporter, signal }) };
+
+  it('makes a repository, backs up, stores nothing twice, and restores', async () => {
+    await runner.run(initJob(access(5)));
+    const first = await backup(runner, access(5), [work.at('source')]);
+    const second = await backup(runner, access(5), [work.at('source')], { parentId: first.snapshot.snapshotId });
+    expect([first.status, second.status]).toEqual(['success', 'success']);
+    expect(second.snapshot).toMatchObject({ filesNew: 0, filesChanged: 0 });
+    // Only folders above the source have changed.
+    expect(second.snapshot.bytesAdded).toBeLessThan(10_000);
+    const theirs = debian.open(gateway.restic('5'), password);
+    await theirs.mustBeClean();
+    await theirs.ok(['restore', 'latest', '--target', work.at('theirs')]);
+    expect(compareTrees(work.at('source'), work.at('theirs', work.at('source')), { isCheckingSparse: false })).toEqual(
+      [],
+    );
+    await restore(runner, access(5), first.snapshot.snapshotId, work.at('ours'));
+    expect(compareTrees(work.at('source'), work.at('ours', work.at('source')))).toEqual([]);
+    expect(gateway.opened()).toBe(1);
+  });
+
+  it('hears that the quota is used up', async () => {
+    await runner.run(initJob(access(6)));
+    await expect(backup(runner, access(6), [work.at('source')])).rejects.toMatchObject({ code: 'STORAGE_FULL' });
+  });
+
+  it('hears that it is somebody else’s repository', async () => {
+    await expect(runner.run(initJob(access(7)))).rejects.toMatchObject({ code: 'STORAGE_PERMISSION' });
+  });
+});
 
 forEachRestic('the gateway in front of a folder', (restic) => {
   const base = makeWorkFolder('gateway-base');

@@ -48,6 +48,7 @@ export const enAdministration = {
   'auditAction.record.lock': 'Locked or unlocked a backup',
   'auditAction.record.restore': 'Started a restore',
   'auditAction.recovery_kit.download': 'Downloaded the recovery kit',
+  'auditAction.repository.access': 'Was refused access to a repository',
   'auditAction.restore.cancel': 'Cancelled a restore',
   'auditAction.settings.update': 'Changed settings',
   'auditAction.storage_target.create': 'Added storage',
