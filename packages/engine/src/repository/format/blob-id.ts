@@ -7,7 +7,7 @@ export const ID_BYTES = 32;
 
 /** Lower-case hex digits of any bytes. */
 export function toHex(id: Uint8Array): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex');
+  return Buffer.prototype.toString.call(id, 'hex');
 }
 
 /** The 32 bytes of an id in hex. Throws REPOSITORY_DAMAGED for anything else. */
