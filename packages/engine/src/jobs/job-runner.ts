@@ -18,6 +18,9 @@ import type { DriverModules, FromJobWorker, JobWorkerData, ToJobWorker } from '.
 /** A cancelled job has this long to clean up before its thread is ended. */
 const CANCEL_GRACE_MS = 30_000;
 
+/** Most of what a job makes is short-lived; the default would let it take three times that before it is cleared. */
+const YOUNG_MB = 12;
+
 /** Ending a thread takes milliseconds, or for ever. */
 const TERMINATE_GRACE_MS = 2_000;
 
@@ -137,7 +140,8 @@ function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promi
   const settings = { modules, tempDir, compressionParallelism, storageAttempts };
   const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
   const url = new URL('./job-worker.ts', import.meta.url);
-  const worker = startThread(url, { data: workerData, name: `backupx ${job.kind}` });
+  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
+  const worker = startThread(url, { data: workerData, name: `backupx ${job.kind}`, resourceLimits });
   parts.onStart(worker);
   return new Promise((resolve, reject) => {
     let graceTimer: NodeJS.Timeout | null = null;

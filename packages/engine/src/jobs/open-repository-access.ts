@@ -15,6 +15,7 @@ import {
 } from '../repository/open-repository.ts';
 import { ownUser } from '../repository/own-user.ts';
 import type { JobContext } from './job-context.ts';
+import { openRestServer } from './open-rest-server.ts';
 
 export interface RepositoryWork {
   /** `shared` for work that adds or must not lose what it reads, `exclusive` for work that removes, null for a look. */
@@ -77,6 +78,9 @@ async function openStorageOf(
 ): Promise<Storage> {
   const { target, id } = address;
   const limits = { bandwidthBytesPerSecond, attempts: context.storageAttempts };
+  if (!target.viaMaster && target.type === 'rest') {
+    return context.drivers.decorate(await openRestServer(target.config), limits);
+  }
   if (!target.viaMaster) return context.drivers.openStorage(target, limits);
   const { relay } = context;
   if (!relay || id === 0) {

@@ -15,6 +15,7 @@ import { toHex } from './format/blob-id.ts';
 import { packIndex } from './format/index-file.ts';
 import { type PackEntry, packHeader } from './format/pack-header.ts';
 import type { Repository } from './open-repository.ts';
+import { PackBlobs } from './pack-blobs.ts';
 
 export const PACK_BYTES = 16 * 1024 * 1024;
 const MAX_PACK_ENTRIES = 100_000;
@@ -23,7 +24,7 @@ const UPLOADS_AT_ONCE = 2;
 const INDEX_BLOBS = 50_000;
 const CHECKPOINT_MS = 600_000;
 const SLAB_BYTES = 1024 * 1024;
-const MAX_FREE_SLABS = 2 * (PACK_BYTES / SLAB_BYTES);
+const MAX_FREE_SLABS = PACK_BYTES / SLAB_BYTES;
 
 export interface PackWriterOptions {
   readonly repository: Repository;
@@ -42,6 +43,13 @@ export interface StoredPack {
   readonly id: string;
   readonly sizeBytes: number;
   readonly entries: readonly PackEntry[];
+}
+
+/** The same with its blobs packed small. */
+interface WrittenPack {
+  readonly id: string;
+  readonly sizeBytes: number;
+  readonly blobs: PackBlobs;
 }
 
 /** A sealed blob on its way into a pack. */
@@ -79,9 +87,8 @@ export interface PackWriter {
 }
 
 interface OpenPack {
-  readonly type: BlobType;
   readonly slabs: Buffer[];
-  readonly entries: PackEntry[];
+  readonly blobs: PackBlobs;
   size: number;
 }
 
@@ -96,7 +103,7 @@ class Writer implements PackWriter {
   readonly #freeSlabs: Buffer[] = [];
   readonly #uploads = new Set<Promise<void>>();
   readonly #indexFiles: string[] = [];
-  #stored: StoredPack[] = [];
+  #stored: WrittenPack[] = [];
   #storedBlobs = 0;
   #failure: unknown = null;
   #lastCheckpointMs: number;
@@ -114,18 +121,17 @@ class Writer implements PackWriter {
   add({ type, id, sealed, plainLength }: SealedBlob): Promise<void> | null {
     this.#throwFailure();
     const pack = this.#choosePack(type);
-    const entry = { type, id: Uint8Array.from(id), offset: pack.size, storedLength: sealed.byteLength, plainLength };
-    pack.entries.push(entry);
+    pack.blobs.add({ id, offset: pack.size, storedLength: sealed.byteLength, plainLength });
     this.#append(pack, sealed);
     this.#stats.blobs += 1;
-    if (pack.size < PACK_BYTES && pack.entries.length < MAX_PACK_ENTRIES) return null;
+    if (pack.size < PACK_BYTES && pack.blobs.count < MAX_PACK_ENTRIES) return null;
     this.#open[type] = this.#open[type].filter((other) => other !== pack);
     return this.#store(pack);
   }
 
   async flushPacks(): Promise<void> {
     for (const pack of [...this.#open.data, ...this.#open.tree]) {
-      if (pack.entries.length > 0) await this.#store(pack);
+      if (pack.blobs.count > 0) await this.#store(pack);
     }
     this.#open.data = [];
     this.#open.tree = [];
@@ -147,10 +153,10 @@ class Writer implements PackWriter {
     const names: string[] = [];
     while (this.#stored.length > 0) {
       const packs = takeWhole(this.#stored);
-      const json = packIndex(packs.map(({ id, entries }) => ({ id, entries })));
+      const json = packIndex(packs.map(indexedPack));
       names.push(await repository.saveFile('index', json, signal));
       this.#stored = this.#stored.slice(packs.length);
-      this.#storedBlobs -= packs.reduce((sum, pack) => sum + pack.entries.length, 0);
+      this.#storedBlobs -= packs.reduce((sum, pack) => sum + pack.blobs.count, 0);
       this.#count(json.byteLength);
     }
     this.#lastCheckpointMs = clock.monotonicMs();
@@ -169,7 +175,7 @@ class Writer implements PackWriter {
     const choice = randomInt(OPEN_PACKS);
     const found = packs[choice];
     if (found) return found;
-    const pack: OpenPack = { type, slabs: [], entries: [], size: 0 };
+    const pack: OpenPack = { slabs: [], blobs: new PackBlobs(type), size: 0 };
     packs.push(pack);
     return pack;
   }
@@ -189,7 +195,7 @@ class Writer implements PackWriter {
   async #store(pack: OpenPack): Promise<void> {
     while (this.#uploads.size >= UPLOADS_AT_ONCE) await Promise.race(this.#uploads);
     this.#throwFailure();
-    this.#append(pack, packHeader(this.#options.repository.box, pack.entries));
+    this.#append(pack, packHeader(this.#options.repository.box, pack.blobs.entries));
     const upload: Promise<void> = this.#upload(pack)
       .catch((error: unknown) => {
         this.#failure ??= error;
@@ -221,12 +227,11 @@ class Writer implements PackWriter {
     if (sizeBytes !== pack.size) {
       throw new AppError('STORAGE_FAILED', { reason: `of pack ${id} it kept ${sizeBytes} of ${pack.size} bytes` });
     }
-    const stored = { id, sizeBytes: pack.size, entries: pack.entries };
-    this.#stored.push(stored);
-    this.#storedBlobs += pack.entries.length;
+    this.#stored.push({ id, sizeBytes: pack.size, blobs: pack.blobs });
+    this.#storedBlobs += pack.blobs.count;
     this.#stats.packs += 1;
     this.#count(pack.size);
-    onPackStored?.(stored);
+    onPackStored?.({ id, sizeBytes: pack.size, entries: pack.blobs.entries });
   }
 
   #isCheckpointDue(): boolean {
@@ -246,14 +251,24 @@ class Writer implements PackWriter {
   }
 }
 
+/** Its blobs become objects only when their turn comes. */
+function indexedPack({ id, blobs }: WrittenPack) {
+  return {
+    id,
+    get entries() {
+      return blobs.entries;
+    },
+  };
+}
+
 /** The first packs, as many as one index file takes; at least one, since all blobs of a pack stand in one file. */
-function takeWhole(packs: readonly StoredPack[]): StoredPack[] {
-  const taken: StoredPack[] = [];
+function takeWhole(packs: readonly WrittenPack[]): WrittenPack[] {
+  const taken: WrittenPack[] = [];
   let blobs = 0;
   for (const pack of packs) {
-    if (taken.length > 0 && blobs + pack.entries.length > INDEX_BLOBS) break;
+    if (taken.length > 0 && blobs + pack.blobs.count > INDEX_BLOBS) break;
     taken.push(pack);
-    blobs += pack.entries.length;
+    blobs += pack.blobs.count;
   }
   return taken;
 }

@@ -12,6 +12,7 @@ import type { SourceTotals } from '../../ports/source.ts';
 import { startThread } from '../../ports/start-thread.ts';
 import { unpackError } from '../../ports/thread-error.ts';
 import type { BlobReader } from '../blob-reader.ts';
+import { ID_BYTES } from '../format/blob-id.ts';
 import type { MasterKey } from '../format/master-key.ts';
 import type { PackWriter } from '../pack-writer.ts';
 import type {
@@ -26,8 +27,12 @@ import type {
 import { SealerPool } from './sealer-pool.ts';
 import { BLOB_ROW, SlotControl } from './slot-memory.ts';
 
-/** Slots beyond one per sealing thread: one being filled, one waiting. */
-const SPARE_SLOTS = 2;
+/** Slots beyond one per sealing thread: the one being filled. */
+const SPARE_SLOTS = 1;
+/** Most of what the reading thread makes is short-lived; the default would let it grow to three times that. */
+const YOUNG_MB = 12;
+/** Parent trees sent at once end when they are this large. */
+const ANSWER_BYTES = 2 * 1024 * 1024;
 
 export interface BackupEvents {
   onProblem(problem: ItemProblem): void;
@@ -76,7 +81,11 @@ export class BackupPipeline {
     const { source, readersUrl, masterKey, parallelism, compressionLevel } = options;
     this.#control = new SlotControl(parallelism + SPARE_SLOTS);
     const data: ReaderData = { source, readersUrl, control: this.#control.shared };
-    this.#reader = startThread(new URL('./reader-worker.ts', import.meta.url), { data, name: 'backupx read' });
+    this.#reader = startThread(new URL('./reader-worker.ts', import.meta.url), {
+      data,
+      name: 'backupx read',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     this.#sealers = new SealerPool({ count: parallelism, masterKey, compressionLevel });
   }
 
@@ -120,7 +129,7 @@ export class BackupPipeline {
     if (message.type === 'memory') this.#useMemory(message.memory);
     else if (message.type === 'slot') this.#track(this.#storeSlot(message.filled, parts.writer));
     else if (message.type === 'large') this.#track(this.#storeLarge(message.blob, parts.writer));
-    else if (message.type === 'tree') void this.#answerTree(message.id, parts.blobs);
+    else if (message.type === 'trees') void this.#answerTrees(message.ids, parts.blobs);
     else if (message.type === 'progress') events.onProgress(message.counters);
     else if (message.type === 'problem') events.onProblem(message.problem);
     else if (message.type === 'log') events.onLog(message.level, message.message);
@@ -157,7 +166,7 @@ export class BackupPipeline {
       const at = rows[blob * BLOB_ROW] ?? 0;
       const adding = writer.add({
         type: rows[blob * BLOB_ROW + 2] === 1 ? 'tree' : 'data',
-        id: ids.subarray(blob * 32, blob * 32 + 32),
+        id: ids.subarray(blob * ID_BYTES, (blob + 1) * ID_BYTES),
         sealed: this.#memory.subarray(at, at + (lengths[blob * 2] ?? 0)),
         plainLength: lengths[blob * 2 + 1] ?? 0,
       });
@@ -180,18 +189,30 @@ export class BackupPipeline {
     return turn;
   }
 
-  async #answerTree(id: Uint8Array, blobs: BlobReader): Promise<void> {
-    let tree: Uint8Array | null = null;
+  async #answerTrees(ids: Uint8Array, blobs: BlobReader): Promise<void> {
+    const trees: (Uint8Array | null)[] = [];
+    let bytes = 0;
     try {
-      tree = await blobs.read(id, 'tree');
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') {
-        this.#fail(error);
-        return;
+      for (let at = 0; at < ids.byteLength && bytes < ANSWER_BYTES; at += ID_BYTES) {
+        const tree = await this.#readTree(ids.subarray(at, at + ID_BYTES), blobs);
+        trees.push(tree);
+        bytes += tree?.byteLength ?? 0;
       }
-      this.#options.events.onLog('warn', `${error.message} What it lists is read anew.`);
+    } catch (error) {
+      this.#fail(error);
+      return;
     }
-    this.#reader.postMessage({ tree } satisfies ToReader);
+    this.#reader.postMessage({ trees } satisfies ToReader);
     this.#control.announceAnswer();
+  }
+
+  async #readTree(id: Uint8Array, blobs: BlobReader): Promise<Uint8Array | null> {
+    try {
+      return await blobs.read(id, 'tree');
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') throw error;
+      this.#options.events.onLog('warn', `${error.message} What it lists is read anew.`);
+      return null;
+    }
   }
 }

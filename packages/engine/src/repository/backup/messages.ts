@@ -59,7 +59,8 @@ export type FromReader =
   | { readonly type: 'memory'; readonly memory: SharedArrayBuffer }
   | { readonly type: 'slot'; readonly filled: FilledSlot }
   | { readonly type: 'large'; readonly blob: LargeBlob }
-  | { readonly type: 'tree'; readonly id: Uint8Array }
+  /** Ids one after the other: trees of the parent snapshot that are wanted soon, the first now. */
+  | { readonly type: 'trees'; readonly ids: Uint8Array }
   | { readonly type: 'progress'; readonly counters: BackupCounters }
   | { readonly type: 'problem'; readonly problem: ItemProblem }
   | { readonly type: 'log'; readonly level: 'info' | 'warn'; readonly message: string }
@@ -67,8 +68,11 @@ export type FromReader =
   | { readonly type: 'done'; readonly tree: Uint8Array; readonly counters: BackupCounters }
   | { readonly type: 'error'; readonly error: ThreadError };
 
-/** Answer to `tree`; null: it cannot be read, so nothing below is taken as unchanged. */
-export type ToReader = { readonly tree: Uint8Array | null };
+/**
+ * Answer to `trees`: at least the first, fewer than asked for when they are large. Null: it cannot be read, so nothing
+ * below is taken as unchanged.
+ */
+export type ToReader = { readonly trees: readonly (Uint8Array | null)[] };
 
 export interface SealerData {
   readonly masterKey: MasterKey;

@@ -6,7 +6,16 @@ interface Folder {
   readonly path: string;
   /** By raw name as latin1 text; null: not in the parent snapshot, or its tree cannot be read. */
   readonly nodes: ReadonlyMap<string, TreeNode> | null;
+  /** Its folders in the order of their names; those before `next` were passed. */
+  readonly folders: readonly TreeNode[];
+  next: number;
 }
+
+/** Trees of so many folders are asked for at once: the walk will come to them soon. */
+const TREES_AT_ONCE = 64;
+
+/** Answers the tree of the first id, null when it cannot be read; the others will be asked for next. */
+export type FetchTree = (ids: readonly Uint8Array[]) => TreeNode[] | null;
 
 /** What the source says of a file before opening it. */
 export interface ListedFile {
@@ -19,34 +28,48 @@ export interface ListedFile {
  * Paths are byte paths as latin1 text (`/srv/www/a`).
  */
 export class ParentWalk {
-  readonly #fetchTree: (id: Uint8Array) => TreeNode[] | null;
+  readonly #fetchTree: FetchTree;
   readonly #open: Folder[];
 
-  /** `fetchTree` answers null for a tree that cannot be read. */
-  constructor(rootTree: Uint8Array | null, fetchTree: (id: Uint8Array) => TreeNode[] | null) {
+  constructor(rootTree: Uint8Array | null, fetchTree: FetchTree) {
     this.#fetchTree = fetchTree;
-    this.#open = [{ path: '', nodes: rootTree && byName(fetchTree(rootTree)) }];
+    this.#open = [newFolder('', rootTree && fetchTree([rootTree]))];
   }
 
   /** The node that the parent snapshot has at this path. */
   find(path: string): TreeNode | null {
     const slash = path.lastIndexOf('/');
-    return this.#folder(path.slice(0, slash))?.get(path.slice(slash + 1)) ?? null;
+    return this.#folder(path.slice(0, slash)).nodes?.get(path.slice(slash + 1)) ?? null;
   }
 
-  #folder(path: string): ReadonlyMap<string, TreeNode> | null {
+  #folder(path: string): Folder {
     let top = this.#open.at(-1);
     while (top && !isWithin(path, top.path)) {
       this.#open.pop();
       top = this.#open.at(-1);
     }
-    if (!top || top.path === path) return top?.nodes ?? null;
+    if (!top) throw new Error('the root was left');
+    if (top.path === path) return top;
     const slash = path.lastIndexOf('/');
-    const node = this.#folder(path.slice(0, slash))?.get(path.slice(slash + 1));
-    const nodes = node?.subtree ? byName(this.#fetchTree(node.subtree)) : null;
-    this.#open.push({ path, nodes });
-    return nodes;
+    const parent = this.#folder(path.slice(0, slash));
+    const node = parent.nodes?.get(path.slice(slash + 1));
+    const folder = newFolder(path, node?.subtree ? this.#fetchTree(comingTrees(parent, node)) : null);
+    this.#open.push(folder);
+    return folder;
   }
+}
+
+/** The tree of this folder and those of the folders after it. */
+function comingTrees(parent: Folder, node: TreeNode): Uint8Array[] {
+  const at = parent.folders.indexOf(node, parent.next);
+  if (at < 0) return node.subtree ? [node.subtree] : [];
+  parent.next = at + 1;
+  return parent.folders.slice(at, at + TREES_AT_ONCE).flatMap(({ subtree }) => (subtree ? [subtree] : []));
+}
+
+function newFolder(path: string, nodes: TreeNode[] | null): Folder {
+  const folders = nodes?.filter(({ subtree }) => subtree !== null) ?? [];
+  return { path, nodes: byName(nodes), folders, next: 0 };
 }
 
 /** True when the content of the file is certainly that of the parent's node: same type, size, times and inode. */

@@ -10,6 +10,7 @@ import { threadData } from '../../ports/start-thread.ts';
 import { packError } from '../../ports/thread-error.ts';
 import { TotalsCount } from '../../ports/totals-count.ts';
 import { BlobLookup } from '../blob-index.ts';
+import { toHex } from '../format/blob-id.ts';
 import { parseTree } from '../format/parse-tree.ts';
 import type { TreeNode } from '../format/tree-node.ts';
 import { CHUNKER_RESERVED_BYTES, createChunker } from '../wasm/chunker.ts';
@@ -36,6 +37,7 @@ class Reading {
   readonly #recorder: EntryRecorder;
   readonly #totals: TotalsCount;
   readonly #port: MessagePort;
+  #fetched = new Map<string, Uint8Array | null>();
   #lastProgressMs = 0;
 
   constructor(source: SourceReader, port: MessagePort, start: ReaderStart) {
@@ -57,7 +59,7 @@ class Reading {
     });
     this.#recorder = new EntryRecorder({
       cutter,
-      parent: new ParentWalk(start.parentTree, (id) => this.#fetchTree(id)),
+      parent: new ParentWalk(start.parentTree, (ids) => this.#fetchTree(ids)),
       isKnown: (id) => this.#known.has(id, 'data'),
       onProblem: (problem) => send({ type: 'problem', problem }),
       onTick: () => this.#tick(),
@@ -73,6 +75,7 @@ class Reading {
       log: (level, message) => send({ type: 'log', level, message }),
       isUnchanged: this.#start.parentTree ? this.#recorder.isUnchanged : undefined,
       wantsSegments: false,
+      wantsLinkAttributes: true,
     };
     const entries = source.entries(config, context);
     if (Symbol.iterator in entries) {
@@ -125,12 +128,25 @@ class Reading {
     send({ type: 'large', blob: { id: Uint8Array.from(id), bytes: copy } }, [copy.buffer]);
   }
 
-  #fetchTree(id: Uint8Array): TreeNode[] | null {
-    send({ type: 'tree', id: Uint8Array.from(id) });
+  /** Trees that came along with another are kept until their turn, as long as the next answer. */
+  #fetchTree(ids: readonly Uint8Array[]): TreeNode[] | null {
+    const key = toHex(ids[0] ?? new Uint8Array(0));
+    let tree = this.#fetched.get(key);
+    if (tree === undefined) {
+      send({ type: 'trees', ids: new Uint8Array(Buffer.concat(ids)) });
+      const { trees } = this.#waitForAnswer();
+      this.#fetched = new Map(trees.map((bytes, index) => [toHex(ids[index] ?? new Uint8Array(0)), bytes]));
+      tree = this.#fetched.get(key) ?? null;
+    }
+    this.#fetched.delete(key);
+    return tree && parseTree(tree);
+  }
+
+  #waitForAnswer(): ToReader {
     for (;;) {
       const seen = this.#control.answers;
       const answer = receiveMessageOnPort(this.#port) as { message: ToReader } | undefined;
-      if (answer) return answer.message.tree && parseTree(answer.message.tree);
+      if (answer) return answer.message;
       this.#assertNotAborted();
       this.#control.waitForAnswer(seen);
     }

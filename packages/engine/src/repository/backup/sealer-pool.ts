@@ -9,24 +9,29 @@ interface Sealer {
   answer: ((message: FromSealer) => void) | null;
 }
 
+/** Little lives in these threads, but short-lived copies of content hang on it: collect them often. */
+const YOUNG_MB = 3;
+
 export interface SealerPoolOptions extends SealerData {
   readonly count: number;
 }
 
 /** Threads that compress and seal. Work is handed out in the order of asking; each thread does one piece at a time. */
 export class SealerPool {
-  readonly #sealers: Sealer[];
-  readonly #idle: Sealer[];
+  readonly #options: SealerPoolOptions;
+  readonly #sealers: Sealer[] = [];
+  readonly #idle: Sealer[] = [];
+  #memory: SharedArrayBuffer | null = null;
   readonly #waiting: ((sealer: Sealer) => void)[] = [];
   #failure: unknown = null;
 
-  constructor({ count, ...data }: SealerPoolOptions) {
-    this.#sealers = Array.from({ length: count }, () => this.#start(data));
-    this.#idle = [...this.#sealers];
+  constructor(options: SealerPoolOptions) {
+    this.#options = options;
   }
 
+  /** Before anything is sealed. */
   useMemory(memory: SharedArrayBuffer): void {
-    for (const { worker } of this.#sealers) worker.postMessage({ type: 'memory', memory } satisfies ToSealer);
+    this.#memory = memory;
   }
 
   /** Seals the blobs of a slot; answers their lengths, see `FromSealer`. */
@@ -47,16 +52,23 @@ export class SealerPool {
     await Promise.all(this.#sealers.map(({ worker }) => worker.terminate()));
   }
 
-  #start(data: SealerData): Sealer {
-    const worker = startThread(new URL('./sealer-worker.ts', import.meta.url), { data, name: 'backupx seal' });
+  #start(): Sealer {
+    const { masterKey, compressionLevel } = this.#options;
+    const data: SealerData = { masterKey, compressionLevel };
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
+    const url = new URL('./sealer-worker.ts', import.meta.url);
+    const worker = startThread(url, { data, name: 'backupx seal', resourceLimits });
+    if (this.#memory) worker.postMessage({ type: 'memory', memory: this.#memory } satisfies ToSealer);
     const sealer: Sealer = { worker, answer: null };
+    this.#sealers.push(sealer);
     worker.on('message', (message: FromSealer) => sealer.answer?.(message));
     worker.on('error', (error) => this.#fail(error));
     return sealer;
   }
 
   async #ask(message: ToSealer): Promise<FromSealer> {
-    const sealer = this.#idle.pop() ?? (await new Promise<Sealer>((resolve) => this.#waiting.push(resolve)));
+    if (this.#failure !== null) throw this.#failure;
+    const sealer = await this.#takeSealer();
     if (this.#failure !== null) throw this.#failure;
     const answer = await new Promise<FromSealer>((resolve) => {
       sealer.answer = resolve;
@@ -68,6 +80,14 @@ export class SealerPool {
     else this.#idle.push(sealer);
     if (this.#failure !== null) throw this.#failure;
     return answer;
+  }
+
+  /** Threads are started when there is something to seal: an unchanged source needs none. */
+  async #takeSealer(): Promise<Sealer> {
+    const idle = this.#idle.pop();
+    if (idle) return idle;
+    if (this.#sealers.length < this.#options.count) return this.#start();
+    return await new Promise<Sealer>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Ends everything that waits: a thread that died answers no more. */
