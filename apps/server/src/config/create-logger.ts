@@ -14,9 +14,9 @@ const redactedPaths = [
   '*.headers["x-agent-token"]',
 ];
 
-/** Session and node tokens, API keys, age identities, sealed values, and passwords inside addresses. */
+/** Tokens of sessions, nodes and repositories, API keys, age identities, sealed values, and passwords inside addresses. */
 const secretShapes =
-  /\b(?:bxs_|bxa_|bax_)[\w-]{6,}|AGE-SECRET-KEY-1[0-9A-Z]+|sealed:v1:[\w-]+|(?<=:\/\/[^\s:/@]{1,100}:)[^\s@/]+(?=@)/g;
+  /\b(?:bxs_|bxa_|bax_|bxr_)[\w-]{6,}|AGE-SECRET-KEY-1[0-9A-Z]+|sealed:v1:[\w-]+|(?<=:\/\/[^\s:/@]{1,100}:)[^\s@/]+(?=@)/g;
 /** `"password":"…"` inside a text (there its quotes are escaped), as errors of SDKs like to repeat requests. */
 const quotedSecrets =
   /(\\*"[\w-]*(?:password|passphrase|secret|token|accessKey|credential)[\w-]*\\*"\s*:\s*\\*")(?:[^"\\]|\\+[^"\\])*/gi;
