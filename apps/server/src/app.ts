@@ -135,6 +135,7 @@ async function connectWork(
       return new Map(items.map((row) => [row.id, row.is_local === 1 || fleet.liveness.isOnline(row.id)]));
     },
     defaultTimezone: async () => (await readSiteSettings(db)).timezone,
+    plan: () => readSiteSettings(db),
     maxConcurrent: config.backup.maxConcurrent,
     bandwidthBytesPerSecond: config.backup.bandwidthBytesPerSecond,
   });

@@ -27,6 +27,7 @@ import { restoresRoutes } from './features/restores/restores.routes.ts';
 import { tasksRoutes } from './features/tasks/tasks.routes.ts';
 import { createFollowupWorker, type FollowupWorker } from './followups/worker.ts';
 import type { BoundRoute } from './http/route-context.ts';
+import { createDueMaintenance, type DueMaintenance, type DueMaintenanceDeps } from './scheduling/due-maintenance.ts';
 import { createDueTasks, type DueTasks } from './scheduling/due-tasks.ts';
 import { openTarget } from './stores/open-target.ts';
 import type { SecretBox } from './stores/secret-box.ts';
@@ -88,6 +89,8 @@ export interface RunsDeps extends RecordEndsDeps {
   readonly nodeStates: () => Promise<ReadonlyMap<number, boolean>>;
   /** Zone of tasks that name none. */
   readonly defaultTimezone: () => Promise<string>;
+  /** When scheduled maintenance may start. */
+  readonly plan: DueMaintenanceDeps['plan'];
   /** Backups and restores the master's own machine runs at once. */
   readonly maxConcurrent: number;
   /** Limit of one run's uploads; 0: none. */
@@ -100,6 +103,7 @@ export interface Runs {
   readonly localNode: LocalNode;
   readonly door: RepositoryDoor;
   readonly dueTasks: DueTasks;
+  readonly dueMaintenance: DueMaintenance;
   readonly followups: FollowupWorker;
   readonly routes: readonly BoundRoute[];
   /** Ends what the last life left running, then starts the scheduler and the follow-ups. */
@@ -173,6 +177,8 @@ export function connectRuns(deps: RunsDeps): Runs {
   });
   const dispatcher = createDispatcher({ db, clock, bus, nodes, queue, localNode, builder, lifecycle, ...secrets });
   const dueTasks = createDueTasks({ db, clock, dispatcher, defaultTimezone: deps.defaultTimezone, log });
+  const { plan } = deps;
+  const dueMaintenance = createDueMaintenance({ db, clock, dispatcher, plan, log });
   const followups = createFollowupWorker({ db, clock, dispatcher, log });
   ends.onFollowups(() => followups.wake());
   return {
@@ -181,6 +187,7 @@ export function connectRuns(deps: RunsDeps): Runs {
     localNode,
     door,
     dueTasks,
+    dueMaintenance,
     followups,
     routes: routesOf(deps, {
       dispatcher,
@@ -192,9 +199,11 @@ export function connectRuns(deps: RunsDeps): Runs {
       if (count > 0) log.warn({ count }, 'runs of the last life were interrupted');
       await followups.start();
       dueTasks.start();
+      dueMaintenance.start();
     },
     async stop(graceMs) {
       await dueTasks.stop();
+      await dueMaintenance.stop();
       await localNode.stop(graceMs);
       await waitAtMost(clock, followups.stop(), graceMs);
       await reporter.flush();

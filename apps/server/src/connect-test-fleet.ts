@@ -77,6 +77,7 @@ async function connectMaster(options: TestMasterOptions) {
     queue: fleet.queue,
     nodeStates: async () => new Map(),
     defaultTimezone: async () => 'UTC',
+    plan: async () => ({ maintenanceWindow: '', timezone: 'UTC' }),
     maxConcurrent: 1,
     bandwidthBytesPerSecond: 0,
   });

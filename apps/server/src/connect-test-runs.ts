@@ -249,6 +249,7 @@ export async function createTestRuns(options: { clock?: Clock; path?: string } =
         [remoteNodeId, fleet.remote.isOnline],
       ]),
     defaultTimezone: async () => test.timezone,
+    plan: async () => ({ maintenanceWindow: '', timezone: 'UTC' }),
     maxConcurrent: 1,
     bandwidthBytesPerSecond: 0,
   });

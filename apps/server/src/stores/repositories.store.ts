@@ -165,13 +165,8 @@ export const repositoriesStore = {
       .execute();
   },
 
-  async damaged(db: Db): Promise<Pick<RepositoryRow, 'id' | 'name' | 'problem_count' | 'damaged_since'>[]> {
-    return await db
-      .selectFrom('repositories')
-      .select(['id', 'name', 'problem_count', 'damaged_since'])
-      .where('state', '=', 'damaged')
-      .orderBy('name')
-      .execute();
+  async damaged(db: Db): Promise<RepositoryRow[]> {
+    return await db.selectFrom('repositories').selectAll().where('state', '=', 'damaged').orderBy('name').execute();
   },
 
   async count(db: Db): Promise<number> {

@@ -50,6 +50,9 @@ export const repositoryActionRoutes = {
     params: idParams,
     body: z.object({
       what: z.enum(['index', 'snapshots']),
+      /** `index`: verify every blob on the way. */
+      readAllPacks: z.boolean().default(false),
+      /** `snapshots`: the damaged originals go. */
       forget: z.boolean().default(false),
       dryRun: z.boolean().default(false),
     }),

@@ -8,7 +8,7 @@ import { repositoriesStore } from '../../stores/repositories.store.ts';
 import { logLine } from '../log-line.ts';
 import type { Db, EndOptions, FailedOutcome, MaintenanceOutcome, RecordReporter, RunRef } from '../ports.ts';
 import { runFailureOf } from '../run-failure.ts';
-import { type MaintenanceEnd, postponeMaintenance, readMaintenanceEnd } from './maintenance-effects.ts';
+import { type MaintenanceEnd, noteFailedMaintenance, readMaintenanceEnd } from './maintenance-effects.ts';
 
 export interface FinishMaintenanceDeps {
   readonly db: Db;
@@ -77,7 +77,7 @@ export async function finishMaintenance(
     if (!(await maintenanceRecordsStore.finish(trx, id, from, values))) return false;
     await recordLogsStore.append(trx, 'maintenance', id, endLine(now, read));
     if ('end' in read) await read.end.apply(trx, now);
-    else await postponeMaintenance(trx, record, now);
+    else await noteFailedMaintenance(trx, record, { code: read.failed.failure.code, now });
     await deps.endLeases(trx, { owner: 'maintenance', id }, options, now);
     return true;
   });

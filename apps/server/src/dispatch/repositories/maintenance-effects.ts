@@ -49,9 +49,16 @@ function provesHealth(row: RepositoryRow, read: CheckRepositoryJob['read']): boo
   return row.damage_read === '"structure"' || row.damage_read === JSON.stringify(read);
 }
 
-function checkColumns(row: RepositoryRow, read: CheckRepositoryJob['read'], result: CheckRepositoryResult, now: Date) {
+interface Check {
+  readonly read: CheckRepositoryJob['read'];
+  /** By hand, a look at the structure alone does not put off the next one that reads data. */
+  readonly isScheduled: boolean;
+}
+
+function checkColumns(row: RepositoryRow, { read, isScheduled }: Check, result: CheckRepositoryResult, now: Date) {
   const at = now.toISOString();
-  const checked = { last_check_at: at, next_check_at: nextTime(now, row.check_every_days) };
+  const next = read === 'structure' && !isScheduled ? {} : { next_check_at: nextTime(now, row.check_every_days) };
+  const checked = { last_check_at: at, ...next };
   const part = typeof read === 'object' ? { check_part: read.n % read.of } : {};
   if (result.status === 'damaged') {
     return {
@@ -76,7 +83,7 @@ function checkColumns(row: RepositoryRow, read: CheckRepositoryJob['read'], resu
   } as const;
 }
 
-function endCheck(row: RepositoryRow, read: CheckRepositoryJob['read'], raw: unknown): MaintenanceEnd {
+function endCheck(row: RepositoryRow, check: Check, raw: unknown): MaintenanceEnd {
   const result = checkRepositoryResultSchema.parse(raw);
   const isClean = result.status === 'clean';
   const read_ = result.bytesRead > 0 ? `, ${megabytes(result.bytesRead)} read` : '';
@@ -87,7 +94,7 @@ function endCheck(row: RepositoryRow, read: CheckRepositoryJob['read'], raw: unk
     summary: isClean
       ? `Nothing wrong: ${result.snapshotCount} snapshot(s), ${result.packCount} pack(s)${read_}.`
       : `${result.problemCount} problem(s); ${result.intactSnapshotIds.length} of ${result.snapshotCount} snapshot(s) restore whole.`,
-    apply: (trx, now) => repositoriesStore.update(trx, row.id, checkColumns(row, read, result, now)),
+    apply: (trx, now) => repositoriesStore.update(trx, row.id, checkColumns(row, check, result, now)),
   };
 }
 
@@ -172,15 +179,39 @@ function endOther(row: RepositoryRow, options: MaintenanceOptions, raw: unknown)
 /** Reads a job's result. Throws when it is not one of this kind. */
 export function readMaintenanceEnd(record: MaintenanceRow, row: RepositoryRow, raw: unknown): MaintenanceEnd {
   const options = JSON.parse(record.options) as MaintenanceOptions;
-  if (options.kind === 'check') return endCheck(row, options.read, raw);
+  if (options.kind === 'check') {
+    return endCheck(row, { read: options.read, isScheduled: record.trigger === 'schedule' }, raw);
+  }
   if (options.kind === 'prune') return endMark(row, options.dryRun, raw);
   if (options.kind === 'sweep') return endSweep(row, raw);
   return endOther(row, options, raw);
 }
 
-/** What failed by itself is not tried again at once. */
-export async function postponeMaintenance(trx: Db, record: MaintenanceRow, now: Date): Promise<void> {
+/**
+ * What failed by itself is not tried again at once, and is seen: a check that could not be done is not a good check.
+ * Work that met damage says as much as a check that found it.
+ */
+export async function noteFailedMaintenance(
+  trx: Db,
+  record: MaintenanceRow,
+  end: { code: string; now: Date },
+): Promise<void> {
+  const { code, now } = end;
+  const at = now.toISOString();
+  if (code === 'REPOSITORY_DAMAGED') {
+    const row = await repositoriesStore.find(trx, record.repository_id);
+    await repositoriesStore.update(trx, record.repository_id, {
+      state: 'damaged',
+      last_check_ok: 0,
+      problem_count: Math.max(1, row?.problem_count ?? 0),
+      damaged_since: row?.damaged_since ?? at,
+      damage_read: row?.damage_read || '"structure"',
+    });
+  }
   if (record.trigger !== 'schedule') return;
+  if (record.kind === 'check') {
+    await repositoriesStore.update(trx, record.repository_id, { last_check_at: at, last_check_ok: 0 });
+  }
   const later = new Date(now.getTime() + HOUR_MS).toISOString();
   const column = { check: 'next_check_at', prune: 'next_prune_at', sweep: 'next_sweep_at' }[record.kind];
   if (column) await repositoriesStore.update(trx, record.repository_id, { [column]: later });

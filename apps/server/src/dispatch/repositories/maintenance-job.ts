@@ -69,14 +69,10 @@ async function jobOf(db: Db, { record, options, open }: Opened): Promise<Mainten
       const younger = await youngerLeases(db, record.repository_id);
       return { ...prune, dryRun: false, phase: 'sweep', youngerLeases: younger } satisfies PruneRepositoryJob;
     }
-    case 'repair':
-      return {
-        kind: 'repair_repository',
-        repository,
-        what: options.what,
-        forget: options.forget,
-        dryRun: options.dryRun,
-      };
+    case 'repair': {
+      const { what, readAllPacks, forget, dryRun } = options;
+      return { kind: 'repair_repository', repository, what, readAllPacks, forget, dryRun };
+    }
     case 'copy': {
       const snapshotIds = options.snapshotIds === null ? null : [...options.snapshotIds];
       return { kind: 'copy_snapshots', from: repository, to: await open(options.toRepositoryId), snapshotIds };

@@ -24,6 +24,7 @@ export type MaintenanceOptions =
   | {
       readonly kind: 'repair';
       readonly what: 'index' | 'snapshots';
+      readonly readAllPacks: boolean;
       readonly forget: boolean;
       readonly dryRun: boolean;
     }

@@ -8,6 +8,7 @@ import { type TaskAnswerDeps, taskAnswers } from '../../dispatch/task-answer.ts'
 import { type BoundRoute, bind } from '../../http/route-context.ts';
 import { intervalMs } from '../../scheduling/schedule-clock.ts';
 import { recordsStore } from '../../stores/records.store.ts';
+import { type RepositoryRow, repositoriesStore } from '../../stores/repositories.store.ts';
 import { tasksStore } from '../../stores/tasks.store.ts';
 import { type DayRuns, dayStrip, stripStart } from './day-strip.ts';
 import { judgeTask, reasonMessages, reasonOrder, type Verdict } from './protection.ts';
@@ -69,7 +70,20 @@ function ago(now: Date, ms: number): string {
   return new Date(now.getTime() - ms).toISOString();
 }
 
-async function judgeAll(deps: DashboardFeatureDeps, nodes: ReadonlyMap<number, boolean>, now: Date) {
+/** The repository it names, or the own ones of its node on its targets. */
+function usesRepository(task: Task, row: RepositoryRow): boolean {
+  if (task.backupMode !== 'repository') return false;
+  if (task.repositoryId === row.id) return true;
+  return row.is_own === 1 && row.node_id === task.nodeId && task.storageTargetIds.includes(row.storage_target_id);
+}
+
+interface Surroundings {
+  readonly nodes: ReadonlyMap<number, boolean>;
+  readonly damaged: readonly RepositoryRow[];
+  readonly now: Date;
+}
+
+async function judgeAll(deps: DashboardFeatureDeps, { nodes, damaged, now }: Surroundings) {
   const intervalOf = intervalReader(await deps.defaultTimezone(), now);
   const tasks = await taskAnswers(deps, await tasksStore.allLiving(deps.db));
   return tasks.map((task): JudgedTask => {
@@ -81,6 +95,7 @@ async function judgeAll(deps: DashboardFeatureDeps, nodes: ReadonlyMap<number, b
       intervalMs: interval,
       nextRunAt: task.nextRunAt,
       isNodeOnline: nodes.get(task.nodeId) ?? false,
+      isRepositoryDamaged: damaged.some((row) => usesRepository(task, row)),
       lastGoodAt: task.lastSuccessAt,
       lastStatus: (task.lastStatus || null) as RecordStatus | null,
       lastRunAt: task.lastRunAt,
@@ -93,7 +108,8 @@ async function overview(deps: DashboardFeatureDeps) {
   const { db } = deps;
   const now = deps.clock.now();
   const nodes = await deps.nodeStates();
-  const judged = await judgeAll(deps, nodes, now);
+  const damaged = await repositoriesStore.damaged(db);
+  const judged = await judgeAll(deps, { nodes, damaged, now });
   const days = groupByTask(await recordsStore.runsPerDay(db, stripStart(now)));
   const good = judged.flatMap(({ task }) => (task.enabled && task.lastSuccessAt ? [task.lastSuccessAt] : []));
   const running = await recordsStore.runningViews(db, MAX_RUNNING);
@@ -112,7 +128,15 @@ async function overview(deps: DashboardFeatureDeps) {
     running: running.map((row) => recordRowAnswer(row, now)),
     recentFailures: failures.map((row) => recordRowAnswer(row, now)),
     nodes: { total: nodes.size, online: [...nodes.values()].filter(Boolean).length },
-    repositories: { total: 0, damaged: [] },
+    repositories: {
+      total: await repositoriesStore.count(db),
+      damaged: damaged.map((row) => ({
+        id: row.id,
+        name: row.name,
+        problemCount: Number(row.problem_count),
+        since: row.damaged_since,
+      })),
+    },
     storedBytes: (await recordsStore.totals(db)).goodBytes,
   };
 }

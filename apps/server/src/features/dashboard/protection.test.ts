@@ -13,6 +13,7 @@ const healthy: TaskFacts = {
   intervalMs: 24 * HOUR_MS,
   nextRunAt: ago(-10),
   isNodeOnline: true,
+  isRepositoryDamaged: false,
   lastGoodAt: ago(14),
   lastStatus: 'success',
   lastRunAt: ago(14),
@@ -32,6 +33,7 @@ describe('the verdict over a task', () => {
     ['failed and nothing before it', { lastStatus: 'interrupted', lastGoodAt: null }, false, 'failed'],
     ['with warnings', { lastStatus: 'warning' }, true, 'warning'],
     ['server offline', { isNodeOnline: false }, false, 'node_offline'],
+    ['its repository is damaged', { isRepositoryDamaged: true }, false, 'repository_damaged'],
     ['a slot passed without a run', { nextRunAt: ago(1) }, false, 'missed'],
     ['switched off', { isEnabled: false }, false, 'disabled'],
   ])('%s', (_name, change, isProtected, reason) => {

@@ -3,7 +3,7 @@
  *
  * A task is protected when it is switched on, its server is online, no slot was missed, and its last good backup is
  * recent enough: within its RPO, else within twice the time between two of its slots, else (no schedule) at all.
- * A backup with warnings is good, but is told; so is a failure after a good backup that is recent enough.
+ * A damaged repository protects nothing until a check says otherwise. A backup with warnings is good, but is told; so is a failure after a good backup that is recent enough.
  */
 import type { exceptionReasonSchema } from '@backupx/contracts/api/system';
 import type { RecordStatus } from '@backupx/contracts/record-status';
@@ -20,6 +20,8 @@ export interface TaskFacts {
   readonly intervalMs: number | null;
   readonly nextRunAt: string | null;
   readonly isNodeOnline: boolean;
+  /** A check found something in its repository that cannot be restored. */
+  readonly isRepositoryDamaged: boolean;
   /** End of the last good backup. */
   readonly lastGoodAt: string | null;
   readonly lastStatus: RecordStatus | null;
@@ -52,6 +54,7 @@ function isMissed(facts: TaskFacts, now: Date): boolean {
 
 function reasonOf(facts: TaskFacts, now: Date): ExceptionReason | null {
   if (!facts.isEnabled) return 'disabled';
+  if (facts.isRepositoryDamaged && !BAD.includes(facts.lastStatus)) return 'repository_damaged';
   if (BAD.includes(facts.lastStatus)) return 'failed';
   if (facts.lastGoodAt === null && facts.lastStatus !== 'running') return 'never_ran';
   if (facts.lastGoodAt !== null && !isRecent(facts, now)) return facts.rpoHours > 0 ? 'rpo_breached' : 'missed';
@@ -68,7 +71,7 @@ function sinceOf(facts: TaskFacts, reason: ExceptionReason | null): string | nul
 
 export function judgeTask(facts: TaskFacts, now: Date): Verdict {
   const reason = reasonOf(facts, now);
-  const canRun = facts.isEnabled && facts.isNodeOnline && !isMissed(facts, now);
+  const canRun = facts.isEnabled && facts.isNodeOnline && !facts.isRepositoryDamaged && !isMissed(facts, now);
   return { isProtected: canRun && isRecent(facts, now), reason, since: sinceOf(facts, reason) };
 }
 
