@@ -5,8 +5,7 @@ import type { Command } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
 import { formatBytes, formatCount } from '../output/format.ts';
 import { collect } from '../parse-argument.ts';
-import { withEngine } from './engine-session.ts';
-import { sayProblems } from './problems.ts';
+import { describeProblems, withEngine } from './engine-session.ts';
 import { type RepositoryOptions, readAccess, withRepository } from './repository-options.ts';
 import { json } from './snapshots.ts';
 
@@ -71,7 +70,6 @@ async function backup(context: CommandContext, paths: string[], options: BackupO
   );
   if (options.json) context.terminal.data(json(result));
   else for (const line of describe(result, snapshot.dryRun)) context.terminal.say(line);
-  sayProblems(context, result);
   return result.status === 'success' ? 0 : 3;
 }
 
@@ -83,7 +81,7 @@ function describe(result: RunBackupResult, isDryRun: boolean): string[] {
   return [
     `${formatCount(result.itemCount, 'item')}, ${formatBytes(result.sourceBytes)}: ` +
       `${count(filesNew)} new, ${count(filesChanged)} changed, ${count(filesUnmodified)} unmodified files`,
-    `${formatBytes(bytesAdded)} new data, ${formatBytes(bytesStored)} stored`,
+    `${formatBytes(bytesAdded)} new data, ${formatBytes(bytesStored)} stored${describeProblems(result.problemCount)}`,
     isDryRun ? 'Nothing was stored (--dry-run).' : `Snapshot ${snapshot.snapshotId.slice(0, 8)} saved.`,
   ];
 }

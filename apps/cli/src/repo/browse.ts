@@ -131,6 +131,7 @@ async function find(context: CommandContext, pattern: string, options: FindOptio
     session.run({ kind: 'find_in_repository', repository, ...query }, 'find'),
   );
   if (options.json) context.terminal.data(json(result));
+  else if (result.hits.length === 0) context.terminal.say('Nothing was found.');
   else {
     printList(context, {
       items: result.hits,

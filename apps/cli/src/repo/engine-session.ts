@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JobKind, JobOf, JobResults } from '@backupx/contracts/jobs';
 import type { CommandContext } from '../command-context.ts';
-import { printable } from '../output/format.ts';
+import { formatCount, printable } from '../output/format.ts';
 import { createProgressLine } from '../output/progress-line.ts';
 
 type Engine = ReturnType<Awaited<typeof import('@backupx/engine')>['createEngine']>;
@@ -44,6 +44,11 @@ export async function withEngine<T>(context: CommandContext, work: (session: Eng
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+/** For a summary; the problems themselves were said when they came up. */
+export function describeProblems(count: number): string {
+  return count > 0 ? `, ${formatCount(count, 'problem')}` : '';
 }
 
 interface JobParts<K extends JobKind> {

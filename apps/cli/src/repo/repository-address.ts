@@ -56,7 +56,7 @@ function s3Place(rest: string, sources: AddressSources): RepositoryPlace {
     );
   }
   const config = { endpoint: url.origin, bucket, forcePathStyle: true, ...keys };
-  return place(`s3:${url.origin}/${[bucket, ...folders].join('/')}`, { type: 's3', config }, folders.join('/'));
+  return place(`s3:${url.origin}/${bucket}`, { type: 's3', config }, folders.join('/'));
 }
 
 function s3Environment(environment: Environment): Record<string, string> {
@@ -76,10 +76,11 @@ function restPlace(rest: string, { environment, credentialsFile, isTyped }: Addr
   }
   const inUrl = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
   const given: Record<string, string> = readCredentials(credentialsFile);
-  const username = given.username || inUrl.username || environment.RESTIC_REST_USERNAME || '';
-  const password = given.password || given.token || inUrl.password || environment.RESTIC_REST_PASSWORD || '';
+  const user = given.user || given.username || inUrl.username || environment.RESTIC_REST_USERNAME || '';
+  const password = given.password || inUrl.password || environment.RESTIC_REST_PASSWORD || '';
   const bare = `${url.origin}${url.pathname.replace(/\/*$/, '/')}`;
-  return place(`rest:${bare}`, { type: 'rest', config: { ...given, url: bare, username, password } });
+  const config = { url: bare, ...(user ? { user, password } : {}), ...(given.token ? { token: given.token } : {}) };
+  return place(`rest:${bare}`, { type: 'rest', config });
 }
 
 function parseUrl(text: string, example: string): URL {

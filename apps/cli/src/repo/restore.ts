@@ -2,10 +2,9 @@ import { resolve } from 'node:path';
 import { type OverwriteMode, overwriteModeSchema, type RunRestoreResult } from '@backupx/contracts/jobs';
 import { type Command, Option } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
-import { formatBytes, formatCount, printable } from '../output/format.ts';
+import { formatBytes, formatCount } from '../output/format.ts';
 import { collect } from '../parse-argument.ts';
-import { withEngine } from './engine-session.ts';
-import { sayProblems } from './problems.ts';
+import { describeProblems, withEngine } from './engine-session.ts';
 import { missing, type RepositoryOptions, readAccess, withRepository } from './repository-options.ts';
 import { parseSnapshotPlace, snapshotArtifact } from './snapshot-place.ts';
 import { json } from './snapshots.ts';
@@ -65,12 +64,11 @@ async function restore(context: CommandContext, text: string, options: RestoreOp
   );
   if (options.json) context.terminal.data(json(result));
   else context.terminal.say(describe(result, options.dryRun === true));
-  sayProblems(context, result);
   return result.status === 'success' ? 0 : 3;
 }
 
 function describe(result: RunRestoreResult, isDryRun: boolean): string {
   const written = `${formatCount(result.itemsWritten, 'item')} ${isDryRun ? 'would be written' : 'written'}`;
   const skipped = result.itemsSkipped > 0 ? `, ${result.itemsSkipped.toLocaleString('en-US')} left alone` : '';
-  return printable(`${written} (${formatBytes(result.bytesWritten)})${skipped}`);
+  return `${written} (${formatBytes(result.bytesWritten)})${skipped}${describeProblems(result.problemCount)}`;
 }
