@@ -207,6 +207,8 @@ export const repairRepositoryJobSchema = z.object({
   ...repositoryJob,
   /** `index`: rebuild it from the packs. `snapshots`: rewrite damaged ones without what is lost (originals go with `forget`). */
   what: z.enum(['index', 'snapshots']),
+  /** `index`: verifies every blob; those that are damaged leave the index, the others of their packs are stored anew. */
+  readAllPacks: z.boolean().default(false),
   forget: z.boolean().default(false),
   dryRun: z.boolean().default(false),
 });

@@ -21,6 +21,7 @@ const table: JobTable = {
   forget_snapshots: async (job, context) => (await import('./forget-snapshots.ts')).forgetSnapshots(job, context),
   prune_repository: async (job, context) => (await import('./prune-repository.ts')).pruneRepository(job, context),
   check_repository: async (job, context) => (await import('./check-repository.ts')).checkRepository(job, context),
+  repair_repository: async (job, context) => (await import('./repair-repository.ts')).repairRepository(job, context),
   copy_snapshots: async (job, context) => (await import('./copy-snapshots.ts')).copySnapshots(job, context),
   unlock_repository: async (job, context) => (await import('./unlock-repository.ts')).unlockRepository(job, context),
   repository_keys: async (job, context) => (await import('./repository-keys.ts')).repositoryKeys(job, context),

@@ -47,6 +47,11 @@ export class PackHealth {
     return problem;
   }
 
+  /** Whether something was found about a pack. */
+  isBlamed(pack: number): boolean {
+    return this.#problems[pack] !== NONE;
+  }
+
   /** Numbers of the problems that make a blob unreadable in all its places; null when it can be read. */
   problemsOf(first: number): readonly number[] | null {
     const { table, index } = this;

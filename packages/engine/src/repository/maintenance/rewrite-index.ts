@@ -22,9 +22,11 @@ export interface RewriteOptions {
   /** Packs that no index shall name any longer. */
   readonly isDropped: (pack: number) => boolean;
   /** Packs that the files shall name besides those they name now. */
-  readonly added?: Iterable<IndexedPack>;
+  readonly added?: AsyncIterable<IndexedPack>;
   /** Further files that go, such as damaged ones. */
   readonly obsolete?: readonly string[];
+  /** Done when the new files are stored, before old ones go. */
+  readonly beforeRemoving?: () => Promise<unknown>;
 }
 
 export interface RewrittenIndex {
@@ -38,6 +40,7 @@ export interface RewrittenIndex {
 export async function rewriteIndex(work: MaintenanceWork, options: RewriteOptions): Promise<RewrittenIndex> {
   const files = filesToRewrite(options);
   const stored = await storeReplacements(work, packsOf(options, files));
+  await options.beforeRemoving?.();
   const removed = [...files.map(({ name }) => name), ...(options.obsolete ?? [])];
   await removeFiles(work, removed);
   return { stored, removed };
@@ -58,7 +61,10 @@ function filesToRewrite({ loaded, table, isDropped }: RewriteOptions): IndexFile
 }
 
 /** What the files say about packs that stay, each pack once: all files that name a pack twice are among them. */
-function* packsOf({ table, isDropped, added }: RewriteOptions, files: readonly IndexFile[]): Generator<IndexedPack> {
+async function* packsOf(
+  { table, isDropped, added }: RewriteOptions,
+  files: readonly IndexFile[],
+): AsyncGenerator<IndexedPack> {
   const written = new BitSet(table.count);
   for (const { firstPack, endPack } of files) {
     for (let mention = firstPack; mention < endPack; mention += 1) {
@@ -71,7 +77,7 @@ function* packsOf({ table, isDropped, added }: RewriteOptions, files: readonly I
   if (added) yield* added;
 }
 
-async function storeReplacements(work: MaintenanceWork, packs: Iterable<IndexedPack>): Promise<string[]> {
+async function storeReplacements(work: MaintenanceWork, packs: AsyncIterable<IndexedPack>): Promise<string[]> {
   const names: string[] = [];
   let gathered: IndexedPack[] = [];
   let blobs = 0;
@@ -80,7 +86,7 @@ async function storeReplacements(work: MaintenanceWork, packs: Iterable<IndexedP
     gathered = [];
     blobs = 0;
   };
-  for (const pack of packs) {
+  for await (const pack of packs) {
     if (blobs + pack.entries.length > BLOBS_PER_FILE) await store();
     gathered.push(pack);
     blobs += pack.entries.length;

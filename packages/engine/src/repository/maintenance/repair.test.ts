@@ -1,0 +1,232 @@
+import { AppError } from '@backupx/contracts/errors';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../ports/clock.ts';
+import { createMemoryStorage, type MemoryStorage } from '../../testing/memory-storage.ts';
+import { hashOf, toHex } from '../format/blob-id.ts';
+import { packIndex } from '../format/index-file.ts';
+import type { Snapshot } from '../format/snapshot-file.ts';
+import { packNode, packTree } from '../format/tree-node.ts';
+import type { Repository } from '../open-repository.ts';
+import { createPackWriter } from '../pack-writer.ts';
+import { listSnapshots, saveSnapshot } from '../snapshots.ts';
+import { checkRepository } from './check-repository.ts';
+import { dyingStorage, openThrough } from './dying-storage.ts';
+import { repairIndex } from './repair-index.ts';
+import { repairSnapshots } from './repair-snapshots.ts';
+import { addSealed, backup, fileNode, makeRepository, readBack, textOf, workOn } from './small-repository.ts';
+
+const never = new AbortController().signal;
+const FILES = { 'a.txt': textOf('a'), 'dir/b.txt': textOf('b', 6), 'dir/deep/c.txt': textOf('c') };
+
+let storage: MemoryStorage;
+let repository: Repository;
+let first: Snapshot;
+let second: Snapshot;
+
+beforeEach(async () => {
+  storage = createMemoryStorage();
+  repository = await makeRepository(storage);
+  first = await backup(repository, FILES);
+  second = await backup(repository, { ...FILES, 'a.txt': textOf('a, changed') });
+});
+
+const keys = (folder: string) => [...storage.objects.keys()].filter((key) => key.startsWith(`${folder}/`)).sort();
+const sizeOf = (key: string) => storage.objects.get(key)?.byteLength ?? 0;
+
+function flip(key: string, at: number): void {
+  const bytes = Uint8Array.from(storage.objects.get(key) ?? []);
+  const place = at < 0 ? bytes.length + at : at;
+  bytes[place] = (bytes[place] ?? 0) ^ 1;
+  storage.objects.set(key, bytes);
+}
+
+async function problems(read: 'structure' | 'all' = 'all'): Promise<string[]> {
+  const result = await checkRepository(workOn(repository), read);
+  return result.problems.map(({ code }) => code).filter((code) => code !== 'key_missing');
+}
+
+/** The largest pack: of data, since there is most of that. */
+const dataPack = () => keys('data').sort((a, b) => sizeOf(b) - sizeOf(a))[0] ?? '';
+
+/** Dies at every call of `work`, looks, repeats it to the end, looks again. */
+async function dieEverywhere(work: (dying: Repository) => Promise<unknown>, look: (isDone: boolean) => Promise<void>) {
+  const original = new Map(storage.objects);
+  for (let diesAt = 0; ; diesAt += 1) {
+    const mortal = dyingStorage(storage, diesAt);
+    await work(await openThrough(mortal, storage, repository.masterKey)).catch((error: unknown) =>
+      expect(error).toBeInstanceOf(AppError),
+    );
+    const isDone = mortal.calls <= diesAt;
+    await look(isDone);
+    await work(repository);
+    await look(true);
+    if (isDone) return;
+    storage.objects.clear();
+    for (const [key, bytes] of original) storage.objects.set(key, bytes);
+  }
+}
+
+describe('index', () => {
+  const repair = (more: { dryRun?: boolean; readAllPacks?: boolean } = {}) =>
+    repairIndex(workOn(repository), { dryRun: false, readAllPacks: false, ...more });
+
+  it('changes nothing where nothing is wrong', async () => {
+    const before = [...storage.objects.keys()];
+    for (const readAllPacks of [false, true]) expect((await repair({ readAllPacks })).changes).toEqual([]);
+    expect([...storage.objects.keys()]).toEqual(before);
+  });
+
+  it('makes a lost or damaged index anew', async () => {
+    for (const damage of [(key: string) => storage.objects.delete(key), (key: string) => flip(key, 40)]) {
+      for (const key of keys('index')) damage(key);
+      const dry = await repair({ dryRun: true });
+      expect(await problems()).not.toEqual([]);
+      expect((await repair()).changes).toEqual(dry.changes);
+      expect(await problems()).toEqual([]);
+      expect(await readBack(repository, first)).toEqual(FILES);
+    }
+  });
+
+  it('takes missing packs out and names twice-named ones once', async () => {
+    const [index = ''] = keys('index');
+    await repository.saveFile('index', await repository.readFile('index', index.slice(6), never), never);
+    const entry = { type: 'data', id: hashOf(Buffer.from('x')), offset: 0, storedLength: 40, plainLength: 0 } as const;
+    await repository.saveFile('index', packIndex([{ id: 'ab'.repeat(32), entries: [entry] }]), never);
+    expect(await problems()).toEqual(expect.arrayContaining(['pack_missing', 'index_repeated']));
+    await repair();
+    expect(await problems()).toEqual([]);
+  });
+
+  it('believes the packs where the index says something else', async () => {
+    const json = (await repository.readFile('index', keys('index')[0]?.slice(6) ?? '', never)).toString();
+    const wrong = json.replace('"offset":0', '"offset":1');
+    await repository.removeFile('index', keys('index')[0]?.slice(6) ?? '', never);
+    await repository.saveFile('index', Buffer.from(wrong), never);
+    expect(await problems()).not.toEqual([]);
+    await repair();
+    expect(await problems()).toEqual([]);
+  });
+
+  it('stores what is whole in a damaged pack anew', async () => {
+    const pack = dataPack();
+    storage.objects.set(pack, (storage.objects.get(pack) ?? new Uint8Array()).subarray(0, sizeOf(pack) - 5));
+    const { changes } = await repair();
+    expect(changes.join('\n')).toMatch(/is damaged and leaves the index; (\d+) of \1 blob/);
+    expect(await problems()).toEqual(['pack_unindexed']);
+    expect(await readBack(repository, second)).toMatchObject({ 'dir/b.txt': FILES['dir/b.txt'] });
+  });
+
+  it('finds damaged blobs when it reads all packs', async () => {
+    flip(dataPack(), 20);
+    expect((await repair()).changes).toEqual([]);
+    const { changes } = await repair({ readAllPacks: true });
+    expect(changes.join('\n')).toMatch(/lost: data [0-9a-f]{64}/);
+    expect(new Set(await problems())).toEqual(new Set(['pack_unindexed', 'blob_missing']));
+  });
+
+  it('loses nothing when it dies at any call', async () => {
+    for (const key of keys('index').slice(0, 1)) flip(key, 40);
+    const pack = dataPack();
+    storage.objects.set(pack, (storage.objects.get(pack) ?? new Uint8Array()).subarray(0, sizeOf(pack) - 5));
+    await dieEverywhere(
+      (dying) => repairIndex(workOn(dying), { dryRun: false, readAllPacks: false }),
+      async (isDone) => {
+        if (!isDone) return;
+        expect(new Set(await problems())).toEqual(new Set(['pack_unindexed']));
+        for (const snapshot of [first, second])
+          expect(await readBack(repository, snapshot)).toMatchObject({ 'dir/deep/c.txt': FILES['dir/deep/c.txt'] });
+      },
+    );
+  });
+});
+
+describe('snapshots', () => {
+  const repair = (more: { forget?: boolean; dryRun?: boolean } = {}) =>
+    repairSnapshots(workOn(repository), { forget: false, dryRun: false, ...more });
+  const loseBlobs = async () => {
+    flip(dataPack(), 20);
+    await repairIndex(workOn(repository), { dryRun: false, readAllPacks: true });
+  };
+
+  it('changes nothing where nothing is wrong, and nothing before the index fits', async () => {
+    expect(await repair()).toEqual({ changes: [], newSnapshotIds: [] });
+    storage.objects.delete(dataPack());
+    await expect(repair()).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+  });
+
+  it('keeps what is left of files, and originals until they may go', async () => {
+    await loseBlobs();
+    const dry = await repair({ dryRun: true });
+    expect(dry.newSnapshotIds).toEqual([]);
+    expect(await listSnapshots(repository, never)).toHaveLength(2);
+    const { changes, newSnapshotIds } = await repair();
+    expect(changes).toEqual(dry.changes);
+    expect(changes.join('\n')).toMatch(/Snapshot [0-9a-f]{8}, \/.*: \d+ of \d+ bytes are left of it/);
+    const all = await listSnapshots(repository, never);
+    const repaired = all.filter(({ id }) => newSnapshotIds.includes(id));
+    expect(repaired.map(({ original, tags }) => [original, tags])).toEqual(
+      repaired.map(({ original }) => [original, ['repaired']]),
+    );
+    const { intactSnapshotIds } = await checkRepository(workOn(repository), 'all');
+    expect(intactSnapshotIds).toEqual(expect.arrayContaining(newSnapshotIds));
+    for (const snapshot of repaired) {
+      const files = await readBack(repository, snapshot);
+      expect(Object.keys(files).sort()).toEqual(Object.keys(FILES).sort());
+      const lost = Object.entries(files).filter(
+        ([path, text]) => path !== 'a.txt' && text !== FILES[path as keyof typeof FILES],
+      );
+      for (const [path, text] of lost) expect(text.length).toBeLessThan(FILES[path as keyof typeof FILES].length);
+    }
+    // Again: the same is not stored twice.
+    expect((await repair()).newSnapshotIds).toEqual([]);
+    await repair({ forget: true });
+    expect(await problems()).toEqual(['pack_unindexed']);
+  });
+
+  it('empties a folder whose list is lost, and gives up a snapshot without root', async () => {
+    const index = await repository.readFile('index', keys('index')[0]?.slice(6) ?? '', never);
+    const trees = JSON.parse(index.toString()) as { packs: { id: string; blobs: { id: string; type: string }[] }[] };
+    for (const { id, blobs } of trees.packs) {
+      if (blobs[0]?.type === 'tree') storage.objects.delete(`data/${id.slice(0, 2)}/${id}`);
+    }
+    await repairIndex(workOn(repository), { dryRun: false, readAllPacks: false });
+    const { changes, newSnapshotIds } = await repair({ forget: true });
+    expect(changes.join('\n')).toMatch(/nothing of it can be read; it is removed/);
+    const left = await listSnapshots(repository, never);
+    expect(left.map(({ id }) => id)).toEqual(newSnapshotIds);
+    for (const snapshot of left)
+      expect(await readBack(repository, snapshot)).toEqual({ 'a.txt': textOf('a, changed') });
+    expect(await problems()).toEqual([]);
+  });
+
+  it('puts lists in order and removes snapshots that cannot be read', async () => {
+    const writer = createPackWriter({ repository, signal: never, clock: systemClock });
+    const plain = packTree([fileNode('b', '', []), fileNode('a', '', []), fileNode('a', '', [])].map(packNode));
+    await addSealed(repository, writer, { type: 'tree', id: hashOf(plain), plain });
+    await writer.finish();
+    const { id: _, ...fields } = first;
+    await saveSnapshot(repository, { ...fields, tree: toHex(hashOf(plain)) }, never);
+    flip(`snapshots/${first.id}`, 20);
+    expect((await repair()).changes.join('\n')).toMatch(/only "forget" can remove it/);
+    await repair({ forget: true });
+    expect(await problems()).toEqual([]);
+    const all = await listSnapshots(repository, never);
+    expect(all).toHaveLength(2);
+    const odd = all.find(({ id }) => id !== second.id);
+    expect(odd && (await readBack(repository, odd))).toEqual({ a: '', b: '' });
+  });
+
+  it('loses nothing when it dies at any call', async () => {
+    await loseBlobs();
+    await dieEverywhere(
+      (dying) => repairSnapshots(workOn(dying), { forget: true, dryRun: false }),
+      async (isDone) => {
+        const all = await listSnapshots(repository, never);
+        const origins = new Set(all.map(({ id, original }) => original ?? id));
+        expect(origins).toEqual(new Set([first.id, second.id]));
+        if (isDone) expect(new Set(await problems())).toEqual(new Set(['pack_unindexed']));
+        if (isDone) expect(all).toHaveLength(2);
+      },
+    );
+  });
+});
