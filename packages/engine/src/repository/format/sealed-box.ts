@@ -26,6 +26,8 @@ export interface SealedBox {
   sealInto(plain: Uint8Array, target: Uint8Array, at: number): number;
   /** What was sealed. Throws REPOSITORY_DAMAGED when it is too short or not authentic. */
   open(sealed: Uint8Array): Buffer;
+  /** The same into the beginning of `target`, which must not overlap and be long enough; answers the bytes written. */
+  openInto(sealed: Uint8Array, target: Uint8Array): number;
 }
 
 /** A box that seals and opens with `key`. */
@@ -43,6 +45,7 @@ class PolyAesBox implements SealedBox {
   #oneTimeKeys = Buffer.alloc(0);
   #nextIv = IVS_AT_ONCE;
   readonly #tag = new Uint8Array(TAG_BYTES);
+  readonly #givenTag = new Uint8Array(TAG_BYTES);
 
   constructor(key: MasterKey) {
     this.#macR = key.macR;
@@ -72,18 +75,29 @@ class PolyAesBox implements SealedBox {
   }
 
   open(sealed: Uint8Array): Buffer {
+    this.#assertAuthentic(sealed);
+    return this.#keyStream.applied(sealed.subarray(0, IV_BYTES), sealed.subarray(IV_BYTES, -TAG_BYTES));
+  }
+
+  openInto(sealed: Uint8Array, target: Uint8Array): number {
+    this.#assertAuthentic(sealed);
+    const length = sealed.byteLength - SEAL_OVERHEAD;
+    const body = sealed.subarray(IV_BYTES, -TAG_BYTES);
+    this.#keyStream.apply(sealed.subarray(0, IV_BYTES), body, target.subarray(0, length));
+    return length;
+  }
+
+  #assertAuthentic(sealed: Uint8Array): void {
     if (sealed.byteLength < SEAL_OVERHEAD) {
       throw new AppError('REPOSITORY_DAMAGED', { reason: `${sealed.byteLength} sealed bytes are too few` });
     }
     const iv = sealed.subarray(0, IV_BYTES);
-    const tagAt = sealed.byteLength - TAG_BYTES;
-    const body = sealed.subarray(IV_BYTES, tagAt);
-    this.#poly.mac(this.#macR, this.#nonceCipher.update(iv), body, this.#tag);
+    this.#poly.mac(this.#macR, this.#nonceCipher.update(iv), sealed.subarray(IV_BYTES, -TAG_BYTES), this.#tag);
     // A copy, since the comparison refuses views on shared memory.
-    if (isZero(iv) || !timingSafeEqual(this.#tag, Uint8Array.from(sealed.subarray(tagAt)))) {
+    this.#givenTag.set(sealed.subarray(-TAG_BYTES));
+    if (isZero(iv) || !timingSafeEqual(this.#tag, this.#givenTag)) {
       throw new AppError('REPOSITORY_DAMAGED', { reason: 'sealed bytes are not what was stored' });
     }
-    return this.#keyStream.applied(iv, body);
   }
 
   #drawIvs(): void {
@@ -96,7 +110,8 @@ class PolyAesBox implements SealedBox {
 
 /** An IV of zeros means "never set" to restic, which refuses it. */
 function isZero(iv: Uint8Array): boolean {
-  return iv.every((byte) => byte === 0);
+  for (let at = 0; at < IV_BYTES; at += 1) if (iv[at] !== 0) return false;
+  return true;
 }
 
 function hasZeroIv(ivs: Uint8Array): boolean {

@@ -73,6 +73,21 @@ export function decompress(frame: Uint8Array, maxBytes: number = MAX_PLAIN_BYTES
   return decompressSlowly(frame, maxBytes, size);
 }
 
+/**
+ * The same into the beginning of `target`, without new memory where the runtime allows it; answers the bytes written.
+ * Throws REPOSITORY_DAMAGED also when `target` is too small.
+ */
+export function decompressInto(frame: Uint8Array, target: Uint8Array): number {
+  const size = contentSize(frame);
+  if (size !== null && size > 0 && size <= target.byteLength) {
+    if (decompressor === undefined) decompressor = openDecompressorHandle();
+    if (decompressor?.run(frame, target.subarray(0, size)) === size) return size;
+  }
+  const plain = decompress(frame, target.byteLength);
+  target.set(plain);
+  return plain.byteLength;
+}
+
 /** Also several frames in a row, and frames that do not tell their size. */
 function decompressSlowly(frame: Uint8Array, maxBytes: number, size: number | null): Buffer {
   try {

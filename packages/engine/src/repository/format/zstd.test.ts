@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { constants, createZstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { createMasterKey } from './master-key.ts';
+import { createSealedBox } from './sealed-box.ts';
+import { openFile, sealFile } from './unpacked-file.ts';
+import { compressOnce, contentSize, createCompressor, decompress } from './zstd.ts';
+import { openCompressorHandle, openDecompressorHandle } from './zstd-handle.ts';
+
+const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
+
+describe('compressor', () => {
+  it('uses one context again and again in this runtime', () => {
+    for (const handle of [openCompressorHandle(3), openDecompressorHandle()]) {
+      expect(handle).not.toBeNull();
+      handle?.close();
+    }
+  });
+
+  it('makes the frames that the runtime makes, with the content size in their header', () => {
+    const compressor = createCompressor();
+    const lengths = [0, 1, 100, 255, 256, 257, 65_791, 65_792, 300_000, 5_000_000, 7, 0];
+    for (const length of lengths) {
+      const plain = Buffer.from(Array.from({ length }, (_, index) => (index * index) % 251));
+      const frame = compressor.compress(plain);
+      expect(zstdCompressSync(plain).equals(frame)).toBe(true);
+      expect(contentSize(frame)).toBe(length);
+      expect(zstdDecompressSync(frame).equals(plain)).toBe(true);
+    }
+    compressor.close();
+  });
+
+  it('takes shared memory, incompressible data, and any level', () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(200_000));
+    shared.set(randomBytes(200_000));
+    for (const level of [1, 3, 19]) {
+      const compressor = createCompressor(level);
+      for (let at = 0; at < 3; at += 1) {
+        expect(decompress(compressor.compress(shared)).equals(Buffer.from(shared))).toBe(true);
+      }
+      compressor.close();
+    }
+  });
+
+  it('gives back any bytes', () => {
+    const compressor = createCompressor();
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2000 }), fc.nat(50), (bytes, times) => {
+        const plain = Buffer.concat(Array(times).fill(bytes));
+        expect(decompress(compressor.compress(plain)).equals(plain)).toBe(true);
+      }),
+    );
+    compressor.close();
+  });
+});
+
+describe('in a runtime that is built differently', () => {
+  it.each([
+    ['no handle', () => ({ destroy() {} })],
+    [
+      'a handle that does nothing',
+      () => ({ _handle: { writeSync() {}, reset() {} }, _writeState: [0, 0], destroy() {} }),
+    ],
+    ['no streams', () => undefined],
+  ])('%s: the one-shot calls do the work', async (_, stream) => {
+    vi.resetModules();
+    vi.doMock('node:zlib', async (original) => ({
+      ...(await original<typeof import('node:zlib')>()),
+      createZstdCompress: stream,
+      createZstdDecompress: stream,
+    }));
+    const handles = await import('./zstd-handle.ts');
+    expect(handles.openCompressorHandle(3)).toBeNull();
+    expect(handles.openDecompressorHandle()).toBeNull();
+    const zstd = await import('./zstd.ts');
+    const compressor = zstd.createCompressor();
+    expect(zstd.decompress(compressor.compress(Buffer.from('as ever'))).toString()).toBe('as ever');
+    compressor.close();
+    vi.doUnmock('node:zlib');
+  });
+});
+
+describe('decompress', () => {
+  const plain = Buffer.from('some text, '.repeat(100));
+  const frame = compressOnce(plain);
+
+  it('knows damage', () => {
+    for (let length = 0; length < frame.byteLength; length += 1) {
+      expect(() => decompress(frame.subarray(0, length))).toThrow(damaged);
+    }
+    expect(() => decompress(Buffer.from('no frame at all'))).toThrow(damaged);
+    expect(() => decompress(Buffer.concat([frame, Buffer.from('junk')]))).toThrow(damaged);
+    const bad = Buffer.from(frame);
+    bad[0] = 0;
+    expect(() => decompress(bad)).toThrow(damaged);
+    expect(decompress(frame).equals(plain)).toBe(true);
+  });
+
+  it('makes no more bytes than it may', () => {
+    expect(decompress(frame, 1100).equals(plain)).toBe(true);
+    expect(() => decompress(frame, 1099)).toThrow(damaged);
+    const bomb = compressOnce(Buffer.alloc(20_000_000));
+    expect(() => decompress(bomb, 1_000_000)).toThrow(damaged);
+  });
+
+  it('takes frames without a content size, and several in a row', async () => {
+    const stream = createZstdCompress({ params: { [constants.ZSTD_c_contentSizeFlag]: 0 } });
+    const parts: Buffer[] = [];
+    stream.on('data', (part: Buffer) => parts.push(part));
+    const ended = new Promise((resolve) => stream.once('end', resolve));
+    stream.end(plain);
+    await ended;
+    const unsized = Buffer.concat(parts);
+    expect(contentSize(unsized)).toBeNull();
+    expect(decompress(unsized).equals(plain)).toBe(true);
+    expect(() => decompress(unsized, 1099)).toThrow(damaged);
+    expect(decompress(Buffer.concat([frame, unsized, frame])).byteLength).toBe(3300);
+    expect(decompress(compressOnce(Buffer.alloc(0))).byteLength).toBe(0);
+  });
+});
+
+describe('unpacked file', () => {
+  const box = createSealedBox(createMasterKey());
+  const json = Buffer.from(`{"text":"${'again '.repeat(200)}"}`);
+
+  it('is compressed in version 2 only, and read in both', () => {
+    const [one, two] = [sealFile(box, json, 1), sealFile(box, json, 2)];
+    expect(one.byteLength).toBe(json.byteLength + 32);
+    expect(two.byteLength).toBeLessThan(200);
+    expect(openFile(box, one).equals(json)).toBe(true);
+    expect(openFile(box, two).equals(json)).toBe(true);
+    expect(box.open(two)[0]).toBe(2);
+    expect(openFile(box, box.seal(Buffer.from('[1]'))).toString()).toBe('[1]');
+  });
+
+  it('refuses other encodings', () => {
+    for (const plain of ['', '\u0001{}', '3{}', ' {}', '\u0002{}']) {
+      expect(() => openFile(box, box.seal(Buffer.from(plain)))).toThrow(damaged);
+    }
+  });
+});
