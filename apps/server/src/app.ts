@@ -174,7 +174,7 @@ function gatewayOf(parts: Parts): GatewayDeps {
       now: () => clock.now(),
       changed: (repositoryId) => bus.publish({ type: 'repository_changed', repositoryId }),
     }),
-    monotonicMs: () => clock.monotonicMs(),
+    clock,
   };
 }
 

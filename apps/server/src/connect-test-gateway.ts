@@ -1,7 +1,7 @@
 /** The restic REST server alone on a port of this machine, over any storage; for tests of it and of its clients. */
 import type { AddressInfo } from 'node:net';
 import { AppError } from '@backupx/contracts/errors';
-import { systemClock } from '@backupx/engine/ports/clock';
+import { type Clock, systemClock } from '@backupx/engine/ports/clock';
 import type { Storage } from '@backupx/engine/ports/storage';
 import { pino } from 'pino';
 import type { GatewayRepository, StoredFile } from './features/repository-gateway/repository-directory.ts';
@@ -28,11 +28,17 @@ export interface TestGatewayOptions {
   /** Opens the storage of `target.config`. */
   readonly openStorage: (config: Record<string, unknown>) => Storage;
   readonly onStored?: (file: StoredFile) => Promise<void>;
-  readonly monotonicMs?: () => number;
+  readonly clock?: Pick<Clock, 'now' | 'monotonicMs'>;
 }
 
 /** The token of node `web-1`, which owns every repository whose name does not begin with `foreign`. */
 export const testNodeToken = 'bxa_1_the-token-of-web-1';
+/** The token of node `web-2`, which owns the same. */
+export const otherNodeToken = 'bxa_2_the-token-of-web-2';
+const nodesByToken = new Map([
+  [testNodeToken, 'web-1'],
+  [otherNodeToken, 'web-2'],
+]);
 
 /** A repository with nothing special about it. */
 export function testRepository(id: number, changes: Partial<GatewayRepository> = {}): GatewayRepository {
@@ -48,9 +54,10 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
   serveGateway(fastify, {
     directory: {
       async find(name, { username, token }) {
-        if (token !== testNodeToken || (username !== null && username !== 'web-1')) return { kind: 'unknown' };
+        const caller = nodesByToken.get(token);
+        if (!caller || (username !== null && username !== caller)) return { kind: 'unknown' };
         const repository = name.startsWith('foreign') ? undefined : repositories.get(name);
-        return repository ? { kind: 'granted', repository, caller: 'web-1' } : { kind: 'foreign', caller: 'web-1' };
+        return repository ? { kind: 'granted', repository, caller } : { kind: 'foreign', caller };
       },
     },
     engine: {
@@ -65,7 +72,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
       stored.push(file);
       await options.onStored?.(file);
     },
-    monotonicMs: options.monotonicMs ?? (() => systemClock.monotonicMs()),
+    clock: options.clock ?? systemClock,
   });
   await fastify.listen({ host: '127.0.0.1', port: 0 });
   const { port } = fastify.server.address() as AddressInfo;

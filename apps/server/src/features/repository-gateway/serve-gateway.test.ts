@@ -4,7 +4,13 @@ import http from 'node:http';
 import { connect } from 'node:net';
 import { createMemoryStorage, type MemoryStorage } from '@backupx/engine/testing/memory-storage';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startTestGateway, type TestGateway, testNodeToken, testRepository } from '../../connect-test-gateway.ts';
+import {
+  otherNodeToken,
+  startTestGateway,
+  type TestGateway,
+  testNodeToken,
+  testRepository,
+} from '../../connect-test-gateway.ts';
 
 const V2 = 'application/vnd.x.restic.rest.v2';
 const nameOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -24,7 +30,7 @@ beforeEach(async () => {
   gateway = await startTestGateway({
     openStorage: () => storage,
     onStored: () => onStored(),
-    monotonicMs: () => nowMs,
+    clock: { monotonicMs: () => nowMs, now: () => new Date(Date.now() + nowMs) },
   });
   gateway.repositories.set('3', testRepository(3));
 });
@@ -318,6 +324,41 @@ describe('reading', () => {
       storage.objects.set(`repositories/3/index/${nameOf(Buffer.from(`${i}`))}`, new Uint8Array(i % 7));
     const list = (await (await ask('GET', '/r/3/index/', { headers: agent({ accept: V2 }) })).json()) as unknown[];
     expect(list).toHaveLength(5000);
+  });
+});
+
+describe('locks', () => {
+  const lock = Buffer.from('a lock');
+  const path = `/r/3/locks/${nameOf(lock)}`;
+  const remove = (token: string) => ask('DELETE', path, { headers: { 'x-agent-token': token } });
+
+  it('are taken away by who has set them', async () => {
+    await store('locks', lock);
+    expect((await remove(otherNodeToken)).status).toBe(403);
+    expect((await remove(testNodeToken)).status).toBe(200);
+    expect(storage.objects.size).toBe(0);
+  });
+
+  it('are taken away by anybody once nobody refreshes them', async () => {
+    await store('locks', lock);
+    nowMs += 31 * 60_000;
+    expect((await remove(otherNodeToken)).status).toBe(200);
+  });
+
+  it('of the master stay, unless they are older than its start', async () => {
+    const key = `repositories/3/locks/${nameOf(lock)}`;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await storage.put(
+      key,
+      (async function* () {
+        yield lock;
+      })(),
+      { signal: new AbortController().signal },
+    );
+    expect((await remove(testNodeToken)).status).toBe(403);
+    storage.stat = async () => ({ key, sizeBytes: 6, modifiedAt: new Date(Date.now() - 60_000) });
+    expect((await remove(testNodeToken)).status).toBe(200);
+    expect(storage.objects.size).toBe(0);
   });
 });
 

@@ -6,7 +6,9 @@
  * replace one, and delete nothing but locks unless its repository allows more.
  */
 import { AppError } from '@backupx/contracts/errors';
+import type { Clock } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
+import type { Storage, StoredObject } from '@backupx/engine/ports/storage';
 import type {} from '@fastify/compress';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RecordAudit } from '../../http/audit-trail.ts';
@@ -14,6 +16,7 @@ import { type Admission, createAdmission, type Visitor } from './admit-client.ts
 import { answerError } from './answer-error.ts';
 import { type GatewayAddress, parseGatewayAddress, storageKeyOf } from './gateway-address.ts';
 import { listFiles } from './list-files.ts';
+import { createLockOwners, type LockOwners } from './lock-owners.ts';
 import { createQuotaLedger, type QuotaLedger } from './quota-ledger.ts';
 import { readCredentials } from './read-credentials.ts';
 import { refuse } from './refusal.ts';
@@ -28,8 +31,7 @@ export interface GatewayDeps {
   readonly recordAudit: RecordAudit;
   /** Called once a file is durable and before the client hears of it; a failure is logged and changes nothing for the client. */
   readonly onStored?: (file: StoredFile) => Promise<void> | void;
-  /** Milliseconds on a clock that never jumps. */
-  readonly monotonicMs: () => number;
+  readonly clock: Pick<Clock, 'now' | 'monotonicMs'>;
 }
 
 /** A client that neither sends nor reads and does not hang up. Long, because a slow storage holds it back, too. */
@@ -39,6 +41,7 @@ interface Gateway extends GatewayDeps {
   readonly admission: Admission;
   readonly pool: StoragePool;
   readonly ledger: QuotaLedger;
+  readonly locks: LockOwners;
 }
 
 interface Call {
@@ -57,9 +60,10 @@ export function serveGateway(fastify: FastifyInstance, deps: GatewayDeps): void 
     const onAuditFailure = (err: unknown) => scope.log.error({ err }, 'the audit entry could not be written');
     const gateway: Gateway = {
       ...deps,
-      admission: createAdmission({ ...deps, onAuditFailure }),
+      admission: createAdmission({ ...deps, monotonicMs: () => deps.clock.monotonicMs(), onAuditFailure }),
       pool: createStoragePool(deps.engine),
       ledger: createQuotaLedger(),
+      locks: createLockOwners(deps.clock),
     };
     scope.addHook('onClose', () => gateway.pool.close());
     scope.removeAllContentTypeParsers();
@@ -161,6 +165,7 @@ function store(gateway: Gateway, address: FileAddress, call: Call): Promise<Fast
   return withStorage(gateway, call, async (held) => {
     const sizeBytes = await storeFile({ repository, address, request: request.raw, signal }, held, gateway.ledger);
     const name = address.kind === 'config' ? 'config' : address.name;
+    if (typeOf(address) === 'locks') gateway.locks.stored({ repositoryId: repository.id, name, caller });
     const file = { repositoryId: repository.id, type: typeOf(address), name, sizeBytes, caller };
     try {
       await gateway.onStored?.(file);
@@ -178,9 +183,29 @@ async function remove(gateway: Gateway, address: FileAddress, call: Call): Promi
   if (!isLock && (repository.isAppendOnly || address.kind === 'config')) throw await refuseDeletion(gateway, call);
   return withStorage(gateway, call, async ({ storage }) => {
     const key = storageKeyOf(repository.prefix, address);
-    const known = isLock ? null : await storage.stat(key, signal).catch(() => null);
+    const known = await findFile(storage, key, signal);
+    if (isLock && known && !mayUnlock(gateway, address, { call, known })) throw await refuseDeletion(gateway, call);
     await storage.delete(key, signal);
-    if (known) gateway.ledger.removed(repository.id, known.sizeBytes);
+    if (known && !isLock) gateway.ledger.removed(repository.id, known.sizeBytes);
     return reply.code(200).send();
   });
+}
+
+async function findFile(storage: Storage, key: string, signal: AbortSignal): Promise<StoredObject | null> {
+  try {
+    return await storage.stat(key, signal);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'STORAGE_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+function mayUnlock(
+  { locks }: Gateway,
+  address: FileAddress,
+  { call, known }: { call: Call; known: StoredObject },
+): boolean {
+  const name = address.kind === 'file' ? address.name : '';
+  const lock = { repositoryId: call.repository.id, name, caller: call.caller };
+  return locks.isOwn(lock) || locks.isAbandoned(lock, known.modifiedAt);
 }
