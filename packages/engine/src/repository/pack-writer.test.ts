@@ -114,6 +114,35 @@ describe('pack writer', () => {
   });
 });
 
+describe('load index', () => {
+  it('makes up for files that a garbage collection replaced meanwhile', async () => {
+    const { repository } = await newRepository();
+    const blobs = Array.from({ length: 8 }, () => randomBytes(100));
+    for (const blob of blobs) {
+      const writer = createPackWriter({ repository, signal, clock: createFakeClock() });
+      await save(writer, repository, blob);
+      await writer.finish();
+    }
+    const names = await files(repository, 'index');
+    const { readFile } = repository;
+    let isReplaced = false;
+    repository.readFile = async (folder, name, readSignal) => {
+      if (!isReplaced) {
+        isReplaced = true;
+        const replaced = names.filter((other) => other !== name).slice(0, 4);
+        for (const old of replaced) {
+          const json = await readFile.call(repository, 'index', old, signal);
+          await repository.saveFile('index', Buffer.concat([json, Buffer.from('\n')]), signal);
+          await repository.removeFile('index', old, signal);
+        }
+      }
+      return await readFile.call(repository, folder, name, readSignal);
+    };
+    const index = await loadIndex(repository, { signal });
+    for (const blob of blobs) expect(index.find(hashOf(blob))).toBeGreaterThanOrEqual(0);
+  });
+});
+
 describe('blob reader', () => {
   it('names the pack and the blob that are damaged, and uses another copy', async () => {
     const { repository, storage } = await newRepository();
