@@ -224,7 +224,12 @@ describe('put', () => {
       { signal, sizeBytes: 3 },
     );
     await fails(storage.put(key, once(Buffer.from('abcd')), { signal, sizeBytes: 4 }), 'STORAGE_PERMISSION');
-    await fails(storage.put('config', once(Buffer.from('abc')), { signal, sizeBytes: 3 }), 'REPOSITORY_EXISTS');
+    answer = (request, response) => {
+      if (request.method === 'POST') say(403)(request, response);
+      else say(200, request.method === 'GET' ? 'abc' : '', { 'content-length': 3 })(request, response);
+    };
+    await storage.put('config', once(Buffer.from('abc')), { signal, sizeBytes: 3 });
+    await fails(storage.put('config', once(Buffer.from('abd')), { signal, sizeBytes: 3 }), 'REPOSITORY_EXISTS');
   });
 });
 
@@ -243,6 +248,25 @@ describe('get', () => {
       response.end('56789');
     };
     expect(await read(key, range)).toBe(expected);
+  });
+
+  it('reads on where the connection broke', async () => {
+    const bytes = randomBytes(1_000_000);
+    answer = (request, response) => {
+      const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1]);
+      response.writeHead(206, { 'content-length': bytes.length - start });
+      // Every other attempt brings nothing.
+      if (seen.length % 2 === 0) response.flushHeaders();
+      else response.write(bytes.subarray(start, start + 300_000));
+      setTimeout(
+        () => (start + 300_000 >= bytes.length ? response.end(bytes.subarray(start + 300_000)) : response.destroy()),
+        20,
+      );
+    };
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of storage.get(key, { signal })) chunks.push(chunk);
+    expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+    expect(seen.length).toBeGreaterThan(5);
   });
 
   it('yields nothing past the end', async () => {

@@ -11,10 +11,9 @@ import { AppError } from '@backupx/contracts/errors';
 import { BodyFailure, pullBody, throwIfCancelled } from '../ports/pull-body.ts';
 import type { ByteRange, PutOptions, Storage, StoredObject } from '../ports/storage.ts';
 import { assertStoragePrefix } from '../ports/storage-key.ts';
-import { patiently } from './rest/patience.ts';
+import { rangeHeader, readBody, readResuming } from './rest/read-body.ts';
 import {
   createRestConnection,
-  type OpenRequest,
   type RestAddress,
   type RestConnection,
   type RestRequest,
@@ -22,6 +21,7 @@ import {
 import { connectionError, notRestError, readRefusal, refusalError } from './rest/rest-error.ts';
 import { type ListedType, listedTypes, mayHold, restPathOf } from './rest/rest-keys.ts';
 import { LIST_V2, type ListedFile, readList } from './rest/rest-list.ts';
+import { sendBody } from './rest/send-body.ts';
 
 /** A body of unknown size is held in memory up to this, because the server wants to know its size. */
 const MAX_BUFFERED_BYTES = 32 * 1024 * 1024;
@@ -45,10 +45,10 @@ class RestStorage implements Storage {
     throwIfCancelled(signal);
     try {
       const chunks = pullBody(body, signal);
-      if (sizeBytes !== undefined) await this.#upload({ key, path, sizeBytes, signal }, chunks);
+      if (sizeBytes !== undefined && key !== 'config') await this.#upload({ key, path, signal, sizeBytes }, chunks);
       else {
         const bytes = await collect(chunks);
-        await this.#upload({ key, path, sizeBytes: bytes.length, signal }, [bytes]);
+        await this.#upload({ key, path, signal, sizeBytes: bytes.length, bytes }, [bytes]);
       }
     } catch (error) {
       throw error instanceof BodyFailure ? error.cause : connectionError(error, signal);
@@ -58,11 +58,12 @@ class RestStorage implements Storage {
   async *get(key: string, { signal, range }: Parameters<Storage['get']>[1]): AsyncGenerator<Uint8Array> {
     const path = restPathOf(key);
     throwIfCancelled(signal);
-    if (range?.end !== undefined && range.end <= range.start) {
-      // HTTP cannot ask for nothing; whether the file is there is still to be told.
-      await this.stat(key, signal);
-      return;
-    }
+    // HTTP cannot ask for nothing; whether the file is there is still to be told.
+    if (range?.end !== undefined && range.end <= range.start) await this.stat(key, signal);
+    else yield* readResuming(range, signal, (part) => this.#read({ key, path, signal }, part));
+  }
+
+  async *#read({ key, path, signal }: File, range: ByteRange): AsyncGenerator<Uint8Array> {
     const opened = this.#connection.open({ method: 'GET', path, headers: rangeHeader(range), signal });
     opened.request.end();
     try {
@@ -192,19 +193,30 @@ class RestStorage implements Storage {
     }
   }
 
-  /** After a refusal that may mean "exists already", for instance because the answer to a first attempt was lost. */
-  async #isThere({ key, sizeBytes, signal }: Upload): Promise<boolean> {
+  /**
+   * After a refusal that may mean "exists already", for instance because the answer to a first attempt was lost. The
+   * name vouches for the content, except of the config.
+   */
+  async #isThere({ key, sizeBytes, signal, bytes }: Upload): Promise<boolean> {
     const found = await this.#find(key, signal).catch(() => null);
-    if (found && key === 'config') throw new AppError('REPOSITORY_EXISTS', { where: this.#connection.label });
-    return found?.sizeBytes === sizeBytes;
+    if (!found || key !== 'config') return found?.sizeBytes === sizeBytes;
+    const stored: Uint8Array[] = [];
+    for await (const chunk of this.get(key, { signal })) stored.push(chunk);
+    if (bytes?.equals(Buffer.concat(stored))) return true;
+    throw new AppError('REPOSITORY_EXISTS', { where: this.#connection.label });
   }
 }
 
-interface Upload {
+interface File {
   readonly key: string;
   readonly path: string;
-  readonly sizeBytes: number;
   readonly signal: AbortSignal;
+}
+
+interface Upload extends File {
+  readonly sizeBytes: number;
+  /** The whole content, where it is at hand. */
+  readonly bytes?: Buffer;
 }
 
 const isOk = ({ statusCode = 0 }: http.IncomingMessage): boolean => statusCode >= 200 && statusCode < 300;
@@ -225,67 +237,4 @@ async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
     copies.push(Buffer.from(chunk));
   }
   return Buffer.concat(copies);
-}
-
-/**
- * Writes the body as fast as the connection takes it and ends the request. Throws what the body throws, and
- * STORAGE_FAILED when it is not as long as was announced; a broken connection shows as the missing answer.
- */
-async function sendBody(
-  { request, patience }: OpenRequest,
-  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  sizeBytes: number,
-): Promise<void> {
-  let missing = sizeBytes;
-  try {
-    for await (const chunk of chunks) {
-      missing -= chunk.byteLength;
-      if (missing < 0) break;
-      if (request.destroyed) return;
-      await patience.wait(written(request, chunk));
-    }
-  } catch (error) {
-    request.destroy();
-    throw error;
-  }
-  if (missing === 0) {
-    request.end();
-    return;
-  }
-  request.destroy();
-  throw new AppError('STORAGE_FAILED', { reason: 'the file is not as long as was announced' });
-}
-
-/** Waits until the chunk has left, so that its memory may be used again. */
-function written(request: http.ClientRequest, chunk: Uint8Array): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      request.off('close', done);
-      resolve();
-    };
-    request.once('close', done);
-    request.write(chunk, done);
-  });
-}
-
-function rangeHeader(range: ByteRange | undefined): Record<string, string> {
-  return { range: `bytes=${range?.start ?? 0}-${range?.end === undefined ? '' : range.end - 1}` };
-}
-
-/** Yields the bytes of the range, whether the server answers just these or the whole file. */
-async function* readBody(
-  { patience }: OpenRequest,
-  answer: http.IncomingMessage,
-  range: ByteRange | undefined,
-): AsyncGenerator<Uint8Array> {
-  const isWhole = answer.statusCode === 200;
-  let toSkip = isWhole ? (range?.start ?? 0) : 0;
-  let wanted = range?.end === undefined ? Number.POSITIVE_INFINITY : range.end - range.start;
-  for await (const chunk of patiently<Uint8Array>(patience, answer)) {
-    const bytes = chunk.subarray(Math.min(toSkip, chunk.byteLength)).subarray(0, wanted);
-    toSkip = Math.max(0, toSkip - chunk.byteLength);
-    wanted -= bytes.byteLength;
-    if (bytes.byteLength > 0) yield bytes;
-    if (isWhole && wanted <= 0) return;
-  }
 }
