@@ -29,6 +29,7 @@ mount           mount
 setpriv         util-linux
 openssl         openssl
 restic          restic
+unzip           unzip
 '
 
 is_present() {
