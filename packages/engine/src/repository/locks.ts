@@ -1,5 +1,5 @@
 /**
- * Locks on a repository by restic's rules (internal/repository/lock.go), so that stock programs and we keep out of each
+ * Locks on a repository by restic's rules (internal/restic/lock.go, internal/repository/lock.go), so that stock programs and we keep out of each
  * other's way: work that only adds shares the repository, work that removes has it alone.
  *
  * Taking one: look whether a lock forbids it, write ours, wait, look again. Held ones are refreshed every five minutes,

@@ -1,4 +1,4 @@
-/** Locks as restic stores them (internal/repository/lock_file.go): who works in the repository since when. */
+/** Locks as restic stores them (internal/restic/lock.go): who works in the repository since when. */
 import { z } from 'zod';
 import { goJson } from './go-json.ts';
 import { parseJsonFile } from './json-file.ts';

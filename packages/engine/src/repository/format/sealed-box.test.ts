@@ -26,6 +26,9 @@ describe('sealed box', () => {
         expect(sealed.byteLength).toBe(plain.byteLength + SEAL_OVERHEAD);
         expect(box.seal(plain).equals(sealed)).toBe(false);
         expect(new Uint8Array(createSealedBox(key).open(sealed))).toEqual(plain);
+        const target = new Uint8Array(plain.byteLength + 1);
+        expect(box.openInto(sealed, target)).toBe(plain.byteLength);
+        expect([...target]).toEqual([...plain, 0]);
       }),
     );
   });
@@ -42,6 +45,8 @@ describe('sealed box', () => {
     shared.fill(7, 0, 1000);
     expect(box.sealInto(shared.subarray(0, 1000), shared, 2000)).toBe(1032);
     expect([...box.open(shared.subarray(2000, 3032))]).toEqual(Array(1000).fill(7));
+    expect(box.openInto(shared.subarray(2000, 3032), shared.subarray(3040))).toBe(1000);
+    expect([...shared.subarray(3039, 4041)]).toEqual([0, ...Array(1000).fill(7), 0]);
     expect(shared[1999]).toBe(0);
     expect(shared[3032]).toBe(0);
   });
@@ -53,6 +58,9 @@ describe('sealed box', () => {
       const damaged = Buffer.from(sealed);
       damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       expect(() => box.open(damaged)).toThrow(expect.objectContaining({ code: 'REPOSITORY_DAMAGED' }));
+      expect(() => box.openInto(damaged, new Uint8Array(100))).toThrow(
+        expect.objectContaining({ code: 'REPOSITORY_DAMAGED' }),
+      );
     }
     for (let length = 0; length < sealed.byteLength; length += 1) {
       expect(() => box.open(sealed.subarray(0, length))).toThrow(

@@ -1,4 +1,4 @@
-/** Snapshots as restic stores them (internal/data/snapshot.go): what was saved when, and the root of its tree. */
+/** Snapshots as restic stores them (internal/restic/snapshot.go): what was saved when, and the root of its tree. */
 import { z } from 'zod';
 import { goJson } from './go-json.ts';
 import { parseGoTime } from './go-time.ts';

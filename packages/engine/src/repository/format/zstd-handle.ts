@@ -5,7 +5,7 @@
  * its compression; the streams keep theirs, but answer from a thread of the pool. Below a stream lies a handle with a
  * synchronous call, the one that the one-shot calls use themselves. It is not documented, so `open…` tries it out, and
  * answers null when anything is not as it was in the runtime that this was written for. See
- * docs/decisions/0008-zstd-context-reuse.md.
+ * docs/decisions/0009-zstd-context-reuse.md.
  */
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 

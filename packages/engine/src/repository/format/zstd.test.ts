@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { createMasterKey } from './master-key.ts';
 import { createSealedBox } from './sealed-box.ts';
 import { openFile, sealFile } from './unpacked-file.ts';
-import { compressOnce, contentSize, createCompressor, decompress } from './zstd.ts';
+import { compressOnce, contentSize, createCompressor, decompress, decompressInto } from './zstd.ts';
 import { openCompressorHandle, openDecompressorHandle } from './zstd-handle.ts';
 
 const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
@@ -45,14 +45,29 @@ describe('compressor', () => {
 
   it('gives back any bytes', () => {
     const compressor = createCompressor();
+    const target = new Uint8Array(new SharedArrayBuffer(100_001));
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 2000 }), fc.nat(50), (bytes, times) => {
         const plain = Buffer.concat(Array(times).fill(bytes));
         expect(decompress(compressor.compress(plain)).equals(plain)).toBe(true);
+        target.fill(0, plain.byteLength);
+        expect(decompressInto(compressor.compress(plain), target)).toBe(plain.byteLength);
+        expect(plain.equals(target.subarray(0, plain.byteLength))).toBe(true);
+        expect(target[plain.byteLength]).toBe(0);
       }),
     );
     compressor.close();
   });
+});
+
+it('decompresses into what is large enough, also several frames', () => {
+  const plain = randomBytes(1000);
+  const frame = compressOnce(plain);
+  expect(() => decompressInto(frame, new Uint8Array(999))).toThrow(damaged);
+  expect(() => decompressInto(frame.subarray(1), new Uint8Array(1000))).toThrow(damaged);
+  const target = new Uint8Array(2000);
+  expect(decompressInto(Buffer.concat([frame, frame]), target)).toBe(2000);
+  expect(Buffer.concat([plain, plain]).equals(target)).toBe(true);
 });
 
 describe('in a runtime that is built differently', () => {
