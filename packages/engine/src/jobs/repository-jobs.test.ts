@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import type { RepositoryAccess } from '@backupx/contracts/jobs';
+import type { InitRepositoryJob, ListSnapshotsJob, RepositoryAccess } from '@backupx/contracts/jobs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { unpackMasterKey } from '../repository/format/master-key.ts';
 import type { SnapshotSummary } from '../repository/format/snapshot-file.ts';
@@ -115,10 +115,11 @@ describe('withRepository', () => {
 });
 
 describe('init_repository', () => {
-  const job = {
-    ...{ kind: 'init_repository', target: testTarget(1), id: 0, prefix: 'new', password: 'secret' },
+  const job: InitRepositoryJob = {
+    kind: 'init_repository',
+    ...{ target: testTarget(1), id: 0, prefix: 'new', password: 'secret' },
     ...{ chunkerPolynomial: null, adopt: false, hostname: 'db1' },
-  } as const;
+  };
 
   it('makes one, and adopts one', async () => {
     const made = await runJob(job, fixture.context);
@@ -152,15 +153,9 @@ describe('list_snapshots', () => {
   it('chooses by host, tags and path', async () => {
     const web = await snapshot({ hostname: 'web', tags: ['x', 'y'], paths: ['/srv'] });
     const db = await snapshot({ hostname: 'db', tags: ['x'], paths: ['/srv/db', '/etc'] });
-    const list = async (more: object) => {
-      const job = {
-        kind: 'list_snapshots',
-        repository: access,
-        hostname: null,
-        tags: [],
-        path: null,
-        ...more,
-      } as const;
+    const list = async (more: Partial<ListSnapshotsJob>) => {
+      const plain = { hostname: null, tags: [], path: null };
+      const job: ListSnapshotsJob = { kind: 'list_snapshots', repository: access, ...plain, ...more };
       const { snapshots } = (await runJob(job, fixture.context)) as { snapshots: { id: string }[] };
       return snapshots.map(({ id }) => id).sort();
     };
