@@ -1,9 +1,9 @@
 /** HTTP requests of an agent to its master, with private CA and proxy (CONNECT). Redirects are refused. */
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
 import { AppError } from '@backupx/contracts/errors';
 import type { RelaySettings } from '../ports/engine.ts';
 import { createHttpAgent } from '../ports/http-agent.ts';
+import { nodeHttp, nodeHttps } from '../ports/node-http.ts';
 import { cancelledError } from '../ports/pull-body.ts';
 
 /** Longest silence on the wire, in milliseconds. */
@@ -25,7 +25,7 @@ export interface OpenRequest {
 /** Starts a request; the caller writes the body and ends it. Its failures are MASTER_UNREACHABLE and CANCELLED. */
 export async function openRelayRequest(relay: RelaySettings, options: RelayRequest): Promise<OpenRequest> {
   const url = new URL(relay.masterUrl + options.path);
-  const request = (url.protocol === 'https:' ? https : http).request(url, {
+  const request = (url.protocol === 'https:' ? nodeHttps : nodeHttp).request(url, {
     method: options.method,
     headers: { ...options.headers, 'x-agent-token': relay.token },
     signal: options.signal,

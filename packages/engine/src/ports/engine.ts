@@ -63,7 +63,7 @@ export interface Engine {
   /** Decrypts an age stream (not compressed data: that stays as it is). */
   decrypt(body: AsyncIterable<Uint8Array>, identities: readonly string[]): AsyncIterable<Uint8Array>;
   /**
-   * A file of a snapshot, or a part of it as an archive, in this thread. Ends with REPOSITORY_DAMAGED where a blob is
+   * A file of a snapshot, or a part of it as an archive. Ends with REPOSITORY_DAMAGED where a blob is
    * damaged; what was handed out until then is right. Whoever stops reading early must call `return` (or leave `for await`).
    */
   openSnapshotStream(request: SnapshotStreamRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;

@@ -2,11 +2,11 @@
  * Connections of an agent that may have to pass a proxy (by CONNECT, so that the proxy sees no content of TLS) and may
  * trust a private CA. One agent per place; with `keepAlive` its connections serve many requests.
  */
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { nodeHttp, nodeHttps } from './node-http.ts';
 
 /** How a server is reached. */
 export interface HttpRoute {
@@ -31,7 +31,7 @@ export interface HttpAgentOptions {
 export function createHttpAgent(url: URL, route: HttpRoute, options: HttpAgentOptions): http.Agent {
   const isSecure = url.protocol === 'https:';
   const tlsOptions = { ca: route.caCertificate || undefined, rejectUnauthorized: !route.insecureTls };
-  const agent = isSecure ? new https.Agent({ ...options, ...tlsOptions }) : new http.Agent(options);
+  const agent = isSecure ? new nodeHttps.Agent({ ...options, ...tlsOptions }) : new nodeHttp.Agent(options);
   if (!route.proxyUrl) return agent;
   const proxy = new URL(route.proxyUrl);
   return Object.assign(agent, {
@@ -54,7 +54,7 @@ function identityOf(url: URL): { host: string; servername?: string } {
 function connectThroughProxy(proxy: URL, url: URL): Promise<Duplex> {
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
   const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-  const request = (proxy.protocol === 'https:' ? https : http).request({
+  const request = (proxy.protocol === 'https:' ? nodeHttps : nodeHttp).request({
     host: proxy.hostname,
     port: proxy.port || (proxy.protocol === 'https:' ? 443 : 80),
     method: 'CONNECT',

@@ -84,7 +84,7 @@ export interface BackupContext {
   log(level: 'info' | 'warn', message: string): void;
   /**
    * Asked before a file is opened, in the order of the entries. True: its content is known from an earlier run, so the
-   * source yields the entry without opening it (`content: null`).
+   * source yields the entry without looking further (`content` and `xattrs` null: either would have changed the times).
    */
   isUnchanged?(item: { path: Uint8Array; modifiedAtNs: bigint; identity: ItemIdentity }): boolean;
   /** False: nobody wants to know the data stretches of sparse files. Left out: true. */

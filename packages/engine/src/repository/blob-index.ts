@@ -43,6 +43,13 @@ export function hashOfId(id: Uint8Array): number {
   return ((id[0] ?? 0) | ((id[1] ?? 0) << 8) | ((id[2] ?? 0) << 16) | ((id[3] ?? 0) << 24)) >>> 0;
 }
 
+/** The same for an id that stands at `at` in `bytes`. */
+function hashAt(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)) >>> 0
+  );
+}
+
 /** True when `id` stands at `at` in `bytes`. */
 export function isIdAt(bytes: Uint8Array, at: number, id: Uint8Array): boolean {
   for (let index = 0; index < ID_BYTES; index += 1) if (bytes[at + index] !== id[index]) return false;
@@ -90,7 +97,8 @@ export class BlobIndex {
     const slot = entry & SEGMENT_MASK;
     if (slot === 0) this.#addSegment();
     const segment = entry >> SEGMENT_BITS;
-    this.#ids[segment]?.set(place.id.subarray(0, ID_BYTES), slot * ID_BYTES);
+    // Not a view on the id: there are millions, and each would be garbage.
+    this.#ids[segment]?.set(place.id, slot * ID_BYTES);
     const meta = this.#meta[segment];
     if (meta) {
       meta[slot * META] = (place.packNumber << 1) | (place.type === 'tree' ? 1 : 0);
@@ -205,7 +213,10 @@ export class BlobIndex {
 
   #growTable(): void {
     this.#table = new Uint32Array(new SharedArrayBuffer(this.#table.byteLength * 2));
-    for (let entry = 0; entry < this.#count; entry += 1) this.#insert(entry, hashOfId(this.idOf(entry)));
+    for (let entry = 0; entry < this.#count; entry += 1) {
+      const ids = this.#ids[entry >> SEGMENT_BITS];
+      if (ids) this.#insert(entry, hashAt(ids, (entry & SEGMENT_MASK) * ID_BYTES));
+    }
   }
 }
 

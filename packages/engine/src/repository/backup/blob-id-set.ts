@@ -21,7 +21,7 @@ export class BlobIdSet {
       if (isIdAt(this.#ids, ((this.#table[slot] ?? 0) - 1) * ID_BYTES, id)) return false;
     }
     if ((this.#count + 1) * ID_BYTES > this.#ids.byteLength) this.#growIds();
-    this.#ids.set(id.subarray(0, ID_BYTES), this.#count * ID_BYTES);
+    this.#ids.set(id, this.#count * ID_BYTES);
     this.#count += 1;
     this.#table[slot] = this.#count;
     if (this.#count > this.#table.length * 0.7) this.#growTable();

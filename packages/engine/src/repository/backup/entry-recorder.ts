@@ -175,11 +175,8 @@ export class EntryRecorder {
       this.#addHardLink(entry);
     } else if (entry.type === 'file') {
       const known = this.#unchanged?.path === path ? this.#unchanged.node : null;
-      this.#addFile(
-        entry,
-        { content: known?.content ?? [], sizeBytes: known ? BigInt(known.size) : 0n },
-        known !== null,
-      );
+      if (known) this.#addUnchanged(entry, path, known);
+      else this.#addFile(entry, { content: [], sizeBytes: 0n });
     } else {
       this.#addNode(entry, {});
     }
@@ -198,16 +195,29 @@ export class EntryRecorder {
     this.#addNode(entry, known);
   }
 
-  #addFile(entry: SourceEntry, known: KnownContent, isUnmodified = false): void {
-    const links = Number(entry.identity?.linkCount ?? 1);
-    if (links > 1) this.#linked.set(linkKey(entry), { ...known, left: links - 1 });
+  #addFile(entry: SourceEntry, known: KnownContent): void {
+    this.#rememberLinks(entry, known);
     this.counters.files += 1;
-    if (isUnmodified) {
-      this.counters.filesUnmodified += 1;
-      this.counters.bytes += Number(known.sizeBytes);
-    } else if (this.#options.parent.find(pathText(entry.path))) this.counters.filesChanged += 1;
+    if (this.#options.parent.find(pathText(entry.path))) this.counters.filesChanged += 1;
     else this.counters.filesNew += 1;
     this.#addNode(entry, known);
+  }
+
+  /** The source did not look at its attributes: a change of them would have changed the times. */
+  #addUnchanged(entry: SourceEntry, path: string, node: TreeNode): void {
+    const known = { content: node.content ?? [], sizeBytes: BigInt(node.size) };
+    this.#rememberLinks(entry, known);
+    this.counters.files += 1;
+    this.counters.filesUnmodified += 1;
+    this.counters.bytes += Number(known.sizeBytes);
+    this.#count(entry);
+    const unchanged = node.xattrs ? { ...entry, xattrs: node.xattrs } : entry;
+    this.#trees.addItem(path, packNode(nodeOfEntry(unchanged, node.name, known)));
+  }
+
+  #rememberLinks(entry: SourceEntry, known: KnownContent): void {
+    const links = Number(entry.identity?.linkCount ?? 1);
+    if (links > 1) this.#linked.set(linkKey(entry), { ...known, left: links - 1 });
   }
 
   #addNode(entry: SourceEntry, content: NodeContent): void {

@@ -1,8 +1,8 @@
 /** Requests to one repository on a REST server, over connections that stay open between them. */
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
 import { AppError } from '@backupx/contracts/errors';
 import { createHttpAgent, type HttpRoute } from '../../ports/http-agent.ts';
+import { nodeHttp, nodeHttps } from '../../ports/node-http.ts';
 import { createPatience, type Patience } from './patience.ts';
 import { connectionError } from './rest-error.ts';
 
@@ -56,7 +56,7 @@ export function createRestConnection(address: RestAddress): RestConnection {
   return {
     label: base.href,
     open({ method, path, headers, signal }) {
-      const request = (base.protocol === 'https:' ? https : http).request(new URL(path, base), {
+      const request = (base.protocol === 'https:' ? nodeHttps : nodeHttp).request(new URL(path, base), {
         method,
         agent,
         headers: { ...headers, ...credentials },

@@ -92,9 +92,10 @@ function buildEntry(item: FoundItem, state: BuilderState): SourceEntry | null {
 function fileEntry(item: FoundItem, state: BuilderState): SourceEntry {
   const firstName = state.links.firstName(item);
   if (firstName !== null) return metadataEntry(item, 'hardlink', state, { linkTarget: toBytes(firstName) });
-  const content = isKnown(item, state.context) ? null : openListed(item, state.context);
+  const isUnchanged = isKnown(item, state.context);
+  const content = isUnchanged ? null : openListed(item, state.context);
   try {
-    const entry = metadataEntry(item, 'file', state, { content });
+    const entry = metadataEntry(item, 'file', state, { content, isUnchanged });
     state.links.remember(item);
     state.counts.readFiles += 1;
     return entry;
@@ -136,6 +137,12 @@ function identityOf(stats: BigIntStats): ItemIdentity {
 interface EntryParts {
   readonly linkTarget?: Uint8Array;
   readonly content?: EntryContent | null;
+  readonly isUnchanged?: boolean;
+}
+
+function wantsXattrs(type: EntryType, { context }: BuilderState, parts?: EntryParts): boolean {
+  if (parts?.isUnchanged) return false;
+  return type !== 'hardlink' || context.wantsLinkAttributes === true;
 }
 
 function metadataEntry(
@@ -159,7 +166,7 @@ function metadataEntry(
     linkTarget: parts?.linkTarget ?? null,
     deviceMajor: isDevice ? majorOf(stats.rdev) : 0,
     deviceMinor: isDevice ? minorOf(stats.rdev) : 0,
-    xattrs: type === 'hardlink' && !state.context.wantsLinkAttributes ? null : readXattrs(path, stats, state),
+    xattrs: wantsXattrs(type, state, parts) ? readXattrs(path, stats, state) : null,
     content: parts?.content ?? null,
     identity: identityOf(stats),
   };

@@ -1,7 +1,6 @@
 /** The S3 client of one storage: loaded and opened at the first call, with a time limit on everything it does. */
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import type * as Sdk from '@aws-sdk/client-s3';
+import { nodeHttp, nodeHttps } from '../../ports/node-http.ts';
 
 /** What a connection needs to know; the driver's config in short. */
 export interface S3Settings {
@@ -77,8 +76,8 @@ async function openClient(settings: S3Settings): Promise<S3Client> {
     requestHandler: new NodeHttpHandler({
       connectionTimeout: CONNECT_LIMIT_MS,
       socketTimeout: IDLE_LIMIT_MS,
-      httpAgent: new HttpAgent(agentOptions),
-      httpsAgent: new HttpsAgent({
+      httpAgent: new nodeHttp.Agent(agentOptions),
+      httpsAgent: new nodeHttps.Agent({
         ...agentOptions,
         ca: settings.caCertificate || undefined,
         rejectUnauthorized: !settings.insecureTls,
