@@ -24,7 +24,8 @@ const UPLOADS_AT_ONCE = 2;
 const INDEX_BLOBS = 50_000;
 const CHECKPOINT_MS = 600_000;
 const SLAB_BYTES = 1024 * 1024;
-const MAX_FREE_SLABS = PACK_BYTES / SLAB_BYTES;
+/** Memory of all packs in slabs; beyond it uploads must come to an end first. Two open packs and one on its way fit. */
+const MAX_SLABS = 44;
 
 export interface PackWriterOptions {
   readonly repository: Repository;
@@ -101,6 +102,7 @@ class Writer implements PackWriter {
   readonly #options: PackWriterOptions;
   readonly #open: Record<BlobType, OpenPack[]> = { data: [], tree: [] };
   readonly #freeSlabs: Buffer[] = [];
+  #slabsInUse = 0;
   readonly #uploads = new Set<Promise<void>>();
   readonly #indexFiles: string[] = [];
   #stored: WrittenPack[] = [];
@@ -124,7 +126,9 @@ class Writer implements PackWriter {
     pack.blobs.add({ id, offset: pack.size, storedLength: sealed.byteLength, plainLength });
     this.#append(pack, sealed);
     this.#stats.blobs += 1;
-    if (pack.size < PACK_BYTES && pack.blobs.count < MAX_PACK_ENTRIES) return null;
+    if (pack.size < PACK_BYTES && pack.blobs.count < MAX_PACK_ENTRIES) {
+      return this.#slabsInUse > MAX_SLABS && this.#uploads.size > 0 ? Promise.race(this.#uploads) : null;
+    }
     this.#open[type] = this.#open[type].filter((other) => other !== pack);
     return this.#store(pack);
   }
@@ -183,7 +187,10 @@ class Writer implements PackWriter {
   #append(pack: OpenPack, bytes: Uint8Array): void {
     for (let at = 0; at < bytes.byteLength; ) {
       const inSlab = pack.size % SLAB_BYTES;
-      if (inSlab === 0) pack.slabs.push(this.#freeSlabs.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES));
+      if (inSlab === 0) {
+        pack.slabs.push(this.#freeSlabs.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES));
+        this.#slabsInUse += 1;
+      }
       const count = Math.min(SLAB_BYTES - inSlab, bytes.byteLength - at);
       pack.slabs.at(-1)?.set(bytes.subarray(at, at + count), inSlab);
       pack.size += count;
@@ -202,7 +209,8 @@ class Writer implements PackWriter {
       })
       .finally(() => {
         this.#uploads.delete(upload);
-        for (const slab of pack.slabs) if (this.#freeSlabs.length < MAX_FREE_SLABS) this.#freeSlabs.push(slab);
+        this.#slabsInUse -= pack.slabs.length;
+        this.#freeSlabs.push(...pack.slabs.slice(0, MAX_SLABS - this.#freeSlabs.length));
       });
     this.#uploads.add(upload);
     if (this.#isCheckpointDue()) await this.saveIndex();
