@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
 import type { JobKind, JobOf, JobResults } from '@backupx/contracts/jobs';
 import type { CommandContext } from '../command-context.ts';
 import { formatCount, printable } from '../output/format.ts';
@@ -38,6 +39,9 @@ export async function withEngine<T>(context: CommandContext, work: (session: Eng
       engine,
       run: (job, label) => runJob(context, { engine, signal: abort.signal, job, label }),
     });
+  } catch (error) {
+    // There is no server whose log could be looked into.
+    throw error instanceof AppError && error.code === 'INTERNAL' && error.cause instanceof Error ? error.cause : error;
   } finally {
     await engine.close(CLOSE_GRACE_MS);
     rmSync(tempDir, { recursive: true, force: true });

@@ -115,6 +115,7 @@ export function describePrune(result: PruneRepositoryResult, isDryRun: boolean):
 
 interface RepairOptions extends RepositoryOptions {
   readonly forget?: boolean;
+  readonly readAllPacks?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -123,6 +124,7 @@ export function addRepairCommand(repo: Command, context: CommandContext): void {
     .command('repair')
     .argument('<what>', '"index": build it anew from the data; "snapshots": rewrite damaged ones without what is lost')
     .description('Mend what "backupx repo check" found damaged')
+    .option('--read-all-packs', 'with "index": verify every byte and leave out what is damaged')
     .option('--forget', 'with "snapshots": remove the damaged originals')
     .option('-n, --dry-run', 'say what would be changed, change nothing');
   withRepository(command).action(
@@ -134,7 +136,11 @@ export function addRepairCommand(repo: Command, context: CommandContext): void {
 async function repair(context: CommandContext, what: string, options: RepairOptions): Promise<number> {
   if (what !== 'index' && what !== 'snapshots') throw new InvalidArgumentError('Expected "index" or "snapshots".');
   const repository = await readAccess(options);
-  const mode = { forget: options.forget === true, dryRun: options.dryRun === true };
+  const mode = {
+    forget: options.forget === true,
+    readAllPacks: options.readAllPacks === true,
+    dryRun: options.dryRun === true,
+  };
   const result = await withEngine(context, (session) =>
     session.run({ kind: 'repair_repository', repository, what, ...mode }, 'repair'),
   );

@@ -45,7 +45,7 @@ function diskPlace(basePath: string): RepositoryPlace {
 }
 
 function s3Place(rest: string, sources: AddressSources): RepositoryPlace {
-  const url = parseUrl(/^https?:\/\//i.test(rest) ? rest : `https://${rest}`, 's3:https://host/bucket/folder');
+  const url = parseUrl(rest.includes('://') ? rest : `https://${rest}`, 's3:https://host/bucket/folder');
   const [bucket, ...folders] = decodedSegments(url);
   if (!bucket) throw invalid('it names no bucket; it looks like s3:https://host/bucket/folder');
   if (url.username || url.password) throw invalid('access keys do not belong into it');
