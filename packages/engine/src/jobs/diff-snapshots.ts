@@ -18,7 +18,7 @@ export function diffSnapshots(job: DiffSnapshotsJob, context: JobContext): Promi
     meter.enter('running');
     const result = new ChangeList(job.limit);
     const pair = { path: '', before: fromHex(before.tree), after: fromHex(after.tree) };
-    await diffTrees(viewRepository(repository, index, signal).loader, pair, (change) => {
+    await diffTrees(viewRepository(repository, index, { signal }).loader, pair, (change) => {
       result.add(change);
       meter.counters.itemsDone += 1;
       meter.counters.currentItem = change.path;

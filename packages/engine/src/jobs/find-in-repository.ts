@@ -18,7 +18,7 @@ export function findInRepository(job: FindInRepositoryJob, context: JobContext):
     const snapshots = await chooseSnapshots(repository, job, { context, signal });
     const index = await loadIndex(repository, { signal });
     meter.enter('running');
-    const found = await findItems(viewRepository(repository, index, signal).loader, {
+    const found = await findItems(viewRepository(repository, index, { signal }).loader, {
       snapshots: snapshots.map(({ id, tree }) => ({ id, tree: fromHex(tree) })),
       pattern: parseItemPattern(job.pattern),
       limit: job.limit,

@@ -4,14 +4,21 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { AppError, toAppError } from '@backupx/contracts/errors';
-import { type Job, type JobKind, type JobOf, type JobResults, jobLanes } from '@backupx/contracts/jobs';
+import {
+  type BrowseArtifactJob,
+  type Job,
+  type JobKind,
+  type JobOf,
+  type JobResults,
+  jobLanes,
+} from '@backupx/contracts/jobs';
 import { systemClock, waitAtMost } from '../ports/clock.ts';
 import type { RelaySettings, RunJobOptions, SnapshotStreamRequest } from '../ports/engine.ts';
 import { cancelledError, orCancelled } from '../ports/pull-body.ts';
-import { silentReporter } from '../ports/reporter.ts';
 import { startThread } from '../ports/start-thread.ts';
 import { unpackError } from '../ports/thread-error.ts';
-import type { EngineDrivers, JobContext, KeptSlot } from './job-context.ts';
+import type { EngineDrivers } from './job-context.ts';
+import { LookThread } from './look-thread.ts';
 import { runJob } from './run-job.ts';
 import type { DriverModules, FromJobWorker, JobWorkerData, ToJobWorker } from './thread-messages.ts';
 
@@ -36,7 +43,7 @@ export interface JobRunnerOptions {
 
 export interface JobRunner {
   run<K extends JobKind>(job: JobOf<K>, options: RunJobOptions): Promise<JobResults[K]>;
-  /** Streams out of a snapshot in this thread; see `ports/engine.ts`. */
+  /** Streams out of a snapshot; see `ports/engine.ts`. */
   stream(request: SnapshotStreamRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Cancels everything and waits for the cleanup at most `graceMs`; what is left then is ended. */
   close(graceMs: number): Promise<void>;
@@ -50,7 +57,7 @@ interface Running {
 
 export function createJobRunner(options: JobRunnerOptions): JobRunner {
   const running = new Set<Running>();
-  const kept: KeptSlot = { repositories: null };
+  const looking = new LookThread({ ...options, driversUrl: options.modules.driversUrl });
   let isClosed = false;
   return {
     async run<K extends JobKind>(job: JobOf<K>, { reporter, signal: asked }: RunJobOptions): Promise<JobResults[K]> {
@@ -61,7 +68,9 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
       const work =
         jobLanes[job.kind] === 'work'
           ? runInWorker({ job, options, reporter, signal, onStart: (worker) => Object.assign(entry, { worker }) })
-          : runHere({ job, options, reporter, signal, kept });
+          : isAboutSnapshot(job)
+            ? looking.browse(job, signal)
+            : runHere({ job, options, reporter, signal });
       Object.assign(entry, { ended: work.catch(() => {}) });
       running.add(entry);
       try {
@@ -80,8 +89,7 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
       const entry: Running = { abort, worker: null, ended };
       running.add(entry);
       try {
-        const { streamSnapshot } = await import('./snapshot-stream.ts');
-        yield* streamSnapshot(request, contextHere({ options, reporter: silentReporter, signal, kept }));
+        yield* looking.stream(request, signal);
       } catch (error) {
         throw toAppError(error);
       } finally {
@@ -91,13 +99,12 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
     },
     async close(graceMs) {
       isClosed = true;
-      kept.repositories?.close();
       const left = [...running];
       for (const { abort } of left) abort.abort();
       await waitAtMost(systemClock, Promise.all(left.map(({ ended }) => ended)), graceMs);
       // A thread inside a call of the system that never returns cannot be ended; the process can go without it.
       const ends = [...running].map(async ({ worker }) => worker?.terminate());
-      await waitAtMost(systemClock, Promise.all(ends), TERMINATE_GRACE_MS);
+      await waitAtMost(systemClock, Promise.all([...ends, looking.close()]), TERMINATE_GRACE_MS);
     },
   };
 }
@@ -109,16 +116,14 @@ interface RunParts {
   readonly signal: AbortSignal;
 }
 
-async function runHere(parts: RunParts & { kept: KeptSlot }): Promise<JobResults[JobKind]> {
-  const work = runJob(parts.job, contextHere(parts));
-  work.catch(() => {});
-  return await orCancelled(work, parts.signal);
+/** Such a question may have to read an index of millions of blobs first. */
+function isAboutSnapshot(job: Job): job is BrowseArtifactJob {
+  return job.kind === 'browse_artifact' && Boolean(job.artifact.snapshot);
 }
 
-function contextHere(parts: Omit<RunParts, 'job'> & { kept: KeptSlot }): JobContext {
-  const { options, reporter, signal, kept } = parts;
+async function runHere({ job, options, reporter, signal }: RunParts): Promise<JobResults[JobKind]> {
   const { drivers, tempDir, compressionParallelism, storageAttempts } = options;
-  return {
+  const work = runJob(job, {
     drivers,
     signal,
     reporter,
@@ -130,8 +135,9 @@ function contextHere(parts: Omit<RunParts, 'job'> & { kept: KeptSlot }): JobCont
     openReader: () => {
       throw new AppError('INTERNAL', {}, { cause: new Error('backups run in threads') });
     },
-    kept,
-  };
+  });
+  work.catch(() => {});
+  return await orCancelled(work, signal);
 }
 
 function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promise<JobResults[JobKind]> {

@@ -17,6 +17,9 @@ const MAX_IDLE_MS = 10 * 60_000;
 const MAX_OPEN = 4;
 /** Memory for all indexes together; the one in use may be larger. */
 const MAX_INDEX_BYTES = 512 * 1024 * 1024;
+/** Enough for the tree of a folder with a million files, which is given up soon after its last page. */
+const KEEP_TREE_BYTES = 512 * 1024 * 1024;
+const KEEP_TREES_MS = 20_000;
 /** A page that follows another at once need not look for new index files. */
 const FRESH_MS = 2_000;
 
@@ -88,6 +91,17 @@ export class KeptRepositories {
   }
 }
 
+/** Does `work` with the repositories kept by this thread, or where none are kept with some that are closed afterwards. */
+export async function withKept<T>(context: JobContext, work: (kept: KeptRepositories) => Promise<T>): Promise<T> {
+  const slot = context.kept ?? { repositories: null };
+  slot.repositories ??= new KeptRepositories();
+  try {
+    return await work(slot.repositories);
+  } finally {
+    if (slot !== context.kept) slot.repositories.close();
+  }
+}
+
 /** A path or snapshot that is not there says nothing against the repository. */
 function concernsRepository(error: unknown): boolean {
   return !(error instanceof AppError) || /^(REPOSITORY|STORAGE)_/.test(error.code);
@@ -115,6 +129,7 @@ class KeptRepository {
   #freshAtMs = Number.NEGATIVE_INFINITY;
   #refreshing: Promise<KeptView> | null = null;
   #idleTimer: NodeJS.Timeout | undefined;
+  #treesTimer: NodeJS.Timeout | undefined;
 
   constructor(context: JobContext, access: RepositoryAccess, clock: Clock) {
     this.#clock = clock;
@@ -136,11 +151,15 @@ class KeptRepository {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(drop, ms);
     this.#idleTimer.unref();
+    clearTimeout(this.#treesTimer);
+    this.#treesTimer = setTimeout(() => this.#view?.loader.forget(), KEEP_TREES_MS);
+    this.#treesTimer.unref();
   }
 
   /** At once, or when the last piece of work is through with it. */
   close(): void {
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#treesTimer);
     this.#isClosing = true;
     this.closeWhenUnused();
   }
@@ -174,7 +193,9 @@ class KeptRepository {
       addIndexFile(index, await repository.readFile('index', name, signal));
       known.add(name);
     }
-    if (!this.#view || index !== this.#index) this.#view = { repository, ...viewRepository(repository, index, signal) };
+    if (!this.#view || index !== this.#index) {
+      this.#view = { repository, ...viewRepository(repository, index, { signal, keepTreeBytes: KEEP_TREE_BYTES }) };
+    }
     this.#index = index;
     this.#files = known;
     this.#freshAtMs = this.#clock.monotonicMs();

@@ -6,13 +6,11 @@ import { readContent } from '../repository/browse/read-content.ts';
 import { itemsBelow } from '../repository/browse/snapshot-items.ts';
 import { atPath } from '../repository/browse/tree-loader.ts';
 import { fromHex } from '../repository/format/blob-id.ts';
-import { loadIndex } from '../repository/load-index.ts';
-import type { Repository } from '../repository/open-repository.ts';
 import { findSnapshot } from '../repository/snapshots.ts';
 import type { JobContext } from './job-context.ts';
+import { type KeptView, withKept } from './kept-repositories.ts';
 import { withRepository } from './open-repository-access.ts';
 import { writeSnapshotTar } from './snapshot-tar.ts';
-import { viewRepository } from './snapshot-view.ts';
 import { writeSnapshotZip } from './snapshot-zip.ts';
 
 /**
@@ -21,16 +19,22 @@ import { writeSnapshotZip } from './snapshot-zip.ts';
  * INVALID_INPUT (`raw` of something that is no file).
  */
 export async function* streamSnapshot(request: SnapshotStreamRequest, context: JobContext): AsyncGenerator<Uint8Array> {
-  const opened = Promise.withResolvers<{ repository: Repository; signal: AbortSignal }>();
+  const opened = Promise.withResolvers<{ view: KeptView; signal: AbortSignal }>();
   const done = Promise.withResolvers<void>();
-  const work = withRepository(context, request.repository, { lock: 'shared' }, async (repository, signal) => {
-    opened.resolve({ repository, signal });
-    await done.promise;
-  });
+  const { repository: access } = request;
+  const work = withKept(context, (kept) =>
+    withRepository(context, access, { lock: 'shared' }, (_, signal) =>
+      // Under the lock nothing is removed, so what the index says from now on is there.
+      kept.use(context, access, async (view) => {
+        opened.resolve({ view, signal });
+        await done.promise;
+      }),
+    ),
+  );
   work.catch(opened.reject);
   try {
-    const { repository, signal } = await opened.promise;
-    yield* streamItem(repository, request, signal);
+    const { view, signal } = await opened.promise;
+    yield* streamItem(view, request, signal);
   } finally {
     done.resolve();
     await work;
@@ -38,13 +42,11 @@ export async function* streamSnapshot(request: SnapshotStreamRequest, context: J
 }
 
 async function* streamItem(
-  repository: Repository,
+  { repository, index, loader, readData }: KeptView,
   { snapshotId, path, format }: SnapshotStreamRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const { tree } = await findSnapshot(repository, snapshotId, signal);
-  const index = await loadIndex(repository, { signal });
-  const { loader, readData } = viewRepository(repository, index, signal);
   const item = await findItem(loader, fromHex(tree), path ?? '');
   const contentOf = (ids: readonly Uint8Array[], itemPath: string) =>
     namedErrors(readContent(readData, ids, signal), itemPath);

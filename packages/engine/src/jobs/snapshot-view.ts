@@ -12,12 +12,17 @@ export interface RepositoryView {
   readonly readData: ReadBlob;
 }
 
-/** Blobs are read with one cache for trees and contents. */
-export function viewRepository(repository: Repository, index: BlobIndex, signal: AbortSignal): RepositoryView {
+/** Blobs are read with one cache for trees and contents; see `TreeLoader` for `keepTreeBytes`. */
+export function viewRepository(
+  repository: Repository,
+  index: BlobIndex,
+  options: { readonly signal: AbortSignal; readonly keepTreeBytes?: number },
+): RepositoryView {
+  const { signal, keepTreeBytes } = options;
   const reader = createBlobReader({ repository, index, signal });
   return {
     index,
-    loader: new TreeLoader((id) => reader.read(id, 'tree')),
+    loader: new TreeLoader((id) => reader.read(id, 'tree'), keepTreeBytes),
     readData: (id) => reader.read(id, 'data'),
   };
 }

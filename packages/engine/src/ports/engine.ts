@@ -3,7 +3,8 @@
  *
  * Work-lane jobs (backup, restore, verify) run in a worker thread of their own, control-lane jobs (list, browse,
  * delete, test) in the calling thread with asynchronous calls; so a question is answered while a backup runs and the
- * control plane's event loop never waits for data.
+ * control plane's event loop never waits for data. Questions about snapshots, and streams out of them, share one thread
+ * that keeps the repositories they look into open.
  */
 import type { DriverManifest } from '@backupx/contracts/driver-manifest';
 import type { JobKind, JobOf, JobResults, JobTarget, RepositoryAccess } from '@backupx/contracts/jobs';

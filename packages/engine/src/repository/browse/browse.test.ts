@@ -134,7 +134,8 @@ describe('searching', () => {
   test('a snapshot: any case, any depth, pages, and an end to counting', async () => {
     const store = new TreeStore();
     const root = store.add(sample);
-    const search = { search: '.LOG', ...page, isTimeUp: never };
+    const { signal } = new AbortController();
+    const search = { search: '.LOG', ...page, isTimeUp: never, signal };
     const found = await searchSnapshot(store.loader, root, search);
     expect(found.entries.map((entry) => entry.path)).toEqual(['/srv/www/logs/B.log', '/srv/www/logs/a.log']);
     const second = await searchSnapshot(store.loader, root, { ...search, offset: 1, limit: 1 });
@@ -142,6 +143,8 @@ describe('searching', () => {
     const hurried = await searchSnapshot(store.loader, root, { ...search, search: '', limit: 2, isTimeUp: () => true });
     expect(hurried.entries).toHaveLength(2);
     expect(hurried.total).toBeGreaterThan(2);
+    const cancelled = { ...search, signal: AbortSignal.abort() };
+    await expect(searchSnapshot(store.loader, root, cancelled)).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 
   test('all snapshots: a shared tree is read once, versions know their snapshots', async () => {

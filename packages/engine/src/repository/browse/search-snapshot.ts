@@ -1,5 +1,6 @@
 import type { ArtifactEntry } from '@backupx/contracts/jobs';
 import { displayPath } from '../../ports/display-path.ts';
+import { throwIfCancelled } from '../../ports/pull-body.ts';
 import type { EntryPage, PageRange } from './list-folder.ts';
 import { nodeEntry } from './node-entry.ts';
 import type { TreeLoader } from './tree-loader.ts';
@@ -10,6 +11,7 @@ export interface SearchQuery extends PageRange {
   readonly search: string;
   /** Asked once per folder when the page is full: true ends the counting. */
   readonly isTimeUp: () => boolean;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -22,6 +24,7 @@ export async function searchSnapshot(loader: TreeLoader, root: Uint8Array, query
   const end = query.offset + query.limit;
   let total = 0;
   await walkFolders(loader, { path: '', treeId: root }, ({ path, tree }) => {
+    throwIfCancelled(query.signal);
     for (let number = 0; number < tree.count; number += 1) {
       const name = tree.nameOf(number);
       if (!displayPath(name).toLowerCase().includes(wanted)) continue;

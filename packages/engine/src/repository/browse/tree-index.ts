@@ -57,6 +57,11 @@ export class TreeIndex {
     this.count = positions.count;
   }
 
+  /** Memory that it takes up, positions not counted. */
+  get byteLength(): number {
+    return this.#json.byteLength;
+  }
+
   isFolder(number: number): boolean {
     return this.#positions.isFolder[number] === 1;
   }

@@ -12,30 +12,78 @@ const MAX_AHEAD = 8;
 export class TreeLoader {
   readonly #read: ReadTreeJson;
   readonly #ahead = new Map<string, Promise<Uint8Array>>();
+  readonly #recent: RecentTrees;
 
-  constructor(read: ReadTreeJson) {
+  /** `keepBytes`: memory for trees that were used lately, so that the next page of a large folder costs nothing. */
+  constructor(read: ReadTreeJson, keepBytes = 0) {
     this.#read = read;
+    this.#recent = new RecentTrees(keepBytes);
   }
 
   /** `path` is the folder whose tree it is; an error names it. */
   async load(id: Uint8Array, path: string): Promise<TreeIndex> {
     const key = toHex(id);
+    const known = this.#recent.get(key);
+    if (known) return known;
     const reading = this.#ahead.get(key) ?? this.#read(id);
     this.#ahead.delete(key);
     try {
-      return await indexTree(await reading);
+      const tree = await indexTree(await reading);
+      this.#recent.add(key, tree);
+      return tree;
     } catch (error) {
       throw atPath(error, path);
     }
   }
 
+  /** Gives up the memory of trees used lately. */
+  forget(): void {
+    this.#recent.clear();
+  }
+
   /** Begins to read a tree that will be loaded soon. */
   prefetch(id: Uint8Array): void {
     const key = toHex(id);
-    if (this.#ahead.size >= MAX_AHEAD || this.#ahead.has(key)) return;
+    if (this.#ahead.size >= MAX_AHEAD || this.#ahead.has(key) || this.#recent.get(key)) return;
     const reading = this.#read(id);
     reading.catch(() => {}); // who loads it hears of it
     this.#ahead.set(key, reading);
+  }
+}
+
+/** The trees used last, within so many bytes. */
+class RecentTrees {
+  readonly #maxBytes: number;
+  readonly #trees = new Map<string, TreeIndex>();
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get(key: string): TreeIndex | undefined {
+    const tree = this.#trees.get(key);
+    if (tree) {
+      this.#trees.delete(key);
+      this.#trees.set(key, tree);
+    }
+    return tree;
+  }
+
+  add(key: string, tree: TreeIndex): void {
+    if (tree.byteLength > this.#maxBytes || this.#trees.has(key)) return;
+    this.#trees.set(key, tree);
+    this.#bytes += tree.byteLength;
+    for (const [oldest, { byteLength }] of this.#trees) {
+      if (this.#bytes <= this.#maxBytes) return;
+      this.#trees.delete(oldest);
+      this.#bytes -= byteLength;
+    }
+  }
+
+  clear(): void {
+    this.#trees.clear();
+    this.#bytes = 0;
   }
 }
 
