@@ -111,61 +111,77 @@ export function formatGoTime(ns: bigint): string {
   return lastText;
 }
 
-let lastParsed = '';
-let lastParsedNs = 0n;
-
 /** Nanoseconds since 1970 of an RFC 3339 time with any offset. Throws REPOSITORY_DAMAGED for anything else. */
 export function parseGoTime(text: string): bigint {
-  if (text === lastParsed) return lastParsedNs;
-  const { length } = text;
+  const bytes = Buffer.from(text, 'utf8');
+  return parseTimeBytes(bytes, 0, bytes.length);
+}
+
+/** Nanoseconds of one in the last of so many decimals. */
+const FRACTION_UNITS = [0, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 10, 1];
+
+/** The same for the bytes from `from` to `to`. */
+export function parseTimeBytes(bytes: Uint8Array, from: number, to: number): bigint {
   // Z, or an offset like +01:00.
-  const zoneAt = text.charCodeAt(length - 1) === 0x5a ? length - 1 : length - 6;
-  const fractionDigits = zoneAt - 20;
-  const isClock =
-    text[10] === 'T' && text[13] === ':' && text[16] === ':' && (zoneAt === 19 || (zoneAt > 20 && text[19] === '.'));
-  const hour = digitsAt(text, 11, 2);
-  const minute = digitsAt(text, 14, 2);
-  const second = digitsAt(text, 17, 2);
-  const fraction = zoneAt === 19 ? 0 : digitsAt(text, 20, Math.min(9, fractionDigits));
-  const at = dateSecond(text) + hour * 3600 + minute * 60 + second - offsetAt(text, zoneAt);
-  if (!isClock || hour > 23 || minute > 59 || second > 60 || Number.isNaN(at + fraction)) throw notATime(text);
-  const nanos = fractionDigits > 0 && fractionDigits < 9 ? fraction * 10 ** (9 - fractionDigits) : fraction;
-  const parsed = join(at, nanos);
-  lastParsed = text;
-  lastParsedNs = parsed;
-  return parsed;
+  const zoneAt = bytes[to - 1] === 0x5a ? to - 1 : to - 6;
+  const fractionAt = from + 20;
+  const hasFraction = zoneAt > fractionAt && bytes[from + 19] === 0x2e;
+  const hour = twoDigitsAt(bytes, from + 11);
+  const minute = twoDigitsAt(bytes, from + 14);
+  const second = twoDigitsAt(bytes, from + 17);
+  const digits = hasFraction ? Math.min(9, zoneAt - fractionAt) : 0;
+  const nanos = numberAt(bytes, fractionAt, digits) * (FRACTION_UNITS[digits] ?? 0);
+  const clock = hour * 3600 + minute * 60 + second;
+  const at = daysAt(bytes, from) * SECONDS_PER_DAY + clock - offsetAt(bytes, zoneAt, to);
+  const isWhole = hasFraction || zoneAt === from + 19;
+  if (!isWhole || !hasMarks(bytes, from) || hour > 23 || minute > 59 || second > 60 || Number.isNaN(at + nanos)) {
+    throw notATime(Buffer.from(bytes.subarray(from, to)).toString());
+  }
+  return join(at, nanos);
+}
+
+/** `YYYY-MM-DDTHH:MM:SS`. */
+function hasMarks(bytes: Uint8Array, from: number): boolean {
+  const hasDate = bytes[from + 4] === 0x2d && bytes[from + 7] === 0x2d && bytes[from + 10] === 0x54;
+  return hasDate && bytes[from + 13] === 0x3a && bytes[from + 16] === 0x3a;
 }
 
 /** NaN when there are others than digits. */
-function digitsAt(text: string, at: number, count: number): number {
+function twoDigitsAt(bytes: Uint8Array, at: number): number {
+  const high = (bytes[at] ?? 0) - 0x30;
+  const low = (bytes[at + 1] ?? 0) - 0x30;
+  return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : Number.NaN;
+}
+
+function numberAt(bytes: Uint8Array, from: number, count: number): number {
   let value = 0;
-  for (let index = at; index < at + count; index += 1) {
-    const digit = text.charCodeAt(index) - 0x30;
-    value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
+  for (let at = from; at < from + count; at += 1) {
+    const digit = (bytes[at] ?? 0) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    value = value * 10 + digit;
   }
   return value;
 }
 
 /** Seconds east of Greenwich. */
-function offsetAt(text: string, at: number): number {
-  if (at === text.length - 1) return 0;
-  const sign = text[at] === '+' ? 1 : text[at] === '-' ? -1 : Number.NaN;
-  const colon = text[at + 3] === ':' ? 0 : Number.NaN;
-  return sign * (digitsAt(text, at + 1, 2) * 3600 + digitsAt(text, at + 4, 2) * 60) + colon;
+function offsetAt(bytes: Uint8Array, at: number, to: number): number {
+  if (at === to - 1) return 0;
+  const sign = bytes[at] === 0x2b ? 1 : bytes[at] === 0x2d ? -1 : Number.NaN;
+  const colon = bytes[at + 3] === 0x3a ? 0 : Number.NaN;
+  return sign * (twoDigitsAt(bytes, at + 1) * 3600 + twoDigitsAt(bytes, at + 4) * 60) + colon;
 }
 
-/** First second of the day that a text begins with; NaN when there is no such month or day. */
-function dateSecond(text: string): number {
-  const year = digitsAt(text, 0, 4);
-  const month = digitsAt(text, 5, 2);
-  const day = digitsAt(text, 8, 2);
-  if (text[4] !== '-' || text[7] !== '-' || !(month >= 1 && month <= 12 && day >= 1 && day <= 31)) return Number.NaN;
+/** Days from 1970 to a date; NaN when there is no such month or day. */
+function daysAt(bytes: Uint8Array, from: number): number {
+  const year = twoDigitsAt(bytes, from) * 100 + twoDigitsAt(bytes, from + 2);
+  const month = twoDigitsAt(bytes, from + 5);
+  const day = twoDigitsAt(bytes, from + 8);
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31)) return Number.NaN;
   // Years that begin in March have their leap day at the end.
   const marchYear = month > 2 ? year : year - 1;
   const marchMonth = (month + 9) % 12;
   const leapDays = Math.floor(marchYear / 4) - Math.floor(marchYear / 100) + Math.floor(marchYear / 400);
-  const days = marchYear * 365 + leapDays + Math.floor((marchMonth * 153 + 2) / 5) + day - 1;
-  return (days - DAYS_TO_1970) * SECONDS_PER_DAY;
+  return marchYear * 365 + leapDays + Math.floor((marchMonth * 153 + 2) / 5) + day - 1 - DAYS_TO_1970;
 }
 
 function notATime(text: string): AppError {

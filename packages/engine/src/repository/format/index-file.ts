@@ -41,9 +41,18 @@ export function parseIndex(
   onPack: (packId: Uint8Array) => number,
   onBlob: (blob: IndexedBlob) => void,
 ): void {
-  const cursor = new JsonCursor(json);
-  const packId = new Uint8Array(ID_BYTES);
-  const blob: Writable<IndexedBlob> = {
+  const reader = new IndexReader(new JsonCursor(json, 'an index'), onPack, onBlob);
+  reader.read();
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+class IndexReader {
+  readonly #cursor: JsonCursor;
+  readonly #onPack: (packId: Uint8Array) => number;
+  readonly #onBlob: (blob: IndexedBlob) => void;
+  readonly #packId = new Uint8Array(ID_BYTES);
+  readonly #blob: Writable<IndexedBlob> = {
     packNumber: 0,
     type: 'data',
     id: new Uint8Array(ID_BYTES),
@@ -51,39 +60,60 @@ export function parseIndex(
     storedLength: 0,
     plainLength: 0,
   };
-  const readBlobs = () =>
-    cursor.readArray(() => {
-      readBlob(cursor, blob);
-      onBlob(blob);
-    });
-  const readPack = () => {
+
+  constructor(cursor: JsonCursor, onPack: (packId: Uint8Array) => number, onBlob: (blob: IndexedBlob) => void) {
+    this.#cursor = cursor;
+    this.#onPack = onPack;
+    this.#onBlob = onBlob;
+  }
+
+  read(): void {
+    const cursor = this.#cursor;
+    cursor.enterObject();
+    while (cursor.nextField()) {
+      if (cursor.isText('packs')) {
+        cursor.enterArray();
+        while (cursor.nextItem()) this.#readPack();
+      } else cursor.skipValue();
+    }
+    cursor.end();
+  }
+
+  #readPack(): void {
+    const cursor = this.#cursor;
     let blobsAt = -1;
     let isKnown = false;
-    cursor.readObject(() => {
+    cursor.enterObject();
+    while (cursor.nextField()) {
       if (cursor.isText('id')) {
-        cursor.readHex(packId);
-        blob.packNumber = onPack(packId);
+        cursor.readHex(this.#packId);
+        this.#blob.packNumber = this.#onPack(this.#packId);
         isKnown = true;
       } else if (!cursor.isText('blobs')) cursor.skipValue();
-      else if (isKnown) readBlobs();
+      else if (isKnown) this.#readBlobs();
       else {
         blobsAt = cursor.position;
         cursor.skipValue();
       }
-    });
+    }
     if (!isKnown) throw cursor.damaged();
     if (blobsAt < 0) return;
     // The blobs stood before the id of their pack: no program writes that, but it is the same JSON.
     const next = cursor.position;
     cursor.position = blobsAt;
-    readBlobs();
+    this.#readBlobs();
     cursor.position = next;
-  };
-  cursor.readObject(() => (cursor.isText('packs') ? cursor.readArray(readPack) : cursor.skipValue()));
-  cursor.end();
-}
+  }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
+  #readBlobs(): void {
+    const cursor = this.#cursor;
+    cursor.enterArray();
+    while (cursor.nextItem()) {
+      readBlob(cursor, this.#blob);
+      this.#onBlob(this.#blob);
+    }
+  }
+}
 
 function readBlob(cursor: JsonCursor, blob: Writable<IndexedBlob>): void {
   let hasId = false;
@@ -91,7 +121,8 @@ function readBlob(cursor: JsonCursor, blob: Writable<IndexedBlob>): void {
   blob.plainLength = 0;
   blob.storedLength = 0;
   blob.offset = 0;
-  cursor.readObject(() => {
+  cursor.enterObject();
+  while (cursor.nextField()) {
     if (cursor.isText('id')) {
       cursor.readHex(blob.id);
       hasId = true;
@@ -102,7 +133,7 @@ function readBlob(cursor: JsonCursor, blob: Writable<IndexedBlob>): void {
     else if (cursor.isText('length')) blob.storedLength = cursor.readCount();
     else if (cursor.isText('uncompressed_length')) blob.plainLength = cursor.readCount();
     else cursor.skipValue();
-  });
+  }
   if (!hasId || !hasType) throw cursor.damaged();
 }
 

@@ -1,8 +1,10 @@
 /**
- * A reader of JSON that goes over the bytes once and makes no objects: an index names millions of blobs, and texts for
- * their ids would cost more than the index itself. Strings are compared and converted in place.
+ * A reader of JSON that goes over the bytes once and makes no objects: an index names millions of blobs and a backup
+ * reads the trees of a million files, and texts for their ids would cost more than everything else. Strings are compared
+ * and converted in place.
  */
 import { AppError } from '@backupx/contracts/errors';
+import { parseTimeBytes } from './go-time.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -18,14 +20,21 @@ for (const [value, digit] of [...'0123456789abcdef'].entries()) {
 
 /** Every method throws REPOSITORY_DAMAGED when the bytes are not what it expects. */
 export class JsonCursor {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
+  readonly #what: string;
   #at = 0;
   /** The key or string read last, without quotes. */
   #textFrom = 0;
   #textTo = 0;
+  #hasEscapes = false;
+  /** No element of the object or array just entered was read yet. */
+  #isFirst = false;
+  #isNullArray = false;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+  /** `what`: how errors call the document. */
+  constructor(bytes: Uint8Array, what: string) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#what = what;
   }
 
   get position(): number {
@@ -36,29 +45,42 @@ export class JsonCursor {
     this.#at = at;
   }
 
-  /** Calls `onField` at each value of an object, which it must read or skip; `isKey` tells which it is. */
-  readObject(onField: () => void): void {
+  /** Goes into an object; then `nextField` until it is false. */
+  enterObject(): void {
     this.#expect(0x7b);
-    if (this.#skipIf(0x7d)) return;
-    do {
-      this.#readString();
-      this.#expect(COLON);
-      onField();
-    } while (this.#skipIf(COMMA));
-    this.#expect(0x7d);
+    this.#isFirst = true;
   }
 
-  /** Calls `onItem` at each value of an array, which it must read or skip. `null` counts as empty. */
-  readArray(onItem: () => void): void {
-    if (this.#peek() === 0x6e) {
-      this.#literal();
-      return;
-    }
+  /** Reads the next key, for `isText`; the caller reads or skips its value. False: the object has ended. */
+  nextField(): boolean {
+    if (!this.#nextOf(0x7d)) return false;
+    this.#readString();
+    this.#expect(COLON);
+    return true;
+  }
+
+  /** Goes into an array; then `nextItem` until it is false. `null` counts as empty. */
+  enterArray(): void {
+    this.#isNullArray = this.skipNull();
+    if (this.#isNullArray) return;
     this.#expect(0x5b);
-    if (this.#skipIf(0x5d)) return;
-    do onItem();
-    while (this.#skipIf(COMMA));
-    this.#expect(0x5d);
+    this.#isFirst = true;
+  }
+
+  /** Whether there is another item, which the caller reads or skips. */
+  nextItem(): boolean {
+    if (!this.#isNullArray) return this.#nextOf(0x5d);
+    this.#isNullArray = false;
+    return false;
+  }
+
+  /** Goes past the comma before the next element, or past the end. */
+  #nextOf(end: number): boolean {
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    if (this.#skipIf(end)) return false;
+    if (!isFirst) this.#expect(COMMA);
+    return true;
   }
 
   /** Whether the key or string read last is `text` (ASCII). */
@@ -84,22 +106,69 @@ export class JsonCursor {
     }
   }
 
-  /** Reads a string for `isText`. */
+  /** Reads a string for `isText`, `text` and `bytes`. */
   readText(): void {
     this.#readString();
   }
 
-  /** Reads a whole number from 0 to 2^32-1. */
-  readCount(): number {
+  /** The string read last. */
+  text(): string {
+    if (this.#hasEscapes) return this.#parse(this.#textFrom - 1, this.#textTo + 1) as string;
+    return this.#bytes.toString('utf8', this.#textFrom, this.#textTo);
+  }
+
+  /** The string read last as a time, see `go-time.ts`. */
+  time(): bigint {
+    return parseTimeBytes(this.#bytes, this.#textFrom, this.#textTo);
+  }
+
+  /** The UTF-8 bytes of the string read last, as a view; null when it has escapes. */
+  bytes(): Buffer | null {
+    return this.#hasEscapes ? null : this.#bytes.subarray(this.#textFrom, this.#textTo);
+  }
+
+  /** Reads a value of any kind as objects, for what is rare. Numbers above 2^53 lose digits. */
+  readValue(): unknown {
+    this.#peek();
+    const from = this.#at;
+    this.skipValue();
+    return this.#parse(from, this.#at);
+  }
+
+  #parse(from: number, to: number): unknown {
+    try {
+      return JSON.parse(this.#bytes.toString('utf8', from, to));
+    } catch {
+      throw this.damaged();
+    }
+  }
+
+  /** True, and past it, when `null` comes next. */
+  skipNull(): boolean {
+    if (this.#peek() !== 0x6e) return false;
+    this.#literal();
+    return true;
+  }
+
+  /** Reads a whole number that is not negative; a bigint when it is above 2^53. */
+  readInteger(): number | bigint {
     let digit = this.#peek() - 0x30;
     if (!(digit >= 0 && digit <= 9)) throw this.damaged();
+    const from = this.#at;
     let value = 0;
     while (digit >= 0 && digit <= 9) {
       value = value * 10 + digit;
       this.#at += 1;
       digit = (this.#bytes[this.#at] ?? 0) - 0x30;
     }
-    if (value > 0xffffffff || [0x2e - 0x30, 0x65 - 0x30, 0x45 - 0x30].includes(digit)) throw this.damaged();
+    if (isNumberPart(digit + 0x30)) throw this.damaged();
+    return value <= Number.MAX_SAFE_INTEGER ? value : BigInt(this.#bytes.toString('latin1', from, this.#at));
+  }
+
+  /** Reads a whole number from 0 to 2^32-1. */
+  readCount(): number {
+    const value = this.readInteger();
+    if (typeof value !== 'number' || value > 0xffffffff) throw this.damaged();
     return value;
   }
 
@@ -107,9 +176,13 @@ export class JsonCursor {
   skipValue(): void {
     const first = this.#peek();
     if (first === QUOTE) this.#readString();
-    else if (first === 0x7b) this.readObject(() => this.skipValue());
-    else if (first === 0x5b) this.readArray(() => this.skipValue());
-    else this.#literal();
+    else if (first === 0x7b) {
+      this.enterObject();
+      while (this.nextField()) this.skipValue();
+    } else if (first === 0x5b) {
+      this.enterArray();
+      while (this.nextItem()) this.skipValue();
+    } else this.#literal();
   }
 
   /** Nothing but white space may follow. */
@@ -139,15 +212,20 @@ export class JsonCursor {
 
   #readString(): void {
     this.#expect(QUOTE);
-    this.#textFrom = this.#at;
+    const bytes = this.#bytes;
+    let at = this.#at;
+    let hasEscapes = false;
     for (;;) {
-      const byte = this.#bytes[this.#at];
+      const byte = bytes[at];
       if (byte === undefined) throw this.damaged();
       if (byte === QUOTE) break;
-      this.#at += byte === BACKSLASH ? 2 : 1;
+      if (byte === BACKSLASH) hasEscapes = true;
+      at += byte === BACKSLASH ? 2 : 1;
     }
-    this.#textTo = this.#at;
-    this.#at += 1;
+    this.#textFrom = this.#at;
+    this.#textTo = at;
+    this.#hasEscapes = hasEscapes;
+    this.#at = at + 1;
   }
 
   /** A number, true, false or null. */
@@ -160,8 +238,13 @@ export class JsonCursor {
 
   /** The error for what stands at the current position. */
   damaged(): AppError {
-    return new AppError('REPOSITORY_DAMAGED', { reason: `an index is not as it should be at byte ${this.#at}` });
+    return new AppError('REPOSITORY_DAMAGED', { reason: `${this.#what} is not as it should be at byte ${this.#at}` });
   }
+}
+
+/** What makes a number longer than its digits. */
+function isNumberPart(byte: number): boolean {
+  return byte === 0x2e || byte === 0x65 || byte === 0x45;
 }
 
 /** Letters, digits, `+`, `-`, `.`. */

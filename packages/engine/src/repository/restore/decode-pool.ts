@@ -3,28 +3,30 @@ import type { Worker } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
 import { startThread } from '../../ports/start-thread.ts';
 import type { Repository } from '../open-repository.ts';
-import { type DecodeTask, decodeBlobs } from './decode-blobs.ts';
+import { BlobDecoder, type DecodeTask } from './decode-blobs.ts';
+import type { DecoderData } from './decode-worker.ts';
 
-/** Runs the tasks of `decodeBlobs`, several at once. */
+/** Runs the tasks of a `BlobDecoder`, several at once. */
 export interface DecodePool {
   decode(task: DecodeTask): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
 /** Decodes in this thread: for a restore so small that starting threads would cost more. */
-export function createLocalDecoder({ box }: Pick<Repository, 'box'>): DecodePool {
+export function createLocalDecoder({ box }: Pick<Repository, 'box'>, memory: SharedArrayBuffer): DecodePool {
+  const decoder = new BlobDecoder(box, memory);
   return {
     async decode(task) {
       await nextTurn();
-      return decodeBlobs(box, task);
+      return decoder.decode(task);
     },
     async close() {},
   };
 }
 
 /** Decodes in so many threads, each one task at a time; further tasks wait. */
-export function createThreadDecoder({ masterKey }: Pick<Repository, 'masterKey'>, count: number): DecodePool {
-  return new ThreadDecoder(masterKey, count);
+export function createThreadDecoder(data: DecoderData, count: number): DecodePool {
+  return new ThreadDecoder(data, count);
 }
 
 interface Waiting {
@@ -40,8 +42,8 @@ class ThreadDecoder implements DecodePool {
   readonly #running = new Map<Worker, Waiting>();
   #failure: unknown = null;
 
-  constructor(masterKey: Repository['masterKey'], count: number) {
-    this.#workers = Array.from({ length: count }, () => this.#start(masterKey));
+  constructor(data: DecoderData, count: number) {
+    this.#workers = Array.from({ length: count }, () => this.#start(data));
     this.#idle = [...this.#workers];
   }
 
@@ -61,9 +63,9 @@ class ThreadDecoder implements DecodePool {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  #start(masterKey: Repository['masterKey']): Worker {
+  #start({ masterKey, memory }: DecoderData): Worker {
     const url = new URL('./decode-worker.ts', import.meta.url);
-    const worker = startThread(url, { data: { masterKey }, name: 'backupx decode' });
+    const worker = startThread<DecoderData>(url, { data: { masterKey, memory }, name: 'backupx decode' });
     worker.on('message', (isGood: Uint8Array) => {
       const done = this.#running.get(worker);
       this.#running.delete(worker);

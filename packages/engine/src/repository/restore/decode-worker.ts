@@ -3,8 +3,15 @@ import { parentPort } from 'node:worker_threads';
 import { threadData } from '../../ports/start-thread.ts';
 import type { MasterKey } from '../format/master-key.ts';
 import { createSealedBox } from '../format/sealed-box.ts';
-import { type DecodeTask, decodeBlobs } from './decode-blobs.ts';
+import { BlobDecoder, type DecodeTask } from './decode-blobs.ts';
 
-const box = createSealedBox(threadData<{ readonly masterKey: MasterKey }>().masterKey);
+/** What a decoding thread is started with. */
+export interface DecoderData {
+  readonly masterKey: MasterKey;
+  readonly memory: SharedArrayBuffer;
+}
 
-parentPort?.on('message', (task: DecodeTask) => parentPort?.postMessage(decodeBlobs(box, task)));
+const { masterKey, memory } = threadData<DecoderData>();
+const decoder = new BlobDecoder(createSealedBox(masterKey), memory);
+
+parentPort?.on('message', (task: DecodeTask) => parentPort?.postMessage(decoder.decode(task)));

@@ -2,18 +2,18 @@
  * Fetches stretches of packs, several at once, has the blobs in them opened and verified, and writes each to the files
  * it belongs to. Memory is bounded by the slots: sealed bytes wait in one kind, verified content in the other.
  */
-import type { AppError } from '@backupx/contracts/errors';
+import { AppError } from '@backupx/contracts/errors';
 import { throwIfCancelled } from '../../ports/pull-body.ts';
 import type { BlobIndex } from '../blob-index.ts';
 import type { BlobReader } from '../blob-reader.ts';
 import { ID_BYTES, toHex } from '../format/blob-id.ts';
 import type { Repository } from '../open-repository.ts';
-import { DECODE_ROW } from './decode-blobs.ts';
+import { DECODE_ROW, type DecodeTask } from './decode-blobs.ts';
 import { createLocalDecoder, createThreadDecoder, type DecodePool } from './decode-pool.ts';
 import { fetchRange } from './fetch-range.ts';
 import { MAX_REQUEST_BYTES, type NeededBlob, type PackRequest } from './plan-requests.ts';
 import type { PendingFile, RestoreFiles } from './restore-files.ts';
-import { SlotPool } from './slot-pool.ts';
+import { type Slot, SlotPool } from './slot-pool.ts';
 import { isLoss } from './tree-source.ts';
 
 const FETCHES_AT_ONCE = 4;
@@ -42,7 +42,8 @@ export interface PipelineOptions {
 
 export class RestorePipeline {
   readonly #options: PipelineOptions;
-  readonly #sealedSlots = new SlotPool(FETCHES_AT_ONCE, SLOT_BYTES);
+  readonly #memory: SharedArrayBuffer;
+  readonly #sealedSlots: SlotPool;
   readonly #plainSlots: SlotPool;
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
@@ -53,16 +54,18 @@ export class RestorePipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#plainSlots = new SlotPool(options.threads + 1, SLOT_BYTES);
+    const sealed = { count: FETCHES_AT_ONCE, slotBytes: SLOT_BYTES };
+    const plain = { count: options.threads + 1, slotBytes: SLOT_BYTES };
+    // Only what is touched takes up memory.
+    this.#memory = new SharedArrayBuffer((sealed.count + plain.count) * SLOT_BYTES);
+    this.#sealedSlots = new SlotPool(this.#memory, 0, sealed);
+    this.#plainSlots = new SlotPool(this.#memory, sealed.count * SLOT_BYTES, plain);
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
   }
 
   /** Starts the requests in their order; returns when the last one has been started. Throws what made others fail. */
   async submit(requests: readonly Request[]): Promise<void> {
-    const { repository, threads } = this.#options;
-    const sealedBytes = requests.reduce((sum, { start, end }) => sum + end - start, 0);
-    this.#decoder ??=
-      sealedBytes < LOCAL_BYTES ? createLocalDecoder(repository) : createThreadDecoder(repository, threads);
+    this.#decoder ??= this.#createDecoder(requests);
     for (const request of requests) {
       const sealed = await this.#sealedSlots.take();
       this.#throwIfFailed();
@@ -74,6 +77,13 @@ export class RestorePipeline {
         });
       this.#running.add(work);
     }
+  }
+
+  #createDecoder(requests: readonly Request[]): DecodePool {
+    const { repository, threads } = this.#options;
+    const sealedBytes = requests.reduce((sum, { start, end }) => sum + end - start, 0);
+    if (sealedBytes < LOCAL_BYTES) return createLocalDecoder(repository, this.#memory);
+    return createThreadDecoder({ masterKey: repository.masterKey, memory: this.#memory }, threads);
   }
 
   /** Waits for everything that was started. Throws what made it fail. */
@@ -100,17 +110,16 @@ export class RestorePipeline {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  async #run(request: Request, slot: Uint8Array): Promise<void> {
+  async #run(request: Request, slot: Slot): Promise<void> {
     const [first] = request.blobs;
     if (first && isTooLarge(first, this.#options.index)) {
       for (const blob of request.blobs) await this.#readAlone(blob);
       return;
     }
-    const sealed = slot.subarray(0, request.end - request.start);
-    const fetched = await this.#fetch(request, sealed);
+    const fetched = await this.#fetch(request, slot.bytes);
     const isThere = (blob: Blob) => blob.offset + blob.storedLength - request.start <= fetched;
     const tasks = splitBySize(request.blobs.filter(isThere), this.#options.index);
-    await Promise.all(tasks.map((blobs) => this.#decode(blobs, sealed, request.start)));
+    await Promise.all(tasks.map((blobs) => this.#decode(blobs, slot.offset - request.start)));
     for (const blob of request.blobs) if (!isThere(blob)) await this.#readAlone(blob);
   }
 
@@ -132,28 +141,24 @@ export class RestorePipeline {
     }
   }
 
-  async #decode(blobs: readonly Blob[], sealed: Uint8Array, start: number): Promise<void> {
+  /** `packAt`: where the beginning of the pack would lie in the memory. */
+  async #decode(blobs: readonly Blob[], packAt: number): Promise<void> {
     const { index } = this.#options;
     const plain = await this.#plainSlots.take();
     try {
       throwIfCancelled(this.#signal);
       if (!this.#decoder) return;
-      const rows = new Uint32Array(blobs.length * DECODE_ROW);
-      const ids = new Uint8Array(blobs.length * ID_BYTES);
-      const ends = new Uint32Array(blobs.length);
-      let at = 0;
-      for (const [number, { entry, offset, storedLength }] of blobs.entries()) {
-        rows.set([offset - start, storedLength, index.plainLengthOf(entry), at], number * DECODE_ROW);
-        ids.set(index.idOf(entry), number * ID_BYTES);
-        at += index.plainSizeOf(entry);
-        ends[number] = at;
-      }
-      const isGood = await this.#decoder.decode({ sealed, plain, rows, ids });
+      const isGood = await this.#decoder.decode(describe(blobs, index, { packAt, plainAt: plain.offset }));
       throwIfCancelled(this.#signal);
-      for (const [number, blob] of blobs.entries()) {
-        const bytes = plain.subarray(ends[number - 1] ?? 0, ends[number]);
-        const wait = isGood[number] === 1 ? this.#deliver(blob, bytes) : this.#readAlone(blob);
+      let at = 0;
+      let number = 0;
+      for (const blob of blobs) {
+        const size = index.plainSizeOf(blob.entry);
+        const isWell = isGood[number] === 1;
+        const wait = isWell ? this.#deliver(blob, plain.bytes.subarray(at, at + size)) : this.#readAlone(blob);
         if (wait) await wait;
+        at += size;
+        number += 1;
       }
     } finally {
       this.#plainSlots.give(plain);
@@ -163,13 +168,15 @@ export class RestorePipeline {
   /** Writes the content of a blob wherever it belongs. */
   #deliver({ targets }: Blob, bytes: Uint8Array): Promise<unknown> | null {
     const { files } = this.#options;
-    const waits: Promise<void>[] = [];
+    let waits: Promise<void>[] | null = null;
     for (const { file: pending, position } of targets) {
       if (pending.state === 'open') pending.file.writeAt(bytes, position);
       const wait = files.pieceDone(pending);
-      if (wait) waits.push(wait);
+      if (!wait) continue;
+      waits ??= [];
+      waits.push(wait);
     }
-    return waits.length > 0 ? Promise.all(waits) : null;
+    return waits && Promise.all(waits);
   }
 
   /** Another try at a blob, and at its other copies; what is lost then is lost for its files. */
@@ -177,7 +184,9 @@ export class RestorePipeline {
     const { index, reader, files } = this.#options;
     throwIfCancelled(this.#signal);
     try {
-      await this.#deliver(blob, await reader.read(index.idOf(blob.entry), 'data'));
+      const bytes = await reader.read(index.idOf(blob.entry), 'data');
+      if (bytes.byteLength !== index.plainSizeOf(blob.entry)) throw wrongLength(index.idOf(blob.entry));
+      await this.#deliver(blob, bytes);
     } catch (error) {
       throwIfCancelled(this.#signal);
       if (!isLoss(error)) throw error;
@@ -185,6 +194,34 @@ export class RestorePipeline {
       for (const { file } of blob.targets) await files.lose(file, message);
     }
   }
+}
+
+/** `packAt`: where the beginning of the pack would lie in the memory; `plainAt`: where the content goes. */
+function describe(
+  blobs: readonly Blob[],
+  index: BlobIndex,
+  { packAt, plainAt }: { packAt: number; plainAt: number },
+): DecodeTask {
+  const rows = new Uint32Array(blobs.length * DECODE_ROW);
+  const ids = new Uint8Array(blobs.length * ID_BYTES);
+  let row = 0;
+  let idAt = 0;
+  let at = plainAt;
+  for (const { entry, offset, storedLength } of blobs) {
+    rows[row] = packAt + offset;
+    rows[row + 1] = storedLength;
+    rows[row + 2] = index.plainLengthOf(entry);
+    rows[row + 3] = at;
+    ids.set(index.idOf(entry), idAt);
+    row += DECODE_ROW;
+    idAt += ID_BYTES;
+    at += index.plainSizeOf(entry);
+  }
+  return { rows, ids };
+}
+
+function wrongLength(id: Uint8Array): AppError {
+  return new AppError('REPOSITORY_DAMAGED', { reason: `data blob ${toHex(id)} is not as long as the index says` });
 }
 
 function lossText(error: AppError): string {

@@ -1,26 +1,28 @@
-/** A fixed number of equal pieces of shared memory, made when first needed. Whoever asks for one in vain waits. */
+/** A stretch of the memory that is shared with other threads. */
+export interface Slot {
+  /** Where it begins in the memory. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Equal stretches of shared memory. Whoever asks for one in vain waits. */
 export class SlotPool {
-  readonly #slotBytes: number;
-  readonly #free: Uint8Array[] = [];
-  readonly #waiting: ((slot: Uint8Array) => void)[] = [];
-  #left: number;
+  readonly #free: Slot[];
+  readonly #waiting: ((slot: Slot) => void)[] = [];
 
-  constructor(count: number, slotBytes: number) {
-    this.#left = count;
-    this.#slotBytes = slotBytes;
+  /** Cuts `count` slots of `slotBytes` from `memory`, the first at `start`. */
+  constructor(memory: SharedArrayBuffer, start: number, { count, slotBytes }: { count: number; slotBytes: number }) {
+    this.#free = Array.from({ length: count }, (_, number) => {
+      const offset = start + number * slotBytes;
+      return { offset, bytes: new Uint8Array(memory, offset, slotBytes) };
+    });
   }
 
-  async take(): Promise<Uint8Array> {
-    const free = this.#free.pop();
-    if (free) return free;
-    if (this.#left > 0) {
-      this.#left -= 1;
-      return new Uint8Array(new SharedArrayBuffer(this.#slotBytes));
-    }
-    return await new Promise((resolve) => this.#waiting.push(resolve));
+  async take(): Promise<Slot> {
+    return this.#free.pop() ?? (await new Promise((resolve) => this.#waiting.push(resolve)));
   }
 
-  give(slot: Uint8Array): void {
+  give(slot: Slot): void {
     const next = this.#waiting.shift();
     if (next) next(slot);
     else this.#free.push(slot);

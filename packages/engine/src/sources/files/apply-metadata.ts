@@ -24,24 +24,18 @@ export type ItemMetadata = Pick<
 
 const isRoot = process.getuid?.() === 0;
 
-/** Runs each step; answers one sentence per step that failed. Later steps still run. */
-function tryAll(steps: readonly (readonly [string, () => void])[]): string[] {
-  const failures: string[] = [];
-  for (const [what, step] of steps) {
-    try {
-      step();
-    } catch (error) {
-      failures.push(`${what}: ${reasonOf(error)}`);
-    }
-  }
-  return failures;
+/** Adds one sentence when a step failed. */
+function note(failures: string[], what: string, error: unknown): void {
+  failures.push(`${what}: ${reasonOf(error)}`);
 }
 
 /** Names win over numbers, as in tar: the same account may have another number on this machine. */
-function ownerOf(metadata: ItemMetadata, owners: OwnerNames): readonly [number, number] {
-  const uid = metadata.userName === '' ? null : owners.userId(metadata.userName);
-  const gid = metadata.groupName === '' ? null : owners.groupId(metadata.groupName);
-  return [uid ?? metadata.uid, gid ?? metadata.gid];
+function uidOf({ userName, uid }: ItemMetadata, owners: OwnerNames): number {
+  return (userName === '' ? null : owners.userId(userName)) ?? uid;
+}
+
+function gidOf({ groupName, gid }: ItemMetadata, owners: OwnerNames): number {
+  return (groupName === '' ? null : owners.groupId(groupName)) ?? gid;
 }
 
 /**
@@ -56,22 +50,33 @@ function seconds(nanoseconds: bigint): number | string {
 
 /**
  * Sets owner (root only), mode, attributes and time of an open file or folder, in this order: a change of owner
- * clears setuid bits and capabilities. `path` names the same item, for the calls that take no descriptor.
+ * clears setuid bits and capabilities. `path` names the same item, for the calls that take no descriptor. Answers one
+ * sentence per step that failed; later steps still run. Plain code: it runs for every file.
  */
 export function applyToDescriptor(
-  item: { descriptor: number; path: string },
+  { descriptor, path }: { descriptor: number; path: string },
   metadata: ItemMetadata,
   owners: OwnerNames,
 ): string[] {
-  const { descriptor, path } = item;
-  const { xattrs } = metadata;
-  const time = seconds(metadata.modifiedAtNs);
-  return [
-    ...(isRoot ? tryAll([['owner', () => fchownSync(descriptor, ...ownerOf(metadata, owners))]]) : []),
-    ...tryAll([['mode', () => fchmodSync(descriptor, metadata.mode & 0o7777)]]),
-    ...(xattrs ? writeXattrs(path, xattrs) : []),
-    ...tryAll([['time', () => futimesSync(descriptor, time, time)]]),
-  ];
+  const failures: string[] = [];
+  try {
+    if (isRoot) fchownSync(descriptor, uidOf(metadata, owners), gidOf(metadata, owners));
+  } catch (error) {
+    note(failures, 'owner', error);
+  }
+  try {
+    fchmodSync(descriptor, metadata.mode & 0o7777);
+  } catch (error) {
+    note(failures, 'mode', error);
+  }
+  if (metadata.xattrs) failures.push(...writeXattrs(path, metadata.xattrs));
+  try {
+    const time = seconds(metadata.modifiedAtNs);
+    futimesSync(descriptor, time, time);
+  } catch (error) {
+    note(failures, 'time', error);
+  }
+  return failures;
 }
 
 /** The same for what cannot be opened: links (`isLink`: no mode) and special files. */
@@ -81,14 +86,25 @@ export function applyToPath(
   owners: OwnerNames,
 ): string[] {
   const path = toBytes(item.path);
-  const { xattrs } = metadata;
-  const time = seconds(metadata.modifiedAtNs);
-  return [
-    ...(isRoot ? tryAll([['owner', () => lchownSync(path, ...ownerOf(metadata, owners))]]) : []),
-    ...(item.isLink ? [] : tryAll([['mode', () => chmodSync(path, metadata.mode & 0o7777)]])),
-    ...(xattrs ? writeXattrs(item.path, xattrs) : []),
-    ...tryAll([['time', () => lutimesSync(path, time, time)]]),
-  ];
+  const failures: string[] = [];
+  try {
+    if (isRoot) lchownSync(path, uidOf(metadata, owners), gidOf(metadata, owners));
+  } catch (error) {
+    note(failures, 'owner', error);
+  }
+  try {
+    if (!item.isLink) chmodSync(path, metadata.mode & 0o7777);
+  } catch (error) {
+    note(failures, 'mode', error);
+  }
+  if (metadata.xattrs) failures.push(...writeXattrs(item.path, metadata.xattrs));
+  try {
+    const time = seconds(metadata.modifiedAtNs);
+    lutimesSync(path, time, time);
+  } catch (error) {
+    note(failures, 'time', error);
+  }
+  return failures;
 }
 
 /** Opens a folder that must not be a link and sets its metadata. */

@@ -4,7 +4,7 @@ import { displayPath } from '../../ports/display-path.ts';
 import type { RestoreEntry } from '../../ports/source.ts';
 import { type BytePath, isWithin, toBytePath } from './byte-paths.ts';
 import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
-import { isPlainPath, type Place } from './restore-places.ts';
+import { type FolderPlace, isPlainName, isPlainPath, type Place } from './restore-places.ts';
 import { chainOf, type RestoreState } from './restore-state.ts';
 import { lstatIfThere } from './write-item.ts';
 
@@ -12,15 +12,35 @@ import { lstatIfThere } from './write-item.ts';
 const TIME_SLACK_NS = 1000n;
 
 /** Where an item goes, and how much it is wanted. */
-export interface LocatedItem {
-  readonly place: Place;
-  readonly name: BytePath;
+export interface LocatedItem extends Place {
   readonly isAncestor: boolean;
 }
 
 /** Null when the item is not wanted, or must not be restored (reported). */
 export function locateItem(entry: Pick<RestoreEntry, 'path' | 'type'>, state: RestoreState): LocatedItem | null {
   const path = toBytePath(entry.path);
+  const slash = path.lastIndexOf('/');
+  const name = path.slice(slash + 1);
+  const folder = folderPlace(path.slice(0, slash), state);
+  if (folder && isPlainName(name)) return { base: folder.base, folder: folder.names, name, isAncestor: false };
+  return locateSlowly(path, entry, state);
+}
+
+/** Most items follow one that went into the same folder: then nothing need be looked up again. */
+function folderPlace(path: BytePath, state: RestoreState): FolderPlace | null {
+  if (path !== state.lastFolder.path) {
+    const isWanted = state.wanted === null || state.wanted.some((item) => isWithin(path, item));
+    const place = isWanted && isPlainPath(path) ? state.places.findFolder(path) : null;
+    state.lastFolder = { path, place };
+  }
+  return state.lastFolder.place;
+}
+
+function locateSlowly(
+  path: BytePath,
+  entry: Pick<RestoreEntry, 'path' | 'type'>,
+  state: RestoreState,
+): LocatedItem | null {
   const unsafe = (message: string) => {
     state.context.problem({ path: displayPath(entry.path), code: 'unsafe', message });
     return null;
@@ -30,8 +50,7 @@ export function locateItem(entry: Pick<RestoreEntry, 'path' | 'type'>, state: Re
   if (choice === 'no') return null;
   const place = state.places.find(path);
   if (!place) return unsafe('it lies outside the paths of the task; restore it to another folder');
-  const name = place.names.at(-1);
-  return name === undefined ? null : { place, name, isAncestor: choice === 'ancestor' };
+  return place.name === '' ? null : { ...place, isAncestor: choice === 'ancestor' };
 }
 
 /** `ancestor`: a folder on the way to something wanted; made when missing, otherwise left alone. */
@@ -46,7 +65,7 @@ function chooseEntry(
 
 /** A folder is never put in the place of something else; a link that the user named may stand for it. */
 export function assertFolderFits(existing: BigIntStats | null, place: Place, state: RestoreState): void {
-  const mayFollow = chainOf(state.chains, place).mayFollowFirst && place.names.length === 1;
+  const mayFollow = chainOf(state.chains, place).mayFollowFirst && place.folder.length === 0;
   if (existing === null || existing.isDirectory() || (mayFollow && existing.isSymbolicLink())) return;
   throw new UnsafeFolderError('something that is not a folder is in the way');
 }

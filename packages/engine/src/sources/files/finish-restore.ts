@@ -1,25 +1,24 @@
 import { renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { displayPath } from '../../ports/display-path.ts';
 import { applyToFolder, unpackMetadata } from './apply-metadata.ts';
-import { type BytePath, joinPath, toBytes } from './byte-paths.ts';
+import { joinPath, toBytes } from './byte-paths.ts';
 import { reasonOf } from './errno.ts';
 import type { FolderChain } from './folder-chain.ts';
 import type { JournalRecord } from './restore-journal.ts';
-import { type RestoreState, temporaryName } from './restore-state.ts';
+import { namesOf, type Place } from './restore-places.ts';
+import { chainOf, type RestoreState, temporaryName } from './restore-state.ts';
 
-interface Located {
+interface Located extends Place {
   readonly chain: FolderChain;
-  readonly names: readonly BytePath[];
-  readonly name: BytePath;
 }
 
 /** Stands in the folder of a recorded item again, with the same care as when it was made. */
 function locate(record: JournalRecord, state: RestoreState): Located {
-  const names = record.place.split('/');
-  const chain = state.chains[record.base];
-  if (!chain) throw new Error(`no base folder ${record.base}`);
-  chain.enter(names.slice(0, -1));
-  return { chain, names, name: names.at(-1) ?? '' };
+  const folder = record.place.split('/');
+  const name = folder.pop() ?? '';
+  const chain = chainOf(state.chains, record);
+  chain.enter(folder);
+  return { chain, base: record.base, folder, name };
 }
 
 function reportAt(record: JournalRecord, code: 'write_failed' | 'metadata', message: string, state: RestoreState) {
@@ -31,8 +30,8 @@ function reportAt(record: JournalRecord, code: 'write_failed' | 'metadata', mess
 export function commitJournal(state: RestoreState): void {
   for (const record of state.journals.staged.forwards()) {
     try {
-      const { chain, names, name } = locate(record, state);
-      renameSync(chain.pathOf(temporaryName({ base: record.base, names })), chain.pathOf(name));
+      const { chain, ...place } = locate(record, state);
+      renameSync(chain.pathOf(temporaryName(place)), chain.pathOf(place.name));
     } catch (error) {
       state.counts.itemsWritten -= 1;
       reportAt(record, 'write_failed', reasonOf(error), state);
@@ -45,8 +44,8 @@ export function commitJournal(state: RestoreState): void {
 
 function setFolderMetadata(record: JournalRecord, state: RestoreState): void {
   try {
-    const { chain, names } = locate(record, state);
-    chain.enter(names);
+    const { chain, ...place } = locate(record, state);
+    chain.enter(namesOf(place));
     const failures = applyToFolder(chain.textPathOf('.'), unpackMetadata(record.data ?? '{}'), state.owners);
     if (failures.length > 0) reportAt(record, 'metadata', failures.join('; '), state);
   } catch (error) {
@@ -68,10 +67,11 @@ export function rollBackJournal(state: RestoreState): void {
 
 function isUndone(record: JournalRecord, state: RestoreState): boolean {
   try {
-    const { chain, names, name } = locate(record, state);
+    const { chain, ...place } = locate(record, state);
+    const { name } = place;
     if (record.kind === 'folder') rmdirSync(chain.pathOf(name));
     else if (record.kind === 'created') unlinkSync(chain.pathOf(name));
-    else unlinkSync(chain.pathOf(temporaryName({ base: record.base, names })));
+    else unlinkSync(chain.pathOf(temporaryName(place)));
     return true;
   } catch {
     return false;

@@ -27,6 +27,8 @@ export class FolderChain {
   readonly #base: BytePath;
   #mayFollowFirst: boolean;
   readonly #open: OpenFolder[] = [];
+  /** What was entered last: entering the very same list again is nothing to do. */
+  #entered: readonly BytePath[] | null = null;
 
   constructor(base: BytePath, mayFollowFirst: boolean) {
     this.#base = base;
@@ -38,6 +40,8 @@ export class FolderChain {
    * without it a missing folder throws ENOENT. Throws `UnsafeFolderError` for a link or a non-folder on the way.
    */
   enter(names: readonly BytePath[], onCreate?: (names: readonly BytePath[]) => void): void {
+    if (names === this.#entered) return;
+    this.#entered = null;
     if (names.length > MAX_DEPTH) throw new UnsafeFolderError('it is nested too deeply');
     this.#openBase(onCreate !== undefined);
     let same = 0;
@@ -50,6 +54,7 @@ export class FolderChain {
       this.#open.push(opened.folder);
       if (opened.isNew) onCreate?.(names.slice(0, index + 1));
     }
+    this.#entered = names;
   }
 
   get mayFollowFirst(): boolean {
@@ -85,6 +90,7 @@ export class FolderChain {
   }
 
   close(): void {
+    this.#entered = null;
     while (this.#open.length > 0) this.#closeLast();
   }
 

@@ -4,6 +4,7 @@ import type { RestoreEntry } from '../../ports/source.ts';
 import { assertFolderFits, isReplaced, type LocatedItem } from './choose-item.ts';
 import { isMissing } from './errno.ts';
 import { UnsafeFolderError } from './folder-chain.ts';
+import type { Place } from './restore-places.ts';
 import { chainOf, countWritten, type RestoreState } from './restore-state.ts';
 import { lstatIfThere } from './write-item.ts';
 
@@ -18,7 +19,7 @@ export function foreseeItem(
 ): void {
   const existing = foreseePlace(located, state);
   const isFolder = entry.type === 'directory';
-  if (isFolder) assertFolderFits(existing, located.place, state);
+  if (isFolder) assertFolderFits(existing, located, state);
   else assertNoFolder(existing);
   if (isFolder && located.isAncestor) return;
   if (existing && !isReplaced(existing, entry, state)) return;
@@ -28,15 +29,15 @@ export function foreseeItem(
 }
 
 /** What stands in the place of an item, whose folder may be missing. */
-export function foreseePlace({ place, name }: LocatedItem, state: RestoreState): BigIntStats | null {
+export function foreseePlace(place: Place, state: RestoreState): BigIntStats | null {
   const chain = chainOf(state.chains, place);
   try {
-    chain.enter(place.names.slice(0, -1));
+    chain.enter(place.folder);
   } catch (error) {
     if (isMissing(error)) return null;
     throw error;
   }
-  return lstatIfThere(chain.pathOf(name));
+  return lstatIfThere(chain.pathOf(place.name));
 }
 
 export function assertNoFolder(existing: BigIntStats | null): void {

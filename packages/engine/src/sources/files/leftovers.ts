@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, renameSync } fr
 import { isMarkAlive } from '../../ports/process-mark.ts';
 import { type BytePath, toBytes } from './byte-paths.ts';
 import type { FolderChain } from './folder-chain.ts';
-import type { Place } from './restore-places.ts';
+import type { FolderPlace } from './restore-places.ts';
 import { removeIfThere } from './write-item.ts';
 
 /** Digests of places have this length; other temporary names hold nothing worth keeping. */
@@ -35,13 +35,13 @@ export class Leftovers {
   }
 
   /** Looks through the folder the chain stands in. What a living process uses is left alone. */
-  collect(chain: FolderChain, place: Place): void {
+  collect(chain: FolderChain, { base, names }: FolderPlace): void {
     for (const name of readdirSync(chain.pathOf('.'), { encoding: 'latin1' })) {
       if (!name.startsWith(this.#prefix)) continue;
       const [mark = '', digest = ''] = name.slice(this.#prefix.length).split('-');
       if (isMarkAlive(mark)) continue;
       if (this.#mayContinue && digest.length === DIGEST_LENGTH && !this.#found.has(digest)) {
-        this.#found.set(digest, { base: place.base, folder: place.names, name });
+        this.#found.set(digest, { base, folder: names, name });
       } else removeIfThere(chain.pathOf(name));
     }
   }

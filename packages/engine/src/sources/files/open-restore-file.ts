@@ -4,19 +4,10 @@ import { isReplaced, type LocatedItem, locateItem, statExisting } from './choose
 import type { FolderChain } from './folder-chain.ts';
 import { assertNoFolder, foreseePlace } from './foresee-item.ts';
 import { ForeseenFile } from './foreseen-file.ts';
-import { PieceFile, type PieceFileStart } from './piece-file.ts';
+import { CONTINUED_BYTES, type FoundContent, PieceFile } from './piece-file.ts';
 import { enterFolder } from './restore-item.ts';
-import {
-  digestOf,
-  neverFollow,
-  passingName,
-  type RestoreState,
-  reportFailure,
-  temporaryName,
-} from './restore-state.ts';
+import { digestOf, neverFollow, type RestoreState, reportFailure, temporaryName } from './restore-state.ts';
 
-/** A smaller file is fetched again rather than looked for. */
-const CONTINUED_BYTES = 1024 * 1024;
 /** O_NONBLOCK: a FIFO put in the file's place meanwhile must not hang the run. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -36,37 +27,34 @@ function foreseeFile(entry: RestoreFileEntry, located: LocatedItem, state: Resto
   const existing = foreseePlace(located, state);
   assertNoFolder(existing);
   if (existing && !isReplaced(existing, entry, state)) return null;
-  const chain = state.chains[located.place.base];
+  const chain = state.chains[located.base];
   const descriptor = existing && chain ? openSame(chain, located, existing, entry) : null;
   return new ForeseenFile({ entry, state, descriptor, isNew: existing === null });
 }
 
 function beginFile(entry: RestoreFileEntry, located: LocatedItem, state: RestoreState): RestoreFile | null {
-  const { place, name } = located;
-  const chain = enterFolder(place, state);
-  const existing = statExisting(chain, name, state);
+  const chain = enterFolder(located, state);
+  const existing = statExisting(chain, located.name, state);
   if (existing && !isReplaced(existing, entry, state)) return null;
-  if (place.names.length === 1) neverFollow(place.base, state);
-  const start = { entry, place, name, state };
+  if (located.folder.length === 0) neverFollow(located.base, state);
   if (entry.sizeBytes < CONTINUED_BYTES) {
-    const temporary = passingName();
-    return new PieceFile({ ...start, temporary, ...keptFile(chain, located, existing, entry) });
+    return new PieceFile(entry, located, { state, found: existing && keptFile(chain, located, existing, entry) });
   }
-  const temporary = temporaryName(place);
-  const left = state.leftovers.isEmpty ? null : state.leftovers.take(digestOf(place), chain, temporary);
-  if (left !== null) return new PieceFile({ ...start, temporary, descriptor: left, use: 'continue' });
-  return new PieceFile({ ...start, temporary, ...keptFile(chain, located, existing, entry) });
+  const left = state.leftovers.isEmpty ? null : state.leftovers.take(digestOf(located), chain, temporaryName(located));
+  const found: FoundContent | null =
+    left === null ? existing && keptFile(chain, located, existing, entry) : { descriptor: left, use: 'continue' };
+  return new PieceFile(entry, located, { state, found });
 }
 
 /** A file with other names stays as it is for them; only this name gets a new one. */
 function keptFile(
   chain: FolderChain,
   located: LocatedItem,
-  existing: BigIntStats | null,
+  existing: BigIntStats,
   entry: RestoreFileEntry,
-): Pick<PieceFileStart, 'descriptor' | 'use'> {
-  const descriptor = existing && openSame(chain, located, existing, entry);
-  return { descriptor, use: existing?.nlink === 1n ? 'keep' : 'copy' };
+): FoundContent | null {
+  const descriptor = openSame(chain, located, existing, entry);
+  return descriptor === null ? null : { descriptor, use: existing.nlink === 1n ? 'keep' : 'copy' };
 }
 
 /** Opens what was looked at when it is a file of the right size that may be read; otherwise null. */

@@ -5,49 +5,66 @@ import { applyToDescriptor } from './apply-metadata.ts';
 import type { BytePath } from './byte-paths.ts';
 import type { FolderChain } from './folder-chain.ts';
 import type { Place } from './restore-places.ts';
-import { chainOf, countWritten, type RestoreState, reportFailure } from './restore-state.ts';
+import {
+  chainOf,
+  countWritten,
+  passingName,
+  type RestoreState,
+  reportFailure,
+  temporaryName,
+} from './restore-state.ts';
 import { createExclusively, removeIfThere } from './write-item.ts';
 
 /** Zeros become a hole from this many on. */
 const HOLE_BYTES = 64 * 1024;
 const zeros = Buffer.alloc(HOLE_BYTES);
 
-export interface PieceFileStart {
-  readonly entry: RestoreFileEntry;
-  readonly state: RestoreState;
-  readonly place: Place;
-  readonly name: BytePath;
-  readonly temporary: BytePath;
-  /** Open file behind `existing`; with `use: 'continue'` it is the one under the temporary name. */
-  readonly descriptor: number | null;
+/** A smaller file that a killed restore left is fetched again rather than looked for. */
+export const CONTINUED_BYTES = 1024 * 1024;
+
+/** Content that was found; `continue`: under the temporary name of the file. */
+export interface FoundContent {
+  readonly descriptor: number;
   readonly use: ExistingContent['use'];
 }
 
+export interface PieceFileParts {
+  readonly state: RestoreState;
+  readonly found: FoundContent | null;
+}
+
 /**
- * A file made of pieces under a temporary name, which is created with the first piece. Nothing is open between two
- * pieces of a file that has only one, so thousands of small ones may wait for their content.
+ * A file made of pieces under a temporary name, which is created with the first piece. Until then nothing is open, so
+ * thousands of small ones may wait for their content.
  */
 export class PieceFile implements RestoreFile {
   readonly existing: ExistingContent | null;
-  readonly #start: PieceFileStart;
+  readonly #entry: RestoreFileEntry;
+  readonly #place: Place;
+  readonly #state: RestoreState;
+  #temporary: BytePath = '';
   /** Open file of the right content. */
-  #kept: number | null;
+  #kept: number | null = null;
   /** Open file under the temporary name. */
   #descriptor: number | null = null;
   #isOpen = true;
   #writtenBytes = 0;
   #writtenTo = 0;
 
-  constructor(start: PieceFileStart) {
-    this.#start = start;
-    const { descriptor, use } = start;
-    this.#kept = descriptor;
-    if (descriptor === null) this.existing = null;
-    else this.existing = { use, read: (target, position) => readExisting(this.#kept, target, position) };
-    if (descriptor !== null && use === 'continue') {
-      this.#descriptor = descriptor;
-      this.#writtenTo = fstatSync(descriptor).size;
-    }
+  constructor(entry: RestoreFileEntry, place: Place, { state, found }: PieceFileParts) {
+    this.#entry = entry;
+    this.#place = place;
+    this.#state = state;
+    this.existing = found && {
+      use: found.use,
+      read: (target, position) => readExisting(this.#kept, target, position),
+    };
+    if (!found) return;
+    this.#kept = found.descriptor;
+    if (found.use !== 'continue') return;
+    this.#temporary = temporaryName(place);
+    this.#descriptor = found.descriptor;
+    this.#writtenTo = fstatSync(found.descriptor).size;
   }
 
   get isOpen(): boolean {
@@ -60,40 +77,35 @@ export class PieceFile implements RestoreFile {
   }
 
   writeAt(bytes: Uint8Array, position: number): void {
-    this.#attempt(() => {
-      const { entry, state, use } = this.#start;
-      const descriptor = this.#openTemporary();
-      const end = position + bytes.byteLength;
-      // What is there already of a file that goes on may be anything, so zeros must be written into it.
-      const mayHaveHoles = bytes.byteLength >= HOLE_BYTES && use !== 'continue';
-      if (mayHaveHoles) this.#writeData(descriptor, bytes, position);
-      else this.#writeAll(descriptor, bytes, position);
-      if (end > entry.sizeBytes) throw new Error('a piece lies behind the end of its file');
-      this.#writtenBytes += bytes.byteLength;
-      state.context.progress({ bytes: bytes.byteLength });
-    });
+    if (!this.#isOpen) return;
+    try {
+      this.#write(bytes, position);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   finish(): boolean {
-    return this.#attempt(() => {
-      const { entry, name, temporary } = this.#start;
-      const descriptor = this.#openTemporary();
-      if (this.#writtenTo !== entry.sizeBytes) ftruncateSync(descriptor, entry.sizeBytes);
-      const chain = this.#enter();
-      this.#applyMetadata(descriptor, chain.textPathOf(temporary));
-      this.#closeAll();
-      renameSync(chain.pathOf(temporary), chain.pathOf(name));
-      this.#end();
-    });
+    if (!this.#isOpen) return false;
+    try {
+      this.#putInPlace();
+      return true;
+    } catch (error) {
+      return this.#fail(error);
+    }
   }
 
   keepExisting(): boolean {
-    return this.#attempt(() => {
-      if (this.#kept === null || this.#start.use !== 'keep') throw new Error('there is nothing that may stay');
-      this.#applyMetadata(this.#kept, this.#enter().textPathOf(this.#start.name));
+    if (!this.#isOpen) return false;
+    try {
+      if (this.#kept === null || this.existing?.use !== 'keep') throw new Error('there is nothing that may stay');
+      this.#applyMetadata(this.#kept, this.#place.name);
       this.#closeAll();
       this.#end();
-    });
+      return true;
+    } catch (error) {
+      return this.#fail(error);
+    }
   }
 
   discard(): void {
@@ -103,7 +115,7 @@ export class PieceFile implements RestoreFile {
     this.#closeAll();
     if (!hasTemporary) return;
     try {
-      removeIfThere(this.#enter().pathOf(this.#start.temporary));
+      removeIfThere(this.#enter().pathOf(this.#temporary));
     } catch {
       // The next restore clears it away.
     }
@@ -111,46 +123,63 @@ export class PieceFile implements RestoreFile {
 
   #end(): void {
     this.#isOpen = false;
-    countWritten(this.#start.entry.path, this.#writtenBytes, this.#start.state);
+    countWritten(this.#entry.path, this.#writtenBytes, this.#state);
   }
 
-  /** Runs a step of an open file; what fails ends the file and is reported. */
-  #attempt(step: () => void): boolean {
-    if (!this.#isOpen) return false;
-    try {
-      step();
-      return true;
-    } catch (error) {
-      this.discard();
-      reportFailure(this.#start.entry.path, error, this.#start.state);
-      return false;
-    }
+  /** What fails ends the file and is reported. */
+  #fail(error: unknown): false {
+    this.discard();
+    reportFailure(this.#entry.path, error, this.#state);
+    return false;
   }
 
   /** The chain, in the folder of the file. */
   #enter(): FolderChain {
-    const { place, state } = this.#start;
-    const chain = chainOf(state.pieceChains, place);
-    chain.enter(place.names.slice(0, -1));
+    const chain = chainOf(this.#state.pieceChains, this.#place);
+    chain.enter(this.#place.folder);
     return chain;
   }
 
   #openTemporary(): number {
-    this.#descriptor ??= createExclusively(this.#enter().textPathOf(this.#start.temporary));
+    if (this.#descriptor !== null) return this.#descriptor;
+    this.#temporary = this.#entry.sizeBytes < CONTINUED_BYTES ? passingName() : temporaryName(this.#place);
+    this.#descriptor = createExclusively(this.#enter().textPathOf(this.#temporary));
     return this.#descriptor;
   }
 
-  #applyMetadata(descriptor: number, path: BytePath): void {
-    const { entry, state } = this.#start;
-    const failures = applyToDescriptor({ descriptor, path }, entry, state.owners);
+  #putInPlace(): void {
+    const descriptor = this.#openTemporary();
+    if (this.#writtenTo !== this.#entry.sizeBytes) ftruncateSync(descriptor, this.#entry.sizeBytes);
+    this.#applyMetadata(descriptor, this.#temporary);
+    this.#closeAll();
+    const chain = this.#enter();
+    renameSync(chain.pathOf(this.#temporary), chain.pathOf(this.#place.name));
+    this.#end();
+  }
+
+  #applyMetadata(descriptor: number, name: BytePath): void {
+    const entry = this.#entry;
+    const path = entry.xattrs ? this.#enter().textPathOf(name) : '';
+    const failures = applyToDescriptor({ descriptor, path }, entry, this.#state.owners);
     if (failures.length === 0) return;
-    state.context.problem({ path: displayPath(entry.path), code: 'metadata', message: failures.join('; ') });
+    this.#state.context.problem({ path: displayPath(entry.path), code: 'metadata', message: failures.join('; ') });
   }
 
   #closeAll(): void {
     this.closeExisting();
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
+  }
+
+  #write(bytes: Uint8Array, position: number): void {
+    const descriptor = this.#openTemporary();
+    if (position + bytes.byteLength > this.#entry.sizeBytes) throw new Error('a piece lies behind the end of its file');
+    // What is there already of a file that goes on may be anything, so zeros must be written into it.
+    const mayHaveHoles = bytes.byteLength >= HOLE_BYTES && this.existing?.use !== 'continue';
+    if (mayHaveHoles) this.#writeData(descriptor, bytes, position);
+    else this.#writeAll(descriptor, bytes, position);
+    this.#writtenBytes += bytes.byteLength;
+    this.#state.context.progress({ bytes: bytes.byteLength });
   }
 
   /** Writes what lies between long runs of zeros. */

@@ -2,15 +2,16 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { displayPath } from '../../ports/display-path.ts';
 import type { RestoreEntry } from '../../ports/source.ts';
 import { packMetadata } from './apply-metadata.ts';
-import { toBytePath } from './byte-paths.ts';
+import { type BytePath, toBytePath } from './byte-paths.ts';
 import { assertFolderFits, isReplaced, type LocatedItem, locateItem, statExisting } from './choose-item.ts';
 import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
 import { foreseeItem } from './foresee-item.ts';
-import { isPlainPath, type Place } from './restore-places.ts';
+import { isPlainPath, namesOf, type Place } from './restore-places.ts';
 import {
   chainOf,
   countWritten,
   neverFollow,
+  placeText,
   type RestoreState,
   reportFailure,
   temporaryName,
@@ -20,7 +21,7 @@ import { lstatIfThere, makeSpecial, type NewItem, removeIfThere, writeFile } fro
 /** Stands in the folder of the item, which is made when it is missing. */
 export function enterFolder(place: Place, state: RestoreState): FolderChain {
   const chain = chainOf(state.chains, place);
-  chain.enter(place.names.slice(0, -1), (names) => recordFolder(state, { base: place.base, names }));
+  chain.enter(place.folder, (names) => recordFolder(state, place.base, names));
   return chain;
 }
 
@@ -42,36 +43,39 @@ interface Item extends LocatedItem {
 }
 
 /** What is new is taken back after a failure, unless it may stay. */
-function recordFolder(state: RestoreState, place: Place): void {
+function recordFolder(state: RestoreState, base: number, names: readonly BytePath[]): void {
   if (state.context.isVerified) return;
-  state.journals.folders.append({ kind: 'folder', base: place.base, place: place.names.join('/') });
+  state.journals.folders.append({ kind: 'folder', base, place: names.join('/') });
 }
 
-function restoreFolder({ entry, place, name, isAncestor }: Item, state: RestoreState): void {
+function restoreFolder({ entry, ...place }: Item, state: RestoreState): void {
+  const { name, isAncestor } = place;
+  const names = namesOf(place);
   const chain = enterFolder(place, state);
   const existing = lstatIfThere(chain.pathOf(name));
   assertFolderFits(existing, place, state);
   if (existing === null) {
     mkdirSync(chain.pathOf(name), 0o700);
-    recordFolder(state, place);
-    chain.enter(place.names);
+    recordFolder(state, place.base, names);
+    chain.enter(names);
     chain.markOwn();
   } else {
-    chain.enter(place.names);
-    state.leftovers.collect(chain, place);
+    chain.enter(names);
+    state.leftovers.collect(chain, { base: place.base, names });
     if (isAncestor) return;
     if (!isReplaced(existing, entry, state)) return;
   }
   state.journals.folders.append({
     kind: 'metadata',
     base: place.base,
-    place: place.names.join('/'),
+    place: placeText(place),
     data: packMetadata(entry),
   });
   if (!isAncestor) countWritten(entry.path, 0, state);
 }
 
-async function restoreNonFolder({ entry, place, name }: Item, state: RestoreState): Promise<void> {
+async function restoreNonFolder({ entry, ...place }: Item, state: RestoreState): Promise<void> {
+  const { name } = place;
   const chain = enterFolder(place, state);
   const existing = statExisting(chain, name, state);
   if (existing && !isReplaced(existing, entry, state)) return;
@@ -87,7 +91,7 @@ async function restoreNonFolder({ entry, place, name }: Item, state: RestoreStat
       state.context.progress({ bytes: count });
     },
   };
-  if (place.names.length === 1) neverFollow(place.base, state);
+  if (place.folder.length === 0) neverFollow(place.base, state);
   const isAtOnce = existing === null || state.context.isVerified === true;
   try {
     const failures = entry.content ? await writeFile(item, entry.content) : makeSpecial(item);
@@ -107,20 +111,19 @@ async function restoreNonFolder({ entry, place, name }: Item, state: RestoreStat
 
 function recordItem(kind: 'created' | 'staged', place: Place, state: RestoreState): void {
   if (state.context.isVerified) return;
-  state.journals[kind].append({ kind, base: place.base, place: place.names.join('/') });
+  state.journals[kind].append({ kind, base: place.base, place: placeText(place) });
 }
 
 /** The restored first name of a hard link, staged or in place; null when this restore did not make it. */
 function findFirstName(entry: RestoreEntry, state: RestoreState): Buffer | null {
   const target = toBytePath(entry.linkTarget ?? new Uint8Array(0));
   const place = isPlainPath(target) ? state.places.find(target) : null;
-  const name = place?.names.at(-1);
-  if (!place || name === undefined) throw new UnsafeFolderError('its first name would lead outside the target');
+  if (!place || place.name === '') throw new UnsafeFolderError('its first name would lead outside the target');
   const chain = chainOf(state.linkChains, place);
-  chain.enter(place.names.slice(0, -1));
+  chain.enter(place.folder);
   const staged = state.context.isVerified ? null : chain.pathOf(temporaryName(place));
   if (staged && lstatIfThere(staged)?.isFile()) return staged;
-  const inPlace = chain.pathOf(name);
+  const inPlace = chain.pathOf(place.name);
   const stats = lstatIfThere(inPlace);
   return stats?.isFile() && stats.ctimeNs >= state.startedAtNs ? inPlace : null;
 }

@@ -259,7 +259,7 @@ describe('what is there already', () => {
 
   const size = 2 * 1024 * 1024;
   const leftName = (name: string, mark = DEAD_MARK) =>
-    at(`.backupx-restore-${mark}-${digestOf({ base: 0, names: ['www', name] })}`);
+    at(`.backupx-restore-${mark}-${digestOf({ base: 0, folder: ['www'], name })}`);
 
   it('goes on where a killed restore stood', async () => {
     const half = Buffer.alloc(size / 2, 1);

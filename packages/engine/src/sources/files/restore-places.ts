@@ -12,7 +12,15 @@ import { outermostRoots } from './source-roots.ts';
 export interface Place {
   /** Index into `bases`. */
   readonly base: number;
-  /** Names below the base. */
+  /** Names of the folders below the base. */
+  readonly folder: readonly BytePath[];
+  /** Name in that folder; empty: the base itself. */
+  readonly name: BytePath;
+}
+
+/** The place of a folder, as names below a base. */
+export interface FolderPlace {
+  readonly base: number;
   readonly names: readonly BytePath[];
 }
 
@@ -23,6 +31,17 @@ export interface PlaceMap {
   readonly mayFollowFirst: readonly boolean[];
   /** Null when the item belongs to none of the allowed places. */
   find(path: BytePath): Place | null;
+  /** The folder that everything directly in `folder` goes into; null when that is not one and the same. */
+  findFolder(folder: BytePath): FolderPlace | null;
+}
+
+/** Names below the base, the last one included. */
+export function namesOf({ folder, name }: Place): BytePath[] {
+  return name === '' ? [...folder] : [...folder, name];
+}
+
+function placeAt(base: number, names: readonly BytePath[]): Place {
+  return { base, folder: names.slice(0, -1), name: names.at(-1) ?? '' };
 }
 
 const splitNames = (path: BytePath): BytePath[] => path.split('/').filter((name) => name !== '');
@@ -37,36 +56,49 @@ export function isPlainPath(path: BytePath): boolean {
     .every((name) => name !== '' && name !== '.' && name !== '..');
 }
 
+/** The same for one name. */
+export function isPlainName(name: BytePath): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !name.includes('\0');
+}
+
 /** `targetPath` null: the original places. */
 export function createPlaceMap(sourcePaths: readonly string[], targetPath: BytePath | null): PlaceMap {
   const roots = outermostRoots(sourcePaths);
-  return targetPath === null ? originalPlaces(roots) : placesBelow(targetPath, roots);
+  const places = targetPath === null ? originalPlaces(roots) : placesBelow(targetPath, roots);
+  return {
+    ...places,
+    findFolder(folder) {
+      const hasRootBelow = roots.some((root) => root !== folder && isWithin(root, folder));
+      const place = hasRootBelow ? null : places.find(folder);
+      return place && { base: place.base, names: namesOf(place) };
+    },
+  };
 }
 
-function originalPlaces(roots: readonly BytePath[]): PlaceMap {
+function originalPlaces(roots: readonly BytePath[]): Omit<PlaceMap, 'findFolder'> {
   const bases = roots.map(parentPath);
   return {
     bases,
     mayFollowFirst: roots.map((root) => root !== '/'),
     find(path) {
       const index = roots.findIndex((root) => isWithin(path, root));
-      if (index >= 0) return { base: index, names: splitNames(path.slice(bases[index]?.length ?? 0)) };
+      if (index >= 0) return placeAt(index, splitNames(path.slice(bases[index]?.length ?? 0)));
       // Artifacts of other writers hold names relative to the parent of their root.
       const names = splitNames(path);
       const byName = roots.filter((root) => lastName(root) === names[0]);
-      return byName.length === 1 && byName[0] !== undefined ? { base: roots.indexOf(byName[0]), names } : null;
+      return byName.length === 1 && byName[0] !== undefined ? placeAt(roots.indexOf(byName[0]), names) : null;
     },
   };
 }
 
-function placesBelow(target: BytePath, roots: readonly BytePath[]): PlaceMap {
+function placesBelow(target: BytePath, roots: readonly BytePath[]): Omit<PlaceMap, 'findFolder'> {
   const isAmbiguous = new Set(roots.map(lastName)).size < roots.length;
   return {
     bases: [target],
     mayFollowFirst: [false],
     find(path) {
       const root = isAmbiguous ? undefined : roots.find((item) => isWithin(path, item));
-      return { base: 0, names: splitNames(root === undefined ? path : path.slice(parentPath(root).length)) };
+      return placeAt(0, splitNames(root === undefined ? path : path.slice(parentPath(root).length)));
     },
   };
 }

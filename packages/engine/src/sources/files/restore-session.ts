@@ -49,6 +49,7 @@ export async function openRestoreSession(
     pieceChains: openChains(),
     journals: openJournals(path.join(context.tempDir, `restore-${randomUUID()}`)),
     owners: readOwnerNames(),
+    lastFolder: { path: '', place: null },
     leftovers: new Leftovers(TEMP_PREFIX, context.isVerified === true),
     wanted: context.paths?.map(toWanted) ?? null,
     counts: { itemsWritten: 0, bytesWritten: 0, itemsSkipped: 0, foreseen: 0 },

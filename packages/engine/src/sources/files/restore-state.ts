@@ -9,7 +9,7 @@ import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
 import type { Leftovers } from './leftovers.ts';
 import type { OwnerNames } from './owner-names.ts';
 import type { RestoreJournals } from './restore-journal.ts';
-import type { Place, PlaceMap } from './restore-places.ts';
+import { type FolderPlace, namesOf, type Place, type PlaceMap } from './restore-places.ts';
 import { UnsupportedItemError } from './write-item.ts';
 
 /** What one restore remembers. */
@@ -28,13 +28,20 @@ export interface RestoreState {
   readonly counts: { itemsWritten: number; bytesWritten: number; itemsSkipped: number; foreseen: number };
   /** An inode that was not touched since then was not restored by us. */
   readonly startedAtNs: bigint;
+  /** What the last items had in common; null: nothing that may be used again. */
+  lastFolder: { readonly path: BytePath; readonly place: FolderPlace | null };
 }
 
 export const TEMP_PREFIX = '.backupx-restore-';
 
+/** Names below the base as one text, for journals and digests. */
+export function placeText(place: Place): BytePath {
+  return namesOf(place).join('/');
+}
+
 /** Tells a place from all others in a temporary name, also in the name that a killed restore left. */
 export function digestOf(place: Place): string {
-  return hash('sha256', Buffer.from(place.names.join('/'), 'latin1'), 'hex').slice(0, 20);
+  return hash('sha256', Buffer.from(placeText(place), 'latin1'), 'hex').slice(0, 20);
 }
 
 /** The name an item waits under beside its place; the same for the same place and process. */
@@ -50,7 +57,7 @@ export function passingName(): BytePath {
   return `${TEMP_PREFIX}${processMark}-${namesGiven}`;
 }
 
-export function chainOf(chains: readonly FolderChain[], place: Place): FolderChain {
+export function chainOf(chains: readonly FolderChain[], place: Pick<Place, 'base'>): FolderChain {
   const chain = chains[place.base];
   if (!chain) throw new Error(`no base folder ${place.base}`);
   return chain;
