@@ -43,7 +43,7 @@ async function dump(context: CommandContext, text: string, options: DumpOptions)
     const format = options.format ?? 'auto';
     const stream = engine.openSnapshotStream({ repository, snapshotId, path, format }, signal);
     if (options.output) await writeFile(stream, options.output);
-    else await writeAll(stream, process.stdout);
+    else await writeAll(stream, { output: process.stdout, signal });
   });
   return 0;
 }
@@ -66,6 +66,9 @@ async function writeFile(stream: AsyncIterable<Uint8Array>, path: string): Promi
 }
 
 /** Standard output stays open: messages of other parts may follow. */
-async function writeAll(stream: AsyncIterable<Uint8Array>, output: Writable): Promise<void> {
-  for await (const chunk of stream) if (!output.write(chunk)) await once(output, 'drain');
+async function writeAll(
+  stream: AsyncIterable<Uint8Array>,
+  { output, signal }: { readonly output: Writable; readonly signal: AbortSignal },
+): Promise<void> {
+  for await (const chunk of stream) if (!output.write(chunk)) await once(output, 'drain', { signal });
 }

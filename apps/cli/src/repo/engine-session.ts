@@ -33,6 +33,7 @@ export async function withEngine<T>(context: CommandContext, work: (session: Eng
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  const pipe = watchPipe(() => abort.abort());
   try {
     return await work({
       signal: abort.signal,
@@ -40,6 +41,7 @@ export async function withEngine<T>(context: CommandContext, work: (session: Eng
       run: (job, label) => runJob(context, { engine, signal: abort.signal, job, label }),
     });
   } catch (error) {
+    if (abort.signal.aborted) throw new AppError('CANCELLED', {}, { cause: error });
     // There is no server whose log could be looked into.
     throw error instanceof AppError && error.code === 'INTERNAL' && error.cause instanceof Error ? error.cause : error;
   } finally {
@@ -47,7 +49,27 @@ export async function withEngine<T>(context: CommandContext, work: (session: Eng
     rmSync(tempDir, { recursive: true, force: true });
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    if (pipe.release()) process.exit();
   }
+}
+
+/** `backupx repo dump … | head`: the reader has seen enough. The program ends after the work is cleared up, not before. */
+function watchPipe(onBroken: () => void): { release(): boolean } {
+  const listeners = process.stdout.listeners('error') as ((error: Error) => void)[];
+  let isBroken = false;
+  const onError = (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    isBroken = true;
+    onBroken();
+  };
+  process.stdout.removeAllListeners('error').on('error', onError);
+  return {
+    release() {
+      process.stdout.off('error', onError);
+      for (const listener of listeners) process.stdout.on('error', listener);
+      return isBroken;
+    },
+  };
 }
 
 /** For a summary; the problems themselves were said when they came up. */

@@ -1,0 +1,174 @@
+/** `backupx repo …` as a process on repositories in folders: what it prints, its exit codes, and what a stop leaves. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../../bin/backupx.mjs', import.meta.url));
+const dir = mkdtempSync(path.join(tmpdir(), 'backupx-cli-repo-'));
+const at = (...parts: string[]) => path.join(dir, ...parts);
+const source = at('source');
+const content = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => (index * index) % 251));
+
+function start(args: string[], environment: Record<string, string> = {}): ChildProcess {
+  const own = { BACKUPX_REPO: at('repo'), BACKUPX_REPO_PASSWORD_FILE: at('password'), TMPDIR: at('temp') };
+  const env = { ...process.env, ...own, ...environment };
+  return spawn(process.execPath, [program, 'repo', ...args], { env, cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+async function run(args: string[], environment: Record<string, string> = {}) {
+  const child = start(args, environment);
+  const closed = once(child, 'close');
+  if (!child.stdout || !child.stderr) throw new Error('no pipes');
+  const [stdout, stderr] = await Promise.all([buffer(child.stdout), buffer(child.stderr)]);
+  const [code] = (await closed) as [number | null];
+  return { code, bytes: stdout, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+async function json<T>(args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await run([...args, '--json']);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  return JSON.parse(stdout) as T;
+}
+
+const locks = () => (existsSync(at('repo', 'locks')) ? readdirSync(at('repo', 'locks')) : []);
+
+beforeAll(async () => {
+  mkdirSync(path.join(source, 'sub'), { recursive: true });
+  mkdirSync(at('temp'));
+  writeFileSync(at('password'), 'correct horse\n');
+  writeFileSync(at('wrong'), 'battery staple\n');
+  writeFileSync(path.join(source, 'hello.txt'), 'hello');
+  writeFileSync(path.join(source, 'sub', 'large'), content);
+  expect((await run(['init'])).code).toBe(0);
+  expect((await run(['backup', source, '--tag', 'first'])).code).toBe(0);
+  writeFileSync(path.join(source, 'hello.txt'), 'hello again');
+  expect((await run(['backup', source])).code).toBe(0);
+}, 60_000);
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('looking', () => {
+  test('snapshots, as a table and as JSON', async () => {
+    const table = await run(['snapshots', '--tag', 'first']);
+    expect(table.stdout).toMatch(/^ID +TIME +AGE +HOST +TAGS +SIZE +PATHS\n[0-9a-f]{8} .* first .*source\n$/);
+    const snapshots = await json<{ tags: string[]; paths: string[] }[]>(['snapshots']);
+    expect(snapshots.map(({ tags }) => tags)).toEqual([['first'], []]);
+  });
+
+  test('ls, find, diff', async () => {
+    expect((await run(['ls', `latest:${source}`])).stdout).toBe(`${source}/sub\n${source}/hello.txt\n`);
+    const long = await run(['ls', '-l', '-R', `latest:${source}`]);
+    expect(long.stdout).toMatch(/^-rw-r--r-- +3000000 \S+ \S+ .*\/sub\/large$/m);
+    const found = await json<{ hits: { size: number; snapshotIds: string[] }[] }>(['find', 'hello.*']);
+    expect(found.hits.map(({ size, snapshotIds }) => [size, snapshotIds.length])).toEqual([
+      [5, 1],
+      [11, 1],
+    ]);
+    const [first = ''] = (await json<{ id: string }[]>(['snapshots'])).map(({ id }) => id);
+    expect((await run(['diff', first.slice(0, 10), 'latest'])).stdout).toContain(`M ${source}/hello.txt\n`);
+  });
+
+  test('dump writes bytes and nothing else', async () => {
+    const file = await run(['dump', `latest:${source}/sub/large`]);
+    expect(file.bytes.equals(content)).toBe(true);
+    const zip = await run(['dump', '--format', 'zip', '--output', 'x.zip', `latest:${source}`]);
+    expect(zip).toMatchObject({ code: 0, stdout: '' });
+    expect(readFileSync(at('x.zip')).subarray(0, 2).toString()).toBe('PK');
+    expect((await run(['dump', '-o', 'x.zip', 'latest:/'])).code).toBe(2);
+    expect((await run(['dump', '-o', 'y.zip', 'latest:/nope'])).code).toBe(6);
+    expect(existsSync(at('y.zip'))).toBe(false);
+  });
+});
+
+describe('exit codes', () => {
+  test.each([
+    ['no repository', ['snapshots', '--repo', 'nowhere'], 10],
+    ['wrong password', ['snapshots', '--password-file', 'wrong'], 12],
+    ['no such snapshot', ['ls', 'ffffffff'], 6],
+    ['nothing found', ['find', 'unheard-of'], 6],
+    ['a repository that is there already', ['init'], 2],
+    ['no place', ['restore', 'latest'], 2],
+    ['neither ids nor a policy', ['forget'], 2],
+    ['a share that is none', ['check', '--read-data-subset', '3/2'], 2],
+    ['an unknown verb', ['chekc'], 2],
+    ['a secret on the command line', ['snapshots', '--repo', 'rest:https://ann:secret@host/'], 2],
+  ])('%s', async (_, args, code) => {
+    const result = await run(args);
+    expect(result.code, result.stderr).toBe(code);
+    expect(result.stderr).not.toContain('    at ');
+  });
+
+  test('no address at all says what to do', async () => {
+    const result = await run(['snapshots'], { BACKUPX_REPO: '' });
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('BACKUPX_REPO');
+  });
+});
+
+describe('stopping', () => {
+  test('Ctrl-C cancels the job and leaves neither lock nor temporary files', async () => {
+    const child = start(['backup', '/usr']);
+    const closed = once(child, 'close');
+    const until = performance.now() + 20_000;
+    while (locks().length === 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(locks()).toHaveLength(1);
+    child.kill('SIGINT');
+    expect((await closed)[0]).toBe(130);
+    expect(locks()).toEqual([]);
+    expect(readdirSync(at('temp')).filter((name) => name.startsWith('backupx'))).toEqual([]);
+  }, 60_000);
+
+  test('a reader that has seen enough is no failure, and leaves no lock', async () => {
+    const child = start(['dump', 'latest', '--format', 'tar']);
+    const closed = once(child, 'close');
+    child.stdout?.once('data', () => child.stdout?.destroy());
+    expect((await closed)[0]).toBe(0);
+    expect(locks()).toEqual([]);
+  });
+});
+
+describe('the rest of the round', () => {
+  test('restore, check, forget, prune, copy', async () => {
+    expect((await run(['restore', `latest:${source}/sub`, '--target', 'back'])).code).toBe(0);
+    expect(readFileSync(at('back', 'sub', 'large')).equals(content)).toBe(true);
+    expect((await run(['check', '--read-data'])).stderr).toContain('2 snapshots can be restored whole');
+    const dry = await json<{ removed: unknown[] }>(['forget', '--keep-last', '1', '--dry-run']);
+    expect(dry.removed).toHaveLength(1);
+    expect(await json<unknown[]>(['snapshots'])).toHaveLength(2);
+    expect((await run(['forget', '--keep-last', '1', '--prune'])).code).toBe(0);
+    expect(
+      (await run(['init', '--repo', 'copy', '--from-repo', 'repo', '--from-password-file', 'password'])).code,
+    ).toBe(0);
+    const from = ['--from-repo', 'repo', '--from-password-file', 'password'];
+    const copied = await json<{ copied: unknown[] }>(['copy', '--repo', 'copy', ...from]);
+    expect(copied.copied).toHaveLength(1);
+  }, 60_000);
+
+  test('keys: a further password opens, a removed one does not', async () => {
+    writeFileSync(at('second'), 'second\n');
+    const { addedId } = await json<{ addedId: string }>(['key', 'add', '--new-password-file', 'second']);
+    expect((await run(['snapshots', '--password-file', 'second'])).code).toBe(0);
+    expect((await run(['key', 'remove', addedId])).code).toBe(0);
+    expect((await run(['snapshots', '--password-file', 'second'])).code).toBe(12);
+  });
+
+  test('the kit holds address, id and password, for its owner only', async () => {
+    expect((await run(['kit', '--output', 'kit.txt'])).code).toBe(0);
+    const text = readFileSync(at('kit.txt'), 'utf8');
+    for (const part of [at('repo'), 'correct horse', 'restic -r']) expect(text).toContain(part);
+  });
+
+  test('damage ends with 8', async () => {
+    const pack = readdirSync(at('repo', 'data'), { recursive: true, withFileTypes: true }).find((item) =>
+      item.isFile(),
+    );
+    if (!pack) throw new Error('no pack');
+    rmSync(path.join(pack.parentPath, pack.name));
+    expect((await run(['check'])).code).toBe(8);
+  });
+});
