@@ -26,7 +26,7 @@ import type { DriverModules, FromJobWorker, JobWorkerData, ToJobWorker } from '.
 const CANCEL_GRACE_MS = 30_000;
 
 /** Most of what a job makes is short-lived; the default would let it take three times that before it is cleared. */
-const YOUNG_MB = 12;
+const YOUNG_MB = 6;
 
 /** Ending a thread takes milliseconds, or for ever. */
 const TERMINATE_GRACE_MS = 2_000;

@@ -30,7 +30,7 @@ import { BLOB_ROW, SlotControl } from './slot-memory.ts';
 /** Slots beyond one per sealing thread: the one being filled. */
 const SPARE_SLOTS = 1;
 /** Most of what the reading thread makes is short-lived; the default would let it grow to three times that. */
-const YOUNG_MB = 12;
+const YOUNG_MB = 6;
 /** Parent trees sent at once end when they are this large. */
 const ANSWER_BYTES = 2 * 1024 * 1024;
 

@@ -1,12 +1,17 @@
-import { hashOfId, isIdAt } from '../blob-index.ts';
-import { ID_BYTES } from '../format/blob-id.ts';
+import { hashOfId } from '../blob-index.ts';
 
-const FIRST_ENTRIES = 1 << 12;
+/**
+ * Bytes of an id that are kept. Half of a SHA-256: that two of a billion blobs share it is less likely than 10⁻²⁰, and
+ * to make a pair on purpose takes 2⁶⁴ attempts, for nothing but a broken backup of one's own.
+ */
+const KEPT_BYTES = 16;
+const SEGMENT_BITS = 14;
+const SEGMENT_MASK = (1 << SEGMENT_BITS) - 1;
 
-/** Ids that this run has met, in typed arrays: 40 to 50 bytes each. */
+/** Ids that this run has met, in typed arrays: under 28 bytes each, grown piece by piece. */
 export class BlobIdSet {
-  #table = new Uint32Array(FIRST_ENTRIES * 2);
-  #ids = new Uint8Array(FIRST_ENTRIES * ID_BYTES);
+  #table = new Uint32Array(1 << 12);
+  readonly #segments: Uint8Array[] = [];
   #count = 0;
 
   get size(): number {
@@ -17,28 +22,39 @@ export class BlobIdSet {
   add(id: Uint8Array): boolean {
     const mask = this.#table.length - 1;
     let slot = hashOfId(id) & mask;
-    for (; this.#table[slot] !== 0; slot = (slot + 1) & mask) {
-      if (isIdAt(this.#ids, ((this.#table[slot] ?? 0) - 1) * ID_BYTES, id)) return false;
+    for (let entry = this.#table[slot] ?? 0; entry !== 0; entry = this.#table[slot] ?? 0) {
+      if (this.#is(entry - 1, id)) return false;
+      slot = (slot + 1) & mask;
     }
-    if ((this.#count + 1) * ID_BYTES > this.#ids.byteLength) this.#growIds();
-    this.#ids.set(id, this.#count * ID_BYTES);
-    this.#count += 1;
+    this.#append(id);
     this.#table[slot] = this.#count;
-    if (this.#count > this.#table.length * 0.7) this.#growTable();
+    if (this.#count > this.#table.length * 0.75) this.#growTable();
     return true;
   }
 
-  #growIds(): void {
-    const larger = new Uint8Array(Math.ceil((this.#ids.byteLength * 1.5) / ID_BYTES) * ID_BYTES);
-    larger.set(this.#ids);
-    this.#ids = larger;
+  #append(id: Uint8Array): void {
+    const slot = this.#count & SEGMENT_MASK;
+    if (slot === 0) this.#segments.push(new Uint8Array((SEGMENT_MASK + 1) * KEPT_BYTES));
+    const segment = this.#segments[this.#count >> SEGMENT_BITS];
+    if (segment)
+      for (let index = 0; index < KEPT_BYTES; index += 1) segment[slot * KEPT_BYTES + index] = id[index] ?? 0;
+    this.#count += 1;
+  }
+
+  #is(entry: number, id: Uint8Array): boolean {
+    const segment = this.#segments[entry >> SEGMENT_BITS];
+    const at = (entry & SEGMENT_MASK) * KEPT_BYTES;
+    for (let index = 0; index < KEPT_BYTES; index += 1) if (segment?.[at + index] !== id[index]) return false;
+    return true;
   }
 
   #growTable(): void {
     const table = new Uint32Array(this.#table.length * 2);
     const mask = table.length - 1;
     for (let entry = 0; entry < this.#count; entry += 1) {
-      let slot = hashOfId(this.#ids.subarray(entry * ID_BYTES, entry * ID_BYTES + 4)) & mask;
+      const at = (entry & SEGMENT_MASK) * KEPT_BYTES;
+      const segment = this.#segments[entry >> SEGMENT_BITS];
+      let slot = hashOfId(segment?.subarray(at, at + 4) ?? new Uint8Array(0)) & mask;
       while (table[slot] !== 0) slot = (slot + 1) & mask;
       table[slot] = entry + 1;
     }

@@ -11,6 +11,8 @@ interface Sealer {
 
 /** Little lives in these threads, but short-lived copies of content hang on it: collect them often. */
 const YOUNG_MB = 3;
+/** A small limit also makes the runtime let the heap grow more slowly; 14 MB are used. */
+const OLD_MB = 256;
 
 export interface SealerPoolOptions extends SealerData {
   readonly count: number;
@@ -55,7 +57,7 @@ export class SealerPool {
   #start(): Sealer {
     const { masterKey, compressionLevel } = this.#options;
     const data: SealerData = { masterKey, compressionLevel };
-    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB };
     const url = new URL('./sealer-worker.ts', import.meta.url);
     const worker = startThread(url, { data, name: 'backupx seal', resourceLimits });
     if (this.#memory) worker.postMessage({ type: 'memory', memory: this.#memory } satisfies ToSealer);
