@@ -12,6 +12,7 @@ import { drivers } from './drivers.ts';
 import { createJobRunner } from './jobs/job-runner.ts';
 import { findSource, findStorage, parseConfig } from './jobs/parse-settings.ts';
 import type { Engine, EngineOptions } from './ports/engine.ts';
+import { outliveHangups } from './ports/outlive-hangups.ts';
 import { isMarkAlive, processMark } from './ports/process-mark.ts';
 
 const SPOOL_PREFIX = 'engine-';
@@ -22,6 +23,8 @@ const modules = {
 
 /** Creates an engine; clears away what engines of killed processes left in `tempDir`. */
 export function createEngine(options: EngineOptions): Engine {
+  // Jobs may hold locks in repositories, and run in threads that get no signals.
+  outliveHangups();
   const tempDir = prepareTempDir(options.tempDir);
   const runner = createJobRunner({
     drivers,

@@ -11,6 +11,7 @@
  * sweeper's lock.
  */
 import { AppError } from '@backupx/contracts/errors';
+import { outliveHangups } from '../ports/outlive-hangups.ts';
 import { cancelledError, throwIfCancelled } from '../ports/pull-body.ts';
 import { type LockFile, packLock } from './format/lock-file.ts';
 import { keepLock } from './lock-keeper.ts';
@@ -64,6 +65,7 @@ export function leaseOf(lock: Pick<LockFile, 'username'>): number {
 export async function acquireLock(repository: Repository, options: AcquireLockOptions): Promise<HeldLock> {
   const { clock, signal } = options;
   throwIfCancelled(signal);
+  outliveHangups();
   const judge: LockJudge = { clock, hostname: options.owner.hostname, isAlive: options.isAlive };
   assertFree(await listLocks(repository, signal), { options, judge, storageNow: null });
   const write = (writeSignal: AbortSignal) => repository.saveFile('locks', packLock(lockContent(options)), writeSignal);

@@ -10,7 +10,7 @@ export interface MasterKey {
   readonly encrypt: Uint8Array;
   /** AES-128 key that makes the one-time half of the Poly1305 key out of the nonce, 16 bytes. */
   readonly macK: Uint8Array;
-  /** The fixed half of the Poly1305 key, 16 bytes, not clamped. */
+  /** The fixed half of the Poly1305 key, 16 bytes. */
   readonly macR: Uint8Array;
 }
 
@@ -21,9 +21,15 @@ export function createMasterKey(): MasterKey {
   return splitKey(randomBytes(KEY_BYTES));
 }
 
-/** The parts of 64 key bytes, in restic's order: encrypt, k, r. */
+/** Bits of r that Poly1305 uses (RFC 8439, 2.5). */
+const CLAMP = Buffer.from('ffffff0ffcffff0ffcffff0ffcffff0f', 'hex');
+
+/**
+ * The parts of 64 key bytes, in restic's order: encrypt, k, r. Bits of r without a meaning are cleared, so that equal
+ * keys look equal: old restics clear them when they copy a key into a new key file.
+ */
 export function splitKey(bytes: Uint8Array): MasterKey {
-  const own = Uint8Array.from(bytes);
+  const own = Uint8Array.from(bytes, (byte, at) => (at < 48 ? byte : byte & (CLAMP[at - 48] ?? 0)));
   return { encrypt: own.slice(0, 32), macK: own.slice(32, 48), macR: own.slice(48, 64) };
 }
 

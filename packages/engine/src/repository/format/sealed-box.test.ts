@@ -84,6 +84,19 @@ describe('master key', () => {
     expect(Buffer.from(packMasterKey(key), 'base64').subarray(32, 48).equals(key.macK)).toBe(true);
   });
 
+  it('is the same whatever stands in the bits that nothing uses', () => {
+    const bits = Buffer.from(packMasterKey(key), 'base64');
+    bits[51] = (bits[51] ?? 0) | 0xf0;
+    bits[52] = (bits[52] ?? 0) | 0x03;
+    const same = unpackMasterKey(bits.toString('base64'));
+    expect(same).toEqual(key);
+    expect(
+      createSealedBox(same)
+        .open(createSealedBox(key).seal(Buffer.from('x')))
+        .toString(),
+    ).toBe('x');
+  });
+
   it('refuses a text that is no key', () => {
     for (const text of ['', 'AAAA', packMasterKey(key).slice(4)]) {
       expect(() => unpackMasterKey(text)).toThrow(expect.objectContaining({ code: 'REPOSITORY_UNSUPPORTED' }));
