@@ -78,8 +78,7 @@ function readNode(cursor: JsonCursor): TreeNode {
   while (cursor.nextField()) {
     const field = findField(cursor, next);
     next = field + 1;
-    if (field < 0) cursor.skipValue();
-    else readField(cursor, node, field);
+    readField(cursor, node, FIELDS[field] ?? '');
   }
   if (node.name === NO_NAME) throw cursor.damaged();
   return node;
@@ -92,10 +91,10 @@ function findField(cursor: JsonCursor, from: number): number {
   return -1;
 }
 
-/** `null` means the same as leaving a field out. */
-function readField(cursor: JsonCursor, node: Draft, field: number): void {
+/** `null` means the same as leaving a field out; what is not known is passed over. */
+function readField(cursor: JsonCursor, node: Draft, field: string): void {
   if (cursor.skipNull()) return;
-  switch (FIELDS[field]) {
+  switch (field) {
     case 'name':
       node.name = readName(cursor);
       break;
@@ -131,8 +130,8 @@ function readField(cursor: JsonCursor, node: Draft, field: number): void {
   }
 }
 
-function readOptionalField(cursor: JsonCursor, node: Draft, field: number): void {
-  switch (FIELDS[field]) {
+function readOptionalField(cursor: JsonCursor, node: Draft, field: string): void {
+  switch (field) {
     case 'user':
       node.user = readOwner(cursor, 0);
       break;
@@ -166,8 +165,11 @@ function readOptionalField(cursor: JsonCursor, node: Draft, field: number): void
     case 'extended_attributes':
       node.xattrs = readXattrs(cursor);
       break;
-    default:
+    case 'generic_attributes':
       node.genericAttributes = readAttributes(cursor);
+      break;
+    default:
+      cursor.skipValue();
   }
 }
 
