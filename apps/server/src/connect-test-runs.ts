@@ -6,7 +6,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Role } from '@backupx/contracts/api/auth';
 import type { DriverManifest } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
-import { type Job, type JobTarget, jobLanes, type RunBackupJob } from '@backupx/contracts/jobs';
+import {
+  type Job,
+  type JobKind,
+  type JobOf,
+  type JobTarget,
+  jobLanes,
+  type RunBackupJob,
+} from '@backupx/contracts/jobs';
 import type { Clock } from '@backupx/engine/ports/clock';
 import { systemClock } from '@backupx/engine/ports/clock';
 import type { Engine, RunJobOptions } from '@backupx/engine/ports/engine';
@@ -36,6 +43,8 @@ export interface MemoryEngine extends Engine {
   hold: Promise<void> | null;
   /** The next jobs fail with this. */
   failure: Error | null;
+  /** What jobs on repositories answer, by kind. */
+  readonly answers: Map<JobKind, unknown>;
 }
 
 const objectKey = (target: JobTarget, key: string) => `${target.id}:${key}`;
@@ -76,26 +85,70 @@ function storeBackup(engine: MemoryEngine, job: RunBackupJob) {
   };
 }
 
+/** A snapshot file in each repository, each copy with a name of its own. */
+function storeSnapshots(engine: MemoryEngine, job: RunBackupJob) {
+  const targets = (job.repositories ?? []).map((repository) => {
+    const id = createHash('sha256').update(`${repository.id} ${job.recordId}`).digest('hex');
+    const storagePath = `${repository.prefix}/snapshots/${id}`;
+    engine.objects.set(objectKey(repository.target, storagePath), Buffer.from(id));
+    const { id: targetId, name: targetName, viaMaster } = repository.target;
+    return { targetId, targetName, status: 'success' as const, viaMaster, storagePath, fileSize: 100 };
+  });
+  const storagePath = targets[0]?.storagePath ?? '';
+  const snapshotId = storagePath.split('/').at(-1) ?? '';
+  const counts = { filesNew: 1, filesChanged: 0, filesUnmodified: 0, blobsAdded: 1, bytesAdded: 3, bytesStored: 100 };
+  return {
+    status: 'success' as const,
+    fileName: `snapshot ${snapshotId.slice(0, 8)}`,
+    storagePath,
+    contentsPath: '',
+    fileSize: 100,
+    checksum: snapshotId,
+    sourceBytes: 3,
+    itemCount: 1,
+    targets,
+    problems: [],
+    problemCount: 0,
+    snapshot: { snapshotId, parentId: null, ...counts },
+  };
+}
+
+/** What the engine in memory does itself; everything else answers what a test told it to. */
+const doers: { readonly [K in JobKind]?: (engine: MemoryEngine, job: JobOf<K>) => unknown } = {
+  run_backup: (engine, job) => (job.repositories ? storeSnapshots(engine, job) : storeBackup(engine, job)),
+  run_restore(engine, { artifact }) {
+    if (!engine.objects.has(objectKey(artifact.target, artifact.storagePath))) {
+      throw new AppError('STORAGE_NOT_FOUND', { key: artifact.storagePath });
+    }
+    return { status: 'success', itemsWritten: 1, bytesWritten: 3, itemsSkipped: 0, problems: [], problemCount: 0 };
+  },
+  delete_objects(engine, job) {
+    for (const key of job.keys) engine.objects.delete(objectKey(job.target, key));
+    return { deleted: job.keys.length };
+  },
+  browse_artifact: () => ({ entries: [], total: 0, nextOffset: null }),
+};
+
 async function runJob(engine: MemoryEngine, job: Job, options: RunJobOptions): Promise<unknown> {
   engine.jobs.push(job);
-  const isWork = job.kind === 'run_backup' || job.kind === 'run_restore';
+  const isWork = jobLanes[job.kind] === 'work' && job.kind !== 'init_repository';
   if (isWork) options.reporter.log('info', `running ${job.kind}`);
   if (isWork && engine.hold) await Promise.race([engine.hold, aborted(options.signal)]);
   if (engine.failure) throw engine.failure;
-  if (job.kind === 'run_backup') return storeBackup(engine, job);
-  if (job.kind === 'run_restore') {
-    if (!engine.objects.has(objectKey(job.artifact.target, job.artifact.storagePath))) {
-      throw new AppError('STORAGE_NOT_FOUND', { key: job.artifact.storagePath });
-    }
-    return { status: 'success', itemsWritten: 1, bytesWritten: 3, itemsSkipped: 0, problems: [], problemCount: 0 };
-  }
-  if (job.kind === 'delete_objects') {
-    for (const key of job.keys) engine.objects.delete(objectKey(job.target, key));
-    return { deleted: job.keys.length };
-  }
-  if (job.kind === 'browse_artifact') return { entries: [], total: 0, nextOffset: null };
-  throw new AppError('NOT_SUPPORTED', { what: job.kind, hint: '' });
+  const doIt = doers[job.kind] as ((engine: MemoryEngine, job: Job) => unknown) | undefined;
+  if (doIt) return doIt(engine, job);
+  const answer = engine.answers.get(job.kind);
+  if (answer === undefined) throw new AppError('NOT_SUPPORTED', { what: job.kind, hint: '' });
+  return typeof answer === 'function' ? (answer as (job: Job) => unknown)(job) : answer;
 }
+
+const initAnswer = {
+  repositoryId: 'a'.repeat(64),
+  version: 2,
+  chunkerPolynomial: '3da3358b4dc173',
+  masterKey: Buffer.alloc(64, 7).toString('base64'),
+  snapshotCount: 0,
+};
 
 export function createMemoryEngine(): MemoryEngine {
   const engine: MemoryEngine = {
@@ -103,6 +156,7 @@ export function createMemoryEngine(): MemoryEngine {
     jobs: [],
     hold: null,
     failure: null,
+    answers: new Map<JobKind, unknown>([['init_repository', initAnswer]]),
     manifests,
     run: (job, options) => runJob(engine, job, options) as never,
     parseSettings(_kind, _type, config) {

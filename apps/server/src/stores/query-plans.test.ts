@@ -5,9 +5,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { OpenDatabase } from '../database/open-database.ts';
 import type { Tables } from '../database/tables.ts';
 import { createTestDatabase } from '../database/test-database.ts';
+import { condemnedQuery } from './condemned-packs.store.ts';
 import { nextQuery } from './followups.store.ts';
+import { maintenanceIdsQuery } from './maintenance-records.store.ts';
 import { piecesQuery } from './record-logs.store.ts';
 import { newestIdsQuery, recordIdsQuery } from './records.store.ts';
+import { leasesOfHolderQuery, openLeasesQuery } from './repository-leases.store.ts';
+import { openLeaseCountsQuery, recordCountsQuery } from './repository-use.ts';
 import { dueQuery } from './tasks.store.ts';
 
 let database: OpenDatabase;
@@ -40,6 +44,22 @@ it.each<[name: string, index: string, query: (db: Kysely<Tables>) => Compilable]
     'the run that holds a task',
     'records_one_running',
     (db) => db.selectFrom('records').select('id').where('task_id', '=', 1).where('status', '=', 'running'),
+  ],
+  ['leases of a run', 'repository_leases_owner', (db) => leasesOfHolderQuery(db, { owner: 'record', ownerId: 1 })],
+  ['open leases of a repository', 'repository_leases_open', (db) => openLeasesQuery(db, 1)],
+  ['open leases of repositories', 'repository_leases_open', (db) => openLeaseCountsQuery(db, [1, 2])],
+  ['condemned packs', 'condemned_packs', (db) => condemnedQuery(db, 1)],
+  ['records of repositories', 'records_repository', (db) => recordCountsQuery(db, [1, 2])],
+  [
+    'maintenance of a repository',
+    'maintenance_records_repository',
+    (db) => maintenanceIdsQuery(db, { repositoryId: 1 }).orderBy('maintenance_records.id', 'desc').limit(50),
+  ],
+  [
+    'the maintenance that runs',
+    'maintenance_one_running',
+    (db) =>
+      db.selectFrom('maintenance_records').select('id').where('repository_id', '=', 1).where('status', '=', 'running'),
   ],
 ])('%s: %s', async (_name, index, query) => {
   const plan = await planOf(query(database.db));

@@ -6,6 +6,7 @@ import { AGENT_PROTOCOL_VERSION, agentRoutes, agentTimings } from '@backupx/cont
 import { AppError } from '@backupx/contracts/errors';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
+import { assertKnowsMode } from '../../dispatch/choose-node.ts';
 import type { Fleet } from '../../dispatch/create-fleet.ts';
 import type { Db, JobBuilder, RecordLifecycle, RecordReporter } from '../../dispatch/ports.ts';
 import { type Actor, type BoundRoute, bind, ok } from '../../http/route-context.ts';
@@ -92,6 +93,8 @@ export function agentRoutesOf(deps: AgentRoutesDeps): BoundRoute[] {
         throw new AppError('BACKUP_TASK_FORBIDDEN');
       }
       const job = await jobs.backupJob(live.run.id);
+      // One that ignores the repositories would write an archive among the snapshots.
+      if (job.repositories) assertKnowsMode(await fleet.directory.get(nodeId), 'repository');
       const spec = toTaskSpec(job, protocol);
       live.started = true;
       live.activityMs = clock.now().getTime();
@@ -114,6 +117,7 @@ export function agentRoutesOf(deps: AgentRoutesDeps): BoundRoute[] {
         throw new AppError('RESTORE_RECORD_FORBIDDEN');
       }
       const job = await jobs.restoreJob(restore.id);
+      if (job.artifact.snapshot) assertKnowsMode(await fleet.directory.get(nodeId), 'repository');
       // A snapshot without a record of ours says nothing about compression, and nobody asks.
       const compression = (await recordsStore.find(db, job.recordId))?.compression ?? 'none';
       return toRestoreSpec(job, { taskId: restore.task_id, compression }, protocol);
