@@ -54,6 +54,15 @@ export interface Storage {
   list(prefix: string, signal: AbortSignal): AsyncIterable<StoredObject>;
   /** Removes an object; a missing one is success. */
   delete(key: string, signal: AbortSignal): Promise<void>;
+  /**
+   * The same as `get` from `start` on, into memory that is there already, which may be shared: reads until `target` is
+   * full or the object ends, and answers the bytes read. Offered by places that would otherwise make a buffer per chunk.
+   */
+  readInto?(
+    key: string,
+    target: Uint8Array,
+    options: { readonly signal: AbortSignal; readonly start: number },
+  ): Promise<number>;
   /** Space in the place, when it can tell. */
   usage?(signal: AbortSignal): Promise<StorageUsage>;
   /** Frees connections; idempotent. */

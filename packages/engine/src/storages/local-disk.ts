@@ -100,6 +100,30 @@ class LocalDiskStorage implements Storage {
     }
   }
 
+  async readInto(
+    key: string,
+    target: Uint8Array,
+    { signal, start }: { readonly signal: AbortSignal; readonly start: number },
+  ): Promise<number> {
+    assertDiskKey(key);
+    throwIfCancelled(signal);
+    const file = await this.#openObject(key);
+    try {
+      let done = 0;
+      while (done < target.byteLength) {
+        throwIfCancelled(signal);
+        const { bytesRead } = await file.read(target, done, target.byteLength - done, start + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      return done;
+    } catch (error) {
+      throw diskError(error, key);
+    } finally {
+      await file.close().catch(() => {});
+    }
+  }
+
   async stat(key: string, signal: AbortSignal): Promise<StoredObject> {
     assertDiskKey(key);
     throwIfCancelled(signal);

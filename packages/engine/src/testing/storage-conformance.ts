@@ -144,6 +144,30 @@ function declareReading(storage: () => Storage): void {
     expect(await read(storage(), 'read/short', { start: 1, end: 1 })).toBe('');
   });
 
+  it('reads into shared memory, where it offers that', async (context) => {
+    const readInto = storage().readInto?.bind(storage());
+    if (!readInto) {
+      context.skip();
+      return;
+    }
+    await write(storage(), 'read/into', '0123456789');
+    const target = new Uint8Array(new SharedArrayBuffer(5));
+    const readAt = async (start: number) => {
+      target.fill(0x2e);
+      const count = await readInto('read/into', target, { signal: live(), start });
+      return `${count}:${Buffer.from(target).toString()}`;
+    };
+    expect([await readAt(0), await readAt(3), await readAt(8), await readAt(10), await readAt(99)]).toEqual([
+      '5:01234',
+      '5:34567',
+      '2:89...',
+      '0:.....',
+      '0:.....',
+    ]);
+    await failsWith(readInto('read/missing', target, { signal: live(), start: 0 }), 'STORAGE_NOT_FOUND');
+    await failsWith(readInto('read/into', target, { signal: AbortSignal.abort(), start: 0 }), 'CANCELLED');
+  });
+
   it('says STORAGE_NOT_FOUND for what is not there, on the first pull', async () => {
     const reading = storage().get('read/missing', { signal: live() });
     await failsWith(reading[Symbol.asyncIterator]().next(), 'STORAGE_NOT_FOUND');

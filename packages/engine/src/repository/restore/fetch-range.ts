@@ -18,6 +18,7 @@ export async function fetchRange(
   target: Uint8Array,
   signal: AbortSignal,
 ): Promise<number> {
+  if (storage.readInto) return await storage.readInto(key, target.subarray(0, end - start), { signal, start });
   let done = 0;
   for (let doneBefore = -1; done > doneBefore; ) {
     doneBefore = done;

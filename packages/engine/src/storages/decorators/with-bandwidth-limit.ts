@@ -13,7 +13,7 @@ import { replayable } from '../../ports/storage.ts';
 const SLICES_PER_SECOND = 20;
 const MIN_SLICE_BYTES = 1024;
 
-/** Returns `storage` with its streams limited; 0 means unlimited and returns `storage` itself. */
+/** Returns `storage` with its streams limited (reads into memory are left out: they are none); 0 means unlimited and returns `storage` itself. */
 export function withBandwidthLimit(storage: Storage, bytesPerSecond: number, clock: Clock = systemClock): Storage {
   if (bytesPerSecond <= 0) return storage;
   const sliceBytes = Math.max(MIN_SLICE_BYTES, Math.ceil(bytesPerSecond / SLICES_PER_SECOND));

@@ -16,6 +16,21 @@ storageConformance(
 );
 
 describe('withRetry', () => {
+  it('repeats reads into memory, and offers them only where they are offered', async () => {
+    expect(withRetry(createMemoryStorage(), { attempts: 3 }).readInto).toBeUndefined();
+    let calls = 0;
+    const storage: Storage = {
+      ...createMemoryStorage(),
+      async readInto() {
+        calls += 1;
+        if (calls < 3) throw new AppError('STORAGE_UNREACHABLE', { reason: 'not yet' });
+        return 7;
+      },
+    };
+    const repeating = withRetry(storage, { attempts: 3, firstDelayMs: 0 });
+    expect(await repeating.readInto?.('a', new Uint8Array(9), { signal, start: 0 })).toBe(7);
+  });
+
   const signal = new AbortController().signal;
   async function* three() {
     for (const byte of [1, 2, 3]) yield new Uint8Array([byte]);

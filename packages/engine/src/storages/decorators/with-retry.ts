@@ -73,6 +73,10 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
     stat: (key, signal) => repeat(signal, () => storage.stat(key, signal)),
     list: (prefix, signal) => repeatStream(signal, () => storage.list(prefix, signal)),
     delete: (key, signal) => repeat(signal, () => storage.delete(key, signal)),
+    ...(storage.readInto && {
+      readInto: (key: string, target: Uint8Array, readOptions: { signal: AbortSignal; start: number }) =>
+        repeat(readOptions.signal, async () => required(await storage.readInto?.(key, target, readOptions))),
+    }),
     ...(storage.usage && {
       usage: (signal: AbortSignal) => repeat(signal, async () => required(await storage.usage?.(signal))),
     }),
@@ -81,7 +85,7 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
 }
 
 function required<T>(value: T | undefined): T {
-  if (value === undefined) throw new AppError('STORAGE_FAILED', { reason: 'no usage was told' });
+  if (value === undefined) throw new AppError('STORAGE_FAILED', { reason: 'it gave no answer' });
   return value;
 }
 
