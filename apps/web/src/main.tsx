@@ -4,8 +4,7 @@
  */
 import { lazy, StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
-import { loadErrorTexts } from './api/error-message.ts';
-import { applyLocale, followSystemTheme, initialLocale } from './api/preferences.ts';
+import { applyGateLocale, applyLocale, followSystemTheme, initialLocale } from './api/preferences.ts';
 import { openSession, useSession } from './api/session.ts';
 import { useLocale } from './components/use-locale.ts';
 import { currentLocale } from './i18n/i18n.ts';
@@ -13,7 +12,7 @@ import { GatePage } from './pages/gate/GatePage.tsx';
 import './styles.css';
 
 const SignedInApp = lazy(async () => {
-  const texts = loadErrorTexts(currentLocale());
+  const texts = applyLocale(currentLocale());
   const { App } = await import('./app.tsx');
   await texts;
   return { default: App };
@@ -32,7 +31,7 @@ function Root() {
 
 async function start(): Promise<void> {
   followSystemTheme();
-  await Promise.all([applyLocale(initialLocale()), openSession()]);
+  await Promise.all([applyGateLocale(initialLocale()), openSession()]);
   const element = document.getElementById('root');
   if (!element) throw new Error('index.html has no #root');
   createRoot(element).render(

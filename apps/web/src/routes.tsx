@@ -26,6 +26,7 @@ const task: Page = () => import('./pages/tasks/TaskPage.tsx');
 const activity: Page = () => import('./pages/activity/ActivityPage.tsx');
 const record: Page = () => import('./pages/activity/RecordPage.tsx');
 const restoreRecord: Page = () => import('./pages/activity/RestoreRecordPage.tsx');
+const maintenance: Page = () => import('./pages/activity/MaintenanceRecordPage.tsx');
 const restore: Page = () => import('./pages/restore/RestorePage.tsx');
 const restoreTask: Page = () => import('./pages/restore/RestoreTaskPage.tsx');
 const restoreFrom: Page = () => import('./pages/restore/RestoreFromPage.tsx');
@@ -33,6 +34,10 @@ const servers: Page = () => import('./pages/servers/ServersPage.tsx');
 const addServer: Page = () => import('./pages/servers/AddServerPage.tsx');
 const storage: Page = () => import('./pages/storage/StoragePage.tsx');
 const storageForm: Page = () => import('./pages/storage/StorageFormPage.tsx');
+const repositories: Page = () => import('./pages/repositories/RepositoriesPage.tsx');
+const addRepository: Page = () => import('./pages/repositories/AddRepositoryPage.tsx');
+const repository: Page = () => import('./pages/repositories/RepositoryPage.tsx');
+const snapshot: Page = () => import('./pages/repositories/SnapshotPage.tsx');
 const settings: Page = () => import('./pages/settings/SettingsPage.tsx');
 
 export const routes: readonly RouteEntry[] = [
@@ -44,6 +49,7 @@ export const routes: readonly RouteEntry[] = [
   { path: paths.activity, role: 'viewer', page: activity, icon: 'activity', menu: 'nav.activity' },
   { path: '/activity/backups/$id', role: 'viewer', page: record },
   { path: '/activity/restores/$id', role: 'viewer', page: restoreRecord },
+  { path: '/activity/maintenance/$id', role: 'viewer', page: maintenance },
   { path: paths.restore, role: 'viewer', page: restore, icon: 'restore', menu: 'nav.restore' },
   { path: '/restore/$taskId', role: 'viewer', page: restoreTask },
   { path: '/restore/$taskId/$recordId', role: 'viewer', page: restoreFrom },
@@ -52,6 +58,17 @@ export const routes: readonly RouteEntry[] = [
   { path: paths.storage, role: 'viewer', page: storage, icon: 'storage', menu: 'nav.storage' },
   { path: paths.newStorage, role: 'operator', page: storageForm, icon: 'plus', command: 'storage.add' },
   { path: '/storage/$id', role: 'operator', page: storageForm },
+  {
+    path: paths.repositories,
+    role: 'viewer',
+    page: repositories,
+    icon: 'storage',
+    command: 'repository.repositories',
+  },
+  { path: paths.newRepository, role: 'operator', page: addRepository, icon: 'plus', command: 'repository.add' },
+  { path: '/storage/repositories/$id', role: 'viewer', page: repository },
+  { path: '/storage/repositories/$id/$tab', role: 'viewer', page: repository },
+  { path: '/storage/repositories/$id/snapshots/$snapshotId', role: 'viewer', page: snapshot },
   { path: paths.settings, role: 'viewer', page: settings, icon: 'settings', menu: 'nav.settings' },
   { path: '/settings/$tab', role: 'viewer', page: settings },
 ];

@@ -6,7 +6,7 @@
 import { useEffect, useSyncExternalStore } from 'react';
 import { openEventStream, type StreamState } from './event-stream.ts';
 import { queryClient } from './queries.ts';
-import type { ConsoleEvent, JobProgress } from './types.ts';
+import type { ConsoleEvent, JobProgress, RunKind } from './types.ts';
 
 const POLL_MS = 5000;
 let streamState: StreamState = 'connecting';
@@ -48,13 +48,15 @@ export function staleKeys(event: ConsoleEvent): readonly (readonly unknown[])[] 
     case 'storage_target_changed':
       return [['storage-targets']];
     case 'repository_changed':
-      return [['repositories'], ['repository', event.repositoryId], ['overview']];
+      return [['repositories'], ['repository', event.repositoryId], ['snapshots', event.repositoryId], ['overview']];
     case 'maintenance_changed':
       return [
         ['maintenance', event.maintenanceRecordId],
         ['maintenance-records'],
         ['repositories'],
         ['repository', event.repositoryId],
+        ['snapshots', event.repositoryId],
+        ['overview'],
       ];
     case 'maintenance_progress':
     case 'record_progress':
@@ -76,6 +78,8 @@ function take(data: string): void {
   }
   if (event.type === 'record_progress') progress.set(`record ${event.recordId}`, event.progress);
   else if (event.type === 'restore_progress') progress.set(`restore ${event.restoreRecordId}`, event.progress);
+  else if (event.type === 'maintenance_progress')
+    progress.set(`maintenance ${event.maintenanceRecordId}`, event.progress);
   else refresh(...staleKeys(event));
   notify();
 }
@@ -109,6 +113,6 @@ export function useStreamState(): StreamState {
 }
 
 /** The newest progress of a run: from the stream, or what the last answer said. */
-export function useProgress(kind: 'record' | 'restore', id: number, known: JobProgress | null): JobProgress | null {
+export function useProgress(kind: RunKind, id: number, known: JobProgress | null): JobProgress | null {
   return useSyncExternalStore(subscribe, () => progress.get(`${kind} ${id}`)) ?? known;
 }

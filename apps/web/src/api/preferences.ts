@@ -1,5 +1,5 @@
 /** Theme and language of this browser; `before-paint.js` reads the same keys before the first paint. */
-import { type Locale, loadLocale } from '../i18n/i18n.ts';
+import { type Locale, loadGateTexts, loadLocale } from '../i18n/i18n.ts';
 import { configureClient } from './client.ts';
 import { loadErrorTexts } from './error-message.ts';
 
@@ -44,19 +44,26 @@ export function followSystemTheme(): void {
   systemDark().addEventListener('change', () => paint(currentTheme()));
 }
 
-/**
- * Loads `locale`: texts, what the server is asked for, the document. Error texts follow with the console proper: before
- * login the server's answers are in the language already.
- */
-export async function applyLocale(locale: Locale): Promise<void> {
-  await loadLocale(locale);
+function announceLocale(locale: Locale): void {
   configureClient({ language: locale });
   document.documentElement.lang = locale;
 }
 
+/** Loads what the gate shows in `locale`; before login the server's answers are in the language already. */
+export async function applyGateLocale(locale: Locale): Promise<void> {
+  await loadGateTexts(locale);
+  announceLocale(locale);
+}
+
+/** Loads every text, and the words for errors. */
+export async function applyLocale(locale: Locale): Promise<void> {
+  await Promise.all([loadLocale(locale), loadErrorTexts(locale)]);
+  announceLocale(locale);
+}
+
 export async function setLocale(locale: Locale): Promise<void> {
   remember('backupx.locale', locale);
-  await Promise.all([applyLocale(locale), loadErrorTexts(locale)]);
+  await applyLocale(locale);
 }
 
 /** What `before-paint.js` decided. */

@@ -85,11 +85,20 @@ export const useRestore = (id: number) =>
     queryFn: ({ signal }) => call('restores.get', { params: { id }, signal }),
   });
 
-export const useContents = (id: number, input: { path: string; q?: string }) =>
+/** Whose contents are looked at: those of a record, or of a snapshot whoever made it. */
+export type ContentsSource =
+  | { readonly recordId: number }
+  | { readonly repositoryId: number; readonly snapshotId: string };
+
+export const useContents = (source: ContentsSource, input: { path: string; q?: string }) =>
   useInfiniteQuery({
-    queryKey: ['contents', id, input],
-    queryFn: ({ pageParam, signal }) =>
-      call('records.contents', { params: { id }, query: { ...input, offset: pageParam, limit: 200 }, signal }),
+    queryKey: ['contents', source, input],
+    queryFn: ({ pageParam, signal }) => {
+      const query = { ...input, offset: pageParam, limit: 200 };
+      if ('recordId' in source) return call('records.contents', { params: { id: source.recordId }, query, signal });
+      const { repositoryId: id, snapshotId } = source;
+      return call('repositorySnapshots.contents', { params: { id, snapshotId }, query, signal });
+    },
     initialPageParam: 0,
     getNextPageParam: (page) => page.nextOffset ?? undefined,
     staleTime: Number.POSITIVE_INFINITY,

@@ -16,6 +16,7 @@ export function ConfirmDialog({
   busy,
   error,
   typeToConfirm,
+  isReady = true,
   kind = 'danger',
 }: {
   open: boolean;
@@ -27,11 +28,13 @@ export function ConfirmDialog({
   busy?: boolean;
   error?: unknown;
   typeToConfirm?: string;
+  /** False: something has to be chosen first. */
+  isReady?: boolean;
   kind?: 'danger' | 'primary';
 }) {
   const cancel = useRef<HTMLButtonElement>(null);
   const [typed, setTyped] = useState('');
-  const ready = typeToConfirm === undefined || typed.trim() === typeToConfirm;
+  const ready = isReady && (typeToConfirm === undefined || typed.trim() === typeToConfirm.trim());
   return (
     <Dialog
       open={open}

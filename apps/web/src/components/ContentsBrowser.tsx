@@ -1,10 +1,11 @@
 import { useDeferredValue, useState } from 'react';
-import { useContents } from '../api/queries.ts';
+import { type ContentsSource, useContents } from '../api/queries.ts';
 import type { ArtifactEntry } from '../api/types.ts';
 import { formatBytes, formatDateTime } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { Card } from '../ui/Card.tsx';
 import { Icon, type IconName } from '../ui/Icon.tsx';
+import { EntryDownload, type SnapshotPlace } from './EntryDownload.tsx';
 import { LoadMore } from './LoadMore.tsx';
 import { QueryView } from './QueryView.tsx';
 import { SearchInput } from './SearchInput.tsx';
@@ -38,12 +39,14 @@ function iconOf(entry: ArtifactEntry): IconName {
 function Entry({
   entry,
   basket,
+  downloads,
   onToggle,
   onOpen,
   showPath,
 }: {
   entry: ArtifactEntry;
   basket: Basket;
+  downloads: SnapshotPlace | undefined;
   onToggle: () => void;
   onOpen: () => void;
   showPath: boolean;
@@ -81,6 +84,7 @@ function Entry({
       <span className="w-20 text-right text-[13px] text-ink-2 tabular-nums">
         {entry.type === 'file' ? formatBytes(entry.size) : ''}
       </span>
+      {downloads && <EntryDownload place={downloads} entry={entry} />}
     </li>
   );
 }
@@ -116,12 +120,15 @@ function Breadcrumb({ path, onOpen }: { path: string; onOpen: (path: string) => 
 
 /** The contents of a backup, folder by folder or by search, with checkboxes. */
 export function ContentsBrowser({
-  recordId,
+  source,
+  downloads,
   start,
   basket,
   onChange,
 }: {
-  recordId: number;
+  source: ContentsSource;
+  /** The snapshot from which single items may be downloaded; missing: none. */
+  downloads?: SnapshotPlace;
   /** The folder shown first; empty: the roots. */
   start: string;
   basket: Basket;
@@ -130,7 +137,7 @@ export function ContentsBrowser({
   const [path, setPath] = useState(start);
   const [search, setSearch] = useState('');
   const q = useDeferredValue(search.trim());
-  const query = useContents(recordId, q ? { path: '', q } : { path });
+  const query = useContents(source, q ? { path: '', q } : { path });
   const open = (next: string) => {
     setSearch('');
     setPath(next);
@@ -157,6 +164,7 @@ export function ContentsBrowser({
                     key={entry.path}
                     entry={entry}
                     basket={basket}
+                    downloads={downloads}
                     showPath={q !== '' || path === ''}
                     onToggle={() => onChange(toggleEntry(basket, entry))}
                     onOpen={() => open(entry.path)}

@@ -1,28 +1,34 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { openEventStream } from '../api/event-stream.ts';
 import { queryClient } from '../api/queries.ts';
-import type { RecordLogEvent } from '../api/types.ts';
+import type { RecordLogEvent, RunKind } from '../api/types.ts';
 import { formatClock } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { Button } from '../ui/Button.tsx';
 import { CheckField } from '../ui/Field.tsx';
 import { Icon } from '../ui/Icon.tsx';
+import { saveFile } from './save-file.ts';
 import { useKey } from './use-key.ts';
 
 /** Lines beyond this are cut from the top of the screen; the download has them all. */
 const MAX_LINES = 5000;
 
+const addresses: Readonly<Record<RunKind, string>> = {
+  record: '/api/backup/records',
+  restore: '/api/restore/records',
+  maintenance: '/api/maintenance/records',
+};
+
 /** Follows the log of a run; `text` grows while it is live. Offsets make a replay after a reconnect harmless. */
-function useLiveLog(kind: 'record' | 'restore', id: number, stored: string, isRunning: boolean): string {
+function useLiveLog(kind: RunKind, id: number, stored: string, isRunning: boolean): string {
   const [text, setText] = useState(stored);
   useEffect(() => {
     if (!isRunning) {
       setText(stored);
       return;
     }
-    const base = kind === 'record' ? '/api/backup/records' : '/api/restore/records';
     return openEventStream({
-      url: `${base}/${id}/logs/stream`,
+      url: `${addresses[kind]}/${id}/logs/stream`,
       onEvent: ({ data }) => {
         let event: RecordLogEvent;
         try {
@@ -39,15 +45,6 @@ function useLiveLog(kind: 'record' | 'restore', id: number, stored: string, isRu
     });
   }, [kind, id, stored, isRunning]);
   return text;
-}
-
-function download(text: string, name: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
 }
 
 function lineTone(line: string): string {
@@ -78,7 +75,7 @@ export function LogView({
   stored,
   isRunning,
 }: {
-  kind: 'record' | 'restore';
+  kind: RunKind;
   id: number;
   stored: string;
   isRunning: boolean;
@@ -125,7 +122,12 @@ export function LogView({
           />
         </div>
         <CheckField label={t('log.wrap')} checked={wrap} onChange={setWrap} />
-        <Button small icon="download" onClick={() => download(text, `backupx-${kind}-${id}.log`)} disabled={!text}>
+        <Button
+          small
+          icon="download"
+          onClick={() => saveFile(new Blob([text], { type: 'text/plain' }), `backupx-${kind}-${id}.log`)}
+          disabled={!text}
+        >
           {t('action.download')}
         </Button>
       </div>

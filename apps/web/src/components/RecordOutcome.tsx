@@ -1,8 +1,8 @@
-import { describeError } from '../api/error-message.ts';
 import type { BackupRecord, RestoreRecord } from '../api/types.ts';
 import { formatBytes, formatDuration, formatNumber } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { Callout } from '../ui/Card.tsx';
+import { FailureCallout } from './FailureCallout.tsx';
 
 /** What is missing: paths, copies or both. */
 function warningTitle({ problemCount, targets }: BackupRecord): string {
@@ -16,17 +16,9 @@ function warningTitle({ problemCount, targets }: BackupRecord): string {
 export function RecordOutcome({ record }: { record: BackupRecord }) {
   const { status } = record;
   if (status === 'running') return null;
-  if (status === 'failed' || status === 'interrupted') {
-    const { what, next } = describeError(record.errorCode, record.errorMessage, record.errorHint);
-    return (
-      <Callout tone="bad" icon="x-circle" title={what || t('record.interruptedText')}>
-        {next && <p>{next}</p>}
-        {record.errorCode && <p className="mt-1 font-mono text-xs text-ink-3 select-all">{record.errorCode}</p>}
-      </Callout>
-    );
-  }
+  if (status === 'failed' || status === 'interrupted') return <FailureCallout record={record} />;
   if (status === 'cancelled') return <Callout tone="info" icon="ban" title={t('record.cancelledText')} />;
-  const facts = t('record.doneText', {
+  const facts = t(record.snapshot ? 'snapshot.doneText' : 'record.doneText', {
     items: formatNumber(record.itemCount),
     source: formatBytes(record.sourceBytes),
     stored: formatBytes(record.fileSize),
@@ -53,21 +45,18 @@ export function RecordOutcome({ record }: { record: BackupRecord }) {
   );
 }
 
+function restoreTitle({ status, dryRun, problemCount }: RestoreRecord): string {
+  if (status === 'warning') return t('restore.warningTitle', { count: problemCount });
+  return dryRun ? t('restore.dryRunTitle') : t('restore.successTitle');
+}
+
 /** The same for a restore. */
 export function RestoreOutcome({ record }: { record: RestoreRecord }) {
   const { status } = record;
   if (status === 'running') return null;
-  if (status === 'failed' || status === 'interrupted') {
-    const { what, next } = describeError(record.errorCode, record.errorMessage, record.errorHint);
-    return (
-      <Callout tone="bad" icon="x-circle" title={what || t('record.interruptedText')}>
-        {next && <p>{next}</p>}
-        {record.errorCode && <p className="mt-1 font-mono text-xs text-ink-3 select-all">{record.errorCode}</p>}
-      </Callout>
-    );
-  }
+  if (status === 'failed' || status === 'interrupted') return <FailureCallout record={record} />;
   if (status === 'cancelled') return <Callout tone="info" icon="ban" title={t('restore.cancelledText')} />;
-  const facts = t('restore.doneText', {
+  const facts = t(record.dryRun ? 'restore.dryRunText' : 'restore.doneText', {
     items: formatNumber(record.itemsWritten),
     size: formatBytes(record.bytesWritten),
     skipped: formatNumber(record.itemsSkipped),
@@ -75,11 +64,7 @@ export function RestoreOutcome({ record }: { record: RestoreRecord }) {
   });
   const isWarning = status === 'warning';
   return (
-    <Callout
-      tone={isWarning ? 'warn' : 'ok'}
-      icon={isWarning ? 'alert' : 'check-circle'}
-      title={isWarning ? t('restore.warningTitle', { count: record.problemCount }) : t('restore.successTitle')}
-    >
+    <Callout tone={isWarning ? 'warn' : 'ok'} icon={isWarning ? 'alert' : 'check-circle'} title={restoreTitle(record)}>
       {facts}
     </Callout>
   );

@@ -2,23 +2,31 @@ import { useState } from 'react';
 import { request } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { t } from '../i18n/i18n.ts';
-import { Button } from '../ui/Button.tsx';
+import { Button, type ButtonKind } from '../ui/Button.tsx';
+import { saveFile } from './save-file.ts';
 import { toastError } from './task-actions.tsx';
 
-/** Downloads the recovery kit as a text file. */
-export function RecoveryKitButton() {
+/** Downloads the recovery kit of this installation, or that of a repository, as a text file. */
+export function RecoveryKitButton({
+  repositoryId,
+  kind,
+  small,
+}: {
+  repositoryId?: number;
+  kind?: ButtonKind;
+  small?: boolean;
+}) {
   const [busy, setBusy] = useState(false);
+  const isOwn = repositoryId === undefined;
   const download = async () => {
     setBusy(true);
     try {
-      const response = await request('/api/recovery-kit');
-      const url = URL.createObjectURL(await response.blob());
-      const link = document.createElement('a');
-      link.href = url;
-      link.download = 'backupx-recovery-kit.txt';
-      link.click();
-      URL.revokeObjectURL(url);
-      void queryClient.invalidateQueries({ queryKey: ['recovery-kit'] });
+      const address = isOwn ? '/api/recovery-kit' : `/api/repositories/${repositoryId}/recovery-kit`;
+      const response = await request(address);
+      const name = isOwn ? 'backupx-recovery-kit.txt' : `backupx-repository-${repositoryId}-recovery-kit.txt`;
+      saveFile(await response.blob(), name);
+      const stale = isOwn ? [['recovery-kit']] : [['repository', repositoryId], ['repositories']];
+      for (const queryKey of stale) void queryClient.invalidateQueries({ queryKey });
     } catch (error) {
       toastError(error);
     } finally {
@@ -26,7 +34,7 @@ export function RecoveryKitButton() {
     }
   };
   return (
-    <Button icon="download" busy={busy} onClick={download}>
+    <Button icon="download" kind={kind} small={small} busy={busy} onClick={download}>
       {t('kit.download')}
     </Button>
   );

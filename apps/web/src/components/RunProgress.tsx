@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { useProgress } from '../api/live.ts';
-import type { JobProgress } from '../api/types.ts';
+import type { JobProgress, RunKind } from '../api/types.ts';
 import { formatBytes, formatDuration, formatNumber, formatPercent, formatRate } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { ProgressBar } from '../ui/Card.tsx';
@@ -37,7 +37,7 @@ function Announcement({ percent }: { percent: number | null }) {
 }
 
 /** Label and value of each figure under the bar. */
-function figuresOf(kind: 'record' | 'restore', progress: JobProgress): readonly (readonly [string, string])[] {
+function figuresOf(kind: RunKind, progress: JobProgress): readonly (readonly [string, string])[] {
   const { itemsTotal, bytesTotal, etaSeconds } = progress;
   return [
     [
@@ -61,7 +61,7 @@ export function RunProgress({
   known,
   compact,
 }: {
-  kind: 'record' | 'restore';
+  kind: RunKind;
   id: number;
   known: JobProgress | null;
   compact?: boolean;

@@ -1,5 +1,5 @@
 /** States as icon, word and colour, the same everywhere. */
-import type { Node, OverviewException, RecordStatus, StripDay } from '../api/types.ts';
+import type { Node, OverviewException, RecordStatus, Repository, StripDay } from '../api/types.ts';
 import { type MessageKey, t } from '../i18n/i18n.ts';
 import { Icon, type IconName } from '../ui/Icon.tsx';
 
@@ -66,9 +66,21 @@ export function Badge({ look, word }: { look: Pick<Look, 'tone' | 'icon'>; word:
   );
 }
 
-export function RecordStatusBadge({ status }: { status: RecordStatus }) {
+/** `word` says it more exactly than the state alone. */
+export function RecordStatusBadge({ status, word }: { status: RecordStatus; word?: string }) {
   const look = recordLooks[status];
-  return <Badge look={look} word={t(look.word as 'status.running')} />;
+  return <Badge look={look} word={word ?? t(look.word as 'status.running')} />;
+}
+
+const repositoryLooks: Readonly<Record<Repository['state'], Look>> = {
+  new: { tone: 'none', icon: 'clock', word: 'repositoryState.new' },
+  ok: { tone: 'ok', icon: 'check-circle', word: 'repositoryState.ok' },
+  damaged: { tone: 'bad', icon: 'x-circle', word: 'repositoryState.damaged' },
+};
+
+export function RepositoryStateBadge({ state }: { state: Repository['state'] }) {
+  const look = repositoryLooks[state];
+  return <Badge look={look} word={t(look.word as 'repositoryState.ok')} />;
 }
 
 export function NodeStatusBadge({ status }: { status: Node['status'] }) {

@@ -1,21 +1,25 @@
-import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { useChange, useNodes, useTask } from '../api/queries.ts';
-import type { BackupRecord, Node, OverwriteMode } from '../api/types.ts';
+import { useNodes } from '../api/queries.ts';
+import type { Node, OverwriteMode } from '../api/types.ts';
 import { ConfirmDialog } from '../components/ConfirmDialog.tsx';
 import { type Basket, toggleEntry } from '../components/ContentsBrowser.tsx';
 import { DirectoryPicker } from '../components/DirectoryPicker.tsx';
 import { ErrorBox } from '../components/ErrorBox.tsx';
-import { paths } from '../components/paths.ts';
 import { formatBytes } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
 import { Callout, Card } from '../ui/Card.tsx';
-import { ChoiceCards, SelectField, TextField } from '../ui/Field.tsx';
+import { CheckField, type Choice, ChoiceCards, SelectField, TextField } from '../ui/Field.tsx';
 import { folderBeside } from './restore-target.ts';
+import { type RestoreSource, useStartRestore } from './use-start-restore.ts';
 
 /** The field is narrower than most paths, and their end is what matters. */
 const wholePath = (path: string) => (path.length > 22 ? <span className="font-mono">{path}</span> : undefined);
+
+const questionWords = (dryRun: boolean) =>
+  dryRun
+    ? { title: t('restore.dryRunQuestion'), confirm: t('restore.startDryRun') }
+    : { title: t('restore.reviewTitle'), confirm: t('restore.start') };
 
 type Place = 'beside' | 'original' | 'other';
 
@@ -49,19 +53,70 @@ function BasketList({ basket, onChange }: { basket: Basket; onChange: (basket: B
 
 const nameOfNode = (nodes: readonly Node[] | undefined, id: number) => nodes?.find((node) => node.id === id)?.name;
 
+const localNodeOf = (nodes: readonly Node[] | undefined) => nodes?.find((node) => node.isLocal)?.id ?? 1;
+
 const whereToWords = (folder: string, node: string) =>
   folder ? t('restore.toFolder', { folder, node }) : t('restore.toOriginal', { node });
 
 /** What will happen, in four lines, before it does. */
-function Review({ chosen, whereTo, overwrite }: { chosen: number; whereTo: string; overwrite: OverwriteMode }) {
+function Review({
+  chosen,
+  whereTo,
+  overwrite,
+  source,
+}: {
+  chosen: number;
+  whereTo: string;
+  overwrite: OverwriteMode;
+  source: RestoreSource;
+}) {
   return (
     <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
       <li>{chosen > 0 ? t('restore.basketCount', { count: chosen }) : t('restore.everything')}</li>
       <li>{whereTo}</li>
       <li>{t(`overwriteLong.${overwrite}`)}</li>
-      <li>{t('restore.verified')}</li>
+      <li>{source.snapshot ? t('restore.verifiedSnapshot') : t('restore.verified')}</li>
     </ul>
   );
+}
+
+function FolderField({
+  value,
+  onChange,
+  problem,
+  onBrowse,
+}: {
+  value: string;
+  onChange: (folder: string) => void;
+  problem: string;
+  onBrowse: () => void;
+}) {
+  return (
+    <TextField
+      label={t('restore.folder')}
+      value={value}
+      onChange={onChange}
+      error={problem || undefined}
+      help={wholePath(value)}
+      className="font-mono text-[13px]"
+      spellCheck={false}
+      end={
+        <Button icon="folder" onClick={onBrowse}>
+          {t('picker.browse')}
+        </Button>
+      }
+    />
+  );
+}
+
+/** Files of a snapshot that somebody else made may have come from anywhere: they have no original place here. */
+function placeChoices(source: RestoreSource): readonly Choice[] {
+  const choices = [
+    { value: 'beside', label: t('restore.beside'), help: t('restore.besideHelp') },
+    { value: 'other', label: t('restore.other') },
+  ];
+  if (source.recordId === null) return choices;
+  return [...choices, { value: 'original', label: t('restore.original'), help: t('restore.originalHelp') }];
 }
 
 /** On which server, and what becomes of files that exist there. */
@@ -104,49 +159,41 @@ function ServerAndMode({
 
 /** What was chosen, where it goes, what happens to existing files; review before it starts. */
 export function RestoreForm({
-  record,
+  source,
   basket,
   onChange,
 }: {
-  record: BackupRecord;
+  source: RestoreSource;
   basket: Basket;
   onChange: (basket: Basket) => void;
 }) {
-  const navigate = useNavigate();
   const nodes = useNodes();
-  const task = useTask(record.taskId);
   const [place, setPlace] = useState<Place>('beside');
   const [beside, setBeside] = useState<string | null>(null);
   const [other, setOther] = useState('');
-  const [nodeId, setNodeId] = useState(record.nodeId);
+  const [chosenNode, setNodeId] = useState(source.nodeId);
   const [overwrite, setOverwrite] = useState<OverwriteMode>('never');
+  const [dryRun, setDryRun] = useState(false);
   const [isPicking, setPicking] = useState(false);
   const [isReviewing, setReviewing] = useState(false);
   const [problem, setProblem] = useState('');
-  const restore = useChange('records.restore', ['restores']);
-  const suggestion = folderBeside(task.data?.sourcePaths[0] ?? '', record.startedAt);
-  const typed = place === 'beside' ? (beside ?? suggestion) : other;
+  const restore = useStartRestore(source);
+  const nodeId = chosenNode || localNodeOf(nodes.data);
+  const typed = place === 'beside' ? (beside ?? folderBeside(source.path, source.at)) : other;
   const folder = place === 'original' ? '' : typed.trim();
-  const nodeName = nameOfNode(nodes.data, nodeId) ?? record.nodeName;
-  const replacesOriginals = place === 'original' && overwrite !== 'never';
+  const nodeName = nameOfNode(nodes.data, nodeId) ?? source.nodeName;
+  const replacesOriginals = place === 'original' && overwrite !== 'never' && !dryRun;
   const review = () => {
     const isWrong = place !== 'original' && !folder.startsWith('/');
     setProblem(isWrong ? t('first.folderRule') : '');
     setReviewing(!isWrong);
   };
   const start = () =>
-    restore.mutate(
-      {
-        params: { id: record.id },
-        body: {
-          targetPath: folder || undefined,
-          paths: basket.size > 0 ? [...basket.keys()] : undefined,
-          nodeId,
-          overwrite,
-        },
-      },
-      { onSuccess: (answer) => void navigate({ to: paths.restoreRecord(answer.id) }) },
-    );
+    restore.start({
+      targetPath: folder,
+      ...(basket.size > 0 ? { paths: [...basket.keys()] } : {}),
+      ...{ nodeId, overwrite, dryRun },
+    });
   return (
     <div className="space-y-5 lg:sticky lg:top-8">
       <Card title={t('restore.basket')}>
@@ -158,29 +205,25 @@ export function RestoreForm({
             legend={t('restore.place')}
             value={place}
             onChange={(value) => setPlace(value as Place)}
-            choices={[
-              { value: 'beside', label: t('restore.beside'), help: t('restore.besideHelp') },
-              { value: 'other', label: t('restore.other') },
-              { value: 'original', label: t('restore.original'), help: t('restore.originalHelp') },
-            ]}
+            choices={placeChoices(source)}
           />
           {place !== 'original' && (
-            <TextField
-              label={t('restore.folder')}
+            <FolderField
               value={typed}
               onChange={place === 'beside' ? setBeside : setOther}
-              error={problem || undefined}
-              help={wholePath(typed)}
-              className="font-mono text-[13px]"
-              spellCheck={false}
-              end={
-                <Button icon="folder" onClick={() => setPicking(true)}>
-                  {t('picker.browse')}
-                </Button>
-              }
+              problem={problem}
+              onBrowse={() => setPicking(true)}
             />
           )}
           <ServerAndMode nodeId={nodeId} onNode={setNodeId} overwrite={overwrite} onOverwrite={setOverwrite} />
+          {source.snapshot && (
+            <CheckField
+              label={t('restore.dryRun')}
+              help={t('restore.dryRunHelp')}
+              checked={dryRun}
+              onChange={setDryRun}
+            />
+          )}
           {replacesOriginals && <Callout tone="warn" icon="alert" title={t('restore.overwriteWarning')} />}
           <ErrorBox error={isReviewing ? null : restore.error} />
           <Button kind="primary" icon="restore" className="w-full" onClick={review}>
@@ -205,15 +248,14 @@ export function RestoreForm({
       <ConfirmDialog
         open={isReviewing}
         onClose={() => setReviewing(false)}
-        title={t('restore.reviewTitle')}
-        confirm={t('restore.start')}
+        {...questionWords(dryRun)}
         kind={replacesOriginals ? 'danger' : 'primary'}
         busy={restore.isPending}
         error={restore.error}
-        typeToConfirm={replacesOriginals ? record.taskName : undefined}
+        typeToConfirm={replacesOriginals ? source.name : undefined}
         onConfirm={start}
       >
-        <Review chosen={basket.size} whereTo={whereToWords(folder, nodeName)} overwrite={overwrite} />
+        <Review chosen={basket.size} whereTo={whereToWords(folder, nodeName)} overwrite={overwrite} source={source} />
       </ConfirmDialog>
     </div>
   );

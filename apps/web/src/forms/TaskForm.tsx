@@ -7,11 +7,11 @@ import { UnsavedChanges } from '../components/UnsavedChanges.tsx';
 import { t } from '../i18n/i18n.ts';
 import { Button } from '../ui/Button.tsx';
 import { Card } from '../ui/Card.tsx';
-import { CheckField, SelectField, TextArea, TextField } from '../ui/Field.tsx';
+import { SelectField, TextArea, TextField } from '../ui/Field.tsx';
 import { PathListField } from './PathListField.tsx';
 import { RetentionFields } from './RetentionFields.tsx';
 import { ScheduleField } from './ScheduleField.tsx';
-import { StorageTargetsField } from './StorageTargetsField.tsx';
+import { TaskPlaceFields } from './TaskPlaceFields.tsx';
 import { initialTaskValues, type TaskValues, taskBody } from './task-values.ts';
 import { useForm } from './use-form.ts';
 
@@ -108,27 +108,7 @@ export function TaskForm({
         />
       </Card>
       <Card title={t('task.sectionWhere')}>
-        <div className="space-y-5">
-          <StorageTargetsField
-            selected={values.storageTargetIds}
-            onChange={(ids) => set('storageTargetIds', ids)}
-            error={problem('storageTargetIds')}
-          />
-          <div className="grid gap-4 sm:grid-cols-2">
-            <SelectField
-              label={t('task.compression')}
-              value={values.compression}
-              onChange={(value) => set('compression', value as TaskValues['compression'])}
-              options={(['zstd', 'gzip', 'none'] as const).map((id) => ({ value: id, label: t(`compression.${id}`) }))}
-            />
-          </div>
-          <CheckField
-            label={t('task.encrypt')}
-            help={t('task.encryptHelp')}
-            checked={values.encrypt}
-            onChange={(checked) => set('encrypt', checked)}
-          />
-        </div>
+        <TaskPlaceFields form={form} node={node} />
       </Card>
       <Card title={t('task.sectionKeep')}>
         <RetentionFields values={values} onChange={(next) => form.setAll({ ...values, ...next })} />

@@ -1,5 +1,5 @@
 /** The task form's values and the way to the contract and back. */
-import type { Task, TaskInput } from '../api/types.ts';
+import type { BackupMode, Task, TaskInput } from '../api/types.ts';
 
 export interface RetentionValues {
   readonly retentionDays: number;
@@ -21,6 +21,9 @@ export interface TaskValues extends RetentionValues {
   readonly storageTargetIds: number[];
   readonly compression: 'none' | 'gzip' | 'zstd';
   readonly encrypt: boolean;
+  readonly backupMode: BackupMode;
+  /** Mode `repository`: 0: the server's own on each storage. */
+  readonly repositoryId: number;
 }
 
 /** Daily at 02:00; everything of 7 days, then 7 daily, 4 weekly and 6 monthly records; encrypted. */
@@ -28,6 +31,8 @@ export const taskDefaults = {
   cronExpr: '0 2 * * *',
   compression: 'zstd',
   encrypt: true,
+  backupMode: 'full',
+  repositoryId: 0,
   retentionDays: 7,
   maxBackups: 0,
   keepDaily: 7,
@@ -41,8 +46,12 @@ export function initialTaskValues(task: Task | null, nodeId = 0): TaskValues {
     const empty = { name: '', nodeId, sourcePaths: [''], excludes: '', timezone: '', storageTargetIds: [] };
     return { ...taskDefaults, ...empty };
   }
-  const { excludePatterns, ...rest } = task;
-  return { ...rest, excludes: excludePatterns.join('\n') };
+  const { excludePatterns, backupMode, ...rest } = task;
+  return {
+    ...rest,
+    backupMode: backupMode === 'repository' ? 'repository' : 'full',
+    excludes: excludePatterns.join('\n'),
+  };
 }
 
 /** What is sent; what the form does not show keeps the value of the stored task. */
@@ -68,6 +77,8 @@ export function taskBody(values: TaskValues, task: Task | null): TaskInput {
     storageTargetIds: [...rest.storageTargetIds],
     compression: rest.compression,
     encrypt: rest.encrypt,
+    backupMode: rest.backupMode,
+    repositoryId: rest.backupMode === 'repository' ? rest.repositoryId : 0,
     retentionDays: rest.retentionDays,
     maxBackups: rest.maxBackups,
     keepDaily: rest.keepDaily,

@@ -249,7 +249,7 @@ export const en = {
   'restore.chooseTask': 'Which data do you need back?',
   'restore.chooseVersion': 'Choose the moment to go back to.',
   'restore.destination': 'Where to',
-  'restore.doneText': '{items} items and {size} written, {skipped} left alone, in {time}. The checksum was right.',
+  'restore.doneText': '{items} items and {size} written, {skipped} left alone, in {time}. All data was verified.',
   'restore.empty': 'Nothing to restore yet',
   'restore.emptyText': 'Once a backup has finished, every file in it can be brought back from here.',
   'restore.everything': 'Everything in this backup',

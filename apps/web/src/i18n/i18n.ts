@@ -1,8 +1,9 @@
 /**
- * A typed catalogue, small enough to sit before login. `en.ts` is the source of keys; another language is an object
- * of the same keys (checked by type and test). `{name}` is filled in; a text may be `{ one, other }` chosen by `count`.
+ * A typed catalogue, small enough to sit before login: `en.ts` is all that the gate needs, the texts of repositories
+ * come with the console proper. The English files are the source of keys; another language is an object of the same
+ * keys (checked by type and test). `{name}` is filled in; a text may be `{ one, other }` chosen by `count`.
  */
-import type { en } from './en.ts';
+import type { enWhole } from './en-whole.ts';
 
 export type Locale = 'en' | 'zh-CN';
 export const locales: readonly { id: Locale; name: string }[] = [
@@ -10,7 +11,7 @@ export const locales: readonly { id: Locale; name: string }[] = [
   { id: 'zh-CN', name: '简体中文' },
 ];
 
-type Messages = typeof en;
+type Messages = typeof enWhole;
 export type MessageKey = keyof Messages;
 export type Text = string | { readonly one: string; readonly other: string };
 export type Catalogue = Readonly<Record<MessageKey, Text>>;
@@ -28,17 +29,24 @@ export function currentLocale(): Locale {
 }
 
 /** Installs a language that is already loaded. */
-export function installLocale(id: Locale, catalogue: Catalogue): void {
+export function installLocale(id: Locale, catalogue: Partial<Catalogue>): void {
   locale = id;
   messages = catalogue;
   numbers = new Intl.NumberFormat(id);
   plurals = new Intl.PluralRules(id);
 }
 
-/** Loads and installs a language. */
+/** Loads and installs a language: what the gate shows. */
+export async function loadGateTexts(id: Locale): Promise<void> {
+  installLocale(id, id === 'zh-CN' ? (await import('./zh-cn.ts')).zhCN : (await import('./en.ts')).en);
+}
+
+/** Loads and installs a language, every text of it. */
 export async function loadLocale(id: Locale): Promise<void> {
-  const catalogue = id === 'zh-CN' ? (await import('./zh-cn.ts')).zhCN : (await import('./en.ts')).en;
-  installLocale(id, catalogue);
+  installLocale(
+    id,
+    id === 'zh-CN' ? (await import('./zh-cn-whole.ts')).zhCNWhole : (await import('./en-whole.ts')).enWhole,
+  );
 }
 
 /** The text of `key` in the current language. Numbers among the parameters follow its rules. */

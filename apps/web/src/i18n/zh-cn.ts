@@ -1,8 +1,9 @@
 /** 简体中文；类型要求与英文完全相同的键。 */
-import type { Catalogue } from './i18n.ts';
+import type { en } from './en.ts';
+import type { Text } from './i18n.ts';
 import { zhCnAdministration } from './zh-cn-administration.ts';
 
-export const zhCN: Catalogue = {
+export const zhCN: Readonly<Record<keyof typeof en, Text>> = {
   ...zhCnAdministration,
   'app.name': 'BackupX',
   'account.signOut': '退出登录',
@@ -247,7 +248,7 @@ export const zhCN: Catalogue = {
   'restore.chooseTask': '需要找回哪些数据？',
   'restore.chooseVersion': '选择要回到的时刻。',
   'restore.destination': '恢复到哪里',
-  'restore.doneText': '写入 {items} 项、{size}，保留 {skipped} 项，用时 {time}。校验和正确。',
+  'restore.doneText': '写入 {items} 项、{size}，保留 {skipped} 项，用时 {time}。所有数据均已校验。',
   'restore.empty': '还没有可恢复的内容',
   'restore.emptyText': '备份完成后，其中的每个文件都可以从这里找回。',
   'restore.everything': '此备份中的全部内容',

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { itemsOf, useRestores, useTasks } from '../../api/queries.ts';
 import type { RecordStatus, RestoreRow } from '../../api/types.ts';
 import { LoadMore } from '../../components/LoadMore.tsx';
+import { MaintenanceTable } from '../../components/MaintenanceTable.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
@@ -35,6 +36,7 @@ function restoreColumns(): readonly Column<RestoreRow>[] {
             {record.taskName}
           </Link>
           <p className="max-w-80 truncate text-[13px] text-ink-3" title={record.targetPath}>
+            {record.dryRun && `${t('restore.dryRun')} · `}
             {record.nodeName} · <span className="font-mono text-xs">{record.targetPath || t('restore.original')}</span>
           </p>
         </div>
@@ -143,6 +145,7 @@ export default function ActivityPage() {
               </>
             ),
           },
+          { id: 'maintenance', label: t('maintenance.maintenance'), content: <MaintenanceTable filter={{}} /> },
         ]}
       />
     </>

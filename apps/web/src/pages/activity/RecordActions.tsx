@@ -30,7 +30,9 @@ function DeleteRecord({ record, onClose }: { record: BackupRecord; onClose: () =
         remove.mutate({ params: { id: record.id } }, { onSuccess: () => void navigate({ to: paths.activity }) })
       }
     >
-      {t('record.deleteText', { size: formatBytes(record.fileSize), count: record.targets.length })}
+      {record.snapshot
+        ? t('snapshot.deleteText')
+        : t('record.deleteText', { size: formatBytes(record.fileSize), count: record.targets.length })}
     </ConfirmDialog>
   );
 }
@@ -91,7 +93,7 @@ export function RecordActions({ record }: { record: BackupRecord }) {
           {record.locked ? t('record.unlock') : t('record.lock')}
         </Button>
       )}
-      {isRestorable && (
+      {isRestorable && (isOperator || !record.snapshot) && (
         <a href={`/api/backup/records/${record.id}/download`} download className={buttonClass()}>
           <Icon name="download" />
           {t('action.download')}

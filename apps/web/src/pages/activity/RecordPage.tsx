@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router';
 import { useProgress } from '../../api/live.ts';
 import { useRecord } from '../../api/queries.ts';
 import type { BackupRecord } from '../../api/types.ts';
@@ -9,11 +10,14 @@ import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { RecordOutcome } from '../../components/RecordOutcome.tsx';
 import { RecoveryKitReminder } from '../../components/RecoveryKitReminder.tsx';
+import { RepositoryKitReminder } from '../../components/RepositoryKit.tsx';
 import { RunProgress } from '../../components/RunProgress.tsx';
+import { SnapshotFigures } from '../../components/SnapshotFigures.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
 import { formatBytes, formatDateTime, formatDuration, formatNumber } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
+import { buttonClass } from '../../ui/Button.tsx';
 import { Card, Facts } from '../../ui/Card.tsx';
 import { Icon } from '../../ui/Icon.tsx';
 import { RecordActions } from './RecordActions.tsx';
@@ -29,10 +33,12 @@ function RecordFacts({ record }: { record: BackupRecord }) {
           record.completedAt ? [t('record.ended'), formatDateTime(record.completedAt)] : null,
           [t('record.duration'), formatDuration(record.durationSeconds)],
           record.itemCount > 0 ? [t('record.items'), formatNumber(record.itemCount)] : null,
-          record.sourceBytes > 0 ? [t('record.sourceSize'), formatBytes(record.sourceBytes)] : null,
+          record.sourceBytes > 0
+            ? [record.snapshot ? t('record.size') : t('record.sourceSize'), formatBytes(record.sourceBytes)]
+            : null,
           record.fileSize > 0 ? [t('record.storedSize'), formatBytes(record.fileSize)] : null,
           [t('record.encrypted'), record.encrypted ? t('word.yes') : t('word.no')],
-          record.fileName
+          record.fileName && !record.snapshot
             ? [
                 t('record.file'),
                 <span key="f" className="font-mono text-[13px]">
@@ -40,7 +46,7 @@ function RecordFacts({ record }: { record: BackupRecord }) {
                 </span>,
               ]
             : null,
-          record.checksum
+          record.checksum && !record.snapshot
             ? [
                 t('record.checksum'),
                 <span key="c" className="font-mono text-xs break-all select-all">
@@ -50,6 +56,25 @@ function RecordFacts({ record }: { record: BackupRecord }) {
             : null,
         ]}
       />
+    </Card>
+  );
+}
+
+/** What the run brought to the repository, and the way to its snapshot there. */
+function SnapshotCard({ record }: { record: BackupRecord }) {
+  const { snapshot, repositoryId, snapshotId, sourceBytes } = record;
+  if (!snapshot || snapshotId === '') return null;
+  return (
+    <Card
+      title={t('snapshot.snapshot')}
+      note={<span className="font-mono text-xs">{snapshotId.slice(0, 8)}</span>}
+      actions={
+        <Link to={paths.snapshot(repositoryId, snapshotId)} className={buttonClass('secondary', true)}>
+          {t('snapshot.open')}
+        </Link>
+      }
+    >
+      <SnapshotFigures figures={{ ...snapshot, bytesTotal: sourceBytes }} />
     </Card>
   );
 }
@@ -104,7 +129,8 @@ function RecordView({ record }: { record: BackupRecord }) {
       <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
         <div className="min-w-0 space-y-5">
           <RecordOutcome record={record} />
-          {record.encrypted && record.fileSize > 0 && <RecoveryKitReminder />}
+          {record.encrypted && record.fileSize > 0 && !record.snapshot && <RecoveryKitReminder />}
+          {record.snapshot && <RepositoryKitReminder repositoryId={record.repositoryId} />}
           {isRunning && (
             <Card>
               <RunProgress kind="record" id={record.id} known={record.progress} />
@@ -113,6 +139,7 @@ function RecordView({ record }: { record: BackupRecord }) {
           <Card>
             <PhaseBar status={record.status} phase={progress?.phase ?? null} />
           </Card>
+          <SnapshotCard record={record} />
           <ProblemList problems={record.problems} total={record.problemCount} />
           <Card title={t('log.title')}>
             <LogView kind="record" id={record.id} stored={record.logContent} isRunning={isRunning} />

@@ -44,7 +44,7 @@ function RestoreFacts({ record }: { record: RestoreRecord }) {
             ),
           ],
           [t('restore.existing'), t(`overwrite.${record.overwrite}`)],
-          [t('restore.items'), formatNumber(record.itemsWritten)],
+          [record.dryRun ? t('restore.wouldWrite') : t('restore.items'), formatNumber(record.itemsWritten)],
           [t('record.size'), formatBytes(record.bytesWritten)],
           [t('restore.skipped'), formatNumber(record.itemsSkipped)],
           [t('restore.by'), record.requestedBy],
@@ -65,7 +65,12 @@ function RestoreView({ record }: { record: RestoreRecord }) {
     <>
       <PageHeader
         title={t('restore.of', { name: record.taskName })}
-        note={<RecordStatusBadge status={record.status} />}
+        note={
+          <span className="flex flex-wrap items-center gap-2">
+            <RecordStatusBadge status={record.status} />
+            {record.dryRun && t('restore.dryRun')}
+          </span>
+        }
         back={{ to: paths.activity, label: t('nav.activity') }}
         actions={
           isRunning && user.can('operator') ? (
@@ -76,9 +81,13 @@ function RestoreView({ record }: { record: RestoreRecord }) {
             >
               {t('restore.cancel')}
             </Button>
-          ) : (
+          ) : record.recordId > 0 ? (
             <Link to={paths.record(record.recordId)} className={buttonClass()}>
               {t('restore.openBackup')}
+            </Link>
+          ) : (
+            <Link to={paths.snapshot(record.repositoryId, record.snapshotId)} className={buttonClass()}>
+              {t('snapshot.open')}
             </Link>
           )
         }

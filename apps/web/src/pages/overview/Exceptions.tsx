@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { describeError } from '../../api/error-message.ts';
 import { useUser } from '../../api/session.ts';
-import type { OverviewException, OverviewTask, RecordRow } from '../../api/types.ts';
+import type { Overview, OverviewException, OverviewTask, RecordRow } from '../../api/types.ts';
 import { paths } from '../../components/paths.ts';
 import { Badge, exceptionLooks } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
@@ -25,6 +25,7 @@ function Action({ exception }: { exception: OverviewException }) {
       {label}
     </Link>
   );
+  if (reason === 'repository_damaged') return link(paths.repositories, t('repository.seeDamage'));
   if (reason === 'node_offline') return link(paths.servers, t('overview.seeServers'));
   if ((reason === 'failed' || reason === 'warning') && recordId !== null)
     return link(paths.record(recordId), t('overview.seeWhy'));
@@ -43,19 +44,55 @@ function Action({ exception }: { exception: OverviewException }) {
   );
 }
 
+type Damaged = Overview['repositories']['damaged'][number];
+
+/** A repository that a check found damaged: everything in it is in doubt. */
+function DamagedRow({ repository }: { repository: Damaged }) {
+  const look = exceptionLooks.repository_damaged;
+  return (
+    <li className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
+      <div className="min-w-0 flex-1 basis-56">
+        <div className="flex flex-wrap items-center gap-2">
+          <Link to={paths.repository(repository.id)} className="font-medium [overflow-wrap:anywhere] hover:underline">
+            {repository.name}
+          </Link>
+          <Badge look={look} word={t(look.word as 'exception.failed')} />
+        </div>
+        <p className="mt-0.5 text-[13px] text-ink-2">
+          {t('repository.damagedShort', { count: Math.max(1, repository.problemCount) })}
+          {repository.since && (
+            <span className="text-ink-3">
+              {' · '}
+              {t('overview.since')} <Time at={repository.since} />
+            </span>
+          )}
+        </p>
+      </div>
+      <Link
+        to={paths.repositoryTab(repository.id, 'maintenance')}
+        className={`${buttonClass('secondary', true)} relative z-10`}
+      >
+        {t('repository.seeDamage')}
+      </Link>
+    </li>
+  );
+}
+
 /** Only what needs somebody, worst first, each with one action. */
 export function Exceptions({
   exceptions,
+  damaged,
   tasks,
   failures,
 }: {
   exceptions: readonly OverviewException[];
+  damaged: readonly Damaged[];
   tasks: readonly OverviewTask[];
   /** Give the cause in words when one of them is the reason. */
   failures: readonly RecordRow[];
 }) {
   const [isFull, setFull] = useState(false);
-  if (exceptions.length === 0) return null;
+  if (exceptions.length + damaged.length === 0) return null;
   const shown = isFull || exceptions.length <= SHOWN + 2 ? exceptions : exceptions.slice(0, SHOWN);
   const words = ({ reason, recordId, taskId }: OverviewException) => {
     const record = failures.find((item) => item.id === recordId);
@@ -65,6 +102,9 @@ export function Exceptions({
   return (
     <Card title={t('overview.exceptions')} flush>
       <ul className="divide-y divide-line">
+        {damaged.map((repository) => (
+          <DamagedRow key={repository.id} repository={repository} />
+        ))}
         {shown.map((exception) => {
           const look = exceptionLooks[exception.reason];
           return (

@@ -8,6 +8,7 @@ import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { RecoveryKitReminder } from '../../components/RecoveryKitReminder.tsx';
+import { RepositoryKitReminders } from '../../components/RepositoryKit.tsx';
 import { RunProgress } from '../../components/RunProgress.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
@@ -23,8 +24,9 @@ import { ProtectionTable } from './ProtectionTable.tsx';
 
 /** The verdict in one sentence: how many are protected and how many need somebody. */
 function Verdict({ overview }: { overview: Overview }) {
-  const { totalTasks: total, protectedTasks, exceptions } = overview;
-  const allGood = protectedTasks === total && exceptions.length === 0;
+  const { totalTasks: total, protectedTasks, exceptions, repositories } = overview;
+  const needing = exceptions.length + repositories.damaged.length;
+  const allGood = protectedTasks === total && needing === 0;
   return (
     <div className="mb-6 flex items-start gap-4">
       <span
@@ -37,7 +39,7 @@ function Verdict({ overview }: { overview: Overview }) {
           {allGood
             ? t('overview.allProtected', { count: total })
             : t('overview.protected', { protected: protectedTasks, total })}{' '}
-          {exceptions.length > 0 && t('overview.needYou', { count: exceptions.length })}
+          {needing > 0 && t('overview.needYou', { count: needing })}
         </p>
         <p className="mt-1 flex flex-wrap gap-x-3 text-ink-2">
           {overview.oldestGoodAt && (
@@ -125,7 +127,13 @@ export default function OverviewPage() {
             <Verdict overview={overview} />
             <div className="space-y-5">
               <RecoveryKitReminder />
-              <Exceptions exceptions={overview.exceptions} tasks={overview.tasks} failures={overview.recentFailures} />
+              {overview.repositories.total > 0 && <RepositoryKitReminders />}
+              <Exceptions
+                exceptions={overview.exceptions}
+                damaged={overview.repositories.damaged}
+                tasks={overview.tasks}
+                failures={overview.recentFailures}
+              />
               <div className="grid gap-5 lg:grid-cols-2">
                 <Card title={t('overview.running')}>
                   <Running records={overview.running} />

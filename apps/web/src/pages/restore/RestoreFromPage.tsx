@@ -1,8 +1,10 @@
 import { useState } from 'react';
 import { useRecord, useTask } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
+import type { BackupRecord } from '../../api/types.ts';
 import { type Basket, ContentsBrowser } from '../../components/ContentsBrowser.tsx';
 import { parentFolder } from '../../components/DirectoryPicker.tsx';
+import type { SnapshotPlace } from '../../components/EntryDownload.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
@@ -10,6 +12,10 @@ import { useIdParam } from '../../components/use-id-param.ts';
 import { RestoreForm } from '../../forms/RestoreForm.tsx';
 import { formatDateTime } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
+
+function snapshotOf({ repositoryId, snapshotId }: BackupRecord): SnapshotPlace | null {
+  return repositoryId > 0 && snapshotId !== '' ? { repositoryId, snapshotId } : null;
+}
 
 /** Third and fourth question: what, and where to. */
 export default function RestoreFromPage() {
@@ -32,9 +38,25 @@ export default function RestoreFromPage() {
           />
           <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_24rem]">
             {!task.isPending && (
-              <ContentsBrowser recordId={record.id} start={start} basket={basket} onChange={setBasket} />
+              <ContentsBrowser
+                source={{ recordId: record.id }}
+                downloads={user.can('operator') ? (snapshotOf(record) ?? undefined) : undefined}
+                start={start}
+                basket={basket}
+                onChange={setBasket}
+              />
             )}
-            {user.can('operator') && <RestoreForm record={record} basket={basket} onChange={setBasket} />}
+            {user.can('operator') && !task.isPending && (
+              <RestoreForm
+                source={{
+                  ...{ name: record.taskName, recordId: record.id, snapshot: snapshotOf(record) },
+                  ...{ nodeId: record.nodeId, nodeName: record.nodeName },
+                  ...{ path: sources[0] ?? '', at: record.startedAt },
+                }}
+                basket={basket}
+                onChange={setBasket}
+              />
+            )}
           </div>
         </>
       )}

@@ -9,6 +9,7 @@ import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { Badge } from '../../components/Status.tsx';
+import { StorageNav } from '../../components/StorageNav.tsx';
 import { Time } from '../../components/Time.tsx';
 import { toastError } from '../../components/task-actions.tsx';
 import { driverTitle } from '../../forms/DriverForm.tsx';
@@ -164,6 +165,7 @@ export default function StoragePage() {
   return (
     <>
       <PageHeader title={t('nav.storage')} note={t('storage.note')} actions={add} />
+      <StorageNav />
       <QueryView query={query}>
         {(targets) =>
           targets.length === 0 ? (

@@ -1,14 +1,16 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useSettings, useTask } from '../../api/queries.ts';
+import { useRepositories } from '../../api/repository-queries.ts';
 import { useUser } from '../../api/session.ts';
 import type { Task } from '../../api/types.ts';
+import { repositoryOfTask } from '../../components/own-repository.ts';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { RecordTable } from '../../components/RecordTable.tsx';
 import { retentionWords } from '../../components/retention-words.ts';
-import { TaskStateBadge } from '../../components/Status.tsx';
+import { RepositoryStateBadge, TaskStateBadge } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
 import { DeleteTaskDialog, useRunTask, useToggleTask } from '../../components/task-actions.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
@@ -20,9 +22,25 @@ import { Card, Facts } from '../../ui/Card.tsx';
 import { Switch } from '../../ui/Field.tsx';
 import { Icon } from '../../ui/Icon.tsx';
 
+/** Where its snapshots go, with its state; the first run makes it. */
+function TaskRepository({ task }: { task: Task }) {
+  const repositories = useRepositories();
+  const repository = repositories.data && repositoryOfTask(repositories.data, task);
+  if (!repository) return <span className="text-ink-3">{repositories.data ? t('mode.madeByFirstRun') : ''}</span>;
+  return (
+    <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
+      <Link to={paths.repository(repository.id)} className="text-accent-ink hover:underline">
+        {repository.name}
+      </Link>
+      <RepositoryStateBadge state={repository.state} />
+    </span>
+  );
+}
+
 function Summary({ task }: { task: Task }) {
   const settings = useSettings();
   const zone = task.timezone || (settings.data?.timezone ?? '');
+  const isRepository = task.backupMode === 'repository';
   const words = cronWords(task.cronExpr) ?? task.cronExpr;
   const pathList = (
     <ul className="font-mono text-[13px]">
@@ -56,8 +74,9 @@ function Summary({ task }: { task: Task }) {
           ),
         ],
         [t('task.targets'), formatList(task.storageTargetNames)],
-        [t('task.compression'), t(`compression.${task.compression}`)],
-        [t('record.encrypted'), task.encrypt ? t('word.yes') : t('word.no')],
+        isRepository ? [t('repository.repository'), <TaskRepository key="r" task={task} />] : null,
+        isRepository ? null : [t('task.compression'), t(`compression.${task.compression}`)],
+        [t('record.encrypted'), isRepository || task.encrypt ? t('word.yes') : t('word.no')],
         [t('task.retention'), retentionWords(task)],
       ]}
     />

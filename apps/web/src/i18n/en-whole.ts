@@ -1,0 +1,5 @@
+/** All English texts: those of the gate and those that come with the console proper. */
+import { en } from './en.ts';
+import { enRepositories } from './en-repositories.ts';
+
+export const enWhole = { ...en, ...enRepositories } as const;

@@ -1,0 +1,6 @@
+/** 全部中文：登录前的文字与控制台的文字。 */
+import type { Catalogue } from './i18n.ts';
+import { zhCN } from './zh-cn.ts';
+import { zhCNRepositories } from './zh-cn-repositories.ts';
+
+export const zhCNWhole: Catalogue = { ...zhCN, ...zhCNRepositories };
