@@ -6,9 +6,11 @@ import type { EventBus } from '../event-bus.ts';
 import { recordLogsStore } from '../stores/record-logs.store.ts';
 import { type RecordRow, recordsStore } from '../stores/records.store.ts';
 import { repositoriesStore } from '../stores/repositories.store.ts';
+import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
 import type { ArtifactJobBuilder } from './build-job.ts';
 import type { ControlJob, Db } from './ports.ts';
+import { MANY_FORGOTTEN } from './repositories/maintenance-effects.ts';
 import { snapshotCopies } from './repositories/snapshot-artifact.ts';
 
 export interface RemoveRecordDeps {
@@ -29,8 +31,6 @@ export interface RemoveRecordOptions {
 }
 
 const DELETE_TIMEOUT_MS = 60_000;
-/** After this many forgotten snapshots a repository is cleaned up before its plan says so. */
-const MANY_FORGOTTEN = 100;
 
 /** Repositories that lose a snapshot with this record. */
 async function repositoriesOf(db: Db, record: RecordRow): Promise<number[]> {
@@ -65,7 +65,8 @@ export async function removeRecord(
   const isGone = await deps.db.transaction().execute(async (trx) => {
     if (!(await recordsStore.remove(trx, recordId))) return false;
     await recordLogsStore.removeAll(trx, 'record', recordId);
-    const early = { many: MANY_FORGOTTEN, now: deps.clock.now().toISOString() };
+    await repositoryLeasesStore.removeAll(trx, { owner: 'record', ownerId: recordId });
+    const early = { count: 1, many: MANY_FORGOTTEN, now: deps.clock.now().toISOString() };
     for (const id of forgottenIn) await repositoriesStore.noteForgotten(trx, id, early);
     return true;
   });

@@ -75,7 +75,7 @@ export function createDueMaintenance(deps: DueMaintenanceDeps): DueMaintenance {
   /** Waiting for a node or for other maintenance is not worth a line; anything else is, once an hour. */
   async function notStarted(row: RepositoryRow, options: MaintenanceOptions, error: unknown): Promise<void> {
     const code = error instanceof AppError ? error.code : '';
-    if (code === 'REPOSITORY_BUSY' || code === 'NODE_OFFLINE') return;
+    if (['REPOSITORY_BUSY', 'NODE_OFFLINE', 'NODE_NOT_FOUND'].includes(code)) return;
     log.error({ err: error }, `${options.kind} of repository ${row.id} (${row.name}) could not be started`);
     const column = columns[options.kind as keyof typeof columns];
     const later = new Date(clock.now().getTime() + RETRY_MS).toISOString();

@@ -49,7 +49,7 @@ it.each<[name: string, index: string, query: (db: Kysely<Tables>) => Compilable]
   ['open leases of a repository', 'repository_leases_open', (db) => openLeasesQuery(db, 1)],
   ['open leases of repositories', 'repository_leases_open', (db) => openLeaseCountsQuery(db, [1, 2])],
   ['condemned packs', 'condemned_packs', (db) => condemnedQuery(db, 1)],
-  ['records of repositories', 'records_repository', (db) => recordCountsQuery(db, [1, 2])],
+  ['records of repositories', 'repository_leases_repository', (db) => recordCountsQuery(db, [1, 2])],
   [
     'maintenance of a repository',
     'maintenance_records_repository',

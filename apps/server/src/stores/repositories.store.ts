@@ -169,6 +169,10 @@ export const repositoriesStore = {
     return await db.selectFrom('repositories').selectAll().where('state', '=', 'damaged').orderBy('name').execute();
   },
 
+  async all(db: Db): Promise<RepositoryRow[]> {
+    return await db.selectFrom('repositories').selectAll().orderBy('name').execute();
+  },
+
   async count(db: Db): Promise<number> {
     const row = await db
       .selectFrom('repositories')
@@ -194,11 +198,11 @@ export const repositoriesStore = {
       .execute();
   },
 
-  /** A snapshot of it was removed. With many of them the next clean-up comes early; 0 days: it never comes by itself. */
-  async noteForgotten(db: Db, id: number, early: { many: number; now: string }): Promise<void> {
+  /** Snapshots of it were removed. After many the next clean-up comes early; 0 days: it never comes by itself. */
+  async noteForgotten(db: Db, id: number, early: { count: number; many: number; now: string }): Promise<void> {
     await db
       .updateTable('repositories')
-      .set({ forgotten_count: sql<number>`forgotten_count + 1` })
+      .set({ forgotten_count: sql<number>`forgotten_count + ${early.count}` })
       .where('id', '=', id)
       .execute();
     await db

@@ -90,10 +90,27 @@ export const repositoryLeasesStore = {
     return Number(row?.last ?? 0);
   },
 
-  /** Ended ones are kept for as long as somebody may ask which repositories a run used. */
+  /** Those of records stay with their record: they tell which repositories hold a copy. The youngest id is never lost. */
   async removeEndedBefore(db: Db, before: string): Promise<void> {
     const last = await repositoryLeasesStore.lastId(db);
-    await db.deleteFrom('repository_leases').where('ended_at', '<', before).where('id', '<', last).execute();
+    await db
+      .deleteFrom('repository_leases')
+      .where('ended_at', '<', before)
+      .where('owner', '!=', 'record')
+      .where('id', '<', last)
+      .execute();
+  },
+
+  /** With its record; the youngest stays, so that ids go on from it. */
+  async removeAll(db: Db, holder: LeaseHolder): Promise<void> {
+    const last = await repositoryLeasesStore.lastId(db);
+    await db
+      .deleteFrom('repository_leases')
+      .where('owner', '=', holder.owner)
+      .where('owner_id', '=', holder.ownerId)
+      .where('ended_at', 'is not', null)
+      .where('id', '<', last)
+      .execute();
   },
 };
 

@@ -31,14 +31,16 @@ export async function repositoryUse(db: Db, ids: readonly number[]): Promise<(id
   });
 }
 
-/** Exported for the test that looks at its query plan. */
+/** Records with a snapshot in it, copies included. Exported for the test that looks at its query plan. */
 export function recordCountsQuery(db: Db, ids: readonly number[]) {
   return db
-    .selectFrom('records')
-    .select(({ fn }) => ['repository_id', fn.countAll<number>().as('total')])
-    .where('repository_id', 'in', ids)
-    .where('storage_path', '!=', '')
-    .groupBy('repository_id');
+    .selectFrom('repository_leases')
+    .innerJoin('records', 'records.id', 'repository_leases.owner_id')
+    .select(({ fn }) => ['repository_leases.repository_id', fn.countAll<number>().as('total')])
+    .where('repository_leases.repository_id', 'in', ids)
+    .where('repository_leases.owner', '=', 'record')
+    .where('records.storage_path', '!=', '')
+    .groupBy('repository_leases.repository_id');
 }
 
 /** Tasks that name it, and tasks that use it as the own one of their node on their first target. */

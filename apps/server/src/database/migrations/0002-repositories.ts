@@ -133,6 +133,7 @@ const plainIndexes: readonly [name: string, table: string, columns: string[]][] 
   ['repositories_place', 'repositories', ['storage_target_id', 'node_id']],
   ['repositories_node', 'repositories', ['node_id']],
   ['repository_leases_owner', 'repository_leases', ['owner', 'owner_id']],
+  ['repository_leases_repository', 'repository_leases', ['repository_id', 'owner']],
   ['maintenance_records_repository', 'maintenance_records', ['repository_id', 'id']],
   ['maintenance_records_status', 'maintenance_records', ['status', 'id']],
   ['records_repository', 'records', ['repository_id', 'id']],

@@ -30,6 +30,8 @@ const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 /** Everything is read in this many days. */
 const ROTATION_DAYS = 30;
+/** After this many forgotten snapshots a repository is cleaned up before its plan says so. */
+export const MANY_FORGOTTEN = 100;
 
 /** Into how many parts the data is divided for scheduled checks every `days` days. */
 export function partsOfRotation(days: number): number {
@@ -173,6 +175,10 @@ function endOther(row: RepositoryRow, options: MaintenanceOptions, raw: unknown)
     ...good,
     result: JSON.stringify({ forget }),
     summary: `${forget.removed.length} snapshot(s) ${isDryRun ? 'would go' : 'removed'}, ${forget.kept.length} kept.`,
+    async apply(trx, now) {
+      const early = { count: forget.removed.length, many: MANY_FORGOTTEN, now: now.toISOString() };
+      if (!isDryRun) await repositoriesStore.noteForgotten(trx, row.id, early);
+    },
   };
 }
 

@@ -21,7 +21,7 @@ export interface OrphanLeases {
 
 /** A heartbeat may have been written before a claim that it does not mention yet. */
 const GRACE_MS = 30_000;
-const KEEP_ENDED_MS = 400 * 86_400_000;
+const KEEP_ENDED_MS = 30 * 86_400_000;
 
 type RunOwner = keyof typeof runStores;
 

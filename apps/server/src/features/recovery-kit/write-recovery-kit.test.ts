@@ -11,7 +11,8 @@ const field = (name: string, secret = false) => ({
   advanced: false,
   multiline: false,
 });
-const kit = (places: KitPlace[]) => writeRecoveryKit({ siteName: 'S', createdAt: new Date(0), key, places });
+const kit = (places: KitPlace[]) =>
+  writeRecoveryKit({ siteName: 'S', createdAt: new Date(0), key, places, repositories: [] });
 
 describe('writeRecoveryKit', () => {
   it('quotes paths for the shell and leaves out what the artifact does not need', () => {
@@ -46,6 +47,12 @@ describe('writeRecoveryKit', () => {
     expect(text).toContain(`aws s3 cp --endpoint-url 'https://s3.example' 's3://b/p/t/r1/a.tar.zst.age' .`);
     expect(text).toContain(`age -d -i key.txt 'a.tar.zst.age' | zstd -d | tar -x`);
     expect(text).not.toContain('hush');
+  });
+
+  it('has the commands of each repository', () => {
+    const repositories = [{ name: 'web', commands: ['export RESTIC_PASSWORD=x', 'restic snapshots'] }];
+    const text = writeRecoveryKit({ siteName: 'S', createdAt: new Date(0), key, places: [], repositories });
+    expect(text).toContain('* web\n      export RESTIC_PASSWORD=x\n      restic snapshots');
   });
 
   it('is complete without any place', () => {

@@ -20,6 +20,13 @@ export interface KitContents {
   readonly createdAt: Date;
   readonly key: EncryptionKey;
   readonly places: readonly KitPlace[];
+  readonly repositories: readonly KitRepository[];
+}
+
+/** A repository has a password of its own and commands of its own; see `kit-commands`. */
+export interface KitRepository {
+  readonly name: string;
+  readonly commands: readonly string[];
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -82,7 +89,11 @@ function placeSection(place: KitPlace): string[] {
   ];
 }
 
-export function writeRecoveryKit({ siteName, createdAt, key, places }: KitContents): string {
+function repositorySection({ name, commands }: KitRepository): string[] {
+  return [`* ${name}`, ...commands.map((line) => `      ${line}`), ''];
+}
+
+export function writeRecoveryKit({ siteName, createdAt, key, places, repositories }: KitContents): string {
   return [
     `RECOVERY KIT of ${siteName} (BackupX on ${hostname()})`,
     `Made ${createdAt.toISOString()}. Print it or keep it in a safe: whoever has this page can read every encrypted backup.`,
@@ -98,5 +109,13 @@ export function writeRecoveryKit({ siteName, createdAt, key, places }: KitConten
     '   Each artifact is an ordinary archive: fetch it, then open, decompress and unpack it in one line.',
     '',
     ...(places.length === 0 ? ['   There is no storage target yet.', ''] : places.flatMap(placeSection)),
+    ...(repositories.length === 0
+      ? []
+      : [
+          '3. THE REPOSITORIES',
+          '   Needed: restic (https://restic.net). Each has its password in its first command; the last one restores.',
+          '',
+          ...repositories.flatMap(repositorySection),
+        ]),
   ].join('\n');
 }

@@ -9,9 +9,9 @@ import {
   insertRepository,
   type NewRepository,
 } from '../../dispatch/repositories/new-repository.ts';
+import { locationOf } from '../../dispatch/repositories/repository-location.ts';
 import { liesOnNodeDisk, ownPrefix } from '../../dispatch/repositories/repository-place.ts';
 import { repositoriesStore } from '../../stores/repositories.store.ts';
-import { locationOf } from './describe-place.ts';
 import type { RepositoriesFeatureDeps } from './repositories-deps.ts';
 
 type CreateInput = z.output<typeof createRepositoryInputSchema>;

@@ -2,9 +2,9 @@
 import type { Repository, RepositoryState } from '@backupx/contracts/api/repositories';
 import type { OpenedTarget } from '../../dispatch/locate-artifact.ts';
 import type { Db } from '../../dispatch/ports.ts';
+import { locationOf } from '../../dispatch/repositories/repository-location.ts';
 import type { RepositoryUse, RepositoryView } from '../../stores/repositories.store.ts';
 import { repositoryUse } from '../../stores/repository-use.ts';
-import { locationOf } from './describe-place.ts';
 
 export interface AnswerDeps {
   readonly db: Db;

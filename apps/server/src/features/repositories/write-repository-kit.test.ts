@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { kitCommands, type RepositoryKit, writeRepositoryKit, writeRepositoryKitPage } from './write-repository-kit.ts';
+import { kitCommands } from '../../dispatch/repositories/kit-commands.ts';
+import { type RepositoryKit, writeRepositoryKit, writeRepositoryKitPage } from './write-repository-kit.ts';
 
 const disk = { id: 1, name: 'disk', type: 'local_disk', enabled: true, config: { basePath: "/srv/it's here/" } };
 const bucket = {

@@ -4,7 +4,8 @@
  */
 import { hostname } from 'node:os';
 import type { OpenedTarget } from '../../dispatch/locate-artifact.ts';
-import { locationOf } from './describe-place.ts';
+import { kitCommands } from '../../dispatch/repositories/kit-commands.ts';
+import { locationOf } from '../../dispatch/repositories/repository-location.ts';
 
 export interface RepositoryKit {
   readonly siteName: string;
@@ -19,42 +20,6 @@ export interface RepositoryKit {
   readonly onDiskOf: string | null;
   /** Newest snapshot of each task, so that the right one is found among many. */
   readonly newest: readonly { readonly taskName: string; readonly snapshotId: string; readonly at: string }[];
-}
-
-/** For a shell; single quotes make everything literal. */
-const quoted = (value: string): string => `'${value.replaceAll("'", `'\\''`)}'`;
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
-/** Variables the storage wants besides restic's own; the secret is not in the kit. */
-function placeVariables({ type, config }: OpenedTarget): string[] {
-  if (type !== 's3') return [];
-  return [
-    `AWS_ACCESS_KEY_ID=${quoted(text(config.accessKeyId))}`,
-    `AWS_SECRET_ACCESS_KEY='<the secret key of the bucket>'`,
-    `AWS_DEFAULT_REGION=${quoted(text(config.region) || 'us-east-1')}`,
-  ];
-}
-
-function optionsOf({ type, config }: OpenedTarget): string {
-  const lookup = type === 's3' && config.forcePathStyle === true ? ' -o s3.bucket-lookup=path' : '';
-  const insecure = type === 's3' && config.insecureTls === true ? ' --insecure-tls' : '';
-  return lookup + insecure;
-}
-
-/** The three commands, one line each. */
-export function kitCommands(kit: Pick<RepositoryKit, 'target' | 'prefix' | 'password'>): string[] {
-  const { target, prefix, password } = kit;
-  const variables = [
-    `RESTIC_REPOSITORY=${quoted(locationOf(target, prefix))}`,
-    `RESTIC_PASSWORD=${quoted(password)}`,
-    ...placeVariables(target),
-  ];
-  const options = optionsOf(target);
-  return [
-    `export ${variables.join(' ')}`,
-    `restic${options} snapshots`,
-    `restic${options} restore latest --target restored`,
-  ];
 }
 
 function whereLine(kit: RepositoryKit): string {

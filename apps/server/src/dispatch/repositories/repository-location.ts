@@ -1,5 +1,5 @@
 /** A repository's place in the words of people and of stock restic. Nothing secret. */
-import type { OpenedTarget } from '../../dispatch/locate-artifact.ts';
+import type { OpenedTarget } from '../locate-artifact.ts';
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const trimmed = (value: unknown): string => text(value).replace(/^\/+|\/+$/g, '');
