@@ -14,7 +14,8 @@ export function diffSnapshots(job: DiffSnapshotsJob, context: JobContext): Promi
   const work = withRepository(context, job.repository, { lock: 'shared' }, async (repository, signal) => {
     const before = await findSnapshot(repository, job.from, signal);
     const after = await findSnapshot(repository, job.to, signal);
-    const index = await loadIndex(repository, { signal });
+    const onDamaged = (name: string) => context.reporter.log('error', `The index file ${name} is damaged.`);
+    const index = await loadIndex(repository, { signal, onDamaged });
     meter.enter('running');
     const result = new ChangeList(job.limit);
     const pair = { path: '', before: fromHex(before.tree), after: fromHex(after.tree) };

@@ -16,7 +16,8 @@ export function findInRepository(job: FindInRepositoryJob, context: JobContext):
   const meter = new ProgressMeter(context.reporter);
   const work = withRepository(context, job.repository, { lock: 'shared' }, async (repository, signal) => {
     const snapshots = await chooseSnapshots(repository, job, { context, signal });
-    const index = await loadIndex(repository, { signal });
+    const onDamaged = (name: string) => context.reporter.log('error', `The index file ${name} is damaged.`);
+    const index = await loadIndex(repository, { signal, onDamaged });
     meter.enter('running');
     const found = await findItems(viewRepository(repository, index, { signal }).loader, {
       snapshots: snapshots.map(({ id, tree }) => ({ id, tree: fromHex(tree) })),

@@ -7,7 +7,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { RepositoryAccess } from '@backupx/contracts/jobs';
 import { type Clock, systemClock } from '../ports/clock.ts';
 import { BlobIndex } from '../repository/blob-index.ts';
-import { addIndexFile } from '../repository/load-index.ts';
+import { addIndexFile, loadIndex } from '../repository/load-index.ts';
 import type { Repository } from '../repository/open-repository.ts';
 import type { JobContext } from './job-context.ts';
 import { withRepository } from './open-repository-access.ts';
@@ -40,37 +40,44 @@ export class KeptRepositories {
    * it since, the work is done once more on what is there now.
    */
   async use<T>(context: JobContext, access: RepositoryAccess, work: (view: KeptView) => Promise<T>): Promise<T> {
-    const key = keyOf(access);
-    const wasOpen = this.#open.has(key);
+    const wasOpen = this.#open.has(keyOf(access));
     try {
-      return await this.#useOnce(key, () => new KeptRepository(context, access, this.#clock), work);
+      return await this.useOnce(context, access, { maxAgeMs: FRESH_MS }, work);
     } catch (error) {
-      if (!concernsRepository(error)) throw error;
-      this.#drop(key);
       if (!wasOpen || !(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') throw error;
-      return await this.#useOnce(key, () => new KeptRepository(context, access, this.#clock), work);
+      return await this.useOnce(context, access, { maxAgeMs: FRESH_MS }, work);
+    }
+  }
+
+  /** The same without a second try. The list of index files was compared at most `maxAgeMs` ago. */
+  async useOnce<T>(
+    context: JobContext,
+    access: RepositoryAccess,
+    { maxAgeMs }: { readonly maxAgeMs: number },
+    work: (view: KeptView) => Promise<T>,
+  ): Promise<T> {
+    const key = keyOf(access);
+    const kept = this.#open.get(key) ?? new KeptRepository(context, access, this.#clock);
+    this.#open.delete(key);
+    this.#open.set(key, kept);
+    kept.onIdle(MAX_IDLE_MS, () => this.#drop(key));
+    kept.users += 1;
+    try {
+      const view = await kept.view(maxAgeMs);
+      this.#makeRoom(key);
+      return await work(view);
+    } catch (error) {
+      if (concernsRepository(error)) this.#drop(key);
+      throw error;
+    } finally {
+      kept.users -= 1;
+      kept.closeWhenUnused();
     }
   }
 
   /** Gives everything up. */
   close(): void {
     for (const key of [...this.#open.keys()]) this.#drop(key);
-  }
-
-  async #useOnce<T>(key: string, open: () => KeptRepository, work: (view: KeptView) => Promise<T>): Promise<T> {
-    const kept = this.#open.get(key) ?? open();
-    this.#open.delete(key);
-    this.#open.set(key, kept);
-    kept.onIdle(MAX_IDLE_MS, () => this.#drop(key));
-    kept.users += 1;
-    try {
-      const view = await kept.view();
-      this.#makeRoom(key);
-      return await work(view);
-    } finally {
-      kept.users -= 1;
-      kept.closeWhenUnused();
-    }
   }
 
   /** The longest unused go first. */
@@ -170,9 +177,15 @@ class KeptRepository {
     this.#done.resolve();
   }
 
-  /** Up to date. */
-  async view(): Promise<KeptView> {
-    if (this.#view && this.#clock.monotonicMs() - this.#freshAtMs < FRESH_MS) return this.#view;
+  /** Not older than `maxAgeMs`. */
+  async view(maxAgeMs: number): Promise<KeptView> {
+    if (this.#view && this.#clock.monotonicMs() - this.#freshAtMs < maxAgeMs) return this.#view;
+    const running = this.#refreshing;
+    if (running) {
+      const view = await running;
+      // It may have listed the files before this was asked.
+      if (maxAgeMs > 0) return view;
+    }
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = null;
     });
@@ -186,18 +199,20 @@ class KeptRepository {
     for await (const { name } of repository.list('index', signal)) names.add(name);
     // What a removed file said cannot be taken back.
     const isOutdated = [...this.#files].some((name) => !names.has(name));
-    const index = isOutdated || !this.#view ? new BlobIndex() : this.#index;
-    const known = index === this.#index ? this.#files : new Set<string>();
+    if (!this.#view || isOutdated) {
+      const files = new Set<string>();
+      const onIndexFile = (name: string) => void files.add(name);
+      // What only a damaged file knows of is missed when it is asked for, and by its name.
+      this.#index = await loadIndex(repository, { signal, onIndexFile, onDamaged: onIndexFile });
+      this.#files = files;
+      const options = { signal, keepTreeBytes: KEEP_TREE_BYTES };
+      this.#view = { repository, ...viewRepository(repository, this.#index, options) };
+    }
     for (const name of names) {
-      if (known.has(name)) continue;
-      addIndexFile(index, await repository.readFile('index', name, signal));
-      known.add(name);
+      if (this.#files.has(name)) continue;
+      addIndexFile(this.#index, await repository.readFile('index', name, signal));
+      this.#files.add(name);
     }
-    if (!this.#view || index !== this.#index) {
-      this.#view = { repository, ...viewRepository(repository, index, { signal, keepTreeBytes: KEEP_TREE_BYTES }) };
-    }
-    this.#index = index;
-    this.#files = known;
     this.#freshAtMs = this.#clock.monotonicMs();
     return this.#view;
   }

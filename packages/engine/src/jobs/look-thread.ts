@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
 import type { BrowseArtifactJob, BrowseArtifactResult } from '@backupx/contracts/jobs';
 import type { RelaySettings, SnapshotStreamRequest } from '../ports/engine.ts';
-import { orCancelled } from '../ports/pull-body.ts';
+import { orCancelled, throwIfCancelled } from '../ports/pull-body.ts';
 import { startThread } from '../ports/start-thread.ts';
 import { packError, unpackError } from '../ports/thread-error.ts';
 import type { FromLookWorker, LookWorkerData, ToLookWorker } from './look-messages.ts';
@@ -59,9 +59,11 @@ export class LookThread {
     let last: FromLookWorker | null = null;
     try {
       for (last = await inbox.next(); last.type === 'chunk'; last = await inbox.next()) {
+        throwIfCancelled(signal);
         this.#tell({ type: 'pull', id });
         yield last.bytes;
       }
+      throwIfCancelled(signal);
       if (last.type === 'failed') throw unpackError(last.error);
     } finally {
       signal.removeEventListener('abort', cancel);

@@ -25,7 +25,7 @@ export async function* streamSnapshot(request: SnapshotStreamRequest, context: J
   const work = withKept(context, (kept) =>
     withRepository(context, access, { lock: 'shared' }, (_, signal) =>
       // Under the lock nothing is removed, so what the index says from now on is there.
-      kept.use(context, access, async (view) => {
+      kept.useOnce(context, access, { maxAgeMs: 0 }, async (view) => {
         opened.resolve({ view, signal });
         await done.promise;
       }),
