@@ -25,7 +25,7 @@ import type {
   ToReader,
 } from './messages.ts';
 import { SealerPool } from './sealer-pool.ts';
-import { BLOB_ROW, SlotControl } from './slot-memory.ts';
+import { BLOB_LEAD, BLOB_ROW, SlotControl } from './slot-memory.ts';
 
 /** Slots beyond one per sealing thread: the one being filled. */
 const SPARE_SLOTS = 1;
@@ -163,7 +163,7 @@ export class BackupPipeline {
   ): Promise<void> {
     const { rows, ids, lengths } = sealed;
     for (let blob = 0; blob * BLOB_ROW < rows.length; blob += 1) {
-      const at = rows[blob * BLOB_ROW] ?? 0;
+      const at = (rows[blob * BLOB_ROW] ?? 0) - BLOB_LEAD;
       const adding = writer.add({
         type: rows[blob * BLOB_ROW + 2] === 1 ? 'tree' : 'data',
         id: ids.subarray(blob * ID_BYTES, (blob + 1) * ID_BYTES),

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { hashOf, toHex } from '../format/blob-id.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
 import { ContentCutter } from './content-cutter.ts';
-import { BLOB_ROW, gapAfter, SLOT_BYTES } from './slot-memory.ts';
+import { BLOB_LEAD, BLOB_ROW, gapAfter, SLOT_BYTES } from './slot-memory.ts';
 
 const SLOTS = 3;
 
@@ -51,8 +51,8 @@ function createCut() {
       let freeFrom = slot * SLOT_BYTES;
       for (let blob = 0; blob * BLOB_ROW < rows.length; blob += 1) {
         const [at = 0, length = 0] = rows.subarray(blob * BLOB_ROW);
-        expect(at).toBeGreaterThanOrEqual(freeFrom);
-        freeFrom = at + length + gapAfter(length);
+        expect(at - BLOB_LEAD).toBeGreaterThanOrEqual(freeFrom);
+        freeFrom = at + length + gapAfter(length) - BLOB_LEAD;
         stored.set(toHex(ids.subarray(blob * 32, blob * 32 + 32)), Buffer.from(memory.subarray(at, at + length)));
       }
       expect(freeFrom).toBeLessThanOrEqual((slot + 1) * SLOT_BYTES);

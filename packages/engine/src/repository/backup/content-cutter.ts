@@ -1,6 +1,6 @@
 import { hashOf } from '../format/blob-id.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
-import { gapAfter, MAX_SLOT_BLOB, SLOT_BYTES } from './slot-memory.ts';
+import { BLOB_LEAD, gapAfter, MAX_SLOT_BLOB, SLOT_BYTES } from './slot-memory.ts';
 
 /** A file that begins when less than this is left of a slot gets a fresh one, so that little is moved. */
 const USEFUL_ROOM = 512 * 1024;
@@ -128,27 +128,22 @@ export class ContentCutter {
 
   #enterSlot(): void {
     this.#slot = this.#options.takeSlot();
-    this.#start = this.#options.slotStart(this.#slot);
-    this.#slotEnd = this.#start + SLOT_BYTES;
+    const slotStart = this.#options.slotStart(this.#slot);
+    this.#start = slotStart + BLOB_LEAD;
+    this.#slotEnd = slotStart + SLOT_BYTES;
   }
 
   #nextSlot(): void {
     this.#moveToNextSlot(this.#start, this.#have);
   }
 
-  /** Goes on in a fresh slot with `length` bytes from `from`. The old slot is copied from before it is given away. */
+  /** Goes on in a fresh slot with `length` bytes from `from`; the old slot is given away once they are copied. */
   #moveToNextSlot(from: number, length: number): void {
     const old = { slot: this.#slot, rows: Uint32Array.from(this.#rows), ids: Buffer.concat(this.#ids) };
     this.#rows = [];
     this.#ids = [];
-    if (length === 0) {
-      this.#options.sendSlot(old.slot, old.rows, old.ids);
-      this.#enterSlot();
-      return;
-    }
-    const kept = Buffer.from(this.#memory.subarray(from, from + length));
-    this.#options.sendSlot(old.slot, old.rows, old.ids);
     this.#enterSlot();
-    this.#memory.set(kept, this.#start);
+    this.#memory.copyWithin(this.#start, from, from + length);
+    this.#options.sendSlot(old.slot, old.rows, old.ids);
   }
 }

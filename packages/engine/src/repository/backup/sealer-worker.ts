@@ -5,7 +5,7 @@ import { packError } from '../../ports/thread-error.ts';
 import { createSealedBox, SEAL_OVERHEAD } from '../format/sealed-box.ts';
 import { createCompressor } from '../format/zstd.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
-import { BLOB_ROW } from './slot-memory.ts';
+import { BLOB_LEAD, BLOB_ROW } from './slot-memory.ts';
 
 const data = threadData<SealerData>();
 const box = createSealedBox(data.masterKey);
@@ -14,13 +14,14 @@ const compressor = createCompressor(data.compressionLevel);
 let memory: Uint8Array = new Uint8Array(0);
 const send = (message: FromSealer, transfer: ArrayBuffer[] = []) => parentPort?.postMessage(message, transfer);
 
-/** Seals one blob over itself; answers its sealed length and plain length (0: stored as it is). */
+/** Seals the blob at `at` from `BLOB_LEAD` before it on; answers its sealed length and plain length (0: stored as it is). */
 function sealInPlace(at: number, length: number, isTree: boolean): [number, number] {
   const plain = memory.subarray(at, at + length);
   const frame = compressor.compress(plain);
   // Trees are always compressed in this format; other content only where it helps.
-  if (isTree || frame.byteLength < length) return [box.sealInto(frame, memory, at), length];
-  return [box.sealInto(Buffer.from(plain), memory, at), 0];
+  if (isTree || frame.byteLength < length) return [box.sealInto(frame, memory, at - BLOB_LEAD), length];
+  // Over itself: the IV comes before it, so every byte is written where it was read.
+  return [box.sealInto(plain, memory, at - BLOB_LEAD), 0];
 }
 
 function sealSlot(rows: Uint32Array): Uint32Array {

@@ -10,13 +10,16 @@ export const SLOT_BYTES = 8 * 1024 * 1024 + 256 * 1024;
 /** Numbers per blob of a filled slot: offset in the memory, length, type (1: tree). */
 export const BLOB_ROW = 3;
 
-/** Bytes left free behind a blob: its seal, and what zstd adds to content that it cannot shrink. */
+/** Bytes left free before a blob: its IV, so that content which cannot be compressed is sealed over itself. */
+export const BLOB_LEAD = 16;
+
+/** Bytes left free behind a blob: its tag, what zstd adds to content that it cannot shrink, the lead of the next. */
 export function gapAfter(length: number): number {
   return 128 + (length >> 7);
 }
 
 /** Longest blob that fits a slot together with its gap. */
-export const MAX_SLOT_BLOB = SLOT_BYTES - gapAfter(SLOT_BYTES);
+export const MAX_SLOT_BLOB = SLOT_BYTES - gapAfter(SLOT_BYTES) - BLOB_LEAD;
 
 /** Words of the control array. */
 const ABORT = 0;

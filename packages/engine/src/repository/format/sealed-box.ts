@@ -22,7 +22,7 @@ const IVS_AT_ONCE = 256;
 export interface SealedBox {
   /** IV, ciphertext and tag of `plain`, in a buffer of their own. */
   seal(plain: Uint8Array): Buffer;
-  /** Seals into `target` from `at` on and answers the bytes written; `plain` must not overlap with them. */
+  /** Seals into `target` from `at` on and answers the bytes written. `plain` may lie exactly at `at + 16`, else apart from them. */
   sealInto(plain: Uint8Array, target: Uint8Array, at: number): number;
   /** What was sealed. Throws REPOSITORY_DAMAGED when it is too short or not authentic. */
   open(sealed: Uint8Array): Buffer;
