@@ -24,10 +24,18 @@ export function createLocalDecoder({ box }: Pick<Repository, 'box'>, memory: Sha
   };
 }
 
-/** Decodes in so many threads, each one task at a time; further tasks wait. */
-export function createThreadDecoder(data: DecoderData, count: number): DecodePool {
-  return new ThreadDecoder(data, count);
+/**
+ * Decodes in threads, each one task at a time; further tasks wait. It begins with one thread and starts others, up to
+ * `maxCount`, when decoding turns out to be what the restore waits for: a thread costs a tenth of a second.
+ */
+export function createThreadDecoder(data: DecoderData, maxCount: number): DecodePool {
+  return new ThreadDecoder(data, maxCount);
 }
+
+/** So many tasks wait only when nothing is there to be written … */
+const MANY_WAITING = 2;
+/** … and when that is so many times in a row, it is no accident. */
+const TIMES_IN_A_ROW = 10;
 
 interface Waiting {
   readonly task: DecodeTask;
@@ -36,15 +44,21 @@ interface Waiting {
 }
 
 class ThreadDecoder implements DecodePool {
-  readonly #workers: Worker[];
-  readonly #idle: Worker[];
+  readonly #data: DecoderData;
+  readonly #maxCount: number;
+  readonly #workers: Worker[] = [];
+  readonly #idle: Worker[] = [];
   readonly #waiting: Waiting[] = [];
   readonly #running = new Map<Worker, Waiting>();
   #failure: unknown = null;
+  /** The first thread is up: what waited until then says nothing. */
+  #hasAnswered = false;
+  #busyTimes = 0;
 
-  constructor(data: DecoderData, count: number) {
-    this.#workers = Array.from({ length: count }, () => this.#start(data));
-    this.#idle = [...this.#workers];
+  constructor(data: DecoderData, maxCount: number) {
+    this.#data = data;
+    this.#maxCount = maxCount;
+    this.#start();
   }
 
   decode(task: DecodeTask): Promise<Uint8Array> {
@@ -55,6 +69,7 @@ class ThreadDecoder implements DecodePool {
       }
       this.#waiting.push({ task, resolve, reject });
       this.#handOut();
+      this.#growIfBusy();
     });
   }
 
@@ -63,10 +78,14 @@ class ThreadDecoder implements DecodePool {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  #start({ masterKey, memory }: DecoderData): Worker {
+  #start(): void {
+    const { masterKey, memory } = this.#data;
     const url = new URL('./decode-worker.ts', import.meta.url);
     const worker = startThread<DecoderData>(url, { data: { masterKey, memory }, name: 'backupx decode' });
+    this.#workers.push(worker);
+    this.#idle.push(worker);
     worker.on('message', (isGood: Uint8Array) => {
+      this.#hasAnswered = true;
       const done = this.#running.get(worker);
       this.#running.delete(worker);
       this.#idle.push(worker);
@@ -75,7 +94,15 @@ class ThreadDecoder implements DecodePool {
     });
     worker.on('error', (error) => this.#fail(new AppError('INTERNAL', {}, { cause: error })));
     worker.on('exit', () => this.#fail(new AppError('INTERNAL', {}, { cause: new Error('a decoding thread ended') })));
-    return worker;
+    this.#handOut();
+  }
+
+  #growIfBusy(): void {
+    const isBusy = this.#hasAnswered && this.#waiting.length >= MANY_WAITING;
+    this.#busyTimes = isBusy ? this.#busyTimes + 1 : 0;
+    if (this.#busyTimes < TIMES_IN_A_ROW || this.#workers.length >= this.#maxCount) return;
+    this.#busyTimes = 0;
+    this.#start();
   }
 
   #handOut(): void {
