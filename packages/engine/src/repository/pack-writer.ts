@@ -24,8 +24,8 @@ const UPLOADS_AT_ONCE = 2;
 const INDEX_BLOBS = 50_000;
 const CHECKPOINT_MS = 600_000;
 const SLAB_BYTES = 1024 * 1024;
-/** Memory of all packs in slabs; beyond it uploads must come to an end first. Two open packs and one on its way fit. */
-const MAX_SLABS = 44;
+/** Memory of all packs in slabs; beyond it uploads must come to an end first. One pack on its way and more than one being filled fit. */
+const MAX_SLABS = 36;
 
 export interface PackWriterOptions {
   readonly repository: Repository;
