@@ -1,5 +1,5 @@
 import type { CheckRepositoryJob, CheckRepositoryResult, PruneRepositoryResult } from '@backupx/contracts/jobs';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
 import { formatBytes, formatCount, printable } from '../output/format.ts';
 import { type EngineSession, withEngine } from './engine-session.ts';
@@ -44,8 +44,8 @@ async function check(context: CommandContext, options: CheckOptions): Promise<nu
 
 function describeCheck({ terminal }: CommandContext, result: CheckRepositoryResult): void {
   const shown = result.problems.slice(0, SHOWN_PROBLEMS);
-  for (const { level, message, paths } of shown) {
-    terminal.data(printable(`${level}: ${message}`));
+  for (const { level, message, object, paths } of shown) {
+    terminal.data(printable(`${level}: ${object}: ${message}`));
     for (const path of paths.slice(0, 10)) terminal.data(printable(`  ${path}`));
   }
   if (result.problemCount > shown.length) terminal.data(`and ${result.problemCount - shown.length} more`);
@@ -80,8 +80,16 @@ export function addPruneCommand(repo: Command, context: CommandContext): void {
 
 export function withPruneOptions(command: Command): Command {
   return command
-    .option('--max-unused <percent>', 'share of unused bytes that may stay', parsePercent, 0.05)
-    .option('--max-repack <bytes>', 'write at most so much anew, e.g. 10G', parseSize, 0);
+    .addOption(
+      new Option('--max-unused <percent>', 'share of unused bytes that may stay')
+        .argParser(parsePercent)
+        .default(0.05, '5'),
+    )
+    .addOption(
+      new Option('--max-repack <bytes>', 'write at most so much anew, e.g. 10G')
+        .argParser(parseSize)
+        .default(0, 'no limit'),
+    );
 }
 
 function parsePercent(text: string): number {
