@@ -88,7 +88,9 @@ export function isReplaced(
 ): boolean {
   const { overwrite } = state.context;
   if (overwrite === 'always') return true;
-  if (overwrite === 'if_newer' && entry.modifiedAtNs > existing.mtimeNs + TIME_SLACK_NS) return true;
+  // A folder that is as old as the stored one gets its time again: what is put into it changes that.
+  const slackNs = existing.isDirectory() ? -TIME_SLACK_NS : TIME_SLACK_NS;
+  if (overwrite === 'if_newer' && entry.modifiedAtNs > existing.mtimeNs + slackNs) return true;
   state.counts.itemsSkipped += 1;
   state.context.progress({ items: 1, currentItem: displayPath(entry.path) });
   return false;
