@@ -260,3 +260,8 @@ export function pruneJob(repository: RepositoryAccess, more: Partial<JobOf<'prun
 export function copyAll(runner: JobRunner, from: RepositoryAccess, to: RepositoryAccess): Promise<CopySnapshotsResult> {
   return runner.run({ kind: 'copy_snapshots', from, to, snapshotIds: null });
 }
+
+export function repair(runner: JobRunner, repository: RepositoryAccess, what: 'index' | 'snapshots') {
+  const more = { readAllPacks: false, forget: what === 'snapshots', dryRun: false };
+  return runner.run({ kind: 'repair_repository', repository, what, ...more });
+}

@@ -10,6 +10,8 @@ import { describe } from 'vitest';
 
 /** The newest release that the Go checksum database vouches for. */
 const MODERN_VERSION = '0.18.1';
+/** What restic says before it tries a damaged or missing file again. */
+const COMPLAINT = /returned error, retrying/;
 const BUILD_LIMIT_MS = 10 * 60_000;
 
 export interface ResticRun {
@@ -24,6 +26,8 @@ export interface ResticOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Killed after this time; the status is then 137. Default three minutes. */
   readonly timeoutMs?: number;
+  /** Killed (status 137) as soon as its error output matches: restic tries a damaged file again for minutes. */
+  readonly stopAt?: RegExp;
 }
 
 /** One repository as one restic sees it. */
@@ -38,6 +42,8 @@ export interface ResticRepository {
   restore(snapshot: string, target: string): Promise<void>;
   /** `check --read-data` must be clean. Takes stale locks (dead process, this host) away first. */
   mustBeClean(): Promise<void>;
+  /** `check --read-data` must complain; answers what it said. */
+  mustComplain(): Promise<string>;
 }
 
 export interface Restic {
@@ -63,7 +69,10 @@ function runRestic(
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 180_000);
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr.push(chunk);
+      if (options.stopAt?.test(Buffer.concat(stderr).toString())) child.kill('SIGKILL');
+    });
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input ?? '');
     child.on('error', reject);
@@ -107,6 +116,12 @@ function openWith(judge: Pick<Restic, 'program' | 'isModern'>, location: string,
     async mustBeClean() {
       await ok(['unlock']);
       await ok(['check', '--read-data']);
+    },
+    async mustComplain() {
+      const { status, stdout, stderr } = await run(['check', '--read-data'], { stopAt: COMPLAINT });
+      if (status === 0 || (status === 137 && !COMPLAINT.test(stderr)))
+        throw new Error(`restic finds nothing wrong: exit ${status}\n${stdout}${stderr}`);
+      return stdout + stderr;
     },
   };
 }

@@ -59,7 +59,12 @@ interface OpenSnapshot {
 async function restore(parts: RestoreParts, source: OpenSnapshot): Promise<RestoreOutcome> {
   const { job, context, problems, meter } = parts;
   const { repository, snapshot, signal } = source;
-  const index = await loadIndex(repository, { signal });
+  const onDamaged = (name: string) =>
+    context.reporter.log(
+      'warn',
+      `The index file ${name.slice(0, 8)} is damaged; what only it names cannot be restored.`,
+    );
+  const index = await loadIndex(repository, { signal, onDamaged });
   const isDryRun = job.dryRun === true;
   const session = await openRestoreSession(parts, { isVerified: true, isDryRun }, signal);
   meter.enter('running');

@@ -14,11 +14,13 @@ export interface LoadIndexOptions {
   readonly ignoredPacks?: ReadonlySet<string>;
   /** Hears the name of each index file that was read. */
   readonly onIndexFile?: (name: string) => void;
+  /** Hears of a file that cannot be read, and the rest is loaded: for reading only, where less is better than nothing. */
+  readonly onDamaged?: (name: string) => void;
 }
 
 /**
  * Reads every index file, a few at a time, so that memory holds the index and little else. Throws REPOSITORY_DAMAGED
- * for a file that cannot be read (`backupx repo repair index` makes a new one). List snapshots before this: then every
+ * for a file that cannot be read, unless `onDamaged` hears of it (`backupx repo repair index` makes a new one). List snapshots before this: then every
  * blob they need is in it.
  */
 export async function loadIndex(repository: Repository, options: LoadIndexOptions): Promise<BlobIndex> {
@@ -31,8 +33,10 @@ export async function loadIndex(repository: Repository, options: LoadIndexOption
       addIndexFile(index, await repository.readFile('index', name, signal), ignoredPacks);
       options.onIndexFile?.(name);
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'STORAGE_NOT_FOUND') throw error;
-      vanished = error;
+      const code = error instanceof AppError ? error.code : null;
+      if (code === 'STORAGE_NOT_FOUND') vanished = error;
+      else if (code === 'REPOSITORY_DAMAGED' && options.onDamaged) options.onDamaged(name);
+      else throw error;
     }
   };
   // A file that vanishes was replaced by another, which was stored before.
