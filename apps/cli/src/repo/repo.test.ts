@@ -92,6 +92,7 @@ describe('exit codes', () => {
     ['no such snapshot', ['ls', 'ffffffff'], 6],
     ['nothing found', ['find', 'unheard-of'], 6],
     ['a repository that is there already', ['init'], 2],
+    ['a REST server that is not there', ['snapshots', '--repo', 'rest:http://127.0.0.1:1/web'], 7],
     ['no place', ['restore', 'latest'], 2],
     ['neither ids nor a policy', ['forget'], 2],
     ['a share that is none', ['check', '--read-data-subset', '3/2'], 2],
