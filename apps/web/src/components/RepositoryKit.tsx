@@ -1,5 +1,6 @@
 /** The recovery kit of a repository: offered until it was saved once, downloadable and printable again by administrators. */
 import { Link } from '@tanstack/react-router';
+import { useRecoveryKitStatus } from '../api/queries.ts';
 import { useRepositories, useRepository } from '../api/repository-queries.ts';
 import { useUser } from '../api/session.ts';
 import type { Repository } from '../api/types.ts';
@@ -8,6 +9,7 @@ import { buttonClass } from '../ui/Button.tsx';
 import { Callout } from '../ui/Card.tsx';
 import { paths } from './paths.ts';
 import { RecoveryKitButton } from './RecoveryKitButton.tsx';
+import { RecoveryKitReminder } from './RecoveryKitReminder.tsx';
 
 /** Download as text, or a page for the printer in a tab of its own. */
 export function RepositoryKitButtons({ repositoryId, small }: { repositoryId: number; small?: boolean }) {
@@ -26,9 +28,25 @@ export function RepositoryKitButtons({ repositoryId, small }: { repositoryId: nu
   );
 }
 
+/** How a repository can be opened when this server is lost: by its own kit, by that of the installation, or not yet. */
+export function kitStateOf(
+  { recoveryKitDownloadedAt, createdAt }: Pick<Repository, 'recoveryKitDownloadedAt' | 'createdAt'>,
+  wholeSavedAt: string | null,
+): 'own' | 'whole' | 'none' {
+  if (recoveryKitDownloadedAt !== null) return 'own';
+  return wholeSavedAt !== null && Date.parse(wholeSavedAt) > Date.parse(createdAt) ? 'whole' : 'none';
+}
+
 /** Who has taken a repository in has its password already; one that is still to be made has nothing to lose. */
-const lacksKit = ({ recoveryKitDownloadedAt, isAdopted, state }: Repository) =>
-  recoveryKitDownloadedAt === null && !isAdopted && state !== 'new';
+function useLacksKit(): (repository: Repository) => boolean {
+  const status = useRecoveryKitStatus();
+  const savedAt = status.data?.downloadedAt ?? null;
+  return (repository) =>
+    status.data !== undefined &&
+    !repository.isAdopted &&
+    repository.state !== 'new' &&
+    kitStateOf(repository, savedAt) === 'none';
+}
 
 function Reminder({ repository }: { repository: Repository }) {
   const isAdmin = useUser().can('admin');
@@ -47,12 +65,23 @@ function Reminder({ repository }: { repository: Repository }) {
 /** Stays until the kit was saved. */
 export function RepositoryKitReminder({ repositoryId }: { repositoryId: number }) {
   const { data } = useRepository(repositoryId);
+  const lacksKit = useLacksKit();
   return data && lacksKit(data) ? <Reminder repository={data} /> : null;
 }
 
-/** The same for all repositories at once: one with its buttons, several with the way to their list. */
-export function RepositoryKitReminders() {
+/**
+ * The same for the overview: the kit of the installation first, which opens everything that is there; later whatever
+ * was made after it was saved, one repository with its buttons, several with the way to their list.
+ */
+export function RecoveryKitReminders({ hasRepositories }: { hasRepositories: boolean }) {
+  const status = useRecoveryKitStatus();
+  if (status.data?.needed && status.data.downloadedAt === null) return <RecoveryKitReminder />;
+  return hasRepositories ? <RepositoryKitReminders /> : null;
+}
+
+function RepositoryKitReminders() {
   const isAdmin = useUser().can('admin');
+  const lacksKit = useLacksKit();
   const lacking = useRepositories().data?.filter(lacksKit) ?? [];
   const [first] = lacking;
   if (!first) return null;

@@ -72,14 +72,17 @@ export function RecordStatusBadge({ status, word }: { status: RecordStatus; word
   return <Badge look={look} word={word ?? t(look.word as 'status.running')} />;
 }
 
-const repositoryLooks: Readonly<Record<Repository['state'], Look>> = {
+const repositoryLooks: Readonly<Record<Repository['state'] | 'unchecked', Look>> = {
   new: { tone: 'none', icon: 'clock', word: 'repositoryState.new' },
   ok: { tone: 'ok', icon: 'check-circle', word: 'repositoryState.ok' },
   damaged: { tone: 'bad', icon: 'x-circle', word: 'repositoryState.damaged' },
+  unchecked: { tone: 'none', icon: 'dash', word: 'repositoryState.unchecked' },
 };
 
-export function RepositoryStateBadge({ state }: { state: Repository['state'] }) {
-  const look = repositoryLooks[state];
+/** Nobody calls a repository sound before it was looked at. */
+export function RepositoryStateBadge({ repository }: { repository: Pick<Repository, 'state' | 'lastCheckAt'> }) {
+  const { state, lastCheckAt } = repository;
+  const look = repositoryLooks[state === 'ok' && lastCheckAt === null ? 'unchecked' : state];
   return <Badge look={look} word={t(look.word as 'repositoryState.ok')} />;
 }
 

@@ -19,7 +19,7 @@ export const enRepositories = {
   'diff.content': 'Changed',
   'diff.counts': '{added} added, {removed} removed, {changed} changed',
   'diff.from': 'From',
-  'diff.metadata': 'Rights or times',
+  'diff.metadata': 'Rights, times',
   'diff.needsTwo': 'Two snapshots are needed',
   'diff.needsTwoText': 'After the second run you can see here what changed.',
   'diff.removed': 'Removed',
@@ -38,8 +38,7 @@ export const enRepositories = {
   'download.folder': 'Download {name} as {format}',
   'find.help':
     'Part of a name, or a pattern such as *.pdf or /srv/www/**/*.php. Capitals count only when you type some.',
-  'find.inSnapshots': { one: 'in {count} snapshot', other: 'in {count} snapshots' },
-  'find.newest': 'newest of {time}',
+  'find.inSnapshots': { one: 'in one snapshot,', other: 'in {count} snapshots, newest' },
   'find.nothing': 'Nothing named “{pattern}” in any snapshot.',
   'find.placeholder': 'Name or pattern',
   'find.search': 'Search',
@@ -72,11 +71,11 @@ export const enRepositories = {
   'keys.removeText': 'Its password no longer opens the repository.',
   'keys.removeTitle': 'Remove key {name}?',
   'keys.title': 'Keys',
-  'kit.archives': 'Recovery kit of the archives',
+  'kit.inWhole': 'In the kit of the installation',
   'kit.later': 'Save it later',
   'kit.notSaved': 'Not saved yet',
   'kit.print': 'Print',
-  'kit.repositoriesNote': 'Each has a key and a kit of its own',
+  'kit.repositoriesNote': 'Each has a kit of its own too',
   'kit.repositoriesRemindText': {
     one: '{count} repository has a kit that nobody saved. If this server is lost, only the kit opens it.',
     other: '{count} repositories have kits that nobody saved. If this server is lost, only the kits open them.',
@@ -86,6 +85,7 @@ export const enRepositories = {
   'kit.repositoryText':
     'One page with the place, the password and the three stock-restic commands that restore without BackupX. Whoever has it can read every backup in this repository.',
   'kit.showAll': 'Show the recovery kits',
+  'kit.whole': 'Kit of this installation',
   'maintenance.maintenance': 'Maintenance',
   'maintenance.mayClose': 'You can close this page; the work goes on.',
   'maintenance.none': 'No maintenance yet',
@@ -171,9 +171,9 @@ export const enRepositories = {
     other: 'A check found {count} problems: some of it cannot be restored.',
   },
   'repository.damagedText': {
-    one: 'The last check found {count} problem, so some files cannot be restored. New backups store what is missing again where it still exists at the source. See what is affected, then repair.',
+    one: 'The last check found {count} problem, so some files cannot be restored. See what is affected, then repair; the next backups store again what still exists at its source.',
     other:
-      'The last check found {count} problems, so some files cannot be restored. New backups store what is missing again where it still exists at the source. See what is affected, then repair.',
+      'The last check found {count} problems, so some files cannot be restored. See what is affected, then repair; the next backups store again what still exists at its source.',
   },
   'repository.damagedTitle': '“{name}” is damaged',
   'repository.empty': 'No repository yet',
@@ -234,6 +234,7 @@ export const enRepositories = {
   'repositoryState.damaged': 'Damaged',
   'repositoryState.new': 'Made by the first run',
   'repositoryState.ok': 'Sound',
+  'repositoryState.unchecked': 'Not checked',
   'repositoryWay.adopt': 'Take in an existing one',
   'repositoryWay.create': 'Make a new one',
   'repositoryWayHelp.adopt':

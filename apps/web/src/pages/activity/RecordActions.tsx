@@ -37,6 +37,18 @@ function DeleteRecord({ record, onClose }: { record: BackupRecord; onClose: () =
   );
 }
 
+/** An archive as it is stored; a snapshot is opened for it, which not everybody may. */
+function DownloadLink({ record }: { record: BackupRecord }) {
+  const user = useUser();
+  if (record.snapshot && !user.can('operator')) return null;
+  return (
+    <a href={`/api/backup/records/${record.id}/download`} download className={buttonClass()}>
+      <Icon name="download" />
+      {record.snapshot ? t('download.all', { format: 'tar' }) : t('action.download')}
+    </a>
+  );
+}
+
 /** What can be done to a record, by its state and the role of who looks. */
 export function RecordActions({ record }: { record: BackupRecord }) {
   const user = useUser();
@@ -93,12 +105,7 @@ export function RecordActions({ record }: { record: BackupRecord }) {
           {record.locked ? t('record.unlock') : t('record.lock')}
         </Button>
       )}
-      {isRestorable && (isOperator || !record.snapshot) && (
-        <a href={`/api/backup/records/${record.id}/download`} download className={buttonClass()}>
-          <Icon name="download" />
-          {t('action.download')}
-        </a>
-      )}
+      {isRestorable && <DownloadLink record={record} />}
       {isRestorable && isOperator && (
         <Link to={paths.restoreFrom(record.taskId, record.id)} className={buttonClass('primary')}>
           <Icon name="restore" />

@@ -7,8 +7,7 @@ import type { Overview } from '../../api/types.ts';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
-import { RecoveryKitReminder } from '../../components/RecoveryKitReminder.tsx';
-import { RepositoryKitReminders } from '../../components/RepositoryKit.tsx';
+import { RecoveryKitReminders } from '../../components/RepositoryKit.tsx';
 import { RunProgress } from '../../components/RunProgress.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
@@ -126,8 +125,7 @@ export default function OverviewPage() {
             />
             <Verdict overview={overview} />
             <div className="space-y-5">
-              <RecoveryKitReminder />
-              {overview.repositories.total > 0 && <RepositoryKitReminders />}
+              <RecoveryKitReminders hasRepositories={overview.repositories.total > 0} />
               <Exceptions
                 exceptions={overview.exceptions}
                 damaged={overview.repositories.damaged}

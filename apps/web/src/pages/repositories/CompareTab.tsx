@@ -20,8 +20,8 @@ const looks: Readonly<Record<SnapshotChange['change'], readonly [IconName, strin
 function sizeWords({ change, sizeBefore, sizeAfter }: SnapshotChange): string {
   const size = (bytes: number | null) => (bytes === null ? '–' : formatBytes(bytes));
   if (change === 'content' && sizeBefore !== sizeAfter) return `${size(sizeBefore)} → ${size(sizeAfter)}`;
-  const only = sizeAfter ?? sizeBefore;
-  return only === null ? '' : formatBytes(only);
+  const only = sizeAfter ?? sizeBefore ?? 0;
+  return only === 0 || change === 'metadata' ? '' : formatBytes(only);
 }
 
 function Change({ change }: { change: SnapshotChange }) {
@@ -29,7 +29,7 @@ function Change({ change }: { change: SnapshotChange }) {
   return (
     <li className="flex min-h-9 items-center gap-3 px-4 py-1 [contain-intrinsic-block-size:2.25rem] [content-visibility:auto]">
       <Icon name={icon} size={15} className={tone} />
-      <span className="w-24 shrink-0 text-[13px] max-sm:sr-only">{t(`diff.${change.change}`)}</span>
+      <span className="w-28 shrink-0 text-[13px] max-sm:sr-only">{t(`diff.${change.change}`)}</span>
       <span className="min-w-0 flex-1 font-mono text-[13px] [overflow-wrap:anywhere]">{change.path}</span>
       <span className="text-right text-[13px] whitespace-nowrap text-ink-2 tabular-nums">{sizeWords(change)}</span>
     </li>

@@ -22,11 +22,11 @@ function useTimes(repositoryId: number): ReadonlyMap<string, string> {
 
 function Version({
   item,
-  repositoryId,
+  repository,
   times,
 }: {
   item: FoundItem;
-  repositoryId: number;
+  repository: Repository;
   times: ReadonlyMap<string, string>;
 }) {
   const user = useUser();
@@ -39,19 +39,20 @@ function Version({
         {item.type === 'file' ? formatBytes(item.size) : ''}
       </span>
       <span className="min-w-0 flex-1 text-ink-3">
-        {t('find.inSnapshots', { count: item.snapshotIds.length })}
-        {' · '}
-        <Link to={paths.snapshot(repositoryId, newest)} className="text-accent-ink hover:underline">
-          {time ? t('find.newest', { time: formatDateTime(time) }) : newest.slice(0, 8)}
+        {t('find.inSnapshots', { count: item.snapshotIds.length })}{' '}
+        <Link to={paths.snapshot(repository.id, newest)} className="text-accent-ink hover:underline">
+          {time ? formatDateTime(time) : newest.slice(0, 8)}
         </Link>
       </span>
-      {user.can('operator') && <EntryDownload place={{ repositoryId, snapshotId: newest }} entry={item} />}
+      {user.can('operator') && repository.isReachableFromMaster && (
+        <EntryDownload place={{ repositoryId: repository.id, snapshotId: newest }} entry={item} />
+      )}
     </li>
   );
 }
 
-function Hits({ hits, repositoryId }: { hits: readonly FoundItem[]; repositoryId: number }) {
-  const times = useTimes(repositoryId);
+function Hits({ hits, repository }: { hits: readonly FoundItem[]; repository: Repository }) {
+  const times = useTimes(repository.id);
   return (
     <ul className="divide-y divide-line">
       {groupByPath(hits).map(([path, versions]) => (
@@ -62,13 +63,15 @@ function Hits({ hits, repositoryId }: { hits: readonly FoundItem[]; repositoryId
               className={versions[0]?.type === 'directory' ? 'text-accent-ink' : 'text-ink-3'}
             />
             <span className="min-w-0 flex-1 font-mono text-[13px] [overflow-wrap:anywhere]">{path}</span>
-            <span className="text-[13px] whitespace-nowrap text-ink-3">
-              {t('find.versions', { count: versions.length })}
-            </span>
+            {versions.length > 1 && (
+              <span className="text-[13px] whitespace-nowrap text-ink-3">
+                {t('find.versions', { count: versions.length })}
+              </span>
+            )}
           </div>
           <ul className="mt-1">
             {versions.map((item) => (
-              <Version key={item.snapshotIds[0]} item={item} repositoryId={repositoryId} times={times} />
+              <Version key={item.snapshotIds[0]} item={item} repository={repository} times={times} />
             ))}
           </ul>
         </li>
@@ -109,7 +112,7 @@ export function FindTab({ repository }: { repository: Repository }) {
               {truncated && (
                 <p className="border-b border-line px-4 py-2.5 text-[13px] text-warn">{t('find.truncated')}</p>
               )}
-              <Hits hits={hits} repositoryId={repository.id} />
+              <Hits hits={hits} repository={repository} />
             </>
           )}
         </QueryView>

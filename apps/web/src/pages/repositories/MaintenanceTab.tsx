@@ -2,7 +2,6 @@ import { useState } from 'react';
 import { useUser } from '../../api/session.ts';
 import type { Repository } from '../../api/types.ts';
 import { MaintenanceTable } from '../../components/MaintenanceTable.tsx';
-import { LastCheck } from '../../components/RepositoryHealth.tsx';
 import { Time } from '../../components/Time.tsx';
 import { t } from '../../i18n/i18n.ts';
 import { Button } from '../../ui/Button.tsx';
@@ -25,7 +24,7 @@ function planWords(days: number): string {
 }
 
 function Plan({ repository }: { repository: Repository }) {
-  const { checkEveryDays, pruneEveryDays, nextCheckAt, nextPruneAt, lastPruneAt } = repository;
+  const { checkEveryDays, pruneEveryDays, nextCheckAt, nextPruneAt } = repository;
   const { condemnedPacks, activeLeases } = repository;
   const next = (days: number, at: string | null) => (
     <span>
@@ -41,9 +40,7 @@ function Plan({ repository }: { repository: Repository }) {
   return (
     <Facts
       items={[
-        [t('repository.lastCheck'), <LastCheck key="c" repository={repository} />],
         [t('repository.checks'), next(checkEveryDays, nextCheckAt)],
-        [t('repository.lastPrune'), <Time key="p" at={lastPruneAt} empty={t('task.never')} />],
         [t('repository.prunes'), next(pruneEveryDays, nextPruneAt)],
         condemnedPacks > 0
           ? [t('repository.condemned'), t('repository.condemnedText', { count: condemnedPacks })]

@@ -33,7 +33,7 @@ function columns(): readonly Column<Repository>[] {
         </div>
       ),
     },
-    { id: 'state', title: t('task.state'), cell: ({ state }) => <RepositoryStateBadge state={state} /> },
+    { id: 'state', title: t('task.state'), cell: (repository) => <RepositoryStateBadge repository={repository} /> },
     { id: 'node', title: t('task.server'), hideBelow: 'xl', cell: ({ nodeName }) => nodeName || '–' },
     { id: 'storage', title: t('task.targets'), hideBelow: 'xl', cell: ({ storageTargetName }) => storageTargetName },
     {

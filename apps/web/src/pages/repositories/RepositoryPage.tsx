@@ -113,7 +113,7 @@ export default function RepositoryPage() {
           <>
             <PageHeader
               title={repository.name}
-              note={<RepositoryStateBadge state={repository.state} />}
+              note={<RepositoryStateBadge repository={repository} />}
               back={{ to: paths.repositories, label: t('repository.repositories') }}
             />
             <div className="space-y-5">

@@ -4,13 +4,13 @@ import { useRepositories } from '../../api/repository-queries.ts';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { RecoveryKitButton } from '../../components/RecoveryKitButton.tsx';
-import { RepositoryKitButtons } from '../../components/RepositoryKit.tsx';
+import { kitStateOf, RepositoryKitButtons } from '../../components/RepositoryKit.tsx';
 import { formatDateTime } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
 import { Callout, Card } from '../../ui/Card.tsx';
 
 /** A repository has a key and a kit of its own. */
-function RepositoryKits() {
+function RepositoryKits({ wholeSavedAt }: { wholeSavedAt: string | null }) {
   const repositories = useRepositories();
   return (
     <Card title={t('repository.repositories')} note={t('kit.repositoriesNote')} flush>
@@ -29,7 +29,7 @@ function RepositoryKits() {
                     <p className="text-[13px] text-ink-3">
                       {repository.recoveryKitDownloadedAt
                         ? t('kit.downloaded', { time: formatDateTime(repository.recoveryKitDownloadedAt) })
-                        : t('kit.notSaved')}
+                        : t(kitStateOf(repository, wholeSavedAt) === 'whole' ? 'kit.inWhole' : 'kit.notSaved')}
                     </p>
                   </div>
                   <div className="flex flex-wrap gap-2">
@@ -49,7 +49,7 @@ export function RecoveryKitTab() {
   const status = useRecoveryKitStatus();
   return (
     <div className="max-w-2xl space-y-5">
-      <Card title={t('kit.archives')}>
+      <Card title={t('kit.whole')}>
         <div className="space-y-4">
           <p className="text-ink-2">{t('kit.text')}</p>
           <QueryView query={status} rows={1}>
@@ -69,7 +69,7 @@ export function RecoveryKitTab() {
           <RecoveryKitButton />
         </div>
       </Card>
-      <RepositoryKits />
+      <RepositoryKits wholeSavedAt={status.data?.downloadedAt ?? null} />
     </div>
   );
 }

@@ -32,7 +32,7 @@ function TaskRepository({ task }: { task: Task }) {
       <Link to={paths.repository(repository.id)} className="text-accent-ink hover:underline">
         {repository.name}
       </Link>
-      <RepositoryStateBadge state={repository.state} />
+      <RepositoryStateBadge repository={repository} />
     </span>
   );
 }
