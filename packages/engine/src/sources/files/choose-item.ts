@@ -80,6 +80,11 @@ export function statExisting(chain: FolderChain, name: BytePath, { context }: Re
   return existing;
 }
 
+export function isSameTime(existing: BigIntStats, { modifiedAtNs }: Pick<RestoreEntry, 'modifiedAtNs'>): boolean {
+  const apartNs = existing.mtimeNs - modifiedAtNs;
+  return apartNs <= TIME_SLACK_NS && apartNs >= -TIME_SLACK_NS;
+}
+
 /** Counts the item as skipped when the overwrite mode keeps what is there. */
 export function isReplaced(
   existing: BigIntStats,
@@ -88,9 +93,7 @@ export function isReplaced(
 ): boolean {
   const { overwrite } = state.context;
   if (overwrite === 'always') return true;
-  // A folder that is as old as the stored one gets its time again: what is put into it changes that.
-  const slackNs = existing.isDirectory() ? -TIME_SLACK_NS : TIME_SLACK_NS;
-  if (overwrite === 'if_newer' && entry.modifiedAtNs > existing.mtimeNs + slackNs) return true;
+  if (overwrite === 'if_newer' && entry.modifiedAtNs > existing.mtimeNs + TIME_SLACK_NS) return true;
   state.counts.itemsSkipped += 1;
   state.context.progress({ items: 1, currentItem: displayPath(entry.path) });
   return false;

@@ -3,7 +3,7 @@ import { displayPath } from '../../ports/display-path.ts';
 import type { RestoreEntry } from '../../ports/source.ts';
 import { packMetadata } from './apply-metadata.ts';
 import { type BytePath, toBytePath } from './byte-paths.ts';
-import { assertFolderFits, isReplaced, type LocatedItem, locateItem, statExisting } from './choose-item.ts';
+import { assertFolderFits, isReplaced, isSameTime, type LocatedItem, locateItem, statExisting } from './choose-item.ts';
 import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
 import { foreseeItem } from './foresee-item.ts';
 import { isPlainPath, namesOf, type Place } from './restore-places.ts';
@@ -54,6 +54,7 @@ function restoreFolder({ entry, ...place }: Item, state: RestoreState): void {
   const chain = enterFolder(place, state);
   const existing = lstatIfThere(chain.pathOf(name));
   assertFolderFits(existing, place, state);
+  let isWritten = !isAncestor;
   if (existing === null) {
     mkdirSync(chain.pathOf(name), 0o700);
     recordFolder(state, place.base, names);
@@ -63,7 +64,9 @@ function restoreFolder({ entry, ...place }: Item, state: RestoreState): void {
     chain.enter(names);
     state.leftovers.collect(chain, { base: place.base, names });
     if (isAncestor) return;
-    if (!isReplaced(existing, entry, state)) return;
+    isWritten = isReplaced(existing, entry, state);
+    // A folder that is as old as the stored one gets its time again: what is put into it changes that.
+    if (!isWritten && !isSameTime(existing, entry)) return;
   }
   state.journals.folders.append({
     kind: 'metadata',
@@ -71,7 +74,7 @@ function restoreFolder({ entry, ...place }: Item, state: RestoreState): void {
     place: placeText(place),
     data: packMetadata(entry),
   });
-  if (!isAncestor) countWritten(entry.path, 0, state);
+  if (isWritten) countWritten(entry.path, 0, state);
 }
 
 async function restoreNonFolder({ entry, ...place }: Item, state: RestoreState): Promise<void> {
