@@ -3,13 +3,15 @@ import { systemClock } from '../../ports/clock.ts';
 import { createMemoryStorage, type MemoryStorage } from '../../testing/memory-storage.ts';
 import { hashOf, toHex } from '../format/blob-id.ts';
 import { createKeyFile } from '../format/key-file.ts';
+import { createMasterKey } from '../format/master-key.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import { packNode, packTree } from '../format/tree-node.ts';
-import type { Repository } from '../open-repository.ts';
+import { openRepository, type Repository, type RepositoryUnlock } from '../open-repository.ts';
 import { createPackWriter } from '../pack-writer.ts';
 import { saveSnapshot } from '../snapshots.ts';
 import type { ReadScope } from './check-packs.ts';
 import { checkRepository } from './check-repository.ts';
+import { findOpenFault } from './find-open-fault.ts';
 import { addSealed, backup, fileNode, makeRepository, textOf, workOn } from './small-repository.ts';
 
 const never = new AbortController().signal;
@@ -181,6 +183,31 @@ it('finds lists of folders that are out of order, and files without parts', asyn
   ]);
   expect(result.problems[0]?.message).toMatch(/"b" is a file without.*"a" is out of order; "a" is there twice/);
   expect(result.intactSnapshotIds).toHaveLength(2);
+});
+
+it('says why a repository cannot be opened when that is damage, and nothing else', async () => {
+  const { place, masterKey } = repository;
+  const faultsOf = async (unlock: RepositoryUnlock) => {
+    const error: unknown = await openRepository(place, unlock, never).then(
+      () => null,
+      (failure: unknown) => failure,
+    );
+    const { problems } = await findOpenFault(place, { unlock, error, signal: never });
+    return problems.map(({ code, object }) => `${code} ${object}`);
+  };
+  await expect(faultsOf({ password: 'wrong' })).rejects.toMatchObject({ code: 'REPOSITORY_WRONG_PASSWORD' });
+  await expect(faultsOf({ masterKey: createMasterKey() })).rejects.toMatchObject({ code: 'REPOSITORY_WRONG_PASSWORD' });
+  const [key = ''] = keys('keys');
+  flip(key, -30);
+  expect(await faultsOf({ password: 'x' })).toEqual([`key_damaged ${key}`]);
+  flip(key, -30);
+  flip('config', 20);
+  expect(await faultsOf({ password: 'x' })).toEqual(['config_damaged config']);
+  expect(await faultsOf({ masterKey })).toEqual(['config_damaged config']);
+  storage.objects.delete('config');
+  expect(await faultsOf({ masterKey })).toEqual(['config_damaged config']);
+  storage.objects.clear();
+  await expect(faultsOf({ masterKey })).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' });
 });
 
 it('reads every pack once in all parts of a rotation', async () => {

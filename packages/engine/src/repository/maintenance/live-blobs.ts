@@ -6,14 +6,13 @@ import { AppError } from '@backupx/contracts/errors';
 import type { BlobIndex, BlobType } from '../blob-index.ts';
 import type { BlobReader } from '../blob-reader.ts';
 import { fromHex, toHex } from '../format/blob-id.ts';
-import type { TreeNode } from '../format/tree-node.ts';
 import type { BitSet } from './bit-set.ts';
 
 const TREES_AT_ONCE = 4;
 
 export interface FindLiveOptions {
   readonly index: BlobIndex;
-  readonly reader: Pick<BlobReader, 'readTree'>;
+  readonly reader: Pick<BlobReader, 'read'>;
   readonly signal: AbortSignal;
   /** Grows; trees that are in it already are not read again. */
   readonly live: BitSet;
@@ -27,31 +26,53 @@ export interface FindLiveOptions {
  * that cannot be read: who deletes must know all that is needed.
  */
 export async function findLiveBlobs(trees: Iterable<string>, options: FindLiveOptions): Promise<void> {
-  const { index, reader, signal, live, onTree, onNew } = options;
-  const waiting: number[] = [];
-  const need = (id: Uint8Array, type: BlobType) => {
-    const entry = index.find(id, type);
-    if (entry < 0) {
-      throw new AppError('REPOSITORY_DAMAGED', { reason: `${type} blob ${toHex(id)} is needed but in no index` });
-    }
-    if (!live.add(entry)) return;
-    onNew?.(entry);
-    if (type === 'tree') waiting.push(entry);
-  };
-  const takeTree = (nodes: readonly TreeNode[]) => {
-    for (const { type, content, subtree } of nodes) {
-      if (type === 'file') for (const id of content ?? []) need(id, 'data');
-      else if (type === 'dir' && subtree) need(subtree, 'tree');
-    }
-  };
+  const walk: Walk = { options, waiting: [] };
   for (const tree of trees) {
-    need(fromHex(tree), 'tree');
-    await drain(waiting, async (entry) => {
-      signal.throwIfAborted();
-      const id = index.idOf(entry);
-      takeTree(await reader.readTree(id));
-      onTree?.(id);
-    });
+    need(fromHex(tree), 'tree', walk);
+    await drain(walk.waiting, (entry) => readTree(entry, walk));
+  }
+}
+
+interface Walk {
+  readonly options: FindLiveOptions;
+  /** Trees that are still to be read. */
+  readonly waiting: number[];
+}
+
+async function readTree(entry: number, walk: Walk): Promise<void> {
+  const { index, reader, signal, onTree } = walk.options;
+  signal.throwIfAborted();
+  const id = index.idOf(entry);
+  for (const { type, content, subtree } of parseReferences(await reader.read(id, 'tree'))) {
+    if (type === 'file') for (const part of content ?? []) need(fromHex(part), 'data', walk);
+    else if (type === 'dir' && subtree) need(fromHex(subtree), 'tree', walk);
+  }
+  onTree?.(id);
+}
+
+function need(id: Uint8Array, type: BlobType, { options, waiting }: Walk): void {
+  const { index, live, onNew } = options;
+  const entry = index.find(id, type);
+  if (entry < 0) {
+    throw new AppError('REPOSITORY_DAMAGED', { reason: `${type} blob ${toHex(id)} is needed but in no index` });
+  }
+  if (!live.add(entry)) return;
+  onNew?.(entry);
+  if (type === 'tree') waiting.push(entry);
+}
+
+interface References {
+  readonly type: string;
+  readonly content?: readonly string[] | null;
+  readonly subtree?: string | null;
+}
+
+/** What the items of a tree refer to; much faster than `parseTree`, which makes sense of everything else as well. */
+function parseReferences(json: Buffer): readonly References[] {
+  try {
+    return (JSON.parse(json.toString('utf8')) as { readonly nodes: readonly References[] | null }).nodes ?? [];
+  } catch (error) {
+    throw new AppError('REPOSITORY_DAMAGED', { reason: 'a tree is not JSON' }, { cause: error });
   }
 }
 
