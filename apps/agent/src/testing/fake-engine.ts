@@ -25,6 +25,9 @@ export function createFakeEngine(runs: Partial<Record<JobKind, FakeRun>>): FakeE
     openStorage: () => {
       throw new AppError('NOT_SUPPORTED', { what: 'openStorage', hint: '' });
     },
+    openSnapshotStream: () => {
+      throw new AppError('NOT_SUPPORTED', { what: 'openSnapshotStream', hint: '' });
+    },
     decrypt: (body) => body,
     createEncryptionKey: async () => ({ identity: '', recipient: '' }),
     close: async () => {},

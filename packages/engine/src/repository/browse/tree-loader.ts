@@ -92,7 +92,7 @@ export function atPath(error: unknown, path: string): unknown {
   if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') return error;
   return new AppError(
     'REPOSITORY_DAMAGED',
-    { reason: `${path || '/'}: ${String(error.params['reason'])}` },
+    { reason: `${path || '/'}: ${String(error.params.reason)}` },
     { cause: error },
   );
 }

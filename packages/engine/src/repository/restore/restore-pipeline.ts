@@ -225,7 +225,7 @@ function wrongLength(id: Uint8Array): AppError {
 }
 
 function lossText(error: AppError): string {
-  return error.code === 'REPOSITORY_DAMAGED' ? String(error.params['reason']) : error.message;
+  return error.code === 'REPOSITORY_DAMAGED' ? String(error.params.reason) : error.message;
 }
 
 function isTooLarge({ entry, storedLength }: Blob, index: BlobIndex): boolean {
