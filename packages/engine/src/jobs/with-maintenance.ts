@@ -5,6 +5,9 @@ import type { JobContext } from './job-context.ts';
 import { type RepositoryWork, withRepository } from './open-repository-access.ts';
 import { ProgressMeter } from './progress-meter.ts';
 
+/** More threads than this wait for the one that reads. */
+const MAX_THREADS = 4;
+
 /** Does maintenance on an open, locked repository, with its log and progress going to the job's reporter. */
 export async function withMaintenance<T>(
   context: JobContext,
@@ -16,7 +19,8 @@ export async function withMaintenance<T>(
     meter.enter('preparing');
     return await withRepository(context, access, options, async (repository, signal) => {
       meter.enter('running');
-      const result = await run({ repository, signal, clock: systemClock, ...reportTo(context, meter) });
+      const threads = Math.max(1, Math.min(MAX_THREADS, context.compressionParallelism));
+      const result = await run({ repository, signal, clock: systemClock, threads, ...reportTo(context, meter) });
       meter.enter('done');
       return result;
     });

@@ -7,6 +7,8 @@ export interface MaintenanceWork {
   readonly repository: Repository;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Threads for verifying; left out: the caller's own. */
+  readonly threads?: number;
   log?(level: LogLevel, message: string): void;
   /** Hears of each thing done: a pack, a tree, a snapshot. */
   onItem?(name: string): void;

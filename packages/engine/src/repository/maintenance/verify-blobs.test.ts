@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { createMemoryStorage } from '../../testing/memory-storage.ts';
+import { loadIndex } from '../load-index.ts';
+import { PackTable } from './pack-table.ts';
+import { backup, makeRepository, textOf } from './small-repository.ts';
+import { createLocalVerifier, createThreadVerifier } from './verify-blobs.ts';
+
+const signal = new AbortController().signal;
+
+it('finds the same damaged blobs in threads as in this one', async () => {
+  const repository = await makeRepository(createMemoryStorage());
+  await backup(repository, { a: textOf('a', 30), b: 'short', 'c/d': textOf('d', 5) });
+  const index = await loadIndex(repository, { signal });
+  const table = new PackTable(index);
+  const options = { repository, index, threads: 2 };
+  const [local, threads] = [createLocalVerifier(options), createThreadVerifier(options)];
+  try {
+    const running: Promise<void>[] = [];
+    let damaged = 0;
+    for (let pack = 0; pack < table.count; pack += 1) {
+      const whole = await repository.readPack(table.hexOf(pack), null, signal);
+      const entries = [...table.entriesOf(pack)];
+      // Whole, then with a bit flipped here and there, then cut.
+      for (let at = -1; at < whole.byteLength + 400; at += 173) {
+        const bytes = Buffer.from(at < whole.byteLength ? whole : whole.subarray(0, (at - whole.byteLength) * 3));
+        if (at >= 0 && at < whole.byteLength) bytes[at] = (bytes[at] ?? 0) ^ 4;
+        const expected = await (await local.begin({ start: 0, bytes, entries })).done;
+        if (at === -1) expect(expected).toEqual([]);
+        damaged += expected.length;
+        const { done } = await threads.begin({ start: 0, bytes, entries });
+        running.push(done.then((bad) => expect(bad.sort()).toEqual(expected.sort())));
+      }
+    }
+    await Promise.all(running);
+    expect(damaged).toBeGreaterThan(10);
+  } finally {
+    await threads.close();
+  }
+});
