@@ -162,6 +162,7 @@ export const pruneRepositoryResultSchema = z.object({
   packsRemoved: z.number(),
   packsRepacked: z.number(),
   bytesBefore: z.number(),
+  /** `mark` and a dry run: what will or would be. */
   bytesFreed: z.number(),
   bytesUnusedLeft: z.number(),
   /** `mark`: packs to hide from new leases and to sweep later. */

@@ -48,17 +48,18 @@ export async function pruneExclusively(work: MaintenanceWork, options: PruneOpti
   return { ...result, bytesFreed: result.bytesFreed - repacked.bytesStored };
 }
 
-/** Needs a shared lock; deletes nothing. `condemnedPacks` of the result is all that a sweep may delete. */
+/**
+ * Needs a shared lock; deletes nothing. `condemnedPacks` of the result is all that a sweep may delete, `bytesFreed` what
+ * that will free.
+ */
 export async function markForSweep(work: MaintenanceWork, options: PruneOptions): Promise<PruneRepositoryResult> {
   const survey = await surveyRepository(work);
   const { chosen, plan } = planWith(work, survey, options);
   const doomed = [...plan.remove, ...plan.repack];
   const unindexed = survey.stored.unindexed.map(({ id }) => id);
   const condemnedPacks = [...doomed.map((pack) => survey.table.hexOf(pack)), ...unindexed];
-  const result = describeResult(survey, { plan, doomed, unindexed });
-  if (options.dryRun) return { ...result, condemnedPacks };
-  const { bytesStored } = await repack(work, survey, { chosen, plan });
-  return { ...result, packsRemoved: 0, bytesFreed: -bytesStored, condemnedPacks };
+  if (!options.dryRun) await repack(work, survey, { chosen, plan });
+  return { ...describeResult(survey, { plan, doomed, unindexed }), packsRemoved: 0, condemnedPacks };
 }
 
 /**
