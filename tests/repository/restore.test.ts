@@ -1,0 +1,136 @@
+/** Restores of what stock restic wrote, killed in the middle, run again, over what is there, and from damaged packs. */
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { compareTrees } from '../support/compare-trees.ts';
+import { copyFolder, flipBit, namesIn, packPath, removeFile } from '../support/damage.ts';
+import { makeNoise, makeRareKinds, makeTree } from '../support/make-tree.ts';
+import {
+  createRunner,
+  folderOf,
+  password,
+  repositoryAt,
+  restore,
+  restoreJob,
+  startJob,
+} from '../support/repository.ts';
+import { restic } from '../support/restic.ts';
+import { makeWorkFolder } from '../support/work-folder.ts';
+
+const work = makeWorkFolder('restore', { isInMemory: true });
+const runner = createRunner(work.at('temp'));
+const repository = repositoryAt(work.at('repository'));
+const theirs = restic.open(folderOf(repository), password);
+const source = work.at('source');
+const out = work.at('out');
+const restored = path.join(out, source);
+let id = '';
+
+beforeAll(async () => {
+  makeTree(source, { files: 3000 });
+  makeRareKinds(path.join(source, 'rare'));
+  for (let number = 0; number < 6; number += 1) {
+    writeFileSync(path.join(source, `large-${number}`), makeNoise(12_000_000, 50 + number));
+  }
+  // The same content in several places, and one file made of the same parts in another order.
+  writeFileSync(path.join(source, 'd1', 'copy'), readFileSync(path.join(source, 'large-1')));
+  await theirs.ok(['init']);
+  await theirs.ok(['backup', source]);
+  id = (await theirs.json<{ id: string }>(['snapshots'])).at(-1)?.id ?? '';
+});
+beforeEach(() => {
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out);
+});
+afterAll(async () => {
+  await runner.close();
+  work.remove();
+});
+
+const filesIn = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'latin1' }).filter((name) =>
+    statSync(Buffer.from(`${folder}/${name}`, 'latin1'), { throwIfNoEntry: false })?.isFile(),
+  );
+const temporaryFiles = () => filesIn(out).filter((name) => path.basename(name).startsWith('.backupx-restore-'));
+
+interface IndexFile {
+  readonly packs: readonly { readonly id: string; readonly blobs: readonly { readonly type: string }[] }[];
+}
+
+/** Those with the fewest blobs first. */
+async function dataPacks(): Promise<string[]> {
+  const indexes = await Promise.all(
+    namesIn(folderOf(repository), 'index').map(
+      async (name) => JSON.parse(await theirs.ok(['cat', 'index', name])) as IndexFile,
+    ),
+  );
+  const packs = indexes.flatMap((index) => index.packs).sort((a, b) => a.blobs.length - b.blobs.length);
+  return packs.filter(({ blobs }) => blobs.every(({ type }) => type === 'data')).map((pack) => pack.id);
+}
+
+describe('killed', () => {
+  const rounds = 6;
+  it.each(Array.from({ length: rounds }, (_, round) => round))(
+    'never leaves a part of a file under its name; the next run ends it (round %i)',
+    async (round) => {
+      const job = restoreJob(repository, id, out);
+      const child = startJob(job, { tempDir: work.at('temp') });
+      // The round says how far it may come.
+      const enough = 1 + round * 500;
+      while (child.process.exitCode === null && filesIn(out).length < enough) await sleep(2);
+      await child.kill();
+      for (const name of filesIn(restored).filter((file) => !file.includes('.backupx-restore-'))) {
+        const [made, original] = [restored, source].map((folder) =>
+          readFileSync(Buffer.from(`${folder}/${name}`, 'latin1')),
+        );
+        expect(made?.equals(original ?? Buffer.alloc(0)), name).toBe(true);
+      }
+      expect(await restore(runner, repository, id, out)).toMatchObject({ status: 'success', problems: [] });
+      expect(compareTrees(source, restored)).toEqual([]);
+      expect(temporaryFiles()).toEqual([]);
+    },
+  );
+});
+
+describe('over what is there', () => {
+  it('brings back what was changed, in every mode as it says', async () => {
+    await restore(runner, repository, id, out);
+    const changed = path.join(restored, 'large-2');
+    const removed = path.join(restored, 'd1', 'e1', 'file-1.txt');
+    const damage = () => {
+      appendFileSync(changed, 'more');
+      rmSync(removed, { force: true });
+    };
+    damage();
+    const dry = await restore(runner, repository, id, out, { dryRun: true });
+    expect(dry.bytesWritten).toBe(12_000_000 + statSync(path.join(source, 'd1', 'e1', 'file-1.txt')).size);
+    expect(await restore(runner, repository, id, out, { overwrite: 'never' })).toMatchObject({ itemsWritten: 1 });
+    expect(statSync(changed).size).toBe(12_000_004);
+    damage();
+    expect(await restore(runner, repository, id, out, { overwrite: 'if_newer' })).toMatchObject({ itemsWritten: 1 });
+    await restore(runner, repository, id, out);
+    expect(compareTrees(source, restored)).toEqual([]);
+  });
+});
+
+describe('from damaged packs', () => {
+  it('loses the files in them, says which, and brings the rest', async () => {
+    const copy = work.at('damaged');
+    copyFolder(folderOf(repository), copy);
+    const [gone = '', flipped = ''] = await dataPacks();
+    removeFile(copy, packPath(gone));
+    flipBit(copy, packPath(flipped), 0.4);
+    const result = await restore(runner, repositoryAt(copy), id, out);
+    expect(result.status).toBe('warning');
+    expect(result.problemCount).toBeGreaterThan(0);
+    expect(result.problems.every(({ code }) => code === 'unreadable')).toBe(true);
+    const lost = result.problems.map((problem) => path.relative(source, problem.path));
+    expect(result.problems.some(({ message }) => message.includes(gone))).toBe(true);
+    expect(result.problems.some(({ message }) => message.includes(flipped))).toBe(true);
+    const differences = compareTrees(source, restored, { ignore: lost.map((name) => `/${name}`) });
+    expect(differences.filter((text) => !text.includes('hard links') && !text.includes('extended'))).toEqual([]);
+    for (const name of lost) expect(statSync(path.join(restored, name), { throwIfNoEntry: false })).toBeUndefined();
+    expect(temporaryFiles()).toEqual([]);
+  });
+});
