@@ -306,6 +306,9 @@ describe('damage', () => {
     const isData = (key: string) => (memory.objects.get(key)?.byteLength ?? 0) < 300;
     for (const key of packs().filter(isData)) memory.objects.delete(key);
     const result = await restore(id);
+    expect(result.problems.filter(({ message }) => / lost: pack [0-9a-f]{64} is missing$/.test(message))).toHaveLength(
+      2,
+    );
     expect(result.problems.map(({ path: item, code }) => [path.basename(item), code])).toEqual(
       expect.arrayContaining([
         ['a', 'unreadable'],

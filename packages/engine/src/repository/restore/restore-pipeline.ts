@@ -116,29 +116,42 @@ export class RestorePipeline {
       for (const blob of request.blobs) await this.#readAlone(blob);
       return;
     }
-    const fetched = await this.#fetch(request, slot.bytes);
+    const { fetched, missing } = await this.#fetch(request, slot.bytes);
     const isThere = (blob: Blob) => blob.offset + blob.storedLength - request.start <= fetched;
     const tasks = splitBySize(request.blobs.filter(isThere), this.#options.index);
     await Promise.all(tasks.map((blobs) => this.#decode(blobs, slot.offset - request.start)));
-    for (const blob of request.blobs) if (!isThere(blob)) await this.#readAlone(blob);
+    for (const blob of request.blobs) {
+      if (isThere(blob)) continue;
+      // A missing pack may hold thousands of blobs: it is asked for once.
+      if (missing === null || this.#hasOtherCopy(blob)) await this.#readAlone(blob);
+      else await this.#lose(blob, missing);
+    }
   }
 
-  /** Answers the bytes read; a pack that cannot be read counts as empty. */
-  async #fetch({ packNumber, start, end }: Request, target: Uint8Array): Promise<number> {
+  /** Answers the bytes read; a pack that cannot be read counts as empty, one that is not there also as `missing`. */
+  async #fetch(request: Request, target: Uint8Array): Promise<{ fetched: number; missing: AppError | null }> {
     const { repository, index, onFetched } = this.#options;
-    const key = repository.key('data', toHex(index.packId(packNumber)));
+    const { start, end } = request;
+    const pack = toHex(index.packId(request.packNumber));
+    const key = repository.key('data', pack);
     try {
       const fetched = await fetchRange(repository.place.storage, { key, start, end }, target, this.#signal);
       this.#failuresInARow = 0;
       onFetched(fetched);
-      return fetched;
+      return { fetched, missing: null };
     } catch (error) {
       throwIfCancelled(this.#signal);
       if (!isLoss(error)) throw error;
       if (error.code !== 'STORAGE_NOT_FOUND') this.#failuresInARow += 1;
       if (this.#failuresInARow >= MAX_FAILURES_IN_A_ROW) throw error;
-      return 0;
+      if (error.code !== 'STORAGE_NOT_FOUND') return { fetched: 0, missing: null };
+      return { fetched: 0, missing: damaged(`pack ${pack} is missing`) };
     }
+  }
+
+  #hasOtherCopy({ entry }: Blob): boolean {
+    const { index } = this.#options;
+    return index.nextSame(index.find(index.idOf(entry), 'data')) >= 0;
   }
 
   /** `packAt`: where the beginning of the pack would lie in the memory. */
@@ -181,18 +194,25 @@ export class RestorePipeline {
 
   /** Another try at a blob, and at its other copies; what is lost then is lost for its files. */
   async #readAlone(blob: Blob): Promise<void> {
-    const { index, reader, files } = this.#options;
+    const { index, reader } = this.#options;
     throwIfCancelled(this.#signal);
     try {
-      const bytes = await reader.read(index.idOf(blob.entry), 'data');
-      if (bytes.byteLength !== index.plainSizeOf(blob.entry)) throw wrongLength(index.idOf(blob.entry));
+      const id = index.idOf(blob.entry);
+      const bytes = await reader.read(id, 'data');
+      if (bytes.byteLength !== index.plainSizeOf(blob.entry)) {
+        throw damaged(`data blob ${toHex(id)} is not as long as the index says`);
+      }
       await this.#deliver(blob, bytes);
     } catch (error) {
       throwIfCancelled(this.#signal);
       if (!isLoss(error)) throw error;
-      const message = `its content is lost: ${lossText(error)}`;
-      for (const { file } of blob.targets) await files.lose(file, message);
+      await this.#lose(blob, error);
     }
+  }
+
+  async #lose({ targets }: Blob, error: AppError): Promise<void> {
+    const message = `its content is lost: ${lossText(error)}`;
+    for (const { file } of targets) await this.#options.files.lose(file, message);
   }
 }
 
@@ -220,8 +240,8 @@ function describe(
   return { rows, ids };
 }
 
-function wrongLength(id: Uint8Array): AppError {
-  return new AppError('REPOSITORY_DAMAGED', { reason: `data blob ${toHex(id)} is not as long as the index says` });
+function damaged(reason: string): AppError {
+  return new AppError('REPOSITORY_DAMAGED', { reason });
 }
 
 function lossText(error: AppError): string {
