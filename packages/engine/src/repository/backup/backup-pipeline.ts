@@ -48,7 +48,6 @@ export interface PipelineOptions {
   readonly masterKey: MasterKey;
   /** Sealing threads. */
   readonly parallelism: number;
-  readonly compressionLevel: number;
   readonly events: BackupEvents;
   readonly signal: AbortSignal;
 }
@@ -78,7 +77,7 @@ export class BackupPipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    const { source, readersUrl, masterKey, parallelism, compressionLevel } = options;
+    const { source, readersUrl, masterKey, parallelism } = options;
     this.#control = new SlotControl(parallelism + SPARE_SLOTS);
     const data: ReaderData = { source, readersUrl, control: this.#control.shared };
     this.#reader = startThread(new URL('./reader-worker.ts', import.meta.url), {
@@ -86,7 +85,7 @@ export class BackupPipeline {
       name: 'backupx read',
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
-    this.#sealers = new SealerPool({ count: parallelism, masterKey, compressionLevel });
+    this.#sealers = new SealerPool({ count: parallelism, masterKey });
   }
 
   /** Runs the backup up to the last pack handed to the writer; the caller finishes the writer. */

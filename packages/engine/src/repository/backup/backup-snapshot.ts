@@ -16,7 +16,6 @@ import { findSnapshot, listSnapshots, saveSnapshot } from '../snapshots.ts';
 import { type BackupEvents, BackupPipeline, type PipelineResult } from './backup-pipeline.ts';
 import type { BackupCounters } from './messages.ts';
 
-const COMPRESSION_LEVEL = 3;
 /** After a failure: time to name the packs that were stored, so that the next run need not store them again. */
 const RESCUE_MS = 20_000;
 
@@ -67,7 +66,6 @@ export async function backupSnapshot(options: SnapshotBackupOptions): Promise<Sn
   const pipeline = new BackupPipeline({
     ...{ events, signal, source, readersUrl, parallelism },
     masterKey: repository.masterKey,
-    compressionLevel: COMPRESSION_LEVEL,
   });
   try {
     return await runPipeline(pipeline, options);

@@ -76,7 +76,6 @@ export type ToReader = { readonly trees: readonly (Uint8Array | null)[] };
 
 export interface SealerData {
   readonly masterKey: MasterKey;
-  readonly compressionLevel: number;
 }
 
 export type ToSealer =

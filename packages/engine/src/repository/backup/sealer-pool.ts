@@ -55,8 +55,8 @@ export class SealerPool {
   }
 
   #start(): Sealer {
-    const { masterKey, compressionLevel } = this.#options;
-    const data: SealerData = { masterKey, compressionLevel };
+    const { masterKey } = this.#options;
+    const data: SealerData = { masterKey };
     const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB };
     const url = new URL('./sealer-worker.ts', import.meta.url);
     const worker = startThread(url, { data, name: 'backupx seal', resourceLimits });
