@@ -30,8 +30,10 @@ export async function withMaintenance<T>(
 }
 
 /** The hooks of maintenance as progress of a job. */
-function reportTo(context: JobContext, { counters }: ProgressMeter) {
+function reportTo(context: JobContext, meter: ProgressMeter) {
+  const { counters } = meter;
   return {
+    onTotals: (totals) => meter.setTotals(totals),
     log: (level, message) => context.reporter.log(level, message),
     onItem(name) {
       counters.itemsDone += 1;

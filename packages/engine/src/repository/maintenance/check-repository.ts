@@ -4,6 +4,7 @@
  */
 import type { CheckRepositoryResult } from '@backupx/contracts/jobs';
 import { createBlobReader } from '../blob-reader.ts';
+import { toHex } from '../format/blob-id.ts';
 import { checkKeys } from './check-keys.ts';
 import { checkPackSizes, createPackFilter, type ReadScope } from './check-packs.ts';
 import { checkTrees } from './check-trees.ts';
@@ -61,7 +62,8 @@ export async function checkRepository(outer: MaintenanceWork, read: ReadScope): 
     problemsOf: (entry) => health.problemsOf(entry),
     onUnreadable: (entry, reason) =>
       health.blame(table.packOf(entry), 'pack_damaged', `A folder in it cannot be read: ${reason}.`),
-    onTree: () => work.onItem?.('trees'),
+    // Where packs are read, they are what progress is measured by.
+    ...(read === 'structure' ? { onTree: (id: Uint8Array) => work.onItem?.(toHex(id)) } : {}),
   });
   return {
     status: log.hasErrors ? 'damaged' : 'clean',

@@ -10,6 +10,8 @@ export interface MaintenanceWork {
   /** Threads for verifying; left out: the caller's own. */
   readonly threads?: number;
   log?(level: LogLevel, message: string): void;
+  /** Hears how much there is to do, once that is known. */
+  onTotals?(totals: { readonly items: number; readonly bytes: number }): void;
   /** Hears of each thing done: a pack, a tree, a snapshot. */
   onItem?(name: string): void;
   /** Hears of bytes read from packs. */

@@ -41,6 +41,7 @@ interface Findings {
 export async function verifyPacks(work: MaintenanceWork, health: PackHealth, packs: Iterable<number>): Promise<void> {
   const chosen = [...packs];
   const bytes = chosen.reduce((sum, pack) => sum + (health.stored.sizes[pack] ?? 0), 0);
+  if (bytes > 0) work.onTotals?.({ items: chosen.length, bytes });
   const options = { repository: work.repository, index: health.index, threads: work.threads ?? 1 };
   const isMuch = bytes >= MIN_BYTES_FOR_THREADS && options.threads > 1;
   const verifier = isMuch ? createThreadVerifier(options) : createLocalVerifier(options);
