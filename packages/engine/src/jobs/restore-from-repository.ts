@@ -17,7 +17,7 @@ import { assertSomethingWritten, openRestoreSession, type RestoreParts } from '.
 import { ProblemList } from './problem-list.ts';
 import { ProgressMeter } from './progress-meter.ts';
 
-/** More threads than this wait for the one that writes. */
+/** One core is for the thread that writes, and more threads than this would wait for it. */
 const MAX_THREADS = 4;
 
 type SnapshotArtifact = NonNullable<StoredArtifact['snapshot']>;
@@ -74,7 +74,7 @@ async function restore(parts: RestoreParts, source: OpenSnapshot): Promise<Resto
       ...{ repository, index, snapshot, session: await asPieceSession(session, job), isDryRun, signal },
       avoidedPacks: new Set(source.condemnedPacks),
       paths: job.paths,
-      threads: Math.max(1, Math.min(MAX_THREADS, context.compressionParallelism)),
+      threads: Math.max(1, Math.min(MAX_THREADS, context.compressionParallelism - 1)),
       events: {
         problem(problem) {
           problems.add(problem);

@@ -19,6 +19,8 @@ export interface NeededBlob<F> {
   readonly packNumber: number;
   readonly offset: number;
   readonly storedLength: number;
+  /** When it is needed: lower comes first. */
+  readonly order: number;
   readonly targets: readonly PieceTarget<F>[];
 }
 
@@ -27,14 +29,12 @@ export interface PackRequest<F> {
   readonly packNumber: number;
   readonly start: number;
   readonly end: number;
-  /** In the order in which they were needed. */
+  /** In the order in which they are needed. */
   readonly blobs: readonly NeededBlob<F>[];
 }
 
-/** `blobs`: in the order in which they are needed, each once. A blob that is larger than a request gets its own. */
+/** Takes each blob once; what is needed first is read first. A blob that is larger than a request gets its own. */
 export function planRequests<F>(blobs: readonly NeededBlob<F>[]): PackRequest<F>[] {
-  const orders = new Map(blobs.map((blob, order) => [blob, order]));
-  const orderOf = (blob: NeededBlob<F>) => orders.get(blob) ?? 0;
   const byPlace = [...blobs].sort((a, b) => a.packNumber - b.packNumber || a.offset - b.offset);
   const stretches: NeededBlob<F>[][] = [];
   let current: NeededBlob<F>[] = [];
@@ -45,9 +45,7 @@ export function planRequests<F>(blobs: readonly NeededBlob<F>[]): PackRequest<F>
     }
     current.push(blob);
   }
-  const requests = stretches.map((stretch) => toRequest(stretch, orderOf));
-  const firstOf = (request: PackRequest<F>) => (request.blobs[0] ? orderOf(request.blobs[0]) : 0);
-  return requests.sort((a, b) => firstOf(a) - firstOf(b));
+  return stretches.map(toRequest).sort((a, b) => firstOrder(a) - firstOrder(b));
 }
 
 function fits<F>(blob: NeededBlob<F>, stretch: readonly NeededBlob<F>[]): boolean {
@@ -58,8 +56,13 @@ function fits<F>(blob: NeededBlob<F>, stretch: readonly NeededBlob<F>[]): boolea
   return gap <= MAX_GAP_BYTES && blob.offset + blob.storedLength - first.offset <= MAX_REQUEST_BYTES;
 }
 
-function toRequest<F>(stretch: NeededBlob<F>[], orderOf: (blob: NeededBlob<F>) => number): PackRequest<F> {
+function firstOrder<F>({ blobs }: PackRequest<F>): number {
+  return blobs[0]?.order ?? 0;
+}
+
+function toRequest<F>(stretch: NeededBlob<F>[]): PackRequest<F> {
   const { packNumber = 0, offset: start = 0 } = stretch[0] ?? {};
-  const end = Math.max(...stretch.map((blob) => blob.offset + blob.storedLength));
-  return { packNumber, start, end, blobs: stretch.sort((a, b) => orderOf(a) - orderOf(b)) };
+  const last = stretch.at(-1);
+  const end = last ? last.offset + last.storedLength : start;
+  return { packNumber, start, end, blobs: stretch.sort((a, b) => a.order - b.order) };
 }

@@ -153,6 +153,7 @@ export class RestorePlanner {
       packNumber: index.packOf(piece.entry),
       offset: index.offsetOf(piece.entry),
       storedLength: index.storedLengthOf(piece.entry),
+      order: this.#window.size,
       targets: [target],
     });
   }
