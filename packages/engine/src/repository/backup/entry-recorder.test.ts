@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { SourceEntry, SyncContent } from '../../ports/source.ts';
+import { toHex } from '../format/blob-id.ts';
+import { parseTree } from '../format/parse-tree.ts';
+import type { TreeNode } from '../format/tree-node.ts';
+import { CHUNKER_RESERVED_BYTES, createChunker } from '../wasm/chunker.ts';
+import { ContentCutter } from './content-cutter.ts';
+import { EntryRecorder } from './entry-recorder.ts';
+import { ParentWalk } from './parent-walk.ts';
+import { BLOB_ROW, SLOT_BYTES } from './slot-memory.ts';
+
+const POLYNOMIAL = 0x3da3358b4dc173n;
+
+/** A recorder whose blobs come out in a map; `parent`: the snapshot it compares with. */
+function createRecord(parent?: { readonly root: Uint8Array; readonly blobs: ReadonlyMap<string, Buffer> }) {
+  const blobs = new Map<string, Buffer>(parent?.blobs);
+  const problems: string[] = [];
+  const chunker = createChunker({ polynomial: POLYNOMIAL, memoryBytes: CHUNKER_RESERVED_BYTES + 2 * SLOT_BYTES });
+  let slot = 1;
+  const cutter = new ContentCutter({
+    chunker,
+    slotStart: (number) => CHUNKER_RESERVED_BYTES + number * SLOT_BYTES,
+    takeSlot: () => {
+      slot = 1 - slot;
+      return slot;
+    },
+    isNew: (id) => !blobs.has(toHex(id)),
+    sendSlot(_slot, rows, ids) {
+      for (let blob = 0; blob * BLOB_ROW < rows.length; blob += 1) {
+        const [at = 0, length = 0] = rows.subarray(blob * BLOB_ROW);
+        const id = toHex(ids.subarray(blob * 32, blob * 32 + 32));
+        blobs.set(id, Buffer.from(chunker.memory.subarray(at, at + length)));
+      }
+    },
+    sendLarge: (id, bytes) => blobs.set(toHex(id), Buffer.from(bytes)),
+  });
+  const treeOf = (ids: readonly Uint8Array[]) =>
+    parseTree(blobs.get(toHex(ids[0] ?? Buffer.alloc(0))) ?? Buffer.alloc(0));
+  const recorder = new EntryRecorder({
+    cutter,
+    parent: new ParentWalk(parent?.root ?? null, treeOf),
+    isKnown: (id) => blobs.has(toHex(id)),
+    onProblem: (problem) => problems.push(`${problem.code} ${problem.path}`),
+    onTick() {},
+  });
+  const nodes = (root: Uint8Array) => new Map(treeOf([root]).map((node) => [node.name.toString(), node]));
+  const contentOf = (node?: TreeNode) =>
+    Buffer.concat((node?.content ?? []).map((id) => blobs.get(toHex(id)) ?? Buffer.alloc(0)));
+  return { recorder, blobs, problems, nodes, contentOf };
+}
+
+function entry(path: string, more: Partial<SourceEntry> = {}): SourceEntry {
+  return {
+    path: Buffer.from(path),
+    type: 'file',
+    mode: 0o640,
+    uid: 1,
+    gid: 2,
+    userName: 'u',
+    groupName: 'g',
+    modifiedAtNs: 5n,
+    linkTarget: null,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: null,
+    content: null,
+    ...more,
+  };
+}
+
+const identity = (inode: bigint, linkCount: number, sizeBytes: number) => ({
+  inode,
+  linkCount,
+  device: 7n,
+  sizeBytes: BigInt(sizeBytes),
+  accessedAtNs: 1n,
+  changedAtNs: 6n,
+});
+
+/** Content that announces a size, whatever it has; `failAt`: reading beyond it fails as a bad disk does. */
+function content(bytes: Buffer, announced = bytes.length, failAt = Number.POSITIVE_INFINITY): SyncContent {
+  return {
+    kind: 'sync',
+    sizeBytes: announced,
+    segments: null,
+    read(target, offset, length, position) {
+      if (position + length > failAt) throw Object.assign(new Error('i/o error'), { syscall: 'read', code: 'EIO' });
+      return bytes.copy(target as Buffer, offset, position, Math.min(bytes.length, position + length));
+    },
+    close() {},
+  };
+}
+
+async function* pieces(bytes: Buffer, size: number) {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+describe('EntryRecorder', () => {
+  it('reads what is there, whatever size was announced', () => {
+    const { recorder, nodes, contentOf } = createRecord();
+    const bytes = randomBytes(2_500_000);
+    recorder.addSync(entry('/exact', { content: content(bytes) }));
+    recorder.addSync(entry('/grown', { content: content(bytes, 1000) }));
+    recorder.addSync(entry('/shrunk', { content: content(bytes, 9_000_000) }));
+    recorder.addSync(entry('/none', { content: content(Buffer.alloc(0), 50) }));
+    const found = nodes(recorder.finish());
+    for (const name of ['exact', 'grown', 'shrunk']) {
+      expect(Number(found.get(name)?.size)).toBe(bytes.length);
+      expect(contentOf(found.get(name)).equals(bytes)).toBe(true);
+    }
+    expect(found.get('none')?.content).toEqual([]);
+  });
+
+  it('takes streams, which repeat what they repeat', async () => {
+    const { recorder, nodes, contentOf, blobs } = createRecord();
+    const bytes = randomBytes(12_000_000);
+    await recorder.addStream(entry('/dump'), { kind: 'stream', sizeBytes: null, stream: pieces(bytes, 70_001) });
+    const count = blobs.size;
+    const again = Buffer.concat([Buffer.from('one row more'), bytes]);
+    await recorder.addStream(entry('/later'), { kind: 'stream', sizeBytes: null, stream: pieces(again, 1_000_000) });
+    const found = nodes(recorder.finish());
+    expect(contentOf(found.get('dump')).equals(bytes)).toBe(true);
+    expect(contentOf(found.get('later')).equals(again)).toBe(true);
+    expect(blobs.size - count).toBeLessThan(6);
+  });
+
+  it('fails with a stream that breaks: half a dump is none', async () => {
+    const { recorder } = createRecord();
+    async function* broken() {
+      yield randomBytes(100);
+      throw new Error('the server went away');
+    }
+    const stream = { kind: 'stream', sizeBytes: null, stream: broken() } as const;
+    await expect(recorder.addStream(entry('/dump'), stream)).rejects.toThrow('went away');
+  });
+
+  it('leaves out a file that cannot be read, and its further names', () => {
+    const { recorder, nodes, problems } = createRecord();
+    const bad = content(randomBytes(3_000_000), 3_000_000, 1_500_000);
+    recorder.addSync(entry('/bad', { content: bad, identity: identity(1n, 2, 3_000_000) }));
+    recorder.addSync(entry('/bad-too', { type: 'hardlink', identity: identity(1n, 2, 3_000_000) }));
+    recorder.addSync(entry('/good', { content: content(Buffer.from('good')) }));
+    expect([...nodes(recorder.finish()).keys()]).toEqual(['good']);
+    expect(problems).toEqual(['unreadable /bad', 'unreadable /bad-too']);
+  });
+
+  it('ends with an error that is not the fault of one file', () => {
+    const { recorder } = createRecord();
+    const broken = {
+      ...content(Buffer.alloc(1)),
+      read: () => {
+        throw new Error('no slot');
+      },
+    };
+    expect(() => recorder.addSync(entry('/file', { content: broken }))).toThrow('no slot');
+  });
+
+  it('keeps content and attributes of what is certainly unchanged, for every name of it', () => {
+    const bytes = Buffer.from('content');
+    const xattrs = new Map([['user.a', Buffer.from('1')]]);
+    const about = identity(9n, 2, bytes.length);
+    const first = createRecord();
+    first.recorder.addSync(entry('/a', { content: content(bytes), identity: about, xattrs }));
+    first.recorder.addSync(entry('/b', { type: 'hardlink', identity: about, xattrs }));
+    const root = first.recorder.finish();
+    const second = createRecord({ root, blobs: first.blobs });
+    const ask = (name: string, changedAtNs = 6n) =>
+      second.recorder.isUnchanged({ path: Buffer.from(name), modifiedAtNs: 5n, identity: { ...about, changedAtNs } });
+    expect([ask('/new'), ask('/a', 7n), ask('/a')]).toEqual([false, false, true]);
+    second.recorder.addSync(entry('/a', { identity: about }));
+    second.recorder.addSync(entry('/b', { type: 'hardlink', identity: about, xattrs }));
+    expect(toHex(second.recorder.finish())).toBe(toHex(root));
+    expect(second.recorder.counters).toMatchObject({ filesUnmodified: 1, bytes: bytes.length });
+  });
+});
