@@ -22,10 +22,13 @@ import { root } from '../support/start-program.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import {
   createInstallation,
+  damageRepository,
+  fillRepository,
   type Installation,
   makeSources,
   runEveryTask,
   runRestores,
+  type SeededRepository,
   viewerLogin,
 } from './seed-installation.ts';
 
@@ -38,6 +41,7 @@ let agent: Agent;
 let browser: Browser;
 let admin: SavedSession;
 let installation: Installation;
+let damaged: SeededRepository;
 
 /** A module of the console itself, so that the tests cannot drift from its table of pages and its texts. */
 async function loadFromConsole<T>(file: string): Promise<T> {
@@ -52,7 +56,9 @@ beforeAll(async () => {
   const setting = await createInstallation(master.client, places, agent.nodeId);
   const records = await runEveryTask(master.client, setting);
   const restores = await runRestores(master.client, places, records.good);
-  installation = { ...setting, records, restores };
+  const repository = await fillRepository(master.client, places, setting);
+  installation = { ...setting, records, restores, repository };
+  damaged = await damageRepository(master.client, places, setting);
   const busy = await createTask(master.client, {
     name: 'many-runs',
     sourcePaths: [path.join(places.sources, 'finance')],
@@ -71,17 +77,20 @@ afterAll(async () => {
 });
 
 /** Addresses to look at for each route of the console. */
-function addressesOf({ tasks, records, restores, targets }: Installation): Readonly<Record<string, readonly string[]>> {
+function addressesOf(seeded: Installation): Readonly<Record<string, readonly string[]>> {
+  const { tasks, records, restores, targets, repository } = seeded;
   const { good, failed, warning } = records;
+  const places = [repository, damaged].map(({ id }) => `/storage/repositories/${id}`);
   return {
     '/': ['/'],
     '/tasks': ['/tasks'],
     '/tasks/new': ['/tasks/new'],
-    '/tasks/$id': [`/tasks/${tasks.web}`, `/tasks/${tasks.old}`],
-    '/tasks/$id/edit': [`/tasks/${tasks.finance}/edit`],
+    '/tasks/$id': [`/tasks/${tasks.web}`, `/tasks/${tasks.old}`, `/tasks/${tasks.wiki}`],
+    '/tasks/$id/edit': [`/tasks/${tasks.finance}/edit`, `/tasks/${tasks.wiki}/edit`],
     '/activity': ['/activity'],
-    '/activity/backups/$id': [good, failed, warning].map((id) => `/activity/backups/${id}`),
+    '/activity/backups/$id': [good, failed, warning, repository.recordId].map((id) => `/activity/backups/${id}`),
     '/activity/restores/$id': [restores.good, restores.failed].map((id) => `/activity/restores/${id}`),
+    '/activity/maintenance/$id': [repository, damaged].map(({ checkId }) => `/activity/maintenance/${checkId}`),
     '/restore': ['/restore'],
     '/restore/$taskId': [`/restore/${tasks.web}`, `/restore/${tasks.crm}`],
     '/restore/$taskId/$recordId': [`/restore/${tasks.web}/${good}`],
@@ -90,6 +99,13 @@ function addressesOf({ tasks, records, restores, targets }: Installation): Reado
     '/storage': ['/storage'],
     '/storage/new': ['/storage/new'],
     '/storage/$id': [`/storage/${targets.offSite}`],
+    '/storage/repositories': ['/storage/repositories'],
+    '/storage/repositories/new': ['/storage/repositories/new'],
+    '/storage/repositories/$id': places,
+    '/storage/repositories/$id/$tab': ['find', 'compare', 'maintenance', 'access', 'settings'].map(
+      (tab) => `${places[0]}/${tab}`,
+    ),
+    '/storage/repositories/$id/snapshots/$snapshotId': [`${places[0]}/snapshots/${repository.snapshotId}`],
     '/settings': ['/settings'],
     '/settings/$tab': ['general', 'users', 'api-keys', 'audit', 'recovery-kit'].map((tab) => `/settings/${tab}`),
   };
@@ -134,28 +150,34 @@ describe('the pages of the console', () => {
     { theme: 'light', language: 'en', width: 390, isForAxe: false },
     { theme: 'dark', language: 'en', width: 390, isForAxe: false },
   ] as const;
-  it.each(combinations)('are sound in $theme, $language, $width px', async ({ theme, language, width, isForAxe }) => {
-    const { en } = await loadFromConsole<{ en: Catalogue }>('i18n/en.ts');
-    const { zhCN } = await loadFromConsole<{ zhCN: Catalogue }>('i18n/zh-cn.ts');
-    const context = await openContext(browser, { theme, language, width, session: admin });
-    const page = await context.newPage();
-    const problems = watchPage(page, master.url);
-    for (const address of [...Object.values(addressesOf(installation)).flat(), '/nowhere']) {
-      await page.goto(`${master.url}${address}`);
-      await waitUntilLoaded(page);
-      expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe(theme);
-      const texts = await readTexts(page);
-      const found = [
-        ...(await findSidewaysScroll(page)),
-        ...(isForAxe ? await findAccessibilityProblems(page) : []),
-        ...findKeys(texts, en).map((text) => `a key instead of a text: ${text}`),
-        ...(language === 'en' ? texts.filter((text) => /\p{Script=Han}/u.test(text)) : findEnglish(texts, en, zhCN)),
-      ];
-      problems.push(...found.map((problem) => `${address}: ${problem}`));
-    }
-    await context.close();
-    expect(problems).toEqual([]);
-  });
+  it.each(combinations)(
+    'are sound in $theme, $language, $width px',
+    async ({ theme, language, width, isForAxe }) => {
+      const { enWhole: en } = await loadFromConsole<{ enWhole: Catalogue }>('i18n/en-whole.ts');
+      const { zhCNWhole } = await loadFromConsole<{ zhCNWhole: Catalogue }>('i18n/zh-cn-whole.ts');
+      const context = await openContext(browser, { theme, language, width, session: admin });
+      const page = await context.newPage();
+      const problems = watchPage(page, master.url);
+      for (const address of [...Object.values(addressesOf(installation)).flat(), '/nowhere']) {
+        await page.goto(`${master.url}${address}`);
+        await waitUntilLoaded(page);
+        expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe(theme);
+        const texts = await readTexts(page);
+        const found = [
+          ...(await findSidewaysScroll(page)),
+          ...(isForAxe ? await findAccessibilityProblems(page) : []),
+          ...findKeys(texts, en).map((text) => `a key instead of a text: ${text}`),
+          ...(language === 'en'
+            ? texts.filter((text) => /\p{Script=Han}/u.test(text))
+            : findEnglish(texts, en, zhCNWhole)),
+        ];
+        problems.push(...found.map((problem) => `${address}: ${problem}`));
+      }
+      await context.close();
+      expect(problems).toEqual([]);
+    },
+    360_000,
+  );
 
   it('say by which clock a task runs, also when it follows that of the installation', async () => {
     const { page } = await openAsAdmin(`/tasks/${installation.tasks.web}`);
@@ -292,11 +314,15 @@ describe('people', () => {
     const page = await (await openContext(browser)).newPage();
     await signIn(page, master.url, viewerLogin);
     const changing =
-      /^(new|add|create|delete|edit|run now|run again|run .* now|cancel run|lock|rename|remove|replace|test|review|save|switch|schedule|revoke)\b/i;
+      /^(new|add|create|delete|edit|run now|run again|run .* now|cancel run|lock|rename|remove|replace|test|review|save|switch|schedule|revoke|forget|all as)\b|…$/i;
     const { good, failed } = installation.records;
     const addresses = ['/', '/tasks', `/tasks/${installation.tasks.web}`, '/activity', '/servers', '/storage']
       .concat([good, failed].map((id) => `/activity/backups/${id}`))
-      .concat(`/restore/${installation.tasks.web}`, `/restore/${installation.tasks.web}/${good}`, '/settings/users');
+      .concat(`/restore/${installation.tasks.web}`, `/restore/${installation.tasks.web}/${good}`, '/settings/users')
+      .concat('/storage/repositories', `/storage/repositories/${installation.repository.id}`)
+      .concat(`/storage/repositories/${installation.repository.id}/maintenance`)
+      .concat(`/storage/repositories/${installation.repository.id}/snapshots/${installation.repository.snapshotId}`)
+      .concat(`/activity/maintenance/${installation.repository.checkId}`);
     for (const address of addresses) {
       await page.goto(`${master.url}${address}`);
       await waitUntilLoaded(page);

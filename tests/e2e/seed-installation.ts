@@ -2,14 +2,17 @@
  * A small installation with something of everything: good, failing, incomplete and switched-off tasks, a broken
  * storage, people, a key, restores. The page tests look at it, and so does the script that takes the screenshots.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { MaintenanceRecord } from '@backupx/contracts/api/maintenance';
 import type { RestoreRecord } from '@backupx/contracts/api/records';
+import type { Repository } from '@backupx/contracts/api/repositories';
 import type { StorageTarget } from '@backupx/contracts/api/storage-targets';
 import { type Client, createLocalTarget, createTask, restoreRecord, runTask } from '../support/master.ts';
+import { waitFor } from '../support/start-program.ts';
 
 export interface Places {
-  /** Holds `www`, `mail`, `photos` and `finance`. */
+  /** Holds `www`, `mail`, `photos`, `finance` and `wiki`. */
   readonly sources: string;
   /** Where the storages lie. */
   readonly stores: string;
@@ -18,13 +21,22 @@ export interface Places {
 /** Ids of what was set up. */
 export interface Setting {
   readonly targets: { readonly nas: number; readonly usb: number; readonly offSite: number };
-  readonly tasks: Readonly<Record<'web' | 'mail' | 'photos' | 'finance' | 'crm' | 'old', number>>;
+  readonly tasks: Readonly<Record<'web' | 'mail' | 'photos' | 'finance' | 'crm' | 'old' | 'wiki', number>>;
 }
 
 /** The same, and ids of what came of it. */
 export interface Installation extends Setting {
   readonly records: Readonly<Record<'good' | 'failed' | 'warning', number>>;
   readonly restores: Readonly<Record<'good' | 'failed', number>>;
+  readonly repository: SeededRepository;
+}
+
+/** A repository with two snapshots and a check. */
+export interface SeededRepository {
+  readonly id: number;
+  readonly recordId: number;
+  readonly snapshotId: string;
+  readonly checkId: number;
 }
 
 export const viewerLogin = { username: 'victor', password: 'looks but touches not' };
@@ -59,6 +71,12 @@ export function makeSources({ sources, stores }: Places): void {
     write(`photos/2026/${index < 10 ? 'spring' : 'summer'}/DSC0${1000 + index}.jpg`, makeNoise(900_000, 100 + index));
   for (const month of ['04', '05', '06']) write(`finance/2026/report-${month}.xlsx`, makeNoise(80_000, Number(month)));
   write('finance/2026/invoices.csv', 'date,number,amount\n'.repeat(2000));
+  for (let index = 1; index <= 30; index++)
+    write(
+      `wiki/pages/page-${index}.md`,
+      `# Page ${index}\n\n${`What everybody should know, part ${index}.\n`.repeat(90)}`,
+    );
+  for (let index = 1; index <= 4; index++) write(`wiki/files/plan-${index}.pdf`, makeNoise(300_000, 700 + index));
   mkdirSync(stores, { recursive: true });
   // The disk is unplugged: a file stands where its folder should be.
   writeFileSync(path.join(stores, 'usb-disk'), '');
@@ -105,6 +123,7 @@ export async function createInstallation(client: Client, places: Places, nodeId:
       encrypt: true,
     }),
     crm: await make('crm-documents', { sourcePaths: at('crm') }),
+    wiki: await make('wiki', { sourcePaths: at('wiki'), backupMode: 'repository', cronExpr: '', tags: ['team'] }),
     old: await make('old-projects', { sourcePaths: at('mail'), enabled: false }),
   };
   await addPeople(client);
@@ -119,6 +138,58 @@ export async function runEveryTask(client: Client, { tasks }: Setting): Promise<
     failed: (await runTask(client, tasks.crm)).id,
     warning: (await runTask(client, tasks.finance)).id,
   };
+}
+
+export function waitForMaintenance(client: Client, id: number): Promise<MaintenanceRecord> {
+  return waitFor(`maintenance ${id} ends`, async () => {
+    const record = await client.call<MaintenanceRecord>('GET', `/api/maintenance/records/${id}`);
+    return record.status === 'running' ? null : record;
+  });
+}
+
+async function checkRepository(client: Client, id: number): Promise<number> {
+  const started = await client.call<MaintenanceRecord>('POST', `/api/repositories/${id}/check`, { read: 'all' });
+  return (await waitForMaintenance(client, started.id)).id;
+}
+
+/** Two runs with a little change between them, then a check. */
+export async function fillRepository(client: Client, places: Places, { tasks }: Setting): Promise<SeededRepository> {
+  await runTask(client, tasks.wiki);
+  appendFileSync(path.join(places.sources, 'wiki', 'pages', 'page-7.md'), 'And one thing more.\n');
+  writeFileSync(path.join(places.sources, 'wiki', 'pages', 'page-31.md'), '# Page 31\n');
+  const { id: recordId, repositoryId, snapshotId } = await runTask(client, tasks.wiki);
+  return { id: repositoryId, recordId, snapshotId, checkId: await checkRepository(client, repositoryId) };
+}
+
+/** Another repository, one of whose packs is damaged, as its check has found. */
+export async function damageRepository(
+  client: Client,
+  places: Places,
+  { targets }: Setting,
+): Promise<SeededRepository> {
+  const created = await client.call<{ repository: Repository }>('POST', '/api/repositories', {
+    name: 'Scratched disk',
+    storageTargetId: targets.nas,
+    prefix: 'scratched',
+  });
+  const { id } = created.repository;
+  const sourcePaths = [path.join(places.sources, 'wiki')];
+  const more = { storageTargetIds: [targets.nas], backupMode: 'repository', repositoryId: id } as const;
+  const task = await createTask(client, { name: 'wiki-copy', sourcePaths, ...more });
+  const { id: recordId, snapshotId } = await runTask(client, task.id);
+  const packs = readdirSync(path.join(places.stores, 'nas', 'scratched', 'data'), {
+    recursive: true,
+    withFileTypes: true,
+  })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .toSorted((a, b) => statSync(b).size - statSync(a).size);
+  const [largest = ''] = packs;
+  const bytes = readFileSync(largest);
+  bytes.writeUInt8(bytes.readUInt8(1000) ^ 255, 1000);
+  chmodSync(largest, 0o600);
+  writeFileSync(largest, bytes);
+  return { id, recordId, snapshotId, checkId: await checkRepository(client, id) };
 }
 
 /** One restore that works and one that cannot. */

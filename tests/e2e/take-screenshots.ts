@@ -24,6 +24,7 @@ import { root, waitFor } from '../support/start-program.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import {
   createInstallation,
+  fillRepository,
   type Installation,
   makeSources,
   runEveryTask,
@@ -45,7 +46,7 @@ interface Shot {
   readonly isOnPhone?: boolean;
 }
 
-function listShots({ tasks, records, restores, targets }: Installation): readonly Shot[] {
+function listShots({ tasks, records, restores, targets, repository }: Installation): readonly Shot[] {
   return [
     { name: 'overview', address: '/', isTranslated: true, isOnPhone: true },
     { name: 'tasks', address: '/tasks', isTranslated: true, isOnPhone: true },
@@ -75,6 +76,23 @@ function listShots({ tasks, records, restores, targets }: Installation): readonl
     { name: 'servers', address: '/servers' },
     { name: 'storage', address: '/storage', prepare: (page) => page.getByRole('progressbar').first().waitFor() },
     { name: 'storage-form', address: `/storage/${targets.offSite}` },
+    { name: 'repositories', address: '/storage/repositories', isTranslated: true },
+    { name: 'repository', address: `/storage/repositories/${repository.id}`, isTranslated: true, isOnPhone: true },
+    {
+      name: 'repository-find',
+      address: `/storage/repositories/${repository.id}/find`,
+      prepare: async (page) => {
+        await page.getByRole('searchbox', { name: 'Name or pattern' }).fill('page-7');
+        await page.keyboard.press('Enter');
+        await page.getByText('2 versions').waitFor();
+      },
+    },
+    { name: 'repository-compare', address: `/storage/repositories/${repository.id}/compare` },
+    { name: 'repository-maintenance', address: `/storage/repositories/${repository.id}/maintenance` },
+    { name: 'repository-access', address: `/storage/repositories/${repository.id}/access` },
+    { name: 'snapshot', address: `/storage/repositories/${repository.id}/snapshots/${repository.snapshotId}` },
+    { name: 'record-snapshot', address: `/activity/backups/${repository.recordId}` },
+    { name: 'maintenance-record', address: `/activity/maintenance/${repository.checkId}` },
     { name: 'settings', address: '/settings' },
     { name: 'settings-general', address: '/settings/general' },
     { name: 'settings-users', address: '/settings/users' },
@@ -309,7 +327,8 @@ async function main(): Promise<void> {
   await waitForOnline(master.client, web?.id ?? 0);
   const records = await runEveryTask(master.client, setting);
   const restores = await runRestores(master.client, places, records.good);
-  const installation = { ...setting, records, restores };
+  const repository = await fillRepository(master.client, places, setting);
+  const installation = { ...setting, records, restores, repository };
   const headers = { authorization: `Bearer ${master.client.token}` };
   await (await fetch(`${master.url}/api/recovery-kit`, { headers })).text();
   const session = await saveSession(browser, master.url, adminLogin);

@@ -42,7 +42,7 @@ function columns(): readonly Column<Repository>[] {
       end: true,
       nowrap: true,
       cell: ({ storedBytes, recordCount }) => (
-        <div>
+        <div className="text-right">
           <p className="tabular-nums">{formatBytes(storedBytes)}</p>
           <p className="text-[13px] text-ink-3">{t('storage.records', { count: recordCount })}</p>
         </div>

@@ -22,10 +22,10 @@ import { MaintenanceTab } from './MaintenanceTab.tsx';
 import { RepositorySettingsTab } from './RepositorySettingsTab.tsx';
 import { SnapshotsTab } from './SnapshotsTab.tsx';
 
-function RepositoryFacts({ repository }: { repository: Repository }) {
+function RepositoryFacts({ repository, className }: { repository: Repository; className: string }) {
   const { nodeName, storageTargetName, location, storedBytes, recordCount, lastPruneAt } = repository;
   return (
-    <Card>
+    <Card className={className}>
       <div className="grid gap-x-8 gap-y-2.5 md:grid-cols-2">
         <Facts
           items={[
@@ -120,7 +120,8 @@ export default function RepositoryPage() {
               {repository.state === 'damaged' && <DamageNotice repository={repository} />}
               <RepositoryKitReminder repositoryId={repository.id} />
               {repository.runningMaintenanceId !== null && <RunningMaintenance id={repository.runningMaintenanceId} />}
-              <RepositoryFacts repository={repository} />
+              {/* On a phone they stand on the first tab only: the others are opened for what is below. */}
+              <RepositoryFacts repository={repository} className={current === 'snapshots' ? '' : 'max-sm:hidden'} />
               <Tabs
                 label={repository.name}
                 value={current}

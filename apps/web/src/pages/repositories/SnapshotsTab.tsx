@@ -74,7 +74,7 @@ function columns(repositoryId: number): readonly Column<RepositorySnapshot>[] {
       nowrap: true,
       cell: ({ summary }) =>
         summary ? (
-          <div className="tabular-nums">
+          <div className="text-right tabular-nums">
             <p>{formatBytes(summary.bytesProcessed)}</p>
             <p className="text-[13px] text-ink-3">
               {t('snapshot.addedShort', { size: formatBytes(summary.bytesAdded) })}
