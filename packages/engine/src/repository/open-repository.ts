@@ -187,7 +187,9 @@ class StoredRepository implements Repository {
   async saveFile(folder: 'snapshots' | 'index' | 'locks', json: Uint8Array, signal: AbortSignal): Promise<string> {
     const bytes = sealFile(this.box, json, this.config.version);
     const name = toHex(hashOf(bytes));
-    await putObject(this.place.storage, this.key(folder, name), { bytes, signal });
+    const key = this.key(folder, name);
+    await putObject(this.place.storage, key, { bytes, signal });
+    if (folder !== 'locks') await assertStored(this.place.storage, key, { sizeBytes: bytes.byteLength, signal });
     return name;
   }
 
@@ -197,6 +199,18 @@ class StoredRepository implements Repository {
 
   readPack(name: string, range: ByteRange | null, signal: AbortSignal): Promise<Buffer> {
     return readObject(this.place.storage, this.key('data', name), { signal, ...(range ? { range } : {}) });
+  }
+}
+
+/** A write that got lost must show now, not when it is needed. Throws STORAGE_NOT_FOUND, STORAGE_FAILED. */
+export async function assertStored(
+  storage: Storage,
+  key: string,
+  { sizeBytes, signal }: { readonly sizeBytes: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const kept = (await storage.stat(key, signal)).sizeBytes;
+  if (kept !== sizeBytes) {
+    throw new AppError('STORAGE_FAILED', { reason: `of ${key} it kept ${kept} of ${sizeBytes} bytes` });
   }
 }
 

@@ -7,14 +7,13 @@
  * An index file is written when 50,000 blobs or ten minutes have gathered: an interrupted run is not stored twice.
  */
 import { createHash, randomInt } from 'node:crypto';
-import { AppError } from '@backupx/contracts/errors';
 import type { Clock } from '../ports/clock.ts';
 import { replayable } from '../ports/storage.ts';
 import type { BlobType } from './blob-index.ts';
 import { toHex } from './format/blob-id.ts';
 import { packIndex } from './format/index-file.ts';
 import { type PackEntry, packHeader } from './format/pack-header.ts';
-import type { Repository } from './open-repository.ts';
+import { assertStored, type Repository } from './open-repository.ts';
 import { PackBlobs } from './pack-blobs.ts';
 
 export const PACK_BYTES = 16 * 1024 * 1024;
@@ -230,11 +229,7 @@ class Writer implements PackWriter {
     const { storage } = repository.place;
     const key = repository.key('data', id);
     await storage.put(key, body, { signal, sizeBytes: pack.size });
-    // A write that got lost must show now, not when the pack is needed.
-    const { sizeBytes } = await storage.stat(key, signal);
-    if (sizeBytes !== pack.size) {
-      throw new AppError('STORAGE_FAILED', { reason: `of pack ${id} it kept ${sizeBytes} of ${pack.size} bytes` });
-    }
+    await assertStored(storage, key, { sizeBytes: pack.size, signal });
     this.#stored.push({ id, sizeBytes: pack.size, blobs: pack.blobs });
     this.#storedBlobs += pack.blobs.count;
     this.#stats.packs += 1;
