@@ -4,6 +4,7 @@
  *
  * - `FAULT_KILL_AT=n`: the process is killed with SIGKILL at the n-th change of a directory (a rename into place or an
  *   unlink), just before it when n is odd, just after it when n is even; so every step of a run can be hit exactly.
+ * - `FAULT_COUNT_FILE=path`: each change adds a byte to this file.
  * - `FAULT_LOSE=text`: a file whose path holds this text vanishes once it was put in place, though all went well.
  * - `FAULT_SHORT_READS=1`: reads bring fewer bytes than asked for, as a network file system may.
  * - `FAULT_FAST_CLOCK=n`: monotonic time runs n times as fast, so that what is done every ten minutes is done now.
@@ -23,6 +24,7 @@ let changes = 0;
 /** Runs one change; dies before or after it when its turn has come. */
 async function change<T>(run: () => Promise<T>): Promise<T> {
   const turn = ++changes;
+  if (env.FAULT_COUNT_FILE) fs.appendFileSync(env.FAULT_COUNT_FILE, '.');
   if (turn * 2 - 1 === killAt) process.kill(process.pid, 'SIGKILL');
   const result = await run();
   if (turn * 2 === killAt) process.kill(process.pid, 'SIGKILL');
