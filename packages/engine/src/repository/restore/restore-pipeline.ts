@@ -196,6 +196,7 @@ export class RestorePipeline {
   async #readAlone(blob: Blob): Promise<void> {
     const { index, reader } = this.#options;
     throwIfCancelled(this.#signal);
+    if (blob.targets.every(({ file }) => file.state !== 'open')) return;
     try {
       const id = index.idOf(blob.entry);
       const bytes = await reader.read(id, 'data');

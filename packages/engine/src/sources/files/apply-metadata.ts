@@ -29,8 +29,8 @@ function note(failures: string[], what: string, error: unknown): void {
   failures.push(`${what}: ${reasonOf(error)}`);
 }
 
-/** Names win over numbers, as in tar: the same account may have another number on this machine. */
-function uidOf({ userName, uid }: ItemMetadata, owners: OwnerNames): number {
+/** The owner an item gets. Names win over numbers, as in tar: the same account may have another number on this machine. */
+export function uidOf({ userName, uid }: ItemMetadata, owners: OwnerNames): number {
   return (userName === '' ? null : owners.userId(userName)) ?? uid;
 }
 

@@ -1,5 +1,6 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import type { RestoreFile, RestoreFileEntry } from '../../ports/source.ts';
+import { uidOf } from './apply-metadata.ts';
 import { isReplaced, type LocatedItem, locateItem, statExisting } from './choose-item.ts';
 import type { FolderChain } from './folder-chain.ts';
 import { assertNoFolder, foreseePlace } from './foresee-item.ts';
@@ -9,6 +10,7 @@ import { enterFolder } from './restore-item.ts';
 import { digestOf, neverFollow, type RestoreState, reportFailure, temporaryName } from './restore-state.ts';
 
 /** O_NONBLOCK: a FIFO put in the file's place meanwhile must not hang the run. */
+const OTHERS_WRITE = 0o022;
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Begins a file that comes in pieces; null when it is not to be written, or cannot be (reported). */
@@ -38,23 +40,39 @@ function beginFile(entry: RestoreFileEntry, located: LocatedItem, state: Restore
   if (existing && !isReplaced(existing, entry, state)) return null;
   if (located.folder.length === 0) neverFollow(located.base, state);
   if (entry.sizeBytes < CONTINUED_BYTES) {
-    return new PieceFile(entry, located, { state, found: existing && keptFile(chain, located, existing, entry) });
+    return new PieceFile(entry, located, {
+      state,
+      found: existing && keptFile(chain, located, existing, { entry, state }),
+    });
   }
   const left = state.leftovers.isEmpty ? null : state.leftovers.take(digestOf(located), chain, temporaryName(located));
   const found: FoundContent | null =
-    left === null ? existing && keptFile(chain, located, existing, entry) : { descriptor: left, use: 'continue' };
+    left === null
+      ? existing && keptFile(chain, located, existing, { entry, state })
+      : { descriptor: left, use: 'continue' };
   return new PieceFile(entry, located, { state, found });
 }
 
-/** A file with other names stays as it is for them; only this name gets a new one. */
 function keptFile(
   chain: FolderChain,
   located: LocatedItem,
   existing: BigIntStats,
-  entry: RestoreFileEntry,
+  { entry, state }: { entry: RestoreFileEntry; state: RestoreState },
 ): FoundContent | null {
   const descriptor = openSame(chain, located, existing, entry);
-  return descriptor === null ? null : { descriptor, use: existing.nlink === 1n ? 'keep' : 'copy' };
+  if (descriptor === null) return null;
+  return { descriptor, use: mayStay(existing, entry, state) ? 'keep' : 'copy' };
+}
+
+/**
+ * A file with other names stays as it is for them; only this name gets a new one. And whoever could write into the file
+ * until now may still have it open: a new one takes its place, unless he may write into that as well.
+ */
+function mayStay(existing: BigIntStats, entry: RestoreFileEntry, { owners }: RestoreState): boolean {
+  const uid = Number(existing.uid);
+  const isTrusted = uid === process.getuid?.() || uid === uidOf(entry, owners);
+  const writable = Number(existing.mode) & OTHERS_WRITE;
+  return existing.nlink === 1n && isTrusted && (writable & ~entry.mode) === 0;
 }
 
 /** Opens what was looked at when it is a file of the right size that may be read; otherwise null. */

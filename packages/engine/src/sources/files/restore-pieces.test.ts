@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -212,6 +213,23 @@ describe('confinement', () => {
   });
 });
 
+it('ends when the disk is full: the rest would be fetched in vain', async () => {
+  const full = Object.assign(new Error('full'), { code: 'ENOSPC', syscall: 'write' });
+  const progress = ({ bytes: count = 0 }) => {
+    if (count > 0) throw full;
+  };
+  const session = await open({ progress });
+  const file = begin(session, entry('a', 6));
+  expect(() => file.writeAt(bytes('abcdef'), 0)).toThrow(
+    expect.objectContaining({
+      code: 'RESTORE_TARGET_INVALID',
+      params: expect.objectContaining({ path: '/srv/www/a' }),
+    }),
+  );
+  await session.commit();
+  expect(readdirSync(at())).toEqual([]);
+});
+
 describe('what is there already', () => {
   it('decides by the overwrite mode', async () => {
     const olderThan = (seconds: number) => utimesSync(at('a'), seconds, seconds);
@@ -255,6 +273,20 @@ describe('what is there already', () => {
     again.finish();
     expect(statSync(at('a')).nlink).toBe(1);
     expect(statSync(path.join(root, 'precious')).mode & 0o777).toBe(0o600);
+  });
+
+  it('takes the place of a file that others could write into', async () => {
+    writeFileSync(at('a'), 'abcdef');
+    chmodSync(at('a'), 0o666);
+    const session = await open();
+    expect(begin(session, entry('a', 6)).existing?.use).toBe('copy');
+    expect(begin(session, entry('a', 6, { mode: 0o666 })).existing?.use).toBe('keep');
+    chmodSync(at('a'), 0o640);
+    expect(begin(session, entry('a', 6)).existing?.use).toBe('keep');
+    if (process.getuid?.() !== 0) return;
+    chownSync(at('a'), 12_345, 0);
+    expect(begin(session, entry('a', 6)).existing?.use).toBe('copy');
+    expect(begin(session, entry('a', 6, { uid: 12_345 })).existing?.use).toBe('keep');
   });
 
   const size = 2 * 1024 * 1024;

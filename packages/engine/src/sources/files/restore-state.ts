@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
+import { AppError } from '@backupx/contracts/errors';
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { displayPath } from '../../ports/display-path.ts';
 import { processMark } from '../../ports/process-mark.ts';
 import type { RestoreContext } from '../../ports/source.ts';
 import type { BytePath } from './byte-paths.ts';
-import { reasonOf } from './errno.ts';
+import { errnoOf, reasonOf } from './errno.ts';
 import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
 import type { Leftovers } from './leftovers.ts';
 import type { OwnerNames } from './owner-names.ts';
@@ -68,10 +69,20 @@ export function neverFollow(base: number, state: RestoreState): void {
   for (const chains of [state.chains, state.linkChains, state.pieceChains]) chains[base]?.neverFollow();
 }
 
-/** Reports what went wrong with one item; throws what concerns more (damaged archive, cancelled). */
+/**
+ * Reports what went wrong with one item; throws what concerns more (damaged archive, cancelled). A full disk ends a
+ * restore that keeps what it has: fetching the rest would be in vain.
+ */
 export function reportFailure(path: Uint8Array, error: unknown, state: RestoreState): void {
   const code = problemCode(error);
   if (code === null) throw error;
+  if (state.context.isVerified && ['ENOSPC', 'EDQUOT'].includes(errnoOf(error))) {
+    throw new AppError(
+      'RESTORE_TARGET_INVALID',
+      { path: displayPath(path), reason: reasonOf(error) },
+      { cause: error },
+    );
+  }
   const isOurs = error instanceof UnsafeFolderError || error instanceof UnsupportedItemError;
   state.context.problem({ path: displayPath(path), code, message: isOurs ? error.message : reasonOf(error) });
 }
