@@ -1,4 +1,6 @@
 /** Restores of what stock restic wrote, killed in the middle, run again, over what is there, and from damaged packs. */
+
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -80,6 +82,7 @@ describe('killed', () => {
       const enough = 1 + round * 500;
       while (child.process.exitCode === null && filesIn(out).length < enough) await sleep(2);
       await child.kill();
+      if (round < 2) expect(child.process.signalCode).toBe('SIGKILL');
       for (const name of filesIn(restored).filter((file) => !file.includes('.backupx-restore-'))) {
         const [made, original] = [restored, source].map((folder) =>
           readFileSync(Buffer.from(`${folder}/${name}`, 'latin1')),
@@ -111,6 +114,30 @@ describe('over what is there', () => {
     expect(await restore(runner, repository, id, out, { overwrite: 'if_newer' })).toMatchObject({ itemsWritten: 1 });
     await restore(runner, repository, id, out);
     expect(compareTrees(source, restored)).toEqual([]);
+  });
+});
+
+describe('onto a full disk', () => {
+  const mount = () => spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', out]).status === 0;
+
+  it('ends, says why, and leaves what is whole', async (context) => {
+    if (!mount()) {
+      context.skip('this user may not mount');
+      return;
+    }
+    try {
+      await expect(restore(runner, repository, id, out)).rejects.toMatchObject({
+        code: 'RESTORE_TARGET_INVALID',
+        params: { reason: 'no space left on the device' },
+      });
+      expect(temporaryFiles()).toEqual([]);
+      const made = filesIn(restored);
+      expect(made.length).toBeGreaterThan(0);
+      for (const name of made)
+        expect(statSync(path.join(restored, name)).size).toBe(statSync(path.join(source, name)).size);
+    } finally {
+      spawnSync('umount', [out]);
+    }
   });
 });
 
