@@ -1,6 +1,7 @@
 import { useNavigate } from '@tanstack/react-router';
 import { type KeyboardEvent, useId, useMemo, useRef, useState } from 'react';
 import { itemsOf, useNodes, useStorageTargets, useTasks } from '../api/queries.ts';
+import { useRepositories } from '../api/repository-queries.ts';
 import { useUser } from '../api/session.ts';
 import { t } from '../i18n/i18n.ts';
 import { Dialog } from '../ui/Dialog.tsx';
@@ -29,6 +30,7 @@ function useCommands(pages: readonly Command[]): readonly Command[] {
   const tasks = useTasks();
   const nodes = useNodes();
   const targets = useStorageTargets();
+  const repositories = useRepositories();
   const canEdit = useUser().can('operator');
   return useMemo(
     () => [
@@ -54,12 +56,19 @@ function useCommands(pages: readonly Command[]): readonly Command[] {
         icon: 'storage' as const,
         to: canEdit ? paths.editStorage(target.id) : paths.storage,
       })),
+      ...(repositories.data ?? []).map((repository) => ({
+        id: `repository ${repository.id}`,
+        label: repository.name,
+        kind: t('repository.repository'),
+        icon: 'storage' as const,
+        to: paths.repository(repository.id),
+      })),
     ],
-    [pages, tasks.data, nodes.data, targets.data, canEdit],
+    [pages, tasks.data, nodes.data, targets.data, repositories.data, canEdit],
   );
 }
 
-/** Go anywhere by typing: pages, tasks, servers, storage. */
+/** Go anywhere by typing: pages, tasks, servers, storage, repositories. */
 export function CommandPalette({ pages, onClose }: { pages: readonly Command[]; onClose: () => void }) {
   const navigate = useNavigate();
   const id = useId();

@@ -5,6 +5,9 @@ import { Dialog } from '../ui/Dialog.tsx';
 import { TextField } from '../ui/Field.tsx';
 import { ErrorBox } from './ErrorBox.tsx';
 
+/** A name as a person types it: a keyboard has one dash and no care for spaces. */
+const plain = (text: string) => text.trim().replace(/[–—]/g, '-').replace(/\s+/g, ' ');
+
 /** Names the object and the loss; Cancel has the focus. With `typeToConfirm` the name must be typed. */
 export function ConfirmDialog({
   open,
@@ -34,7 +37,7 @@ export function ConfirmDialog({
 }) {
   const cancel = useRef<HTMLButtonElement>(null);
   const [typed, setTyped] = useState('');
-  const ready = isReady && (typeToConfirm === undefined || typed.trim() === typeToConfirm.trim());
+  const ready = isReady && (typeToConfirm === undefined || plain(typed) === plain(typeToConfirm));
   return (
     <Dialog
       open={open}

@@ -2,20 +2,12 @@ import { useState } from 'react';
 import { request } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { t } from '../i18n/i18n.ts';
-import { Button, type ButtonKind } from '../ui/Button.tsx';
+import { Button } from '../ui/Button.tsx';
 import { saveFile } from './save-file.ts';
 import { toastError } from './task-actions.tsx';
 
 /** Downloads the recovery kit of this installation, or that of a repository, as a text file. */
-export function RecoveryKitButton({
-  repositoryId,
-  kind,
-  small,
-}: {
-  repositoryId?: number;
-  kind?: ButtonKind;
-  small?: boolean;
-}) {
+export function RecoveryKitButton({ repositoryId, small }: { repositoryId?: number; small?: boolean }) {
   const [busy, setBusy] = useState(false);
   const isOwn = repositoryId === undefined;
   const download = async () => {
@@ -34,7 +26,7 @@ export function RecoveryKitButton({
     }
   };
   return (
-    <Button icon="download" kind={kind} small={small} busy={busy} onClick={download}>
+    <Button icon="download" small={small} busy={busy} onClick={download}>
       {t('kit.download')}
     </Button>
   );
