@@ -172,7 +172,6 @@ it('marks without deleting, and sweeps what nobody needs', async () => {
   // Marking again condemns the same and more, not less.
   const again = await markForSweep(workOn(repository), { ...options, condemnedPacks: mark.condemnedPacks });
   expect(again.condemnedPacks).toEqual(expect.arrayContaining(mark.condemnedPacks));
-  expect(again.packsRepacked).toBe(0);
   const swept = await sweepCondemned(workOn(repository), { ...options, condemnedPacks: mark.condemnedPacks });
   expect(swept.packsRemoved).toBe(mark.condemnedPacks.length);
   expect(await expectWhole(expected)).toEqual([]);
