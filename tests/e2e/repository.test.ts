@@ -17,6 +17,7 @@ import {
 import { compareTrees } from '../support/compare-trees.ts';
 import { makeTree } from '../support/make-tree.ts';
 import { adminLogin, createLocalTarget, type Master, startMaster } from '../support/master.ts';
+import { restic } from '../support/restic.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('repository-e2e');
@@ -218,9 +219,7 @@ describe('the page of a repository', () => {
     await page.getByRole('button', { name: 'Create token' }).click();
     const line = page.getByText(/^export RESTIC_REPOSITORY=rest:http/);
     const address = /rest:(\S+)/.exec(await line.innerText())?.[1] ?? '';
-    const env = { ...process.env, RESTIC_REPOSITORY: `rest:${address}`, RESTIC_PASSWORD: 'a second password' };
-    const listed = execFileSync('restic', ['snapshots', '--json', '--no-cache'], { env, encoding: 'utf8' });
-    expect((JSON.parse(listed) as unknown[]).length).toBe(2);
+    expect((await restic.open(`rest:${address}`, 'a second password').json(['snapshots'])).length).toBe(2);
     expect(await findAccessibilityProblems(page)).toEqual([]);
   });
 });
@@ -228,9 +227,9 @@ describe('the page of a repository', () => {
 describe('a repository of restic', () => {
   it('is refused with the wrong password and keeps what was typed, then its snapshots are there', async () => {
     const folder = path.join(work.at('store'), 'old-restic');
-    const env = { ...process.env, RESTIC_REPOSITORY: folder, RESTIC_PASSWORD: 'from before' };
-    execFileSync('restic', ['init'], { env });
-    execFileSync('restic', ['backup', '--tag', 'before', source], { env });
+    const stock = restic.open(folder, 'from before');
+    await stock.ok(['init']);
+    await stock.ok(['backup', '--tag', 'before', source]);
     await open('/storage/repositories/new');
     await page.getByRole('radio', { name: /Take in an existing one/ }).check();
     await page.getByLabel('Folder').fill('old-restic');
