@@ -100,6 +100,21 @@ describe('pack writer', () => {
     expect((await loadIndex(repository, { signal })).packCount).toBe(2);
   });
 
+  it('names a pack that was stored when the run was cancelled', async () => {
+    const { repository, storage } = await newRepository();
+    const abort = new AbortController();
+    const writer = createPackWriter({ repository, signal: abort.signal, clock: createFakeClock() });
+    const put = storage.put.bind(storage);
+    storage.put = async (key, body, options) => {
+      await put(key, body, options);
+      if (key.startsWith('repo/data/')) abort.abort();
+    };
+    await save(writer, repository, randomBytes(10));
+    await writer.flushPacks();
+    expect(await writer.rescue(signal)).toHaveLength(1);
+    expect((await loadIndex(repository, { signal })).packCount).toBe(1);
+  });
+
   it('notices a write that the storage lost', async () => {
     const { repository, storage } = await newRepository();
     const put = storage.put.bind(storage);

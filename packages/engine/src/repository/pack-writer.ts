@@ -229,7 +229,10 @@ class Writer implements PackWriter {
     const { storage } = repository.place;
     const key = repository.key('data', id);
     await storage.put(key, body, { signal, sizeBytes: pack.size });
-    await assertStored(storage, key, { sizeBytes: pack.size, signal });
+    await assertStored(storage, key, { sizeBytes: pack.size, signal }).catch((error: unknown) => {
+      // Cancelled meanwhile: the storage has answered for it, so the rescue may name it.
+      if (!signal.aborted) throw error;
+    });
     this.#stored.push({ id, sizeBytes: pack.size, blobs: pack.blobs });
     this.#storedBlobs += pack.blobs.count;
     this.#stats.packs += 1;
