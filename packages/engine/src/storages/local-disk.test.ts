@@ -134,6 +134,22 @@ describe('local_disk', () => {
     expect(await readFile(join(base, 'race/mine'), 'utf8')).toBe('x');
   });
 
+  it('survives writers that come and go in one folder', async () => {
+    const storages = Array.from({ length: 4 }, () =>
+      localDisk.create({ basePath: join(root, 'base'), masterRelay: false }),
+    );
+    await storages[0]?.put('kept', bodyOf('x'), { signal });
+    const comeAndGo = async (writer: Storage, index: number) => {
+      for (let turn = 0; turn < 60; turn++) {
+        const key = `locks/${index}-${turn}`;
+        await writer.put(key, bodyOf('lock'), { signal });
+        await writer.delete(key, signal);
+      }
+    };
+    await Promise.all(storages.map(comeAndGo));
+    expect(await readdir(join(root, 'base'))).toEqual(['kept']);
+  });
+
   it('answers STORAGE_INVALID_KEY where a file stands for a folder, or a folder for a file', async () => {
     await put('a/b');
     await expect(put('a')).rejects.toMatchObject({ code: 'STORAGE_INVALID_KEY' });

@@ -15,9 +15,9 @@ import { BodyFailure, throwIfCancelled } from '../ports/pull-body.ts';
 import { defineStorage, type PutOptions, type Storage, type StoredObject } from '../ports/storage.ts';
 import { assertStorageKey, assertStoragePrefix } from '../ports/storage-key.ts';
 import { codeOf, diskError, ignoreCodes, symlinkError } from './local-disk/disk-error.ts';
-import { makeFolders, resolveFolder, syncFolder } from './local-disk/folders.ts';
+import { resolveFolder, syncFolder } from './local-disk/folders.ts';
 import { TEMP_PREFIX, walkObjects } from './local-disk/walk-objects.ts';
-import { assertFreeSpace, assertWritableTarget, commit, newTempName, writeSynced } from './local-disk/write-object.ts';
+import { assertFreeSpace, commit, newTempName, prepareTarget, writeSynced } from './local-disk/write-object.ts';
 
 const STALE_TEMP_MS = 24 * 3600 * 1000;
 /** A storage object looks for stale temp files at most this often. */
@@ -66,8 +66,7 @@ class LocalDiskStorage implements Storage {
       await this.#sweepStaleTemps(base);
       if (options.sizeBytes !== undefined) await assertFreeSpace(base, options.sizeBytes);
       // Folders first: a place that cannot be written shows before hours of upload, not after.
-      const folder = await makeFolders(base, dirname(key), made);
-      await assertWritableTarget(folder, join(base, key), key);
+      await prepareTarget({ base, key, made });
       temp = join(base, newTempName());
       await writeSynced(temp, body, options.signal);
       await commit({ base, temp, key, made });

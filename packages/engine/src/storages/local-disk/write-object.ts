@@ -15,8 +15,15 @@ const COMMIT_ATTEMPTS = 5;
 /** A fresh name for an unfinished write. */
 export const newTempName = (): string => TEMP_PREFIX + randomBytes(12).toString('hex');
 
-/** Throws early when the place of an object cannot be written or is a folder. */
-export async function assertWritableTarget(folder: string, path: string, key: string): Promise<void> {
+/** Makes the folders of an object; throws early when its place cannot be written or is a folder. */
+export async function prepareTarget(put: { base: string; key: string; made: string[] }): Promise<void> {
+  await whileFoldersVanish(async () => {
+    const folder = await makeFolders(put.base, dirname(put.key), put.made);
+    await assertWritableTarget(folder, join(put.base, put.key), put.key);
+  });
+}
+
+async function assertWritableTarget(folder: string, path: string, key: string): Promise<void> {
   // Tried rather than asked: permission bits tell little about network file systems and read-only mounts.
   const probe = join(folder, newTempName());
   await (await open(probe, 'wx', 0o600)).close();
@@ -67,14 +74,20 @@ export async function writeSynced(path: string, body: AsyncIterable<Uint8Array>,
   }
 }
 
-/** Puts the finished file in its place. A delete beside us may remove a folder that is empty for now: then once more. */
+/** Puts the finished file in its place. */
 export async function commit(put: { base: string; temp: string; key: string; made: string[] }): Promise<void> {
+  await whileFoldersVanish(async () => {
+    const folder = await makeFolders(put.base, dirname(put.key), put.made);
+    await rename(put.temp, join(put.base, put.key));
+    await syncFolder(folder);
+  });
+}
+
+/** A delete beside us may remove a folder that is empty for now: then once more. */
+async function whileFoldersVanish(step: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const folder = await makeFolders(put.base, dirname(put.key), put.made);
-      await rename(put.temp, join(put.base, put.key));
-      await syncFolder(folder);
-      return;
+      return await step();
     } catch (error) {
       if (codeOf(error) !== 'ENOENT' || attempt === COMMIT_ATTEMPTS) throw error;
     }
