@@ -247,7 +247,7 @@ describe('storages that fail', () => {
       const { repository, snapshotId } = await makeRepository();
       writeFileSync(path.join(source, 'lost'), makeNoise(2_000_000, 5));
       await expect(backup(faulty(repository, { FAULT_LOSE: what }), repository, [source])).rejects.toMatchObject({
-        code: 'STORAGE_NOT_FOUND',
+        code: 'STORAGE_FAILED',
       });
       expect(await check(runner, repository)).toMatchObject({ status: 'clean', intactSnapshotIds: [snapshotId] });
       expect((await backup(runner, repository, [source])).status).toBe('success');

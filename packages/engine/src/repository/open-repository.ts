@@ -202,13 +202,19 @@ class StoredRepository implements Repository {
   }
 }
 
-/** A write that got lost must show now, not when it is needed. Throws STORAGE_NOT_FOUND, STORAGE_FAILED. */
+/** A write that got lost must show now, not when it is needed. Throws STORAGE_FAILED. */
 export async function assertStored(
   storage: Storage,
   key: string,
   { sizeBytes, signal }: { readonly sizeBytes: number; readonly signal: AbortSignal },
 ): Promise<void> {
-  const kept = (await storage.stat(key, signal)).sizeBytes;
+  const kept = await storage.stat(key, signal).then(
+    (stored) => stored.sizeBytes,
+    (error: unknown) => {
+      if (!(error instanceof AppError) || error.code !== 'STORAGE_NOT_FOUND') throw error;
+      throw new AppError('STORAGE_FAILED', { reason: `it lost ${key}, which was just written` }, { cause: error });
+    },
+  );
   if (kept !== sizeBytes) {
     throw new AppError('STORAGE_FAILED', { reason: `of ${key} it kept ${kept} of ${sizeBytes} bytes` });
   }

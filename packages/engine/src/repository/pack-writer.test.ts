@@ -124,7 +124,7 @@ describe('pack writer', () => {
     };
     const writer = createPackWriter({ repository, signal, clock: createFakeClock() });
     await save(writer, repository, randomBytes(10));
-    await expect(writer.finish()).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+    await expect(writer.finish()).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
     expect(await files(repository, 'index')).toEqual([]);
   });
 });
