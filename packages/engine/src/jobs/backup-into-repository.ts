@@ -54,6 +54,7 @@ export async function backupIntoRepository(
       { lock: job.snapshot?.dryRun ? null : 'shared', bandwidthBytesPerSecond: job.bandwidthBytesPerSecond },
       (repository, signal) => makeSnapshot(parts, { access: first, repository, signal }),
     );
+    logOutcome(context, made);
     meter.enter('finishing');
     const results: TargetResult[] = [targetResult(first, made)];
     for (const access of others) results.push(await copyTo(parts, { from: first, to: access, made }));
@@ -143,6 +144,25 @@ async function copyTo(
     context.reporter.log('error', `Copying to ${to.target.name} failed: ${failure.message}`);
     return { ...about, status: 'failed', error: failure.message };
   }
+}
+
+/** What a reader of the log wants to know of the run. */
+function logOutcome(
+  { reporter }: JobContext,
+  { snapshot, parentId, counters, bytesStored }: SnapshotBackupResult,
+): void {
+  const { filesNew, filesChanged, filesUnmodified, bytesAdded } = counters;
+  const compared =
+    parentId === null
+      ? 'There was no earlier snapshot to compare with.'
+      : `Compared with snapshot ${parentId.slice(0, 8)}.`;
+  reporter.log(
+    'info',
+    `${compared} ${filesNew} new, ${filesChanged} changed and ${filesUnmodified} unmodified file(s).`,
+  );
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+  const saved = snapshot ? ` Snapshot ${snapshot.id.slice(0, 8)} is saved.` : '';
+  reporter.log('info', `${megabytes(bytesAdded)} MB are new, stored in ${megabytes(bytesStored)} MB.${saved}`);
 }
 
 /** Where the file of a snapshot lies in the storage of its repository. */
