@@ -83,6 +83,8 @@ export const findInRepositoryResultSchema = z.object({
     }),
   ),
   truncated: z.boolean(),
+  /** Folders that are damaged and were not looked through; at most 100. */
+  unread: z.array(z.object({ path: z.string(), snapshotIds: z.array(z.string()), message: z.string() })).default([]),
 });
 export type FindInRepositoryResult = z.output<typeof findInRepositoryResultSchema>;
 

@@ -145,6 +145,12 @@ async function find(context: CommandContext, pattern: string, options: FindOptio
     });
     if (result.truncated) context.terminal.say(`There are more; see --limit (${options.limit}).`);
   }
+  for (const { path, snapshotIds, message } of result.unread) {
+    context.terminal.say(
+      `Not looked through in ${describeSnapshots(snapshotIds)}: ${printable(path || '/')}. ${message}`,
+    );
+  }
+  if (result.unread.length > 0) return 8;
   return result.hits.length > 0 ? 0 : 6;
 }
 

@@ -45,6 +45,10 @@ export const enRepositories = {
   'find.start': 'Looks through every snapshot and shows each version of what it finds.',
   'find.title': 'Find a file',
   'find.truncated': 'There is more than can be listed. Type more of the name.',
+  'find.unread': {
+    one: 'One damaged folder could not be looked through: {path}.',
+    other: '{count} damaged folders could not be looked through, {path} among them.',
+  },
   'find.versions': { one: '{count} version', other: '{count} versions' },
   'forget.removed': 'Removed snapshots',
   'gateway.active': 'A token is in use',

@@ -44,6 +44,7 @@ export const zhCNRepositories: Readonly<Record<keyof typeof enRepositories, Text
   'find.start': '在所有快照中查找，并显示所找到内容的每个版本。',
   'find.title': '查找文件',
   'find.truncated': '结果太多，无法全部列出。请输入更完整的名称。',
+  'find.unread': '有 {count} 个损坏的文件夹无法查找，其中包括 {path}。',
   'find.versions': '{count} 个版本',
   'forget.removed': '已移除的快照',
   'gateway.active': '有一个令牌正在使用',

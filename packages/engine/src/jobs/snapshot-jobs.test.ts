@@ -147,6 +147,24 @@ describe('finding and comparing', () => {
     expect([...storage.objects.keys()].filter((key) => key.startsWith('locks/'))).toEqual([]);
   });
 
+  it('goes on where one snapshot is damaged, and says so', async () => {
+    const known = new Set(storage.objects.keys());
+    const broken = await backup(repository, { ...files, 'etc/only-here': 'x' });
+    for (const key of storage.objects.keys())
+      if (key.startsWith('data/') && !known.has(key)) storage.objects.delete(key);
+    const whole = await backup(repository, { 'etc/hosts': 'again' });
+    const job = {
+      kind: 'find_in_repository',
+      repository: access,
+      pattern: 'hosts',
+      snapshotIds: null,
+      limit: 10,
+    } as const;
+    const { hits, unread } = await findInRepository(job, fixture.context);
+    expect(hits.map(({ snapshotIds }) => snapshotIds)).toEqual([[whole.id]]);
+    expect(unread).toMatchObject([{ path: '', snapshotIds: [broken.id], message: expect.stringContaining('missing') }]);
+  });
+
   it('counts all changes and lists some', async () => {
     const { id: from } = await backup(repository, files);
     const { id: to } = await backup(repository, { ...files, 'etc/hosts': 'changed', 'etc/new': '1', 'a/b': '2' });

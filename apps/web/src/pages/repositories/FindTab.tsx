@@ -104,13 +104,18 @@ export function FindTab({ repository }: { repository: Repository }) {
         <p className="px-4 py-10 text-center text-ink-2">{t('find.start')}</p>
       ) : (
         <QueryView query={query} rows={6}>
-          {({ hits, truncated }) => (
+          {({ hits, truncated, unread }) => (
             <>
               {hits.length === 0 && (
                 <p className="px-4 py-10 text-center text-ink-2">{t('find.nothing', { pattern })}</p>
               )}
               {truncated && (
                 <p className="border-b border-line px-4 py-2.5 text-[13px] text-warn">{t('find.truncated')}</p>
+              )}
+              {unread[0] && (
+                <p className="border-b border-line px-4 py-2.5 text-[13px] text-bad">
+                  {t('find.unread', { count: unread.length, path: unread[0].path || '/' })}
+                </p>
               )}
               <Hits hits={hits} repository={repository} />
             </>

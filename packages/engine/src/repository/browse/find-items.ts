@@ -3,7 +3,9 @@
  * is read once, so a thousand snapshots of a folder that never changed cost as much as one. In memory are the trees'
  * ids on the way to the current folder, the sub-folders of these folders, and the hits.
  */
+
 import { createHash } from 'node:crypto';
+import { AppError } from '@backupx/contracts/errors';
 import type { ArtifactEntry } from '@backupx/contracts/jobs';
 import { displayPath } from '../../ports/display-path.ts';
 import { toHex } from '../format/blob-id.ts';
@@ -31,9 +33,19 @@ export interface FoundVersions {
   /** By path, a folder before what is in it; versions of an item oldest first. */
   readonly hits: FoundVersion[];
   readonly truncated: boolean;
+  /** Folders that could not be read, and the snapshots in which they could not. */
+  readonly unread: UnreadFolder[];
 }
 
-/** Throws REPOSITORY_DAMAGED for a tree that cannot be read. */
+export interface UnreadFolder {
+  readonly path: string;
+  readonly snapshotIds: string[];
+  readonly message: string;
+}
+
+const MAX_UNREAD = 100;
+
+/** A damaged folder is passed over and told: what is sought may be in a snapshot that is whole. */
 export async function findItems(loader: TreeLoader, options: FindOptions): Promise<FoundVersions> {
   const search = new FindWalk(loader, options);
   const tops = new TreeGroups();
@@ -74,6 +86,7 @@ class FindWalk {
   readonly #loader: TreeLoader;
   readonly #options: FindOptions;
   readonly #found: FoundVersion[] = [];
+  readonly #unread: UnreadFolder[] = [];
   #treesRead = 0;
 
   constructor(loader: TreeLoader, options: FindOptions) {
@@ -83,7 +96,7 @@ class FindWalk {
 
   result(): FoundVersions {
     const { limit } = this.#options;
-    return { hits: this.#found.slice(0, limit), truncated: this.#found.length > limit };
+    return { hits: this.#found.slice(0, limit), truncated: this.#found.length > limit, unread: this.#unread };
   }
 
   /** All trees of one folder, then its sub-folders by name. */
@@ -95,7 +108,8 @@ class FindWalk {
       const next = trees[number + 1];
       const reading = this.#loader.load(group.treeId, path);
       if (next) this.#loader.prefetch(next.treeId);
-      const tree = await reading;
+      const tree = await reading.catch((error: unknown) => this.#passOver(error, path, group));
+      if (!tree) continue;
       this.#treesRead += 1;
       this.#matchNames(tree, { path, hits, snapshots: group.snapshots });
       this.#collectFolders(tree, { path, folders, snapshots: group.snapshots });
@@ -108,6 +122,14 @@ class FindWalk {
       folders.delete(name);
       if (child) await this.visit(`${path}/${displayPath(Buffer.from(name, 'latin1'))}`, child);
     }
+  }
+
+  #passOver(error: unknown, path: string, group: TreeGroup): null {
+    if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') throw error;
+    const { snapshots } = this.#options;
+    const snapshotIds = this.sets.membersOf(group.snapshots).map((number) => snapshots[number]?.id ?? '');
+    if (this.#unread.length < MAX_UNREAD) this.#unread.push({ path, snapshotIds, message: error.message });
+    return null;
   }
 
   #matchNames(tree: TreeIndex, folder: { path: string; hits: Map<string, Hit>; snapshots: number }): void {
