@@ -181,8 +181,8 @@ it('copy into another repository', { timeout: limit(killShare(0.15)) }, async ()
       await expectClean(target, isThorough);
       const ids = await snapshotIds(runner, target);
       expect(ids).toHaveLength(kept.length);
-      expect(await copyAll(runner, whole, target)).toMatchObject({ copied: [], blobsCopied: 0 });
       if (!isThorough) return;
+      expect(await copyAll(runner, whole, target)).toMatchObject({ copied: [], blobsCopied: 0 });
       await restore(runner, target, ids.at(-1) ?? '', work.at('out'));
       expect(compareTrees(source, path.join(work.at('out'), source))).toEqual([]);
       rmSync(work.at('out'), { recursive: true });
