@@ -12,10 +12,11 @@ const box = createSealedBox(data.masterKey);
 /** Shorter than any chunk but the last of a file. */
 const SMALL_BYTES = 512 * 1024;
 /**
- * zstd levels: what a whole file smaller than any chunk gains from level 3 is 0.4 %, for a third more time (measured on
- * 133 MB of small files); on the chunks of large ones it is 4 %.
+ * What a whole file smaller than any chunk gains from level 3 is 0.4 %, for a third more time (measured on 133 MB of
+ * small files); on the chunks of large ones it is 4 %. Those gain another 0.5 to 2.4 % from tables four times as
+ * large, which no longer stay in the cache: 13 % more time on an SQL dump.
  */
-const compressors = { small: createCompressor(2), large: createCompressor(3) };
+const compressors = { small: createCompressor({ level: 2 }), large: createCompressor({ level: 3, tableLog: 16 }) };
 const compress = (bytes: Uint8Array) =>
   (bytes.byteLength < SMALL_BYTES ? compressors.small : compressors.large).compress(bytes);
 /** The slots, once the reading thread has made them. */

@@ -41,10 +41,24 @@ export interface ZstdHandle {
   close(): void;
 }
 
-/** Null when the runtime's streams are not built as expected. */
-export function openCompressorHandle(level: number): ZstdHandle | null {
+/** How hard to try. */
+export interface ZstdTuning {
+  /** 1 to 19. */
+  readonly level: number;
+  /** Size of the match tables as a power of two; left out: what the level has. Smaller ones stay in the cache. */
+  readonly tableLog?: number;
+}
+
+/** Parameters for the runtime's zlib. */
+export function zstdParams({ level, tableLog }: ZstdTuning): Record<number, number> {
   const params = { [constants.ZSTD_c_compressionLevel]: level };
-  return open(() => createZstdCompress({ params }), worksAsCompressor);
+  if (tableLog === undefined) return params;
+  return { ...params, [constants.ZSTD_c_hashLog]: tableLog, [constants.ZSTD_c_chainLog]: tableLog - 1 };
+}
+
+/** Null when the runtime's streams are not built as expected. */
+export function openCompressorHandle(tuning: ZstdTuning): ZstdHandle | null {
+  return open(() => createZstdCompress({ params: zstdParams(tuning) }), worksAsCompressor);
 }
 
 /** Null when the runtime's streams are not built as expected. */

@@ -12,7 +12,7 @@ const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
 
 describe('compressor', () => {
   it('uses one context again and again in this runtime', () => {
-    for (const handle of [openCompressorHandle(3), openDecompressorHandle()]) {
+    for (const handle of [openCompressorHandle({ level: 3 }), openDecompressorHandle()]) {
       expect(handle).not.toBeNull();
       handle?.close();
     }
@@ -31,11 +31,11 @@ describe('compressor', () => {
     compressor.close();
   });
 
-  it('takes shared memory, incompressible data, and any level', () => {
+  it('takes shared memory, incompressible data, and any tuning', () => {
     const shared = new Uint8Array(new SharedArrayBuffer(200_000));
     shared.set(randomBytes(200_000));
-    for (const level of [1, 3, 19]) {
-      const compressor = createCompressor(level);
+    for (const tuning of [{ level: 1 }, { level: 3 }, { level: 3, tableLog: 16 }, { level: 19 }]) {
+      const compressor = createCompressor(tuning);
       for (let at = 0; at < 3; at += 1) {
         expect(decompress(compressor.compress(shared)).equals(Buffer.from(shared))).toBe(true);
       }
@@ -86,7 +86,7 @@ describe('in a runtime that is built differently', () => {
       createZstdDecompress: stream,
     }));
     const handles = await import('./zstd-handle.ts');
-    expect(handles.openCompressorHandle(3)).toBeNull();
+    expect(handles.openCompressorHandle({ level: 3 })).toBeNull();
     expect(handles.openDecompressorHandle()).toBeNull();
     const zstd = await import('./zstd.ts');
     const compressor = zstd.createCompressor();

@@ -1,9 +1,15 @@
 /** Compression of blobs and files: one whole zstd frame each, with the size of the content in its header. */
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { AppError } from '@backupx/contracts/errors';
-import { openCompressorHandle, openDecompressorHandle, type ZstdHandle } from './zstd-handle.ts';
+import {
+  openCompressorHandle,
+  openDecompressorHandle,
+  type ZstdHandle,
+  type ZstdTuning,
+  zstdParams,
+} from './zstd-handle.ts';
 
-const DEFAULT_LEVEL = 3;
+const DEFAULT_TUNING: ZstdTuning = { level: 3 };
 /** What a frame may become when the caller does not know better, in bytes. */
 const MAX_PLAIN_BYTES = 512 * 1024 * 1024;
 const FRAME_MAGIC = 0xfd2fb528;
@@ -16,33 +22,33 @@ export interface Compressor {
   close(): void;
 }
 
-/** A compressor for one thread, with one context for all its calls where the runtime allows it. Levels 1 to 19. */
-export function createCompressor(level: number = DEFAULT_LEVEL): Compressor {
-  const handle = openCompressorHandle(level);
-  if (handle) return new ReusingCompressor(handle, level);
-  return { compress: (bytes) => compressOnce(bytes, level), close() {} };
+/** A compressor for one thread, with one context for all its calls where the runtime allows it. */
+export function createCompressor(tuning: ZstdTuning = DEFAULT_TUNING): Compressor {
+  const handle = openCompressorHandle(tuning);
+  if (handle) return new ReusingCompressor(handle, tuning);
+  return { compress: (bytes) => compressOnce(bytes, tuning), close() {} };
 }
 
 /** One whole frame in a buffer of its own, for callers that compress now and then. */
-export function compressOnce(bytes: Uint8Array, level: number = DEFAULT_LEVEL): Buffer {
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+export function compressOnce(bytes: Uint8Array, tuning: ZstdTuning = DEFAULT_TUNING): Buffer {
+  return zstdCompressSync(bytes, { params: zstdParams(tuning) });
 }
 
 class ReusingCompressor implements Compressor {
   readonly #handle: ZstdHandle;
-  readonly #level: number;
+  readonly #tuning: ZstdTuning;
   #output = Buffer.allocUnsafeSlow(compressBound(FIRST_OUTPUT_BYTES));
 
-  constructor(handle: ZstdHandle, level: number) {
+  constructor(handle: ZstdHandle, tuning: ZstdTuning) {
     this.#handle = handle;
-    this.#level = level;
+    this.#tuning = tuning;
   }
 
   compress(bytes: Uint8Array): Uint8Array {
     const bound = compressBound(bytes.byteLength);
     if (bound > this.#output.byteLength) this.#output = Buffer.allocUnsafeSlow(Math.ceil(bound * 1.25));
     const length = this.#handle.run(bytes, this.#output);
-    return length > 0 ? this.#output.subarray(0, length) : compressOnce(bytes, this.#level);
+    return length > 0 ? this.#output.subarray(0, length) : compressOnce(bytes, this.#tuning);
   }
 
   close(): void {
