@@ -1,7 +1,7 @@
 /**
  * One job on a repository in a process of its own, start-up included, as the benchmark measures it. Arguments: what to
- * do, the repository's folder, the source or target, the snapshot. Prints the result as JSON. The password comes by the
- * environment.
+ * do, the repository's folder, the source or target, the snapshot. Prints the result as JSON. Password or master
+ * key come by the environment.
  */
 import { enableCompileCache } from 'node:module';
 import type { JobOf, RepositoryAccess } from '@backupx/contracts/jobs';
@@ -13,6 +13,7 @@ const { silentReporter } = await import('@backupx/engine/ports/reporter');
 
 const [action = '', folder = '', place = '', snapshotId = '', ...more] = process.argv.slice(2);
 const password = process.env.BENCH_PASSWORD ?? '';
+const masterKey = process.env.BENCH_MASTER_KEY ?? '';
 const target = {
   id: 1,
   name: 'bench',
@@ -24,7 +25,7 @@ const repository: RepositoryAccess = {
   id: 0,
   target,
   prefix: '',
-  unlock: { password },
+  unlock: masterKey === '' ? { password } : { masterKey },
   leaseId: 0,
   condemnedPacks: [],
 };

