@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestCounts } from './support/count-reporter.ts';
+import { findModernRestic } from './support/modern-restic.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -47,6 +48,8 @@ function readCounts(file: string, project: string): TestCounts {
 function main(): number {
   const filters = process.argv.slice(2);
   if (run('bash', ['tests/install-peers.sh']) !== 0) return 1;
+  // Built here and not in the middle of a test, which must not wait for minutes.
+  findModernRestic();
   const vite = path.join(root, 'node_modules', 'vite', 'bin', 'vite.js');
   if (run(process.execPath, [vite, 'build', 'apps/web']) !== 0) return 1;
   const all = ['unit', 'system'].map((project) => runProject(project, filters));

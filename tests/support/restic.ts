@@ -3,16 +3,12 @@
  * from the Go module proxy. No network, no cache (a cache would hide damage), no settings of the user.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import path from 'node:path';
+import { tmpdir } from 'node:os';
 import { describe } from 'vitest';
+import { findModernRestic, MODERN_VERSION } from './modern-restic.ts';
 
-/** The newest release that the Go checksum database vouches for. */
-const MODERN_VERSION = '0.18.1';
 /** What restic says before it tries a damaged or missing file again. */
 const COMPLAINT = /returned error, retrying/;
-const BUILD_LIMIT_MS = 10 * 60_000;
 
 export interface ResticRun {
   readonly status: number;
@@ -136,59 +132,18 @@ function describeProgram(program: string): Restic {
 /** Debian's restic. */
 export const restic = describeProgram('restic');
 
-/** Waits while another process builds the same; answers whether the program is there now. */
-function claimBuild(lock: string, target: string): boolean {
-  for (;;) {
-    try {
-      mkdirSync(lock);
-      return !existsSync(target);
-    } catch {
-      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-      if (age > BUILD_LIMIT_MS) rmSync(lock, { recursive: true, force: true });
-      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
-    }
-  }
-}
+let modern: Restic | string | null = null;
 
-/** Builds with what is installed: no other toolchain is fetched, sums are verified. Answers why it could not. */
-function goInstall(folder: string, target: string): string {
-  const bin = mkdtempSync(path.join(folder, 'build-'));
-  const source = `github.com/restic/restic/cmd/restic@v${MODERN_VERSION}`;
-  const built = spawnSync('go', ['install', '-trimpath', source], {
-    cwd: bin,
-    encoding: 'utf8',
-    timeout: BUILD_LIMIT_MS,
-    env: { ...process.env, GOBIN: bin, GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' },
-  });
-  if (built.status === 0) renameSync(path.join(bin, 'restic'), target);
-  rmSync(bin, { recursive: true, force: true });
-  const lastLine = built.stderr?.trim().split('\n').at(-1) ?? String(built.error);
-  return built.status === 0 ? '' : `go cannot build restic ${MODERN_VERSION}: ${lastLine}`;
+/** The current restic, or the reason why there is none here. */
+export function modernRestic(): Restic | string {
+  const found = modern ?? findModern();
+  modern = found;
+  return found;
 }
 
 function findModern(): Restic | string {
-  if (spawnSync('go', ['version']).status !== 0) return 'the Go tools are not on this machine';
-  const folder = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'backupx-tests');
-  const target = path.join(folder, `restic-${MODERN_VERSION}`);
-  if (!existsSync(target)) {
-    mkdirSync(folder, { recursive: true });
-    const lock = `${target}.lock`;
-    try {
-      const whyNot = claimBuild(lock, target) ? goInstall(folder, target) : '';
-      if (whyNot) return whyNot;
-    } finally {
-      rmdirSync(lock);
-    }
-  }
-  return describeProgram(target);
-}
-
-let modern: Restic | string | null = null;
-
-/** The current restic, or the reason why there is none here. Builds it the first time: about two minutes. */
-export function modernRestic(): Restic | string {
-  modern ??= findModern();
-  return modern;
+  const { program, whyNot } = findModernRestic();
+  return program === null ? whyNot : describeProgram(program);
 }
 
 /** The same judges with every restic; where the current one is missing they are skipped and say why. */
