@@ -118,7 +118,9 @@ export function prune(
 export function describePrune(result: PruneRepositoryResult, isDryRun: boolean): string {
   const packs = `${result.packsRemoved} of ${formatCount(result.packsBefore, 'pack')} ${isDryRun ? 'would be ' : ''}removed`;
   const left = `${formatBytes(result.bytesUnusedLeft)} unused left`;
-  return `${packs}, ${result.packsRepacked} written anew, ${formatBytes(result.bytesFreed)} freed, ${left}`;
+  // Packing anew a little may take more than it frees.
+  const freed = formatBytes(Math.max(0, result.bytesFreed));
+  return `${packs}, ${result.packsRepacked} written anew, ${freed} freed, ${left}`;
 }
 
 interface RepairOptions extends RepositoryOptions {
