@@ -24,8 +24,8 @@ import { makeWorkFolder } from '../support/work-folder.ts';
 
 const FILES = 8;
 const FILE_BYTES = 6_000_000;
-/** Ten minutes pass in a third of a second: an index is saved with every pack. */
-const FAST_CLOCK = { FAULT_FAST_CLOCK: '2000' };
+/** Ten minutes pass in less than a millisecond: an index is saved with every pack. Kills come after the first. */
+const AFTER_CHECKPOINT = { FAULT_FAST_CLOCK: '1000000', FAULT_KILL_AFTER: '/index/' };
 
 const work = makeWorkFolder('kill-backup', { isInMemory: true });
 const runner = createRunner(work.at('temp'));
@@ -119,5 +119,5 @@ it('before and after exact steps: lock, packs, index, snapshot', {
 });
 
 it('after a checkpoint: the next run stores less', { timeout: 60_000 + killShare(0.1) * 25_000 }, async () => {
-  await repeat(killShare(0.1), () => round({ atStep: 13 + Math.floor(Math.random() * 16), env: FAST_CLOCK }));
+  await repeat(killShare(0.1), () => round({ atStep: 1 + Math.floor(Math.random() * 8), env: AFTER_CHECKPOINT }));
 });

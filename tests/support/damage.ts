@@ -30,9 +30,13 @@ export function namesIn(folder: string, type: 'index' | 'snapshots' | 'keys'): s
 
 /** Turns one bit around; `share` says where: 0 the first byte, 1 the last. */
 export function flipBit(folder: string, file: string, share: number): void {
+  const { size } = statSync(path.join(folder, file));
+  flipBitAt(folder, file, Math.min(size - 1, Math.floor(size * share)));
+}
+
+export function flipBitAt(folder: string, file: string, at: number): void {
   const full = path.join(folder, file);
   const bytes = readFileSync(full);
-  const at = Math.min(bytes.length - 1, Math.floor(bytes.length * share));
   bytes[at] = (bytes[at] ?? 0) ^ 16;
   rewrite(full, bytes);
 }

@@ -4,6 +4,7 @@
  *
  * - `FAULT_KILL_AT=n`: the process is killed with SIGKILL at the n-th change of a directory (a rename into place or an
  *   unlink), just before it when n is odd, just after it when n is even; so every step of a run can be hit exactly.
+ * - `FAULT_KILL_AFTER=text`: only changes that follow a rename to a path with this text count for `FAULT_KILL_AT`.
  * - `FAULT_COUNT_FILE=path`: each change adds a byte to this file.
  * - `FAULT_LOSE=text`: a file whose path holds this text vanishes once it was put in place, though all went well.
  * - `FAULT_SHORT_READS=1`: reads bring fewer bytes than asked for, as a network file system may.
@@ -21,13 +22,14 @@ const killAt = Number(env.FAULT_KILL_AT ?? 0);
 const isOurs = (path: fs.PathLike): boolean => String(path).startsWith(folder);
 
 let changes = 0;
+let isCounting = !env.FAULT_KILL_AFTER;
 /** Runs one change; dies before or after it when its turn has come. */
 async function change<T>(run: () => Promise<T>): Promise<T> {
-  const turn = ++changes;
+  const turn = isCounting ? ++changes : 0;
   if (env.FAULT_COUNT_FILE) fs.appendFileSync(env.FAULT_COUNT_FILE, '.');
   if (turn * 2 - 1 === killAt) process.kill(process.pid, 'SIGKILL');
   const result = await run();
-  if (turn * 2 === killAt) process.kill(process.pid, 'SIGKILL');
+  if (turn > 0 && turn * 2 === killAt) process.kill(process.pid, 'SIGKILL');
   return result;
 }
 
@@ -35,6 +37,7 @@ const { rename, unlink, open } = fs.promises;
 fs.promises.rename = async (from, to) => {
   if (!isOurs(to)) return rename(from, to);
   await change(() => rename(from, to));
+  if (env.FAULT_KILL_AFTER && String(to).includes(env.FAULT_KILL_AFTER)) isCounting = true;
   if (env.FAULT_LOSE && String(to).includes(env.FAULT_LOSE)) await unlink(to);
 };
 fs.promises.unlink = (path) => (isOurs(path) ? change(() => unlink(path)) : unlink(path));
