@@ -17,7 +17,7 @@ function errorsPage(): string {
     ([code, entry]) =>
       `### ${code}\n\nHTTP ${entry.status}, exit code ${entry.exitCode}${entry.retryable ? ', worth trying again' : ''}\n\n${entry.message} ${entry.hint}\n`,
   );
-  return `# Error codes\n\nEvery failure carries one of these codes. Words in braces are filled in when it happens.\nThis page is generated from \`packages/contracts/src/errors.ts\` by \`node tools/generate-docs.ts\`.\n\n${rows.join('\n')}`;
+  return `# Error codes\n\nEvery failure carries one of these codes. Words in braces are filled in when it happens.\nThis page is generated from \`packages/contracts/src/error-catalog\` by \`node tools/generate-docs.ts\`.\n\n${rows.join('\n')}`;
 }
 
 function apiPage(): string {
