@@ -101,6 +101,11 @@ describe('local_disk', () => {
     expect(await listKeys(storage())).toEqual(['a']);
     await put('b');
     expect((await readdir(base)).sort()).toEqual(['.backupx-tmp-new', 'a', 'b']);
+    await put('folder/a');
+    await writeFile(join(base, 'folder/.backupx-tmp-old'), '');
+    await utimes(join(base, 'folder/.backupx-tmp-old'), dayAgo, dayAgo);
+    await put('folder/b');
+    expect((await readdir(join(base, 'folder'))).sort()).toEqual(['a', 'b']);
     await expect(put('.backupx-tmp-mine')).rejects.toMatchObject({ code: 'STORAGE_INVALID_KEY' });
   });
 

@@ -20,8 +20,10 @@ import { TEMP_PREFIX, walkObjects } from './local-disk/walk-objects.ts';
 import { assertFreeSpace, commit, newTempName, prepareTarget, writeSynced } from './local-disk/write-object.ts';
 
 const STALE_TEMP_MS = 24 * 3600 * 1000;
-/** A storage object looks for stale temp files at most this often. */
+/** A storage object looks for stale temp files in a folder at most this often. */
 const SWEEP_INTERVAL_MS = 600_000;
+/** Folders remembered for that. */
+const MAX_SWEPT = 1000;
 const READ_CHUNK_BYTES = 512 * 1024;
 
 const configSchema = z.object({
@@ -50,7 +52,8 @@ export const localDisk = defineStorage({
 
 class LocalDiskStorage implements Storage {
   readonly #basePath: string;
-  #lastSweepMs = Number.NEGATIVE_INFINITY;
+  /** When which folder was swept last, in monotonic milliseconds. */
+  readonly #sweptMs = new Map<string, number>();
 
   constructor(basePath: string) {
     this.#basePath = basePath;
@@ -67,6 +70,8 @@ class LocalDiskStorage implements Storage {
       if (options.sizeBytes !== undefined) await assertFreeSpace(base, options.sizeBytes);
       // Folders first: a place that cannot be written shows before hours of upload, not after.
       await prepareTarget({ base, key, made });
+      // A put that was killed while it tried out the object's folder has left something there.
+      await this.#sweepStaleTemps(dirname(join(base, key)));
       temp = join(base, newTempName());
       await writeSynced(temp, body, options.signal);
       await commit({ base, temp, key, made });
@@ -219,14 +224,15 @@ class LocalDiskStorage implements Storage {
     });
   }
 
-  async #sweepStaleTemps(base: string): Promise<void> {
+  async #sweepStaleTemps(folder: string): Promise<void> {
     const nowMs = systemClock.monotonicMs();
-    if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return;
-    this.#lastSweepMs = nowMs;
+    if (nowMs - (this.#sweptMs.get(folder) ?? Number.NEGATIVE_INFINITY) < SWEEP_INTERVAL_MS) return;
+    if (this.#sweptMs.size >= MAX_SWEPT) this.#sweptMs.clear();
+    this.#sweptMs.set(folder, nowMs);
     const oldest = systemClock.now().getTime() - STALE_TEMP_MS;
-    for await (const entry of await opendir(base)) {
+    for await (const entry of (await ignoreCodes(['ENOENT'], opendir(folder))) ?? []) {
       if (!entry.isFile() || !entry.name.startsWith(TEMP_PREFIX)) continue;
-      const path = join(base, entry.name);
+      const path = join(folder, entry.name);
       const stats = await lstat(path).catch(() => null);
       if (stats && stats.mtimeMs < oldest) await unlink(path).catch(() => {});
     }

@@ -147,7 +147,7 @@ function declareReading(storage: () => Storage): void {
   it('reads into shared memory, where it offers that', async (context) => {
     const readInto = storage().readInto?.bind(storage());
     if (!readInto) {
-      context.skip();
+      context.skip('it does not offer that');
       return;
     }
     await write(storage(), 'read/into', '0123456789');
