@@ -1,6 +1,6 @@
 /**
  * Time and environment enter through one door each: `Date.now()`, `new Date()` and `process.env` are forbidden outside
- * the clock port, the configuration loaders, the entry points and the console.
+ * the ports of clock and processes, the configuration loaders, the entry points and the console.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -14,7 +14,7 @@ const forbidden = [
 
 /** Files that are such a door, and what is no production code of the data or control plane. */
 const doors =
-  /^(packages\/engine\/src\/ports\/clock\.ts|apps\/server\/src\/(config\/|main\.ts)|apps\/agent\/src\/(config|main)\.ts|apps\/cli\/|apps\/web\/|bench\/|tools\/|tests\/|[^/]+\.ts$)/;
+  /^(packages\/engine\/src\/ports\/(clock|processes)\.ts|apps\/server\/src\/(config\/|main\.ts)|apps\/agent\/src\/(config|main)\.ts|apps\/cli\/|apps\/web\/|bench\/|tools\/|tests\/|[^/]+\.ts$)/;
 
 /** One sentence per use outside the doors. */
 export function checkGlobals(root: string): string[] {

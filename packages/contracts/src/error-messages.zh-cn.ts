@@ -115,4 +115,26 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
   PATH_NOT_DIRECTORY: say('{path} 不是文件夹。', '请选择文件夹。'),
   PATH_PERMISSION: say('无权读取 {path}。', '请以有读取权限的用户运行 BackupX。'),
   PATH_INVALID: say('不允许使用路径 {path}：{reason}', '请使用绝对路径。'),
+
+  DATABASE_AUTH: say('{server} 拒绝了用户 “{user}” 的登录：{reason}', '请检查用户名、密码以及该用户允许的登录来源。'),
+  DATABASE_UNREACHABLE: say('无法连接 {server}：{reason}', '请检查地址、端口和防火墙；执行任务的节点必须能够访问它。'),
+  DATABASE_TLS: say(
+    '无法与 {server} 建立可信连接：{reason}',
+    '请提供其证书颁发机构的证书、证书中的名称，或更换 TLS 模式。',
+  ),
+  DATABASE_NOT_FOUND: say('{server} 上没有 {name}。', '请检查名称；区分大小写。'),
+  DATABASE_PERMISSION: say(
+    '用户 “{user}” 在 {server} 上没有权限：{action}。',
+    '请授予缺少的权限；连接测试会给出相应语句。',
+  ),
+  DATABASE_TOOL_MISSING: say('执行任务的机器上没有安装程序 {tool}。', '请在该机器上安装软件包 {package}。'),
+  DATABASE_TOOL_MISMATCH: say(
+    '{tool} {toolVersion} 与服务器 {serverVersion} 不匹配。',
+    '请在执行任务的机器上安装软件包 {package}。',
+  ),
+  DATABASE_TOOL_FAILED: say('{tool} 失败：{reason}', '请查看本次运行的日志。'),
+  DATABASE_DUMP_INCOMPLETE: say('{name} 的转储不完整：{reason}', '未保留其任何内容。请查看本次运行的日志。'),
+  DATABASE_DUMP_DAMAGED: say('{name} 的转储无法恢复：{reason}', '请从其他记录或副本恢复；没有任何内容被覆盖。'),
+  DATABASE_EXISTS: say('{server} 上已存在 {name}。', '请换一个名称，或允许替换它。'),
+  DATABASE_IN_USE: say('{name} 正在使用中：{sessions}。', '请结束这些会话，或允许恢复时结束它们。'),
 };

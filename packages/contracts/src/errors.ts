@@ -7,11 +7,12 @@
  */
 import { controlPlaneErrors } from './error-catalog/control-plane.ts';
 import { dataPlaneErrors } from './error-catalog/data-plane.ts';
+import { databaseErrors } from './error-catalog/databases.ts';
 import type { ErrorDefinition } from './error-catalog/define.ts';
 
 export type { ErrorDefinition } from './error-catalog/define.ts';
 
-export const errorCatalog = { ...controlPlaneErrors, ...dataPlaneErrors } as const satisfies Record<
+export const errorCatalog = { ...controlPlaneErrors, ...dataPlaneErrors, ...databaseErrors } as const satisfies Record<
   string,
   ErrorDefinition
 >;

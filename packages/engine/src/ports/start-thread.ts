@@ -1,7 +1,7 @@
 import { getCompileCacheDir } from 'node:module';
 import { type ResourceLimits, Worker, workerData } from 'node:worker_threads';
 
-/** What a thread is started with. */
+/** What a thread is started with; read by `thread-entry.mjs`. */
 export interface ThreadStart<T> {
   readonly codeCacheDir: string | undefined;
   readonly entryUrl: string;
@@ -17,7 +17,7 @@ export interface ThreadOptions<T> {
 /** Starts a module in a thread of its own, with the code cache of this one: loading is most of what a thread costs. */
 export function startThread<T>(url: URL, { data, name, resourceLimits }: ThreadOptions<T>): Worker {
   const start: ThreadStart<T> = { codeCacheDir: getCompileCacheDir(), entryUrl: url.href, data };
-  return new Worker(new URL('./thread-entry.ts', import.meta.url), { workerData: start, name, resourceLimits });
+  return new Worker(new URL('./thread-entry.mjs', import.meta.url), { workerData: start, name, resourceLimits });
 }
 
 /** In a thread: what it was started with. */

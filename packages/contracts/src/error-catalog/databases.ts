@@ -1,0 +1,68 @@
+import { define, type ErrorDefinition } from './define.ts';
+
+/** Errors of databases and of the programs that dump and restore them. */
+export const databaseErrors = {
+  DATABASE_AUTH: define(
+    400,
+    5,
+    '{server} refused the login of "{user}": {reason}',
+    'Check user, password and where the user may log in from.',
+  ),
+  DATABASE_UNREACHABLE: define(
+    502,
+    7,
+    '{server} cannot be reached: {reason}',
+    'Check address, port and firewall; the node that runs the task must reach it.',
+    true,
+  ),
+  DATABASE_TLS: define(
+    502,
+    7,
+    'No trusted connection to {server}: {reason}',
+    'Give the certificate of its authority, the name in its certificate, or another TLS mode.',
+  ),
+  DATABASE_NOT_FOUND: define(404, 6, 'There is no {name} on {server}.', 'Check the name; upper and lower case count.'),
+  DATABASE_PERMISSION: define(
+    403,
+    5,
+    '"{user}" has no right on {server} to {action}.',
+    'Grant what is missing; the connection test shows the statements.',
+  ),
+  DATABASE_TOOL_MISSING: define(
+    400,
+    13,
+    'The program {tool} is not installed on the machine that runs the task.',
+    'Install the package {package} there.',
+  ),
+  DATABASE_TOOL_MISMATCH: define(
+    400,
+    13,
+    '{tool} {toolVersion} does not fit the server {serverVersion}.',
+    'Install the package {package} on the machine that runs the task.',
+  ),
+  DATABASE_TOOL_FAILED: define(500, 1, '{tool} failed: {reason}', 'See the log of the run.'),
+  DATABASE_DUMP_INCOMPLETE: define(
+    500,
+    1,
+    'The dump of {name} is not complete: {reason}',
+    'Nothing was kept of it. See the log of the run.',
+  ),
+  DATABASE_DUMP_DAMAGED: define(
+    422,
+    8,
+    'The dump of {name} cannot be restored: {reason}',
+    'Restore from another record or another copy; nothing was overwritten.',
+  ),
+  DATABASE_EXISTS: define(
+    409,
+    2,
+    '{name} exists on {server} already.',
+    'Choose another name, or allow it to be replaced.',
+  ),
+  DATABASE_IN_USE: define(
+    409,
+    11,
+    '{name} is in use: {sessions}.',
+    'End these sessions, or allow the restore to end them.',
+  ),
+} as const satisfies Record<string, ErrorDefinition>;

@@ -1,0 +1,139 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findTool } from './find-tool.ts';
+import { describeEnd, outputOf, runTool, startTool } from './processes.ts';
+import { SecretFolder } from './secret-folder.ts';
+
+const shell = (script: string) => ({ program: '/bin/sh', args: ['-c', script] });
+const live = () => new AbortController().signal;
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'processes-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function isGoneSoon(pid: number): Promise<boolean> {
+  for (let waited = 0; waited < 3000 && isRunning(pid); waited += 20) await sleep(20);
+  return !isRunning(pid);
+}
+
+const pidIn = async (file: string): Promise<number> => {
+  for (;;) {
+    try {
+      const pid = Number(readFileSync(file, 'utf8'));
+      if (pid > 0) return pid;
+    } catch {
+      // not there yet
+    }
+    await sleep(10);
+  }
+};
+
+describe('runTool', () => {
+  it('answers output, messages and exit code', async () => {
+    const end = await runTool(shell('cat; echo wrong >&2; exit 3'), { signal: live(), input: 'in' });
+    expect(end).toMatchObject({ text: 'in', messages: 'wrong', exitCode: 3, signal: null });
+    expect(describeEnd(end)).toBe('wrong (exit code 3)');
+  });
+
+  it('gives a tool none of our environment', async () => {
+    process.env.PGPASSWORD = 'inherited';
+    const { text } = await runTool({ ...shell('env'), env: { EXTRA: '1' } }, { signal: live() });
+    delete process.env.PGPASSWORD;
+    expect(text).not.toContain('inherited');
+    expect(text).toContain('EXTRA=1');
+    expect(text).toContain('LC_ALL=C.UTF-8');
+  });
+
+  it('leaves secrets out of what it tells', async () => {
+    const end = await runTool({ ...shell('echo "bad s3cret" >&2'), secrets: ['s3cret', ''] }, { signal: live() });
+    expect(end.messages).toBe('bad ***');
+  });
+
+  it('ends one that takes too long, with all that it started', async () => {
+    const file = join(folder, 'pid');
+    const running = runTool(shell(`sleep 100 & echo $! > ${file}; wait`), { signal: live(), timeoutMs: 300 });
+    await expect(running).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect(await isGoneSoon(await pidIn(file))).toBe(true);
+  });
+
+  it('says why a program cannot be started', async () => {
+    const end = await runTool({ program: join(folder, 'none'), args: [] }, { signal: live() });
+    expect(end.exitCode).toBe(127);
+  });
+});
+
+describe('outputOf', () => {
+  const read = async (script: string, signal = live()) => {
+    const tool = startTool(shell(script), signal);
+    tool.endInput();
+    let text = '';
+    for await (const chunk of outputOf(tool, { signal, failure: (end) => new Error(describeEnd(end)) })) {
+      text += Buffer.from(chunk).toString();
+    }
+    return text;
+  };
+
+  it('ends well only when the tool did', async () => {
+    expect(await read('echo all')).toBe('all\n');
+    await expect(read('echo half; echo "disk gone" >&2; exit 1')).rejects.toThrow('disk gone (exit code 1)');
+    await expect(read('echo half; kill -KILL $$')).rejects.toThrow('it was ended by SIGKILL');
+  });
+
+  it('kills the tool when the reader stops or the run is cancelled', async () => {
+    const file = join(folder, 'pid');
+    const signal = live();
+    const tool = startTool(shell(`echo $$ > ${file}; yes`), signal);
+    for await (const _ of outputOf(tool, { signal, failure: () => new Error() })) break;
+    expect(await isGoneSoon(await pidIn(file))).toBe(true);
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 100);
+    await expect(read('sleep 100', abort.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+});
+
+it.runIf(process.platform === 'linux')('a tool ends with the thread that started it', async () => {
+  const file = join(folder, 'pid');
+  const module = new URL('./processes.ts', import.meta.url).href;
+  const code = `import(${JSON.stringify(module)}).then(({ startTool }) =>
+    startTool({ program: '/bin/sh', args: ['-c', 'echo $$ > ${file}; exec sleep 100'] }, new AbortController().signal))`;
+  const worker = new Worker(code, { eval: true });
+  const pid = await pidIn(file);
+  expect(isRunning(pid)).toBe(true);
+  await worker.terminate();
+  expect(await isGoneSoon(pid)).toBe(true);
+});
+
+it('secrets lie in a folder for us alone, and leftovers of the dead are removed', () => {
+  const first = new SecretFolder(folder);
+  const path = first.write('pass', 'word');
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(statSync(first.path).mode & 0o777).toBe(0o700);
+  const dead = mkdtempSync(join(folder, 'secrets-1.999999999999-'));
+  writeFileSync(join(dead, 'pass'), 'old');
+  const second = new SecretFolder(folder);
+  expect(readdirSync(folder).sort()).toEqual(
+    [first.path, second.path].map((one) => one.slice(folder.length + 1)).sort(),
+  );
+  first.remove();
+  second.remove();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+it('finds programs by name, in given folders first', () => {
+  writeFileSync(join(folder, 'sh'), '', { mode: 0o755 });
+  expect(findTool(['nothing-like-this', 'sh'], [folder])).toBe(join(folder, 'sh'));
+  expect(findTool(['nothing-like-this'])).toBeNull();
+});
