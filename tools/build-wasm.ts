@@ -28,7 +28,13 @@ const modules: readonly WasmModule[] = [
     source: 'packages/engine/assembly/poly1305.ts',
     target: 'packages/engine/src/repository/wasm/poly1305-code.ts',
     constant: 'poly1305Code',
-    flags: ['--initialMemory', '2', '--maximumMemory', '2'],
+    flags: ['--initialMemory', '3', '--maximumMemory', '3'],
+  },
+  {
+    source: 'packages/engine/assembly/open-blobs.ts',
+    target: 'packages/engine/src/repository/wasm/open-blobs-code.ts',
+    constant: 'openBlobsCode',
+    flags: ['--initialMemory', '4', '--maximumMemory', '4'],
   },
   {
     source: 'packages/engine/assembly/chunker.ts',

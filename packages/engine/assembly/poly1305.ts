@@ -7,7 +7,7 @@
  * powers; so two halves of a stretch run side by side as independent chains and are joined with a power of r.
  * No branch and no address depends on the key or the message.
  *
- * Memory: the caller writes r to 0, s to 16 and message bytes from 65536 on; `finish` leaves the tag at 32.
+ * Memory: the caller writes r to 0, s to 16 and message bytes somewhere from 65536 on; `finish` leaves the tag at 32.
  */
 
 const KEY_R: usize = 0;
@@ -19,7 +19,8 @@ const KNOWN_R: usize = 48;
 const POWERS: usize = 64;
 const POWER_BYTES: usize = 40;
 const MAX_HALF_LOG: i32 = 11;
-const BUFFER: usize = 65536;
+/** A last block that is not whole. */
+const REST: usize = 640;
 
 const LOW32: u64 = 0xffffffff;
 const LOW26: u64 = 0x3ffffff;
@@ -59,9 +60,8 @@ export function start(): void {
   }
 }
 
-/** Adds `blocks` blocks of 16 bytes from the buffer. */
-export function absorb(blocks: i32): void {
-  let at = BUFFER;
+/** Adds `blocks` blocks of 16 bytes that stand at `at`. */
+export function absorb(at: usize, blocks: i32): void {
   while (blocks >= 32) {
     const log = min(MAX_HALF_LOG, 30 - clz(blocks));
     const half = 1 << log;
@@ -76,13 +76,14 @@ export function absorb(blocks: i32): void {
   }
 }
 
-/** Adds the last 0 to 15 bytes from the buffer and leaves the tag in memory. */
-export function finish(rest: i32): void {
+/** Adds the last 0 to 15 bytes, which stand at `at`, and leaves the tag in memory. What follows them is not touched. */
+export function finish(at: usize, rest: i32): void {
   if (rest > 0) {
-    const end = BUFFER + <usize>rest;
-    store<u64>(end, 1);
-    store<u64>(end, 0, 8);
-    absorbBlock(load<u64>(BUFFER), load<u64>(BUFFER, 8), 0);
+    store<u64>(REST, 0);
+    store<u64>(REST, 0, 8);
+    for (let index: usize = 0; index < <usize>rest; index++) store<u8>(REST + index, load<u8>(at + index));
+    store<u8>(REST + <usize>rest, 1);
+    absorbBlock(load<u64>(REST), load<u64>(REST, 8), 0);
   }
   carry();
   // h + 5 reaches 2^130 exactly when h is not reduced yet; the mask picks h or h - p without a branch.

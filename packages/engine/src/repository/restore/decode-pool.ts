@@ -2,7 +2,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
 import { startThread } from '../../ports/start-thread.ts';
-import type { Repository } from '../open-repository.ts';
 import { BlobDecoder, type DecodeTask } from './decode-blobs.ts';
 import type { DecoderData } from './decode-worker.ts';
 
@@ -13,8 +12,8 @@ export interface DecodePool {
 }
 
 /** Decodes in this thread: for a restore so small that starting threads would cost more. */
-export function createLocalDecoder({ box }: Pick<Repository, 'box'>, memory: SharedArrayBuffer): DecodePool {
-  const decoder = new BlobDecoder(box, memory);
+export function createLocalDecoder({ masterKey, memory }: DecoderData): DecodePool {
+  const decoder = new BlobDecoder(masterKey, memory);
   return {
     async decode(task) {
       await nextTurn();

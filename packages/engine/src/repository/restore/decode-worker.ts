@@ -2,7 +2,6 @@
 import { parentPort } from 'node:worker_threads';
 import { threadData } from '../../ports/start-thread.ts';
 import type { MasterKey } from '../format/master-key.ts';
-import { createSealedBox } from '../format/sealed-box.ts';
 import { BlobDecoder, type DecodeTask } from './decode-blobs.ts';
 
 /** What a decoding thread is started with. */
@@ -12,6 +11,6 @@ export interface DecoderData {
 }
 
 const { masterKey, memory } = threadData<DecoderData>();
-const decoder = new BlobDecoder(createSealedBox(masterKey), memory);
+const decoder = new BlobDecoder(masterKey, memory);
 
 parentPort?.on('message', (task: DecodeTask) => parentPort?.postMessage(decoder.decode(task)));

@@ -82,8 +82,8 @@ export class RestorePipeline {
   #createDecoder(requests: readonly Request[]): DecodePool {
     const { repository, threads } = this.#options;
     const sealedBytes = requests.reduce((sum, { start, end }) => sum + end - start, 0);
-    if (sealedBytes < LOCAL_BYTES) return createLocalDecoder(repository, this.#memory);
-    return createThreadDecoder({ masterKey: repository.masterKey, memory: this.#memory }, threads);
+    const data = { masterKey: repository.masterKey, memory: this.#memory };
+    return sealedBytes < LOCAL_BYTES ? createLocalDecoder(data) : createThreadDecoder(data, threads);
   }
 
   /** Waits for everything that was started. Throws what made it fail. */

@@ -15,14 +15,16 @@ const keyRAt = 0;
 const keySAt = 16;
 const tagAt = 32;
 const bufferAt = 65_536;
+/** Shared memory is copied in words where both sides begin alike within a word, otherwise byte by byte. */
+const wordBytes = 8;
 /** Small enough to be read from the processor's second-level cache right after it was copied. */
 const bufferBytes = 65_536;
 
 interface Poly1305Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
   start(): void;
-  absorb(blocks: number): void;
-  finish(rest: number): void;
+  absorb(at: number, blocks: number): void;
+  finish(at: number, rest: number): void;
 }
 
 /** One instance per thread: calls must not overlap. It remembers powers of the last `keyR`, so one per key is best. */
@@ -35,15 +37,16 @@ export function createPoly1305(): Poly1305 {
       memory.set(keyR, keyRAt);
       memory.set(keyS, keySAt);
       wasm.start();
-      const rest = message.length % 16;
-      const whole = message.length - rest;
-      for (let at = 0; at < whole; at += bufferBytes) {
-        const end = Math.min(at + bufferBytes, whole);
-        memory.set(message.subarray(at, end), bufferAt);
-        wasm.absorb((end - at) / 16);
+      const copyAt = bufferAt + (message.byteOffset % wordBytes);
+      let [rest, restAt] = [0, copyAt];
+      for (let at = 0; at < message.length; at += bufferBytes) {
+        const part = message.subarray(at, at + bufferBytes);
+        memory.set(part, copyAt);
+        rest = part.length % 16;
+        restAt = copyAt + part.length - rest;
+        wasm.absorb(copyAt, (part.length - rest) / 16);
       }
-      memory.set(message.subarray(whole), bufferAt);
-      wasm.finish(rest);
+      wasm.finish(restAt, rest);
       out.set(memory.subarray(tagAt, tagAt + 16));
     },
   };
