@@ -11,15 +11,13 @@ import { packError } from '../ports/thread-error.ts';
 import { browseArtifact } from './browse-artifact.ts';
 import type { EngineDrivers, JobContext, KeptSlot } from './job-context.ts';
 import { CHUNKS_AHEAD, type FromLookWorker, type LookWorkerData, type ToLookWorker } from './look-messages.ts';
+import { SendCredit } from './send-credit.ts';
 import { streamSnapshot } from './snapshot-stream.ts';
 
 /** One request under way. */
 interface Asked {
   readonly abort: AbortController;
-  /** Chunks that may be sent. */
-  credit: number;
-  /** Called when there is credit again. */
-  onCredit: () => void;
+  readonly credit: SendCredit;
 }
 
 const port = parentPort;
@@ -30,7 +28,7 @@ const asked = new Map<number, Asked>();
 
 port?.on('message', (message: ToLookWorker) => {
   if (message.type === 'cancel') asked.get(message.id)?.abort.abort();
-  else if (message.type === 'pull') giveCredit(asked.get(message.id));
+  else if (message.type === 'pull') asked.get(message.id)?.credit.give();
   else void serve(message);
 });
 
@@ -38,15 +36,9 @@ function send(message: FromLookWorker, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
-function giveCredit(request: Asked | undefined): void {
-  if (!request) return;
-  request.credit += 1;
-  request.onCredit();
-}
-
 async function serve(message: Extract<ToLookWorker, { type: 'browse' | 'stream' }>): Promise<void> {
   const { id } = message;
-  const request: Asked = { abort: new AbortController(), credit: CHUNKS_AHEAD, onCredit() {} };
+  const request: Asked = { abort: new AbortController(), credit: new SendCredit(CHUNKS_AHEAD) };
   asked.set(id, request);
   const context = contextOf(message.relay, request.abort.signal);
   try {
@@ -64,15 +56,7 @@ async function serve(message: Extract<ToLookWorker, { type: 'browse' | 'stream' 
 
 /** A copy: the bytes may be a part of a larger piece of memory, which would go along whole. */
 async function sendChunk(id: number, request: Asked, bytes: Uint8Array): Promise<void> {
-  const { signal } = request.abort;
-  while (request.credit === 0) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    request.onCredit = resolve;
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
-    signal.throwIfAborted();
-  }
-  request.credit -= 1;
+  await request.credit.take(request.abort.signal);
   const copy = new Uint8Array(bytes);
   send({ type: 'chunk', id, bytes: copy }, [copy.buffer]);
 }
