@@ -40,6 +40,10 @@ export const driverManifestSchema = z.object({
   type: z.string(),
   title: z.string(),
   fields: z.array(fieldManifestSchema),
+  /** Settings of a restore; left out: there are none. */
+  restoreFields: z.array(fieldManifestSchema).optional(),
+  /** True: the connection can be tested and what is there listed. */
+  canInspect: z.boolean().optional(),
 });
 export type DriverManifest = z.output<typeof driverManifestSchema>;
 
@@ -66,16 +70,27 @@ function fieldKind(field: JsonSchemaField): FieldManifest['kind'] {
   return 'text';
 }
 
-/** Builds the manifest of a driver from its config schema. */
+/** Builds the manifest of a driver from its config schemas. */
 export function toDriverManifest(driver: {
   kind: 'source' | 'storage';
   type: string;
   title: string;
   config: z.ZodObject;
+  restoreConfig?: z.ZodObject;
+  inspect?: unknown;
 }): DriverManifest {
-  const schema = z.toJSONSchema(driver.config, { io: 'input', unrepresentable: 'any' });
+  const { kind, type, title } = driver;
+  return {
+    ...{ kind, type, title, fields: fieldsOf(driver.config) },
+    ...(driver.restoreConfig ? { restoreFields: fieldsOf(driver.restoreConfig) } : {}),
+    ...(driver.inspect ? { canInspect: true } : {}),
+  };
+}
+
+function fieldsOf(config: z.ZodObject): FieldManifest[] {
+  const schema = z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' });
   const required = new Set(schema.required ?? []);
-  const fields = Object.entries(schema.properties ?? {}).map(([name, raw]): FieldManifest => {
+  return Object.entries(schema.properties ?? {}).map(([name, raw]): FieldManifest => {
     const field = raw as JsonSchemaField;
     return {
       name,
@@ -91,12 +106,11 @@ export function toDriverManifest(driver: {
       default: field.default as FieldManifest['default'],
     };
   });
-  return { kind: driver.kind, type: driver.type, title: driver.title, fields };
 }
 
 /** Names of the secret fields of a config schema. */
 export function secretFieldNames(config: z.ZodObject): string[] {
-  return toDriverManifest({ kind: 'storage', type: '', title: '', config })
-    .fields.filter((field) => field.secret)
+  return fieldsOf(config)
+    .filter((field) => field.secret)
     .map((field) => field.name);
 }

@@ -39,6 +39,7 @@ import {
   unlockRepositoryJobSchema,
 } from './repository-jobs.ts';
 
+export * from './job-lanes.ts';
 export * from './job-parts.ts';
 export * from './repository-jobs.ts';
 
@@ -138,6 +139,8 @@ export const runRestoreJobSchema = z.object({
   overwrite: overwriteModeSchema,
   /** Say what would change, change nothing; snapshots only. */
   dryRun: z.boolean().optional(),
+  /** Settings of the restore that only this kind of source has (its `restoreFields`), secrets among them. */
+  options: z.record(z.string(), z.unknown()).optional(),
 });
 export type RunRestoreJob = z.output<typeof runRestoreJobSchema>;
 
@@ -152,17 +155,55 @@ export const runRestoreResultSchema = z.object({
 });
 export type RunRestoreResult = z.output<typeof runRestoreResultSchema>;
 
+export const verifyModeSchema = z.enum(['quick', 'deep']);
+export type VerifyMode = z.output<typeof verifyModeSchema>;
+
 export const verifyArtifactJobSchema = z.object({
   kind: z.literal('verify_artifact'),
   artifact: storedArtifactSchema,
+  /** What it was made from; left out: it is read to its end and no more. */
+  source: driverSettingsSchema.optional(),
+  /** `quick`: the structure. `deep`: restored into a scratch place and compared. */
+  mode: verifyModeSchema.default('quick'),
+  /** Where a deep verification restores to, as the `options` of a restore; left out: a scratch place on the node. */
+  options: z.record(z.string(), z.unknown()).optional(),
 });
 export type VerifyArtifactJob = z.output<typeof verifyArtifactJobSchema>;
+/** One thing that was proven, or not. */
+export const verifyCheckSchema = z.object({
+  /** What it is about: a path, a database. */
+  subject: z.string(),
+  name: z.enum(['checksum', 'structure', 'inventory', 'restore', 'rows', 'content', 'engine']),
+  ok: z.boolean(),
+  /** For people: what was compared, or why it failed. */
+  detail: z.string(),
+});
+export type VerifyCheck = z.output<typeof verifyCheckSchema>;
 export const verifyArtifactResultSchema = z.object({
+  /** `failed`: at least one check says that it cannot be restored as it was. */
+  status: z.enum(['success', 'failed']),
+  checks: z.array(verifyCheckSchema),
   itemCount: z.number(),
   sourceBytes: z.number(),
   storedBytes: z.number(),
 });
 export type VerifyArtifactResult = z.output<typeof verifyArtifactResultSchema>;
+
+/** Asks a source what there is to back up, with the programs and settings a backup would use. Never stored. */
+export const inspectSourceJobSchema = z.object({ kind: z.literal('inspect_source'), source: driverSettingsSchema });
+export type InspectSourceJob = z.output<typeof inspectSourceJobSchema>;
+export const inspectSourceResultSchema = z.object({
+  /** Name and version of the server or library: `PostgreSQL 15.18`. */
+  server: z.string(),
+  /** The program that will dump, with version and path; empty: none is needed. */
+  tool: z.string(),
+  databases: z.array(z.object({ name: z.string(), sizeBytes: z.number().nullable() })),
+  /** What will be missing from a backup, or would make it fail. */
+  warnings: z.array(z.string()),
+  /** Statements that make a user who may only read; null: this engine has none. */
+  readOnlyUserSql: z.string().nullable(),
+});
+export type InspectSourceResult = z.output<typeof inspectSourceResultSchema>;
 
 export const listDirectoryJobSchema = z.object({ kind: z.literal('list_directory'), path: z.string() });
 export type ListDirectoryJob = z.output<typeof listDirectoryJobSchema>;
@@ -226,6 +267,7 @@ export const jobSchema = z.discriminatedUnion('kind', [
   runBackupJobSchema,
   runRestoreJobSchema,
   verifyArtifactJobSchema,
+  inspectSourceJobSchema,
   listDirectoryJobSchema,
   browseArtifactJobSchema,
   deleteObjectsJobSchema,
@@ -249,6 +291,7 @@ export interface JobResults {
   run_backup: RunBackupResult;
   run_restore: RunRestoreResult;
   verify_artifact: VerifyArtifactResult;
+  inspect_source: InspectSourceResult;
   list_directory: ListDirectoryResult;
   browse_artifact: BrowseArtifactResult;
   delete_objects: DeleteObjectsResult;
@@ -267,29 +310,6 @@ export interface JobResults {
 }
 export type JobKind = keyof JobResults;
 export type JobOf<K extends JobKind> = Extract<Job, { kind: K }>;
-
-/** Quick questions never wait behind long work. */
-export type Lane = 'work' | 'control';
-export const jobLanes: Readonly<Record<JobKind, Lane>> = {
-  run_backup: 'work',
-  run_restore: 'work',
-  verify_artifact: 'work',
-  list_directory: 'control',
-  browse_artifact: 'control',
-  delete_objects: 'control',
-  test_storage: 'control',
-  init_repository: 'work',
-  list_snapshots: 'control',
-  find_in_repository: 'work',
-  diff_snapshots: 'work',
-  forget_snapshots: 'work',
-  prune_repository: 'work',
-  check_repository: 'work',
-  repair_repository: 'work',
-  copy_snapshots: 'work',
-  unlock_repository: 'control',
-  repository_keys: 'work',
-};
 
 export const jobPhaseSchema = z.enum(['queued', 'preparing', 'running', 'finishing', 'done']);
 export type JobPhase = z.output<typeof jobPhaseSchema>;

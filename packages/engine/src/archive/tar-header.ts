@@ -28,6 +28,8 @@ export interface MemberLayout {
   readonly storedBytes: number;
   /** Set for sparse files: their size with holes. */
   readonly sparseSizeBytes: number | null;
+  /** For readers of ours; others pass over it. ASCII. */
+  readonly comment?: string;
 }
 
 /** A header ready to be written. */
@@ -91,6 +93,7 @@ export function encodeMember(entry: SourceEntry, layout: MemberLayout): EncodedH
   if (layout.sparseSizeBytes !== null) addSparseRecords(records, layout.sparseSizeBytes);
   addNumberRecords(records, entry, layout.storedBytes);
   if (entry.xattrs) addXattrRecords(records, entry.xattrs);
+  if (layout.comment !== undefined) records.push(asciiPaxRecord('comment', layout.comment));
   const pax = records.length === 0 ? null : records.length === 1 ? (records[0] as Buffer) : Buffer.concat(records);
   const name = isSparse ? sparseMemberName(path) : path;
   return { name, pax, linkName, mtimeSeconds: Math.min(Math.max(mtimeSeconds, 0), MAX_OCTAL_11) };

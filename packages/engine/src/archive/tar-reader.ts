@@ -16,6 +16,7 @@ import { readOldSparseMap, readSparseMap10 } from './sparse-map-reader.ts';
 import { paddingOf, TYPE_FLAGS } from './tar-format.ts';
 import { damagedArchive } from './tar-header-parser.ts';
 import { type Member, MemberReader } from './tar-member-reader.ts';
+import { type PartMark, parsePartComment, pathOfWhole } from './tar-parts.ts';
 
 const SLASH = 0x2f;
 const NS_PER_SECOND = 1_000_000_000n;
@@ -54,9 +55,16 @@ export async function* readTar(
       if (member.header.typeFlag === TYPE_FLAGS.gnuContinued) {
         throw damagedArchive('it is a later volume of an archive in several volumes');
       }
+      const mark = parsePartComment(textOf(member, 'comment'));
       const { entry, data } = await openMember(source, member);
-      yield entry;
-      await data.skipRest();
+      if (mark) {
+        const parts = new PartedData({ source, members, path: pathOfWhole(entry.path, mark.number), mark, data });
+        yield { ...entry, path: parts.path, sizeBytes: 0, isStream: true, content: parts };
+        await parts.skipRest();
+      } else {
+        yield entry;
+        await data.skipRest();
+      }
     }
     while (await source.takeSome()) throwIfCancelled(options.signal);
   } finally {
@@ -98,6 +106,54 @@ class MemberData implements AsyncIterable<Uint8Array> {
     this.#unread = 0;
     this.#unreadPadding = 0;
     await skipExactly(this.#source, left);
+  }
+}
+
+interface PartedFile {
+  readonly source: ByteSource;
+  readonly members: MemberReader;
+  readonly path: Uint8Array;
+}
+
+/** Content that lies in several members, see `tar-parts.ts`. */
+class PartedData implements AsyncIterable<Uint8Array> {
+  readonly path: Uint8Array;
+  readonly #file: PartedFile;
+  #mark: PartMark;
+  #data: MemberData;
+
+  constructor({ mark, data, ...file }: PartedFile & { readonly mark: PartMark; readonly data: MemberData }) {
+    if (mark.number !== 1) throw damagedArchive('the first part of a file is missing');
+    this.path = file.path;
+    this.#file = file;
+    this.#mark = mark;
+    this.#data = data;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      yield* this.#data;
+      if (this.#mark.isLast) return;
+      await this.#next();
+    }
+  }
+
+  async skipRest(): Promise<void> {
+    while (!this.#mark.isLast) await this.#next();
+    await this.#data.skipRest();
+  }
+
+  async #next(): Promise<void> {
+    await this.#data.skipRest();
+    const member = await this.#file.members.next();
+    const mark = member && parsePartComment(textOf(member, 'comment'));
+    if (mark?.number !== this.#mark.number + 1) throw damagedArchive('a part of a file is missing');
+    const { entry, data } = await openMember(this.#file.source, member as Member);
+    if (Buffer.compare(pathOfWhole(entry.path, mark.number), this.path) !== 0) {
+      throw damagedArchive('a part of a file is missing');
+    }
+    this.#mark = mark;
+    this.#data = data;
   }
 }
 

@@ -4,8 +4,6 @@
  * The hot path is synchronous: headers are built in place in a large block, file data is read straight into it, and a
  * promise exists per block, not per file. Memory is the current block plus those the consumer has not taken.
  */
-import { Readable } from 'node:stream';
-import { AppError } from '@backupx/contracts/errors';
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { throwIfCancelled } from '../ports/pull-body.ts';
 import type { DataSegment, SourceEntry, StreamContent, SyncContent } from '../ports/source.ts';
@@ -14,9 +12,9 @@ import { displayPath } from './display-path.ts';
 import { alignSegments, dataBytesOf, encodeSparseMap } from './sparse-map.ts';
 import { paddingOf, RECORD_BYTES } from './tar-format.ts';
 import { encodeMember, type MemberLayout, writePaxHeader, writeUstar } from './tar-header.ts';
+import { PART_BYTES, partComment, partEntry } from './tar-parts.ts';
 
 const DEFAULT_BLOCK_BYTES = 4 * 1024 * 1024;
-const MAX_SPOOLED_BYTES = 8 * 1024 * 1024;
 
 export interface WriteTarOptions {
   readonly signal: AbortSignal;
@@ -33,8 +31,8 @@ export interface WriteTarOptions {
 /**
  * Yields the archive in blocks of `blockSize` (the last one shorter). Paths lose their leading slashes.
  * A file that ends early or fails is filled up with zeros and reported; one that fails at its first byte is left out
- * when nothing of it has been handed on yet. Contents are closed in every case.
- * Throws CANCELLED, NOT_SUPPORTED (a stream of unknown size above 8 MiB), and what `entries` throws.
+ * when nothing of it has been handed on yet. Contents are closed in every case. A stream of unknown size is written in
+ * parts, see `tar-parts.ts`. Throws CANCELLED, what `entries` throws, and what a stream throws: half a dump is none.
  */
 export async function* writeTar(
   entries: Iterable<SourceEntry> | AsyncIterable<SourceEntry>,
@@ -161,12 +159,14 @@ class TarWriter {
   /** An entry whose data comes from a process or socket. */
   async *streamEntry(entry: SourceEntry, content: StreamContent): AsyncGenerator<Uint8Array> {
     const out = this.#out;
-    const source = content.sizeBytes === null ? await this.#spool(entry, content.stream) : content;
-    if (!source) return;
-    const sizeBytes = source.sizeBytes ?? 0;
+    if (content.sizeBytes === null) {
+      yield* this.#streamInParts(entry, content.stream);
+      return;
+    }
+    const { sizeBytes } = content;
     this.#writeHeader(entry, { storedBytes: sizeBytes, sparseSizeBytes: null });
     const progress: StreamProgress = { done: 0, problem: null };
-    yield* this.#copyStream(entry, source.stream, sizeBytes, progress);
+    yield* this.#copyStream(entry, content.stream, sizeBytes, progress);
     while (progress.done < sizeBytes) {
       progress.done += out.writeSomeZeros(sizeBytes - progress.done);
       while (out.ready.length > 0) yield out.ready.shift() as Uint8Array;
@@ -183,43 +183,51 @@ class TarWriter {
     sizeBytes: number,
     progress: StreamProgress,
   ): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of stream) {
-        throwIfCancelled(this.#options.signal);
-        const part = chunk.subarray(0, sizeBytes - progress.done);
-        this.#out.write(part);
-        progress.done += part.byteLength;
-        while (this.#out.ready.length > 0) yield this.#out.ready.shift() as Uint8Array;
-        if (part.byteLength === chunk.byteLength) continue;
-        progress.problem = problemOf(entry, 'changed', `it is longer than the announced ${sizeBytes} bytes`);
-        return;
-      }
-      if (progress.done === sizeBytes) return;
-      progress.problem = problemOf(entry, 'changed', `it ended after ${progress.done} of ${sizeBytes} bytes`);
-    } catch (error) {
+    for await (const chunk of stream) {
       throwIfCancelled(this.#options.signal);
-      progress.problem = problemOf(entry, 'unreadable', messageOf(error));
+      const part = chunk.subarray(0, sizeBytes - progress.done);
+      this.#out.write(part);
+      progress.done += part.byteLength;
+      while (this.#out.ready.length > 0) yield this.#out.ready.shift() as Uint8Array;
+      if (part.byteLength === chunk.byteLength) continue;
+      progress.problem = problemOf(entry, 'changed', `it is longer than the announced ${sizeBytes} bytes`);
+      return;
     }
+    if (progress.done === sizeBytes) return;
+    progress.problem = problemOf(entry, 'changed', `it ended after ${progress.done} of ${sizeBytes} bytes`);
   }
 
-  /** The header needs the size first, so data of unknown size is held in memory, up to a limit. Null: not readable. */
-  async #spool(entry: SourceEntry, stream: AsyncIterable<Uint8Array>): Promise<StreamContent | null> {
-    const chunks: Uint8Array[] = [];
-    let sizeBytes = 0;
-    try {
-      for await (const chunk of stream) {
-        throwIfCancelled(this.#options.signal);
-        sizeBytes += chunk.byteLength;
-        if (sizeBytes > MAX_SPOOLED_BYTES) throw tooLargeToSpool();
-        chunks.push(Uint8Array.from(chunk));
-      }
-    } catch (error) {
+  /** A part is held back until it is known whether it is the last; what fits into one is an ordinary file. */
+  async *#streamInParts(entry: SourceEntry, stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const part = Buffer.allocUnsafeSlow(PART_BYTES);
+    let [used, number, total] = [0, 0, 0];
+    for await (const chunk of stream) {
       throwIfCancelled(this.#options.signal);
-      if (error instanceof AppError && error.code === 'NOT_SUPPORTED') throw error;
-      this.#options.onProblem(problemOf(entry, 'unreadable', messageOf(error)));
-      return null;
+      for (let at = 0; at < chunk.byteLength; ) {
+        if (used === PART_BYTES) {
+          number += 1;
+          this.#writePart(entry, part, { number, isLast: false });
+          while (this.#out.ready.length > 0) yield this.#out.ready.shift() as Uint8Array;
+          used = 0;
+        }
+        const count = Math.min(PART_BYTES - used, chunk.byteLength - at);
+        part.set(chunk.subarray(at, at + count), used);
+        used += count;
+        at += count;
+      }
+      total += chunk.byteLength;
     }
-    return { kind: 'stream', sizeBytes, stream: Readable.from(chunks) };
+    this.#writePart(entry, part.subarray(0, used), { number: number + 1, isLast: true });
+    this.#options.onEntry?.(entry, total);
+    while (this.#out.ready.length > 0) yield this.#out.ready.shift() as Uint8Array;
+  }
+
+  #writePart(entry: SourceEntry, bytes: Uint8Array, mark: { number: number; isLast: boolean }): void {
+    const layout = { storedBytes: bytes.byteLength, sparseSizeBytes: null };
+    if (mark.number === 1 && mark.isLast) this.#writeHeader(entry, layout);
+    else this.#writeHeader(partEntry(entry, mark.number), { ...layout, comment: partComment(mark) });
+    this.#out.write(bytes);
+    this.#writePadding(bytes.byteLength);
   }
 
   /** Two records of zeros end an archive. */
@@ -248,11 +256,6 @@ class TarWriter {
     let left = paddingOf(sizeBytes);
     while (left > 0) left -= this.#out.writeSomeZeros(left);
   }
-}
-
-function tooLargeToSpool(): AppError {
-  const hint = 'The source must announce the size.';
-  return new AppError('NOT_SUPPORTED', { what: 'A stream of unknown size above 8 MiB', hint });
 }
 
 function problemOf(entry: SourceEntry, code: 'changed' | 'unreadable', message: string): ItemProblem {

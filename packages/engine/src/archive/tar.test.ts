@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -245,7 +246,49 @@ describe('writeTar', () => {
       ['/s5000-4000', 'changed'],
       ['/s5000-7000', 'changed'],
     ]);
-    await expect(write([stream(null, 9 * 1024 * 1024)])).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+  });
+
+  it('writes a long stream of unknown size in parts that our reader joins and stock tar prints', async () => {
+    const data = noise(9 * 1024 * 1024 + 5);
+    const stream = { kind: 'stream' as const, sizeBytes: null, stream: inChunks(data, 70_000) };
+    const after = sampleEntry('/after', 'file', { data: 'next' });
+    const { archive, stored, problems } = await write([
+      { ...sampleEntry('/db/dump.sql', 'file'), content: stream },
+      after,
+    ]);
+    expect(problems).toEqual([]);
+    expect(stored).toEqual([
+      ['/db/dump.sql', data.byteLength],
+      ['/after', 4],
+    ]);
+    const [dump, next] = await readBack(archive);
+    expect(dump).toMatchObject({ sizeBytes: 0, isStream: true });
+    expect(Buffer.from(dump?.path ?? []).toString()).toBe('db/dump.sql');
+    expect(dump?.data?.equals(data)).toBe(true);
+    expect(next?.data?.toString()).toBe('next');
+    const tar = spawnSync('tar', ['-xOf', '-', 'db/dump.sql.parts'], { input: archive, maxBuffer: 1e8 });
+    expect([tar.status, tar.stderr.toString()]).toEqual([0, '']);
+    expect(tar.stdout.equals(data)).toBe(true);
+    const names: string[] = [];
+    for await (const entry of readTar(inChunks(archive, 5000), { signal }))
+      names.push(Buffer.from(entry.path).toString());
+    expect(names).toEqual(['db/dump.sql', 'after']);
+    const secondHeader = archive.indexOf('db/dump.sql.parts/000002');
+    const thirdHeader = archive.indexOf('db/dump.sql.parts/000003');
+    const withoutSecond = Buffer.concat([
+      archive.subarray(0, secondHeader - 1024),
+      archive.subarray(thirdHeader - 1024),
+    ]);
+    await expect(readBack(withoutSecond)).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
+  });
+
+  it('fails when a stream fails: half a dump is none', async () => {
+    async function* failing() {
+      yield noise(100);
+      throw new Error('the server went away');
+    }
+    const content = { kind: 'stream' as const, sizeBytes: null, stream: failing() };
+    await expect(write([{ ...sampleEntry('/dump', 'file'), content }])).rejects.toThrow('the server went away');
   });
 
   it('closes the file it was reading when the reader goes away or the work is cancelled', async () => {

@@ -7,7 +7,6 @@ import type { RepositoryAccess, RunBackupJob, RunBackupResult, TargetResult } fr
 import { systemClock } from '../ports/clock.ts';
 import { backupSnapshot, type SnapshotBackupResult } from '../repository/backup/backup-snapshot.ts';
 import type { BackupCounters } from '../repository/backup/messages.ts';
-import { copySnapshots } from '../repository/maintenance/copy-snapshots.ts';
 import type { Repository } from '../repository/open-repository.ts';
 import type { JobContext } from './job-context.ts';
 import { withRepository } from './open-repository-access.ts';
@@ -77,6 +76,7 @@ async function makeSnapshot(
     repository: place.repository,
     source: { type: job.source.type, config },
     readersUrl: context.readersUrl,
+    tempDir: context.tempDir,
     paths: driver.snapshotPaths?.(config) ?? [`/${job.source.type}`],
     excludes: textList(config.excludePatterns),
     hostname: job.snapshot?.hostname ?? '',
@@ -121,6 +121,7 @@ async function copyTo(
   if (!snapshot) return { ...about, status: 'success' };
   try {
     context.reporter.log('info', `Copying the snapshot to ${to.target.name}.`);
+    const { copySnapshots } = await import('../repository/maintenance/copy-snapshots.ts');
     return await withRepository(context, from, { lock: 'shared' }, (source, sourceSignal) =>
       withRepository(context, to, { lock: 'shared' }, async (target, targetSignal) => {
         const signal = AbortSignal.any([sourceSignal, targetSignal]);

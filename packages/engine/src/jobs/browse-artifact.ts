@@ -47,8 +47,10 @@ async function browseArchive(
   try {
     for await (const entry of openArtifact(storage, job.artifact, context.signal).entries) {
       const stream = entry.content;
-      const content = stream && { kind: 'stream' as const, sizeBytes: entry.sizeBytes, stream };
-      contents.add({ ...entry, content }, entry.sizeBytes);
+      let sizeBytes = entry.sizeBytes;
+      if (stream && entry.isStream) for await (const chunk of stream) sizeBytes += chunk.byteLength;
+      const content = stream && { kind: 'stream' as const, sizeBytes, stream };
+      contents.add({ ...entry, content }, sizeBytes);
     }
     return await browseContents(contents.openContents(), job);
   } finally {

@@ -2,7 +2,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { RunRestoreJob } from '@backupx/contracts/jobs';
 import type { RestoreContext, RestoreOutcome, RestoreSession } from '../ports/source.ts';
 import type { JobContext } from './job-context.ts';
-import { openSource } from './parse-settings.ts';
+import { openSource, parseConfig } from './parse-settings.ts';
 import type { ProblemList } from './problem-list.ts';
 import type { ProgressMeter } from './progress-meter.ts';
 
@@ -21,6 +21,7 @@ export async function openRestoreSession(
   signal = context.signal,
 ): Promise<RestoreSession> {
   const { driver, config } = openSource(context.drivers.sources, job.source);
+  const options = driver.restoreConfig ? parseConfig({ config: driver.restoreConfig }, job.options ?? {}) : {};
   const { counters } = meter;
   return await driver.restore(config, {
     ...powers,
@@ -29,6 +30,7 @@ export async function openRestoreSession(
     paths: job.paths,
     overwrite: job.overwrite,
     tempDir: context.tempDir,
+    options,
     problem(problem) {
       problems.add(problem);
       counters.problemCount = problems.count;

@@ -54,7 +54,12 @@ export function readSource(options: ReadSourceOptions): Reader {
   const { signal, events } = options;
   const watch = new ReadWatch();
   const contents = new ContentsIndexWriter(options.tempDir);
-  const entries = options.reader.entries(options.config, { signal, problem: events.onProblem, log: events.onLog });
+  const { tempDir } = options;
+  const entries = options.reader.entries(options.config, {
+    ...{ signal, tempDir },
+    problem: events.onProblem,
+    log: events.onLog,
+  });
   const blocks = writeTar(Symbol.iterator in entries ? watch.sync(entries) : watch.async(entries), {
     signal,
     blockSize: options.blockSize,

@@ -1,4 +1,4 @@
-import type { VerifyArtifactJob, VerifyArtifactResult } from '@backupx/contracts/jobs';
+import type { VerifyArtifactJob, VerifyArtifactResult, VerifyCheck } from '@backupx/contracts/jobs';
 import type { JobContext } from './job-context.ts';
 import { openArtifact } from './open-artifact.ts';
 import { openTarget } from './open-target.ts';
@@ -20,7 +20,14 @@ export async function verifyArtifact(job: VerifyArtifactJob, context: JobContext
     artifact.assertWhole();
     counters.bytesStored = artifact.bytesRead;
     meter.enter('done');
-    return { itemCount: counters.itemsDone, sourceBytes: counters.bytesDone, storedBytes: counters.bytesStored };
+    const checks: VerifyCheck[] = [{ subject: job.artifact.fileName, name: 'checksum', ok: true, detail: '' }];
+    return {
+      status: 'success',
+      checks,
+      itemCount: counters.itemsDone,
+      sourceBytes: counters.bytesDone,
+      storedBytes: counters.bytesStored,
+    };
   } finally {
     meter.stop();
     await storage.close?.().catch(() => {});

@@ -3,9 +3,10 @@
  *
  * A source yields entries in archive order (a folder before what is in it) and takes them back on restore. It knows
  * nothing of archives, encryption or storages; `archive/` and later `repository/` are two writers over the same entries.
+ * A source that streams (a dump) makes its stream throw when what it brought is not whole: then the run fails.
  * Sources run in a worker thread: synchronous file calls are welcome, they are many times cheaper there.
  */
-import type { ItemProblem, OverwriteMode } from '@backupx/contracts/jobs';
+import type { InspectSourceResult, ItemProblem, OverwriteMode, VerifyCheck, VerifyMode } from '@backupx/contracts/jobs';
 import type { z } from 'zod';
 
 export type EntryType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'char_device' | 'block_device';
@@ -79,6 +80,8 @@ export interface SourceTotals {
 
 export interface BackupContext {
   readonly signal: AbortSignal;
+  /** Folder for secrets of programs and for what cannot be streamed. */
+  readonly tempDir: string;
   /** Reports an item that is missing or not as it was; the run goes on and ends as a warning. */
   problem(problem: ItemProblem): void;
   log(level: 'info' | 'warn', message: string): void;
@@ -102,6 +105,8 @@ export interface RestoreContext {
   readonly overwrite: OverwriteMode;
   /** Folder for lists that must not fill the memory. */
   readonly tempDir: string;
+  /** What the user chose beyond the above, checked against the driver's `restoreConfig`; `{}` without one. */
+  readonly options: Readonly<Record<string, unknown>>;
   /**
    * True: every byte was verified before it comes here. Then each item is put in place as soon as it is whole, also over
    * what is there, and `rollback` leaves it: running the restore again finds it. Left out: false.
@@ -117,6 +122,8 @@ export interface RestoreContext {
 /** One entry on its way back; `content` must be read to its end (or not at all) before the next entry is asked for. */
 export interface RestoreEntry extends Omit<SourceEntry, 'content'> {
   readonly sizeBytes: number;
+  /** True: a stream in an archive, whose size is not known before it was read; `sizeBytes` is 0. Left out: false. */
+  readonly isStream?: boolean;
   readonly segments: readonly DataSegment[] | null;
   /** Data bytes only (holes of a sparse file are not in it). Null for everything but files. */
   readonly content: AsyncIterable<Uint8Array> | null;
@@ -182,6 +189,35 @@ export interface RestoreSession {
   rollback(): Promise<void>;
 }
 
+/** Asked beside a backup or a restore, within seconds. */
+export interface InspectContext {
+  readonly signal: AbortSignal;
+  readonly tempDir: string;
+}
+
+/** What a source found out about the place it is to read, with the very programs and settings of a backup. */
+export type SourceInspection = InspectSourceResult;
+
+export interface VerifyContext {
+  readonly signal: AbortSignal;
+  readonly tempDir: string;
+  /** `quick`: the structure of what is stored. `deep`: restored into a scratch place, compared, dropped again. */
+  readonly depth: VerifyMode;
+  /** Where to restore to, checked against the driver's `restoreConfig`; `{}`: a server of this machine, started for it. */
+  readonly options: Readonly<Record<string, unknown>>;
+  log(level: 'info' | 'warn', message: string): void;
+}
+
+/**
+ * Proves that an artifact can be restored. Entries come as in a restore, whole and in order; `finish` answers what was
+ * proven. A check that fails is an answer, not an error. `close` removes every trace, whatever happened; idempotent.
+ */
+export interface Verifier {
+  write(entry: RestoreEntry): Promise<void>;
+  finish(): Promise<readonly VerifyCheck[]>;
+  close(): Promise<void>;
+}
+
 /** How an artifact of this source can be proven; every source has at least the first. */
 export type VerifyDepth = 'checksum-only' | 'structure' | 'restore';
 
@@ -208,6 +244,12 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
   /** Absolute paths that a snapshot of these settings is named for; left out: `/<type>`. */
   snapshotPaths?(config: z.output<C>): readonly string[];
   restore(config: z.output<C>, context: RestoreContext): Promise<RestoreSession>;
+  /** Settings of a restore beside paths and overwrite mode, for its form; left out: there are none. */
+  readonly restoreConfig?: z.ZodObject;
+  /** Tests the connection and looks around: what there is to back up, what is missing for it. Left out: nothing to ask. */
+  inspect?(config: z.output<C>, context: InspectContext): Promise<SourceInspection>;
+  /** Left out: an artifact is proven by reading it to its end. */
+  openVerifier?(config: z.output<C>, context: VerifyContext): Promise<Verifier>;
 }
 
 /** The part of a driver that the reading thread needs, by type; the settings it gets are checked already. */

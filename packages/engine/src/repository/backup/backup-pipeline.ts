@@ -45,6 +45,8 @@ export interface PipelineOptions {
   /** With checked settings. */
   readonly source: DriverSettings;
   readonly readersUrl: string;
+  /** For secrets of programs. */
+  readonly tempDir: string;
   readonly masterKey: MasterKey;
   /** Sealing threads. */
   readonly parallelism: number;
@@ -79,7 +81,7 @@ export class BackupPipeline {
     this.#options = options;
     const { source, readersUrl, masterKey, parallelism } = options;
     this.#control = new SlotControl(parallelism + SPARE_SLOTS);
-    const data: ReaderData = { source, readersUrl, control: this.#control.shared };
+    const data: ReaderData = { source, tempDir: options.tempDir, readersUrl, control: this.#control.shared };
     this.#reader = startThread(new URL('./reader-worker.ts', import.meta.url), {
       data,
       name: 'backupx read',

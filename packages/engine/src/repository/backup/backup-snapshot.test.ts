@@ -45,6 +45,7 @@ function run(more: Partial<SnapshotBackupOptions> = {}) {
     repository,
     source: { type: 'file', config: { paths: [folder], excludePatterns: [], oneFileSystem: false } },
     readersUrl,
+    tempDir: folder,
     paths: [folder],
     excludes: [],
     hostname: 'h',

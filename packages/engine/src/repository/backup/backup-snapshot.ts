@@ -24,6 +24,7 @@ export interface SnapshotBackupOptions {
   /** With checked settings. */
   readonly source: DriverSettings;
   readonly readersUrl: string;
+  readonly tempDir: string;
   /** What the snapshot is named for; decides which earlier one it is compared with. */
   readonly paths: readonly string[];
   readonly excludes: readonly string[];
@@ -62,9 +63,9 @@ export async function backupSnapshot(options: SnapshotBackupOptions): Promise<Sn
     const reason = 'it has format version 1, which is read but not written; "restic migrate upgrade_repo_v2" renews it';
     throw new AppError('REPOSITORY_UNSUPPORTED', { reason });
   }
-  const { events, signal, source, readersUrl, parallelism } = options;
+  const { events, signal, source, readersUrl, tempDir, parallelism } = options;
   const pipeline = new BackupPipeline({
-    ...{ events, signal, source, readersUrl, parallelism },
+    ...{ events, signal, source, readersUrl, tempDir, parallelism },
     masterKey: repository.masterKey,
   });
   try {

@@ -7,6 +7,7 @@ import type { MasterKey } from '../format/master-key.ts';
 
 /** What the reading thread is started with; it loads its modules before there is more to tell. */
 export interface ReaderData {
+  readonly tempDir: string;
   /** With checked settings. */
   readonly source: DriverSettings;
   /** Module that exports `sourceReaders`. */

@@ -71,6 +71,7 @@ class Reading {
     for (const ancestor of source.ancestors?.(config) ?? []) this.#recorder.addAncestor(ancestor);
     const context: BackupContext = {
       signal: new AbortController().signal,
+      tempDir: data.tempDir,
       problem: (problem) => send({ type: 'problem', problem }),
       log: (level, message) => send({ type: 'log', level, message }),
       isUnchanged: this.#start.parentTree ? this.#recorder.isUnchanged : undefined,

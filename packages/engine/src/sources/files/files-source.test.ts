@@ -34,6 +34,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const context: () => BackupContext = () => ({
   signal: new AbortController().signal,
+  tempDir: root,
   problem: (problem) => problems.push(problem),
   log: (_level, message) => logs.push(message),
 });

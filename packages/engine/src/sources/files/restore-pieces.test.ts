@@ -73,6 +73,7 @@ async function open(more: Partial<RestoreContext> = {}): Promise<PieceSession> {
   const session = await openRestoreSession(['/srv/www'], {
     signal: new AbortController().signal,
     targetPath: out,
+    options: {},
     paths: null,
     overwrite: 'always',
     tempDir: path.join(root, 'temp'),

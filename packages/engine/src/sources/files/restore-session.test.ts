@@ -67,6 +67,7 @@ function open(sourcePaths: string[], more: Partial<RestoreContext> = {}): Promis
   return openRestoreSession(sourcePaths, {
     signal: new AbortController().signal,
     targetPath: out,
+    options: {},
     paths: null,
     overwrite: 'always',
     tempDir: path.join(root, 'temp'),
