@@ -10,6 +10,8 @@ type Db = Kysely<Tables>;
 export type MaintenanceRow = Selectable<MaintenanceRecordsTable>;
 export type MaintenanceView = MaintenanceRow & { node_name: string | null };
 
+export type LastMaintenance = Pick<MaintenanceRow, 'id' | 'repository_id' | 'status' | 'started_at' | 'completed_at'>;
+
 export interface MaintenanceFilter {
   readonly q?: string | undefined;
   readonly repositoryId?: number | undefined;
@@ -25,6 +27,29 @@ export function maintenanceIdsQuery(db: Db, filter: MaintenanceFilter) {
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
   if (filter.q) query = query.where(containsText('maintenance_records.repository_name', filter.q));
   return query;
+}
+
+/**
+ * The newest ended record of each repository among `kinds`; what somebody cancelled himself does not count. Exported for
+ * the test that looks at its query plan.
+ */
+export function lastEndedQuery(db: Db, kinds: readonly string[]) {
+  const newest = db
+    .selectFrom('repositories')
+    .select(({ selectFrom }) =>
+      selectFrom('maintenance_records as one')
+        .select('one.id')
+        .whereRef('one.repository_id', '=', 'repositories.id')
+        .where('one.kind', 'in', kinds)
+        .where('one.status', 'not in', ['running', 'cancelled'])
+        .orderBy('one.id', 'desc')
+        .limit(1)
+        .as('id'),
+    );
+  return db
+    .selectFrom('maintenance_records')
+    .select(['id', 'repository_id', 'status', 'started_at', 'completed_at'])
+    .where('id', 'in', newest);
 }
 
 function viewQuery(db: Db) {
@@ -69,6 +94,10 @@ export const maintenanceRecordsStore = {
       .where('status', '=', 'running')
       .executeTakeFirst();
     return row?.id;
+  },
+
+  async lastEnded(db: Db, kinds: readonly string[]): Promise<LastMaintenance[]> {
+    return await lastEndedQuery(db, kinds).execute();
   },
 
   /** Newest first; see `recordsStore.list`. */

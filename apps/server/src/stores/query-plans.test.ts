@@ -7,7 +7,7 @@ import type { Tables } from '../database/tables.ts';
 import { createTestDatabase } from '../database/test-database.ts';
 import { condemnedQuery } from './condemned-packs.store.ts';
 import { nextQuery } from './followups.store.ts';
-import { maintenanceIdsQuery } from './maintenance-records.store.ts';
+import { lastEndedQuery, maintenanceIdsQuery } from './maintenance-records.store.ts';
 import { piecesQuery } from './record-logs.store.ts';
 import { newestIdsQuery, recordIdsQuery } from './records.store.ts';
 import { leasesOfHolderQuery, openLeasesQuery } from './repository-leases.store.ts';
@@ -65,6 +65,12 @@ it.each<[name: string, index: string, query: (db: Kysely<Tables>) => Compilable]
   const plan = await planOf(query(database.db));
   expect(plan).toContain(index);
   expect(plan).not.toMatch(/^SCAN /m);
+});
+
+it('the last maintenance of each repository is found without reading all of it', async () => {
+  const plan = await planOf(lastEndedQuery(database.db, ['prune', 'sweep']));
+  expect(plan).toContain('SEARCH one USING INDEX maintenance_records_repository');
+  expect(plan).toContain('SEARCH maintenance_records USING INTEGER PRIMARY KEY');
 });
 
 it('pages of records need no sorting', async () => {

@@ -165,10 +165,6 @@ export const repositoriesStore = {
       .execute();
   },
 
-  async damaged(db: Db): Promise<RepositoryRow[]> {
-    return await db.selectFrom('repositories').selectAll().where('state', '=', 'damaged').orderBy('name').execute();
-  },
-
   async all(db: Db): Promise<RepositoryRow[]> {
     return await db.selectFrom('repositories').selectAll().orderBy('name').execute();
   },

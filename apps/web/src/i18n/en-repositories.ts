@@ -118,6 +118,17 @@ export const enRepositories = {
     'Every run is one complete file that takes its full size; it stands on its own and opens with tar, zstd and age.',
   'modeHelp.repository':
     'Every run stores only what is new, always encrypted; all runs share one store, so it is checked regularly. Opens with restic.',
+  'neglect.check.failed': 'Check failed',
+  'neglect.check.overdue': 'Check overdue',
+  'neglect.cleanup.failed': 'Clean-up failed',
+  'neglect.cleanup.overdue': 'Clean-up overdue',
+  'neglectAt.failed': 'last tried',
+  'neglectAt.overdue': 'due',
+  'neglectText.check.failed': 'It could not be checked: whether its backups can be restored is not known.',
+  'neglectText.check.overdue': 'It has not been checked as planned: whether its backups can be restored is not known.',
+  'neglectText.cleanup.failed': 'Space of deleted backups is not freed.',
+  'neglectText.cleanup.overdue':
+    'Space of deleted backups is not freed: its server is away, or an old run still holds it.',
   'outcome.cancelled': 'This work was cancelled. The repository is as sound as before.',
   'outcome.clean': 'Nothing is wrong',
   'outcome.copy': { one: '{count} snapshot copied', other: '{count} snapshots copied' },

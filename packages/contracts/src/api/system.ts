@@ -126,6 +126,20 @@ export const exceptionReasonSchema = z.enum([
   'disabled',
 ]);
 
+/** Work by plan that keeps a repository healthy and was not done: copies in it may be worse than anybody knows. */
+export const neglectedRepositorySchema = z.object({
+  id: idSchema,
+  name: z.string(),
+  work: z.enum(['check', 'cleanup']),
+  /** `failed`: the last try came to nothing; `overdue`: it has not even been tried for a day. */
+  reason: z.enum(['failed', 'overdue']),
+  /** When it failed, or when it was due. */
+  at: timeSchema,
+  /** The try that failed; null: overdue. */
+  maintenanceRecordId: idSchema.nullable(),
+});
+export type NeglectedRepository = z.output<typeof neglectedRepositorySchema>;
+
 export const dashboardRoutes = {
   overview: defineRoute({
     method: 'GET',
@@ -156,6 +170,7 @@ export const dashboardRoutes = {
         damaged: z.array(
           z.object({ id: idSchema, name: z.string(), problemCount: z.number(), since: timeSchema.nullable() }),
         ),
+        neglected: z.array(neglectedRepositorySchema),
       }),
       storedBytes: z.number(),
     }),

@@ -17,6 +17,7 @@ interface Overview {
   running: unknown[];
   recentFailures: { taskName: string }[];
   nodes: { total: number; online: number };
+  repositories: { neglected: { id: number; work: string; reason: string; maintenanceRecordId: number | null }[] };
   storedBytes: number;
 }
 
@@ -71,6 +72,20 @@ it('counts what is protected against the total and names the exceptions, worst f
     successRate: 0.5,
     runningTasks: 0,
   });
+});
+
+it('tells of repositories whose checks and clean-ups do not happen', async () => {
+  await runToEnd(await addTask('deduplicated', { backupMode: 'repository' }));
+  const neglected = async () => (await overview()).repositories.neglected;
+  expect(await neglected()).toEqual([]);
+  const { id } = await test.db.selectFrom('repositories').select('id').executeTakeFirstOrThrow();
+  test.engine.failure = new Error('broken');
+  const { data } = await test.call('POST', `/repositories/${id}/check`, {});
+  const recordId = (data as { id: number }).id;
+  await expect.poll(neglected).toMatchObject([{ id, work: 'check', reason: 'failed', maintenanceRecordId: recordId }]);
+  test.engine.failure = null;
+  await test.db.updateTable('repositories').set({ next_prune_at: '2020-01-01T00:00:00.000Z' }).execute();
+  expect((await neglected())[1]).toMatchObject({ id, work: 'cleanup', reason: 'overdue' });
 });
 
 it('needs the same number of statements for one task and for thirty', async () => {

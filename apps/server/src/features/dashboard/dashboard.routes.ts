@@ -7,10 +7,12 @@ import { recordRowAnswer } from '../../dispatch/record-answer.ts';
 import { type TaskAnswerDeps, taskAnswers } from '../../dispatch/task-answer.ts';
 import { type BoundRoute, bind } from '../../http/route-context.ts';
 import { intervalMs } from '../../scheduling/schedule-clock.ts';
+import { maintenanceRecordsStore } from '../../stores/maintenance-records.store.ts';
 import { recordsStore } from '../../stores/records.store.ts';
 import { type RepositoryRow, repositoriesStore } from '../../stores/repositories.store.ts';
 import { tasksStore } from '../../stores/tasks.store.ts';
 import { type DayRuns, dayStrip, stripStart } from './day-strip.ts';
+import { neglectedRepositories } from './neglected-repositories.ts';
 import { judgeTask, reasonMessages, reasonOrder, type Verdict } from './protection.ts';
 
 export interface DashboardFeatureDeps extends TaskAnswerDeps {
@@ -104,11 +106,19 @@ async function judgeAll(deps: DashboardFeatureDeps, { nodes, damaged, now }: Sur
   });
 }
 
+async function lastMaintenance(db: DashboardFeatureDeps['db']) {
+  return {
+    check: await maintenanceRecordsStore.lastEnded(db, ['check']),
+    cleanup: await maintenanceRecordsStore.lastEnded(db, ['prune', 'sweep']),
+  };
+}
+
 async function overview(deps: DashboardFeatureDeps) {
   const { db } = deps;
   const now = deps.clock.now();
   const nodes = await deps.nodeStates();
-  const damaged = await repositoriesStore.damaged(db);
+  const repositories = await repositoriesStore.all(db);
+  const damaged = repositories.filter((row) => row.state === 'damaged');
   const judged = await judgeAll(deps, { nodes, damaged, now });
   const days = groupByTask(await recordsStore.runsPerDay(db, stripStart(now)));
   const good = judged.flatMap(({ task }) => (task.enabled && task.lastSuccessAt ? [task.lastSuccessAt] : []));
@@ -129,13 +139,14 @@ async function overview(deps: DashboardFeatureDeps) {
     recentFailures: failures.map((row) => recordRowAnswer(row, now)),
     nodes: { total: nodes.size, online: [...nodes.values()].filter(Boolean).length },
     repositories: {
-      total: await repositoriesStore.count(db),
+      total: repositories.length,
       damaged: damaged.map((row) => ({
         id: row.id,
         name: row.name,
         problemCount: Number(row.problem_count),
         since: row.damaged_since,
       })),
+      neglected: neglectedRepositories(repositories, await lastMaintenance(db), now),
     },
     storedBytes: (await recordsStore.totals(db)).goodBytes,
   };

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { describeError } from '../../api/error-message.ts';
 import { useUser } from '../../api/session.ts';
 import type { Overview, OverviewException, OverviewTask, RecordRow } from '../../api/types.ts';
@@ -45,10 +45,17 @@ function Action({ exception }: { exception: OverviewException }) {
 }
 
 type Damaged = Overview['repositories']['damaged'][number];
+type Neglected = Overview['repositories']['neglected'][number];
 
-/** A repository that a check found damaged: everything in it is in doubt. */
-function DamagedRow({ repository }: { repository: Damaged }) {
-  const look = exceptionLooks.repository_damaged;
+interface RepositoryNote {
+  readonly repository: { readonly id: number; readonly name: string };
+  readonly badge: ReactNode;
+  readonly text: string;
+  readonly at: ReactNode;
+  readonly action: { readonly to: string; readonly label: string };
+}
+
+function RepositoryRow({ repository, badge, text, at, action }: RepositoryNote) {
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
       <div className="min-w-0 flex-1 basis-56">
@@ -56,25 +63,69 @@ function DamagedRow({ repository }: { repository: Damaged }) {
           <Link to={paths.repository(repository.id)} className="font-medium [overflow-wrap:anywhere] hover:underline">
             {repository.name}
           </Link>
-          <Badge look={look} word={t(look.word as 'exception.failed')} />
+          {badge}
         </div>
         <p className="mt-0.5 text-[13px] text-ink-2">
-          {t('repository.damagedShort', { count: Math.max(1, repository.problemCount) })}
-          {repository.since && (
+          {text}
+          {at && (
             <span className="text-ink-3">
               {' · '}
-              {t('overview.since')} <Time at={repository.since} />
+              {at}
             </span>
           )}
         </p>
       </div>
-      <Link
-        to={paths.repositoryTab(repository.id, 'maintenance')}
-        className={`${buttonClass('secondary', true)} relative z-10`}
-      >
-        {t('repository.seeDamage')}
+      <Link to={action.to} className={`${buttonClass('secondary', true)} relative z-10`}>
+        {action.label}
       </Link>
     </li>
+  );
+}
+
+/** A repository that a check found damaged: everything in it is in doubt. */
+function DamagedRow({ repository }: { repository: Damaged }) {
+  const look = exceptionLooks.repository_damaged;
+  return (
+    <RepositoryRow
+      repository={repository}
+      badge={<Badge look={look} word={t(look.word as 'exception.failed')} />}
+      text={t('repository.damagedShort', { count: Math.max(1, repository.problemCount) })}
+      at={
+        repository.since && (
+          <>
+            {t('overview.since')} <Time at={repository.since} />
+          </>
+        )
+      }
+      action={{ to: paths.repositoryTab(repository.id, 'maintenance'), label: t('repository.seeDamage') }}
+    />
+  );
+}
+
+const neglectLooks = {
+  failed: { tone: 'bad', icon: 'x-circle' },
+  overdue: { tone: 'warn', icon: 'clock' },
+} as const;
+
+/** A repository that nobody looks after: whether its copies are sound is not known. */
+function NeglectedRow({ repository }: { repository: Neglected }) {
+  const { id, work, reason, at, maintenanceRecordId } = repository;
+  const action =
+    maintenanceRecordId === null
+      ? { to: paths.repositoryTab(id, 'maintenance'), label: t('overview.open') }
+      : { to: paths.maintenanceRecord(maintenanceRecordId), label: t('overview.seeWhy') };
+  return (
+    <RepositoryRow
+      repository={repository}
+      badge={<Badge look={neglectLooks[reason]} word={t(`neglect.${work}.${reason}`)} />}
+      text={t(`neglectText.${work}.${reason}`)}
+      at={
+        <>
+          {t(`neglectAt.${reason}`)} <Time at={at} />
+        </>
+      }
+      action={action}
+    />
   );
 }
 
@@ -82,17 +133,19 @@ function DamagedRow({ repository }: { repository: Damaged }) {
 export function Exceptions({
   exceptions,
   damaged,
+  neglected,
   tasks,
   failures,
 }: {
   exceptions: readonly OverviewException[];
   damaged: readonly Damaged[];
+  neglected: readonly Neglected[];
   tasks: readonly OverviewTask[];
   /** Give the cause in words when one of them is the reason. */
   failures: readonly RecordRow[];
 }) {
   const [isFull, setFull] = useState(false);
-  if (exceptions.length + damaged.length === 0) return null;
+  if (exceptions.length + damaged.length + neglected.length === 0) return null;
   const shown = isFull || exceptions.length <= SHOWN + 2 ? exceptions : exceptions.slice(0, SHOWN);
   const words = ({ reason, recordId, taskId }: OverviewException) => {
     const record = failures.find((item) => item.id === recordId);
@@ -104,6 +157,9 @@ export function Exceptions({
       <ul className="divide-y divide-line">
         {damaged.map((repository) => (
           <DamagedRow key={repository.id} repository={repository} />
+        ))}
+        {neglected.map((repository) => (
+          <NeglectedRow key={`${repository.id} ${repository.work}`} repository={repository} />
         ))}
         {shown.map((exception) => {
           const look = exceptionLooks[exception.reason];

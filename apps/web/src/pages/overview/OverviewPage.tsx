@@ -24,7 +24,7 @@ import { ProtectionTable } from './ProtectionTable.tsx';
 /** The verdict in one sentence: how many are protected and how many need somebody. */
 function Verdict({ overview }: { overview: Overview }) {
   const { totalTasks: total, protectedTasks, exceptions, repositories } = overview;
-  const needing = exceptions.length + repositories.damaged.length;
+  const needing = exceptions.length + repositories.damaged.length + repositories.neglected.length;
   const allGood = protectedTasks === total && needing === 0;
   return (
     <div className="mb-6 flex items-start gap-4">
@@ -129,6 +129,7 @@ export default function OverviewPage() {
               <Exceptions
                 exceptions={overview.exceptions}
                 damaged={overview.repositories.damaged}
+                neglected={overview.repositories.neglected}
                 tasks={overview.tasks}
                 failures={overview.recentFailures}
               />
