@@ -89,11 +89,11 @@ export const ours: RepositoryProgram = {
   restore: (folder, target, snapshot) => runOurs(['restore', folder, target, snapshot]),
 };
 
-/** Runs `repository-job.ts`, see there. */
+/** Runs `repository-job.ts`, see there, started as the program is. */
 export function runOurs(args: readonly string[]): Promise<ProcessMeasurement> {
   return measureProcess({
     program: process.execPath,
-    args: [path.join(import.meta.dirname, 'repository-job.ts'), ...args],
+    args: [path.join(import.meta.dirname, 'start-repository-job.mjs'), ...args],
     env: { BENCH_PASSWORD: password, BENCH_MASTER_KEY: masterKeys.get(args[1] ?? '') ?? '' },
   });
 }

@@ -7,7 +7,6 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { toDriverManifest } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
-import { createAgeKey, decryptAge } from './archive/encryption.ts';
 import { drivers } from './drivers.ts';
 import { createJobRunner } from './jobs/job-runner.ts';
 import { findSource, findStorage, parseConfig } from './jobs/parse-settings.ts';
@@ -43,9 +42,12 @@ export function createEngine(options: EngineOptions): Engine {
     parseSettings: (kind, type, config) =>
       parseConfig(kind === 'source' ? findSource(drivers.sources, type) : findStorage(drivers.storages, type), config),
     openStorage: (target) => drivers.openStorage(target, { attempts: options.storageAttempts }),
-    decrypt: (body, identities) => decryptAge(body, identities, { signal: new AbortController().signal }),
+    async *decrypt(body, identities) {
+      const { decryptAge } = await import('./archive/encryption.ts');
+      yield* decryptAge(body, identities, { signal: new AbortController().signal });
+    },
     openSnapshotStream: (request, signal) => runner.stream(request, signal),
-    createEncryptionKey: createAgeKey,
+    createEncryptionKey: async () => (await import('./archive/encryption.ts')).createAgeKey(),
     async close(graceMs) {
       await runner.close(graceMs);
       rmSync(tempDir, { recursive: true, force: true });

@@ -4,14 +4,8 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { AppError, toAppError } from '@backupx/contracts/errors';
-import {
-  type BrowseArtifactJob,
-  type Job,
-  type JobKind,
-  type JobOf,
-  type JobResults,
-  jobLanes,
-} from '@backupx/contracts/jobs';
+import { jobLanes } from '@backupx/contracts/job-lanes';
+import type { BrowseArtifactJob, Job, JobKind, JobOf, JobResults } from '@backupx/contracts/jobs';
 import { systemClock, waitAtMost } from '../ports/clock.ts';
 import type { RelaySettings, RunJobOptions, SnapshotStreamRequest } from '../ports/engine.ts';
 import { cancelledError, orCancelled } from '../ports/pull-body.ts';

@@ -15,7 +15,6 @@ import {
 } from '../repository/open-repository.ts';
 import { ownUser } from '../repository/own-user.ts';
 import type { JobContext } from './job-context.ts';
-import { openRestServer } from './open-rest-server.ts';
 
 export interface RepositoryWork {
   /** `shared` for work that adds or must not lose what it reads, `exclusive` for work that removes, null for a look. */
@@ -79,6 +78,8 @@ async function openStorageOf(
   const { target, id } = address;
   const limits = { bandwidthBytesPerSecond, attempts: context.storageAttempts };
   if (!target.viaMaster && target.type === 'rest') {
+    // Loaded when it is needed: it brings an HTTP client along.
+    const { openRestServer } = await import('./open-rest-server.ts');
     return context.drivers.decorate(await openRestServer(target.config), limits);
   }
   if (!target.viaMaster) return context.drivers.openStorage(target, limits);

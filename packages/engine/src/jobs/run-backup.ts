@@ -3,8 +3,6 @@
  * of contents the same way. Nothing is left in a storage when the run fails or is cancelled.
  */
 import type { RunBackupJob, RunBackupResult } from '@backupx/contracts/jobs';
-import { backupIntoRepository } from './backup-into-repository.ts';
-import { BackupRun } from './backup-run.ts';
 import type { JobContext } from './job-context.ts';
 
 /**
@@ -12,7 +10,12 @@ import type { JobContext } from './job-context.ts';
  * items, with some of the targets or with the list of contents makes the result a `warning`.
  */
 export async function runBackup(job: RunBackupJob, context: JobContext): Promise<RunBackupResult> {
-  if (job.repositories) return await backupIntoRepository(job, job.repositories, context);
+  // Each way is most of what a thread would load, and a run goes only one.
+  if (job.repositories) {
+    const { backupIntoRepository } = await import('./backup-into-repository.ts');
+    return await backupIntoRepository(job, job.repositories, context);
+  }
+  const { BackupRun } = await import('./backup-run.ts');
   const run = new BackupRun(job, context);
   try {
     run.openTargets();

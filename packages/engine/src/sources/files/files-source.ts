@@ -11,7 +11,6 @@ import { displayPath } from '../../ports/display-path.ts';
 import { defineSource } from '../../ports/source.ts';
 import { toBytes } from './byte-paths.ts';
 import { countFiles, readAncestors, readFiles } from './read-files.ts';
-import { openRestoreSession } from './restore-session.ts';
 import { normalizeRoots } from './source-roots.ts';
 
 const absolutePath = z
@@ -41,5 +40,6 @@ export const filesSource = defineSource({
   countTotals: countFiles,
   ancestors: readAncestors,
   snapshotPaths: (config) => normalizeRoots(config.paths).map((root) => displayPath(toBytes(root))),
-  restore: (config, context) => openRestoreSession(config.paths, context),
+  // Half of this source: a thread that backs up does without.
+  restore: async (config, context) => (await import('./restore-session.ts')).openRestoreSession(config.paths, context),
 });

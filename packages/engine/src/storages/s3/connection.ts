@@ -1,6 +1,5 @@
 /** The S3 client of one storage: loaded and opened at the first call, with a time limit on everything it does. */
 import type * as Sdk from '@aws-sdk/client-s3';
-import { nodeHttp, nodeHttps } from '../../ports/node-http.ts';
 
 /** What a connection needs to know; the driver's config in short. */
 export interface S3Settings {
@@ -55,9 +54,10 @@ export class S3Connection {
 
 /** The SDK takes a noticeable time to load; a process that never talks to S3 never pays for it. */
 async function openClient(settings: S3Settings): Promise<S3Client> {
-  const [sdk, { NodeHttpHandler }] = await Promise.all([
+  const [sdk, { NodeHttpHandler }, { nodeHttp, nodeHttps }] = await Promise.all([
     import('@aws-sdk/client-s3'),
     import('@smithy/node-http-handler'),
+    import('../../ports/node-http.ts'),
   ]);
   const agentOptions = { keepAlive: true, maxSockets: MAX_SOCKETS };
   const client = new sdk.S3Client({
