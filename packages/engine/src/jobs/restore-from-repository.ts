@@ -2,14 +2,16 @@
  * A restore from a snapshot of a repository. Every blob is verified before it is written, so each file is put in its
  * place as soon as it is whole; what was restored before a failure stays, and the next run takes it over.
  */
-import { AppError, toAppError } from '@backupx/contracts/errors';
+import { toAppError } from '@backupx/contracts/errors';
 import type { RunRestoreJob, RunRestoreResult, StoredArtifact } from '@backupx/contracts/jobs';
 import type { RestoreOutcome, RestoreSession } from '../ports/source.ts';
+import type { BlobIndex } from '../repository/blob-index.ts';
 import type { Snapshot } from '../repository/format/snapshot-file.ts';
 import { loadIndex } from '../repository/load-index.ts';
 import type { Repository } from '../repository/open-repository.ts';
 import type { PieceSession } from '../repository/restore/restore-files.ts';
 import { restoreSnapshot } from '../repository/restore/restore-snapshot.ts';
+import { restoreStreams } from '../repository/restore/restore-streams.ts';
 import { findSnapshot } from '../repository/snapshots.ts';
 import type { JobContext } from './job-context.ts';
 import { withRepository } from './open-repository-access.ts';
@@ -69,9 +71,10 @@ async function restore(parts: RestoreParts, source: OpenSnapshot): Promise<Resto
   const session = await openRestoreSession(parts, { isVerified: true, isDryRun }, signal);
   meter.enter('running');
   setTotals(parts, snapshot);
+  if (!isPieceSession(session)) return await restoreStreamed(parts, { ...source, index, session });
   try {
     await restoreSnapshot({
-      ...{ repository, index, snapshot, session: await asPieceSession(session, job), isDryRun, signal },
+      ...{ repository, index, snapshot, session, isDryRun, signal },
       avoidedPacks: new Set(source.condemnedPacks),
       paths: job.paths,
       threads: Math.max(1, Math.min(MAX_THREADS, context.compressionParallelism - 1)),
@@ -99,13 +102,28 @@ async function restore(parts: RestoreParts, source: OpenSnapshot): Promise<Resto
   return await session.commit();
 }
 
-async function asPieceSession(session: RestoreSession, { source }: RunRestoreJob): Promise<PieceSession> {
-  if (session.openFile) return session as PieceSession;
-  await session.rollback();
-  throw new AppError('NOT_SUPPORTED', {
-    what: `Restoring ${source.type} from a repository`,
-    hint: 'Restore the files of the snapshot to a folder.',
-  });
+function isPieceSession(session: RestoreSession): session is PieceSession {
+  return session.openFile !== undefined;
+}
+
+/** Nothing of a dump is put in place before all of it has come through. */
+async function restoreStreamed(
+  { job, context, meter }: RestoreParts,
+  source: OpenSnapshot & { readonly index: BlobIndex; readonly session: RestoreSession },
+): Promise<RestoreOutcome> {
+  const { session } = source;
+  const onRead = (bytes: number) => {
+    meter.counters.bytesStored += bytes;
+  };
+  try {
+    await restoreStreams({ ...source, paths: job.paths, onRead });
+    meter.enter('finishing');
+    return await session.commit();
+  } catch (error) {
+    context.reporter.log('info', 'The restore did not finish; what it wrote is removed again.');
+    await session.rollback();
+    throw toAppError(error);
+  }
 }
 
 /** Known for whole snapshots of programs that wrote a summary. */

@@ -181,7 +181,7 @@ export interface RestoreSession {
   /**
    * Begins a file whose content comes in pieces, in any order, beside other files; needs `isVerified`. Its folder must
    * have been written before. Null when it is not to be written (overwrite mode, not wanted) or cannot be (reported).
-   * Optional power: sources without it cannot be restored from a repository.
+   * Optional power: without it also a snapshot of a repository comes through `write`, item by item, by name.
    */
   openFile?(entry: RestoreFileEntry): RestoreFile | null;
   /** With `isVerified` also to be called after a failure: what is in place stays and gets whole. */
@@ -227,7 +227,7 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
   readonly config: C;
   readonly verify: VerifyDepth;
   /**
-   * Yields the entries. Throws `SOURCE_NOT_FOUND` or `SOURCE_NOT_READABLE` when nothing at all can be read;
+   * Yields the entries; streams in byte order of their paths, which is the order they come back in. Throws `SOURCE_NOT_FOUND` or `SOURCE_NOT_READABLE` when nothing at all can be read;
    * a single bad item is a `problem`.
    */
   entries(config: z.output<C>, context: BackupContext): Iterable<SourceEntry> | AsyncIterable<SourceEntry>;
