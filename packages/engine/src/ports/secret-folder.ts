@@ -8,7 +8,7 @@ import { isMarkAlive, processMark } from './process-mark.ts';
 
 const PREFIX = 'secrets-';
 
-/** See above. Synchronous: for threads that work, never for the control plane. */
+/** See above. Synchronous: a few small files. */
 export class SecretFolder {
   readonly path: string;
   readonly #owner: { readonly uid: number; readonly gid: number } | null;
