@@ -36,8 +36,8 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     run: (job, runOptions) => runner.run(job, runOptions),
     manifests: {
-      sources: drivers.sources.map((driver) => toDriverManifest({ kind: 'source', ...pickForm(driver) })),
-      storages: drivers.storages.map((driver) => toDriverManifest({ kind: 'storage', ...pickForm(driver) })),
+      sources: drivers.sources.map((driver) => toDriverManifest({ kind: 'source', ...driver })),
+      storages: drivers.storages.map((driver) => toDriverManifest({ kind: 'storage', ...driver })),
     },
     parseSettings: (kind, type, config) =>
       parseConfig(kind === 'source' ? findSource(drivers.sources, type) : findStorage(drivers.storages, type), config),
@@ -53,10 +53,6 @@ export function createEngine(options: EngineOptions): Engine {
       rmSync(tempDir, { recursive: true, force: true });
     },
   };
-}
-
-function pickForm<T extends { type: string; title: string; config: unknown }>({ type, title, config }: T) {
-  return { type, title, config: config as T['config'] };
 }
 
 /** A folder of this engine's own below `parent`, named for the process, and none of dead processes beside it. */
