@@ -346,6 +346,15 @@ describe('list', () => {
     await fails(list('index/'), 'STORAGE_CONFIG');
   });
 
+  it('does not take a failure of rclone, or an answer that broke off, for an empty list', async () => {
+    answer = (_request, response) => response.writeHead(404, { server: 'rclone/v1.65.0' }).end('object not found');
+    await fails(list('snapshots/'), 'STORAGE_FAILED');
+    answer = (_request, response) => response.writeHead(404, { server: 'nginx' }).end();
+    expect(await list('snapshots/')).toEqual([]);
+    answer = ({ socket }) => socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n');
+    await fails(list('snapshots/'), 'STORAGE_CONFIG');
+  });
+
   it('reads a list that comes in pieces', async () => {
     const text = JSON.stringify(Array.from({ length: 20_000 }, (_, i) => ({ name: nameOf(`${i}`), size: i })));
     answer = async (_request, response) => {

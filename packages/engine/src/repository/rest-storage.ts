@@ -132,6 +132,7 @@ class RestStorage implements Storage {
         const refusal = await opened.patience.wait(readRefusal(answer));
         // A folder that nothing was written to yet.
         if (refusal.status !== 404) throw refusalError(refusal, `${type}/`);
+        if (!meansMissing(answer)) throw new AppError('STORAGE_FAILED', { reason: refusal.message });
       }
     } catch (error) {
       throw connectionError(error, signal);
@@ -220,6 +221,12 @@ interface Upload extends File {
 }
 
 const isOk = ({ statusCode = 0 }: http.IncomingMessage): boolean => statusCode >= 200 && statusCode < 300;
+
+/**
+ * rclone lists a folder that is missing as an empty one, and answers 404 when its own storage failed; as restic does,
+ * that is not taken for "there are none": a prune would believe it.
+ */
+const meansMissing = ({ headers }: http.IncomingMessage): boolean => !headers.server?.startsWith('rclone/');
 
 const isMissing = (error: unknown): boolean => error instanceof AppError && error.code === 'STORAGE_NOT_FOUND';
 

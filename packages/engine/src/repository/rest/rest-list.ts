@@ -35,7 +35,12 @@ export async function* readList(
       if (file) yield file;
     }
   }
-  scanner.end();
+  scanner.end(isAnnounced(answer));
+}
+
+/** Whether the server said how long the answer is: without that, one that broke off looks like one that ended. */
+function isAnnounced({ headers }: http.IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
 /** Cuts the text of a list into its elements. */
@@ -59,9 +64,10 @@ class ListScanner {
     return elements;
   }
 
-  /** Throws unless the list was whole, or nothing at all. */
-  end(): void {
-    const isNothing = this.#place === 'before' && (this.#rest === '' || this.#rest === NO_LIST);
+  /** Throws unless the list was whole, or nothing at all where that is certain. */
+  end(isAnnounced: boolean): void {
+    const isEmpty = this.#rest === '' && isAnnounced;
+    const isNothing = this.#place === 'before' && (isEmpty || this.#rest === NO_LIST);
     if (!isNothing && (this.#place !== 'after' || this.#rest !== '')) throw notRestError();
   }
 
