@@ -226,7 +226,7 @@ const isOk = ({ statusCode = 0 }: http.IncomingMessage): boolean => statusCode >
  * rclone lists a folder that is missing as an empty one, and answers 404 when its own storage failed; as restic does,
  * that is not taken for "there are none": a prune would believe it.
  */
-const meansMissing = ({ headers }: http.IncomingMessage): boolean => !headers.server?.startsWith('rclone/');
+const meansMissing = ({ headers }: http.IncomingMessage): boolean => !/^rclone\//.test(String(headers.server));
 
 const isMissing = (error: unknown): boolean => error instanceof AppError && error.code === 'STORAGE_NOT_FOUND';
 
