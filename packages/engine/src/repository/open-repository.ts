@@ -11,7 +11,7 @@ import { parseConfig, type RepositoryConfig } from './format/config-file.ts';
 import { openKeyFile } from './format/key-file.ts';
 import type { MasterKey } from './format/master-key.ts';
 import { createSealedBox, type SealedBox } from './format/sealed-box.ts';
-import { openFile, sealFile } from './format/unpacked-file.ts';
+import { type JsonPieces, openFile, sealFile, sealPieces } from './format/unpacked-file.ts';
 import { readObject } from './read-object.ts';
 
 export interface RepositoryPlace {
@@ -48,7 +48,11 @@ export interface Repository {
   /** The JSON in a file. Throws REPOSITORY_DAMAGED when its bytes are not what its name says, or cannot be opened. */
   readFile(folder: 'snapshots' | 'index' | 'locks', name: string, signal: AbortSignal): Promise<Buffer>;
   /** Seals and stores JSON; answers the name of the new file. */
-  saveFile(folder: 'snapshots' | 'index' | 'locks', json: Uint8Array, signal: AbortSignal): Promise<string>;
+  saveFile(
+    folder: 'snapshots' | 'index' | 'locks',
+    json: Uint8Array | JsonPieces,
+    signal: AbortSignal,
+  ): Promise<string>;
   /** A missing file is success. */
   removeFile(folder: RepositoryFolder, name: string, signal: AbortSignal): Promise<void>;
   /** Bytes of a pack, all or a range; fewer when the pack ends before the range does. Nothing is verified. */
@@ -184,8 +188,13 @@ class StoredRepository implements Repository {
     }
   }
 
-  async saveFile(folder: 'snapshots' | 'index' | 'locks', json: Uint8Array, signal: AbortSignal): Promise<string> {
-    const bytes = sealFile(this.box, json, this.config.version);
+  async saveFile(
+    folder: 'snapshots' | 'index' | 'locks',
+    json: Uint8Array | JsonPieces,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { version } = this.config;
+    const bytes = 'pieces' in json ? await sealPieces(this.box, json, version) : sealFile(this.box, json, version);
     const name = toHex(hashOf(bytes));
     const key = this.key(folder, name);
     await putObject(this.place.storage, key, { bytes, signal });

@@ -28,13 +28,24 @@ export class PackBlobs {
     this.#count += 1;
   }
 
-  /** As objects, made anew at every call. */
-  get entries(): PackEntry[] {
-    return Array.from({ length: this.#count }, (_, blob) => {
-      const [offset = 0, storedLength = 0, plainLength = 0] = this.#numbers.subarray(blob * NUMBERS);
-      const id = this.#ids.subarray(blob * ID_BYTES, (blob + 1) * ID_BYTES);
-      return { type: this.type, id, offset, storedLength, plainLength };
-    });
+  /** In the order of adding. The object and its id are used again for the next: a pack may have 100,000. */
+  *[Symbol.iterator](): Generator<PackEntry> {
+    const id = new Uint8Array(ID_BYTES);
+    const entry = { type: this.type, id, offset: 0, storedLength: 0, plainLength: 0 };
+    const ids = this.#ids;
+    const numbers = this.#numbers;
+    for (let blob = 0; blob < this.#count; blob += 1) {
+      for (let at = 0; at < ID_BYTES; at += 1) id[at] = ids[blob * ID_BYTES + at] ?? 0;
+      entry.offset = numbers[blob * NUMBERS] ?? 0;
+      entry.storedLength = numbers[blob * NUMBERS + 1] ?? 0;
+      entry.plainLength = numbers[blob * NUMBERS + 2] ?? 0;
+      yield entry;
+    }
+  }
+
+  /** The same as objects of their own. */
+  toEntries(): PackEntry[] {
+    return Array.from(this, (entry) => ({ ...entry, id: Uint8Array.from(entry.id) }));
   }
 
   #grow(): void {

@@ -11,7 +11,7 @@ import type { Clock } from '../ports/clock.ts';
 import { replayable } from '../ports/storage.ts';
 import type { BlobType } from './blob-index.ts';
 import { toHex } from './format/blob-id.ts';
-import { packIndex } from './format/index-file.ts';
+import { indexJson } from './format/index-file.ts';
 import { type PackEntry, packHeader } from './format/pack-header.ts';
 import { assertStored, type Repository } from './open-repository.ts';
 import { PackBlobs } from './pack-blobs.ts';
@@ -156,11 +156,11 @@ class Writer implements PackWriter {
     const names: string[] = [];
     while (this.#stored.length > 0) {
       const packs = takeWhole(this.#stored);
-      const json = packIndex(packs.map(indexedPack));
+      const json = indexJson(packs.map(({ id, blobs }) => ({ id, entries: blobs })));
       names.push(await repository.saveFile('index', json, signal));
       this.#stored = this.#stored.slice(packs.length);
       this.#storedBlobs -= packs.reduce((sum, pack) => sum + pack.blobs.count, 0);
-      this.#count(json.byteLength);
+      this.#count(json.sizeBytes);
     }
     this.#lastCheckpointMs = clock.monotonicMs();
     this.#indexFiles.push(...names);
@@ -201,7 +201,7 @@ class Writer implements PackWriter {
   async #store(pack: OpenPack): Promise<void> {
     while (this.#uploads.size >= UPLOADS_AT_ONCE) await Promise.race(this.#uploads);
     this.#throwFailure();
-    this.#append(pack, packHeader(this.#options.repository.box, pack.blobs.entries));
+    this.#append(pack, packHeader(this.#options.repository.box, pack.blobs));
     const upload: Promise<void> = this.#upload(pack)
       .catch((error: unknown) => {
         this.#failure ??= error;
@@ -237,7 +237,7 @@ class Writer implements PackWriter {
     this.#storedBlobs += pack.blobs.count;
     this.#stats.packs += 1;
     this.#count(pack.size);
-    onPackStored?.({ id, sizeBytes: pack.size, entries: pack.blobs.entries });
+    onPackStored?.({ id, sizeBytes: pack.size, entries: pack.blobs.toEntries() });
   }
 
   #isCheckpointDue(): boolean {
@@ -255,16 +255,6 @@ class Writer implements PackWriter {
   #throwFailure(): void {
     if (this.#failure !== null) throw this.#failure;
   }
-}
-
-/** Its blobs become objects only when their turn comes. */
-function indexedPack({ id, blobs }: WrittenPack) {
-  return {
-    id,
-    get entries() {
-      return blobs.entries;
-    },
-  };
 }
 
 /** The first packs, as many as one index file takes; at least one, since all blobs of a pack stand in one file. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from './blob-id.ts';
-import { type IndexedPack, packIndex, parseIndex } from './index-file.ts';
+import { type IndexedPack, indexJson, packIndex, parseIndex } from './index-file.ts';
 
 const id = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const number = fc.integer({ min: 0, max: 0xffffffff });
@@ -31,6 +31,8 @@ function read(json: string | Uint8Array): IndexedPack[] {
   return found;
 }
 
+const plainId = (entry: IndexedPack['entries'][number]) => ({ ...entry, id: Uint8Array.from(entry.id) });
+
 const A = 'aa'.repeat(32);
 const B = 'bb'.repeat(32);
 const blobA = `{"id":"${A}","type":"tree","offset":5,"length":6,"uncompressed_length":7}`;
@@ -43,6 +45,21 @@ describe('index file', () => {
         expect(read(packIndex(list))).toEqual(list);
       }),
     );
+  });
+
+  it('knows its size before it is made, and never makes much at once', () => {
+    fc.assert(
+      fc.property(packs, (list) => {
+        const { sizeBytes, pieces } = indexJson(list);
+        expect(Buffer.concat([...pieces]).byteLength).toBe(sizeBytes);
+      }),
+    );
+    const entry = { type: 'data', id: Buffer.from(A, 'hex'), offset: 10, storedLength: 9, plainLength: 99 } as const;
+    const many = [{ id: A, entries: Array.from({ length: 5000 }, () => entry) }];
+    const { sizeBytes, pieces } = indexJson(many);
+    const made = [...pieces];
+    expect(Math.max(...made.map((piece) => piece.byteLength))).toBeLessThan(sizeBytes / 10);
+    expect(read(Buffer.concat(made))).toEqual(many.map((pack) => ({ ...pack, entries: pack.entries.map(plainId) })));
   });
 
   it('is JSON in the form of restic', () => {

@@ -30,12 +30,14 @@ function entryBytes(entry: Pick<PackEntry, 'plainLength'>): number {
 }
 
 /** Bytes that the header of these blobs takes up at the end of a pack. */
-export function headerSize(entries: readonly Pick<PackEntry, 'plainLength'>[]): number {
-  return SEAL_OVERHEAD + LENGTH_BYTES + entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+export function headerSize(entries: Iterable<Pick<PackEntry, 'plainLength'>>): number {
+  let bytes = SEAL_OVERHEAD + LENGTH_BYTES;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
 }
 
-/** Sealed header and its length: what comes after the last blob. */
-export function packHeader(box: SealedBox, entries: readonly PackEntry[]): Buffer {
+/** Sealed header and its length: what comes after the last blob. Goes through the entries twice. */
+export function packHeader(box: SealedBox, entries: Iterable<PackEntry>): Buffer {
   const plain = Buffer.alloc(headerSize(entries) - SEAL_OVERHEAD - LENGTH_BYTES);
   let at = 0;
   for (const entry of entries) {

@@ -3,16 +3,35 @@
  * itself; the first byte tells a reader which it is (internal/repository/repository.go, decompressUnpacked).
  */
 import { AppError } from '@backupx/contracts/errors';
-import type { SealedBox } from './sealed-box.ts';
-import { compressOnce, decompress } from './zstd.ts';
+import { SEAL_OVERHEAD, type SealedBox } from './sealed-box.ts';
+import { compressOnce, compressPieces, decompress } from './zstd.ts';
 
+/** Bytes that sealing puts before content; content that lies behind them is sealed over itself. */
+const SEAL_LEAD = 16;
 const COMPRESSED = 2;
 const BRACE = 0x7b;
 const BRACKET = 0x5b;
 
+/** A JSON document that is made while it is read, once. */
+export interface JsonPieces {
+  readonly sizeBytes: number;
+  readonly pieces: Iterable<Uint8Array>;
+}
+
 /** The bytes to store for a JSON document. */
 export function sealFile(box: SealedBox, json: Uint8Array, version: 1 | 2): Buffer {
   return box.seal(version === 1 ? json : Buffer.concat([Buffer.of(COMPRESSED), compressOnce(json)]));
+}
+
+/** The same for a document that never lies in memory as a whole. */
+export async function sealPieces(box: SealedBox, json: JsonPieces, version: 1 | 2): Promise<Buffer> {
+  if (version === 1) return box.seal(Buffer.concat([...json.pieces]));
+  const parts = [Buffer.of(COMPRESSED), ...(await compressPieces(json.pieces, json.sizeBytes))];
+  const sealed = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.byteLength, SEAL_OVERHEAD));
+  let at = SEAL_LEAD;
+  for (const part of parts) at += part.copy(sealed, at);
+  box.sealInto(sealed.subarray(SEAL_LEAD, at), sealed, 0);
+  return sealed;
 }
 
 /** The JSON document in stored bytes. Throws REPOSITORY_DAMAGED. */

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { createMasterKey } from './master-key.ts';
 import { createSealedBox } from './sealed-box.ts';
-import { openFile, sealFile } from './unpacked-file.ts';
-import { compressOnce, contentSize, createCompressor, decompress, decompressInto } from './zstd.ts';
+import { openFile, sealFile, sealPieces } from './unpacked-file.ts';
+import { compressOnce, compressPieces, contentSize, createCompressor, decompress, decompressInto } from './zstd.ts';
 import { openCompressorHandle, openDecompressorHandle } from './zstd-handle.ts';
 
 const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
@@ -147,6 +147,20 @@ describe('unpacked file', () => {
     expect(openFile(box, two).equals(json)).toBe(true);
     expect(box.open(two)[0]).toBe(2);
     expect(openFile(box, box.seal(Buffer.from('[1]'))).toString()).toBe('[1]');
+  });
+
+  it('is the same when its JSON comes in pieces', async () => {
+    const inPieces = () => ({
+      sizeBytes: json.byteLength,
+      pieces: [json.subarray(0, 1), json.subarray(1, 700), json.subarray(700)].values(),
+    });
+    const [one, two] = [await sealPieces(box, inPieces(), 1), await sealPieces(box, inPieces(), 2)];
+    expect(one.byteLength).toBe(json.byteLength + 32);
+    expect(two.byteLength).toBeLessThan(200);
+    expect(openFile(box, one).equals(json)).toBe(true);
+    expect(openFile(box, two).equals(json)).toBe(true);
+    expect(contentSize(box.open(two).subarray(1))).toBe(json.byteLength);
+    await expect(compressPieces([json], json.byteLength + 1)).rejects.toThrow();
   });
 
   it('refuses other encodings', () => {

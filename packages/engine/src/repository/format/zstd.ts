@@ -1,5 +1,7 @@
 /** Compression of blobs and files: one whole zstd frame each, with the size of the content in its header. */
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createZstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { AppError } from '@backupx/contracts/errors';
 import {
   openCompressorHandle,
@@ -32,6 +34,19 @@ export function createCompressor(tuning: ZstdTuning = DEFAULT_TUNING): Compresso
 /** One whole frame in a buffer of its own, for callers that compress now and then. */
 export function compressOnce(bytes: Uint8Array, tuning: ZstdTuning = DEFAULT_TUNING): Buffer {
   return zstdCompressSync(bytes, { params: zstdParams(tuning) });
+}
+
+/**
+ * The same of content that comes in pieces, `sizeBytes` in all, and as pieces: neither lies in memory as a whole. The
+ * pieces are asked for as they are needed.
+ */
+export async function compressPieces(pieces: Iterable<Uint8Array>, sizeBytes: number): Promise<Buffer[]> {
+  const compressor = createZstdCompress({ params: zstdParams(DEFAULT_TUNING), pledgedSrcSize: sizeBytes });
+  const frame: Buffer[] = [];
+  await pipeline(Readable.from(pieces), compressor, async (output: AsyncIterable<Buffer>) => {
+    for await (const part of output) frame.push(part);
+  });
+  return frame;
 }
 
 class ReusingCompressor implements Compressor {
