@@ -36,6 +36,7 @@ function expectedChunks(bytes: Uint8Array): Buffer[] {
 function createCut() {
   const memory = new Uint8Array(SLOTS * SLOT_BYTES);
   const stored = new Map<string, Buffer>();
+  const sent: number[] = [];
   const known = new Set<string>();
   let next = 0;
   const cutter = new ContentCutter({
@@ -56,11 +57,12 @@ function createCut() {
         stored.set(toHex(ids.subarray(blob * 32, blob * 32 + 32)), Buffer.from(memory.subarray(at, at + length)));
       }
       expect(freeFrom).toBeLessThanOrEqual((slot + 1) * SLOT_BYTES);
+      sent.push(rows.length / BLOB_ROW);
       memory.fill(0xee, slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES);
     },
     sendLarge: (id, bytes) => stored.set(toHex(id), Buffer.from(bytes)),
   });
-  return { cutter, stored };
+  return { cutter, stored, sent };
 }
 
 function feed(cutter: ContentCutter, bytes: Uint8Array, step: number): Buffer[] {
@@ -93,6 +95,17 @@ describe('ContentCutter', () => {
       }),
       { numRuns: 15 },
     );
+  });
+
+  it('sends a slot on when it holds a few megabytes, never within a chunk', () => {
+    const { cutter, stored, sent } = createCut();
+    for (let file = 0; file < 60; file += 1) feed(cutter, randomBytes(100_000), 100_000);
+    expect(sent).toEqual([21, 21]);
+    cutter.flush();
+    expect(sent).toEqual([21, 21, 18]);
+    feed(cutter, Buffer.alloc(5_000_000, 1), 1_000_000);
+    expect(sent).toEqual([21, 21, 18, 1]);
+    expect(stored.size).toBe(61);
   });
 
   it('stores a known chunk once and forgets a content that is discarded', () => {

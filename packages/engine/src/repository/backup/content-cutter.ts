@@ -4,6 +4,8 @@ import { BLOB_LEAD, gapAfter, MAX_SLOT_BLOB, SLOT_BYTES } from './slot-memory.ts
 
 /** A file that begins when less than this is left of a slot gets a fresh one, so that little is moved. */
 const USEFUL_ROOM = 512 * 1024;
+/** A slot that holds so much is sent on as soon as no chunk is open: of small files little memory is ever touched. */
+const ENOUGH_BYTES = 2 * 1024 * 1024;
 
 export interface CutterOptions {
   readonly chunker: Chunker;
@@ -88,6 +90,7 @@ export class ContentCutter {
     if (this.#left() < bytes.byteLength) this.#nextSlot();
     this.#memory.set(bytes, this.#start);
     this.#keep(id, bytes.byteLength, true);
+    this.#sendIfEnough();
     return id;
   }
 
@@ -108,8 +111,8 @@ export class ContentCutter {
     if (this.#options.isNew(id, false)) this.#keep(id, length, false);
     this.#have = 0;
     this.#scanned = 0;
-    if (rest === 0) return;
-    if (rest > this.#left()) this.#moveToNextSlot(restAt, rest);
+    if (rest === 0) this.#sendIfEnough();
+    else if (this.#isEnough || rest > this.#left()) this.#moveToNextSlot(restAt, rest);
     else this.#memory.copyWithin(this.#start, restAt, restAt + rest);
     this.#have = rest;
   }
@@ -118,6 +121,15 @@ export class ContentCutter {
     this.#rows.push(this.#start, length, isTree ? 1 : 0);
     this.#ids.push(id);
     this.#start += length + gapAfter(length);
+  }
+
+  get #isEnough(): boolean {
+    return this.#slotEnd - this.#start <= SLOT_BYTES - ENOUGH_BYTES;
+  }
+
+  /** Only when no chunk is open. */
+  #sendIfEnough(): void {
+    if (this.#isEnough) this.flush();
   }
 
   /** Bytes that the open chunk may still grow by in this slot. */
