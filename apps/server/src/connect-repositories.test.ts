@@ -364,6 +364,11 @@ describe('records that are snapshots', () => {
     const record = await run(await addTask());
     await call('POST', `/backup/records/${record.id}/restore`, { targetPath: '/x', nodeId: test.remoteNodeId });
     const restore = (await call<{ items: { id: number }[] }>('GET', '/restore/records')).data.items[0];
+    expect(restore).toMatchObject({
+      recordId: record.id,
+      repositoryId: record.repositoryId,
+      snapshotId: record.snapshotId,
+    });
     const job = await test.runs.builder.restoreJob(restore?.id ?? 0);
     // The master's disk is behind the gateway for others; its settings stay here.
     expect(job.artifact.snapshot?.repository.target).toMatchObject({ viaMaster: true, config: {} });

@@ -217,7 +217,7 @@ export interface RestoreRecordsTable {
   task_name: string;
   node_id: number;
   status: string;
-  /** Set when there is no record: what is restored. */
+  /** The snapshot that is read; 0 and empty: an archive. Of one without a record of ours this is all that is known. */
   repository_id: number;
   snapshot_id: string;
   dry_run: Bit;

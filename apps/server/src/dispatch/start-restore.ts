@@ -129,8 +129,8 @@ export async function createRestoreRecord(
       record_id: record.id,
       task_id: record.task_id,
       task_name: record.task_name,
-      repository_id: 0,
-      snapshot_id: '',
+      repository_id: artifact.snapshot?.repository.id ?? 0,
+      snapshot_id: artifact.snapshot?.snapshotId ?? '',
     },
   });
   return { id, node };

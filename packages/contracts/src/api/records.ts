@@ -68,7 +68,10 @@ export const restoreRecordSchema = z
     nodeId: idSchema,
     nodeName: z.string(),
     status: recordStatusSchema,
-    /** Set when the snapshot was restored without a record of ours; `recordId` and `taskId` are then 0. */
+    /**
+     * The snapshot that is read and its repository; 0 and empty: an archive. Without a record of ours `recordId` and
+     * `taskId` are 0.
+     */
     repositoryId: z.number(),
     snapshotId: z.string(),
     dryRun: z.boolean(),
