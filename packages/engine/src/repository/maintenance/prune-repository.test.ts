@@ -73,6 +73,39 @@ it('leaves as much waste as it may, and packs anew only as much as it may', asyn
   expect(all.bytesUnusedLeft).toBe(0);
 });
 
+it('removes nothing while a snapshot is listed that the storage does not give back', async () => {
+  await backup(repository, files('a'));
+  const hidden = await backup(repository, files('b'));
+  const before = packs();
+  const failing: MemoryStorage = {
+    ...storage,
+    get(key, getOptions) {
+      if (key === `snapshots/${hidden.id}`) throw new AppError('STORAGE_NOT_FOUND', { key });
+      return storage.get(key, getOptions);
+    },
+  };
+  const through = await openThrough(failing, storage, repository.masterKey);
+  for (const run of [pruneExclusively, markForSweep, sweepCondemned]) {
+    await expect(run(workOn(through), options)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+  }
+  expect(packs()).toEqual(before);
+});
+
+it('does not mind a snapshot that is forgotten while it looks', async () => {
+  await backup(repository, files('a'));
+  const gone = await backup(repository, files('b'));
+  const forgetting: MemoryStorage = {
+    ...storage,
+    get(key, getOptions) {
+      if (key === `snapshots/${gone.id}`) storage.objects.delete(key);
+      return storage.get(key, getOptions);
+    },
+  };
+  const through = await openThrough(forgetting, storage, repository.masterKey);
+  const { condemnedPacks } = await markForSweep(workOn(through), options);
+  expect(condemnedPacks.length).toBeGreaterThan(0);
+});
+
 it('removes everything when there is no snapshot', async () => {
   await forget(await backup(repository, files('a')));
   await pruneExclusively(workOn(repository), options);

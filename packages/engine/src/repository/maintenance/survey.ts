@@ -11,6 +11,9 @@ import type { MaintenanceWork } from './maintenance-work.ts';
 import { PackTable } from './pack-table.ts';
 import { listStoredPacks, type StoredPacks } from './stored-packs.ts';
 
+/** Lists of the snapshots at most, while new ones come. */
+const MAX_LISTS = 4;
+
 /** What is in a repository and what of it is needed. */
 export interface Survey {
   readonly snapshots: readonly Snapshot[];
@@ -27,7 +30,7 @@ export interface Survey {
  */
 export async function surveyRepository(work: MaintenanceWork): Promise<Survey> {
   const { repository, signal } = work;
-  const snapshots = await listSnapshots(repository, signal);
+  const snapshots = await readListedSnapshots(work);
   const loaded = await loadIndexFiles(work);
   const { index } = loaded;
   const table = new PackTable(index);
@@ -44,6 +47,27 @@ export async function surveyRepository(work: MaintenanceWork): Promise<Survey> {
     },
   );
   return { snapshots, loaded, table, stored, live };
+}
+
+/**
+ * All snapshots. One that is listed and cannot be found was removed meanwhile, or the storage fails: as long as it is
+ * listed nothing may be taken for unneeded. Throws STORAGE_FAILED then, REPOSITORY_DAMAGED for one that is damaged.
+ */
+async function readListedSnapshots({ repository, signal, ...work }: MaintenanceWork): Promise<Snapshot[]> {
+  let doubtful = new Set<string>();
+  for (let attempt = 1; ; attempt += 1) {
+    const snapshots = await listSnapshots(repository, signal);
+    const known = new Set(snapshots.map(({ id }) => id));
+    const unread = (await listNames({ repository, signal, ...work }, 'snapshots')).filter((name) => !known.has(name));
+    const [lost] = unread.filter((name) => doubtful.has(name));
+    if (lost !== undefined) {
+      throw new AppError('STORAGE_FAILED', { reason: `it lists snapshots/${lost} but does not give it back` });
+    }
+    // Those saved since the list was read are looked at too. Where more come all the time, work goes on beside a mark
+    // or a sweep, which do not depend on the last of them.
+    if (unread.length === 0 || attempt === MAX_LISTS) return snapshots;
+    doubtful = new Set(unread);
+  }
 }
 
 /** Whether a pack is there and as long as the index says. */
