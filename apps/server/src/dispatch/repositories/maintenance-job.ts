@@ -6,7 +6,7 @@ import { type MaintenanceRow, maintenanceRecordsStore } from '../../stores/maint
 import { repositoryLeasesStore } from '../../stores/repository-leases.store.ts';
 import type { Db } from '../ports.ts';
 import type { RepositoryDoor } from './repository-door.ts';
-import type { MaintenanceOptions } from './start-maintenance.ts';
+import { assertNoSnapshotInTheMaking, type MaintenanceOptions } from './start-maintenance.ts';
 
 interface MaintenanceJobDeps {
   readonly db: Db;
@@ -79,6 +79,8 @@ async function jobOf(db: Db, { record, options, open }: Opened): Promise<Mainten
     }
     case 'forget': {
       const { policy, dryRun } = options;
+      // It may have waited since it was started.
+      if (!dryRun) await assertNoSnapshotInTheMaking(db, record.repository_id);
       const snapshotIds = options.snapshotIds === null ? null : [...options.snapshotIds];
       const lockedIds = await snapshotsOfRecords(db, record.repository_id);
       return { kind: 'forget_snapshots', repository, snapshotIds, policy, lockedIds, dryRun };

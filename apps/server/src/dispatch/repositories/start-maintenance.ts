@@ -118,11 +118,23 @@ async function chooseKeeper(
 }
 
 /**
+ * Snapshots of our records are never forgotten, but a running backup saves its snapshot before its record names it, by
+ * hours where it is copied to further repositories. Throws REPOSITORY_LOCKED.
+ */
+export async function assertNoSnapshotInTheMaking(db: Db, repositoryId: number): Promise<void> {
+  const leases = await repositoryLeasesStore.openOfRepository(db, repositoryId);
+  const count = leases.filter((lease) => lease.owner === 'record').length;
+  if (count === 0) return;
+  throw new AppError('REPOSITORY_LOCKED', { holder: `${count} backup(s) may be saving a snapshot in it` });
+}
+
+/**
  * A second mark before the sweep of the first would hide packs from leases that do not know them; a sweep needs
  * something to sweep.
  */
-async function assertInOrder(trx: Db, row: RepositoryRow, kind: MaintenanceOptions['kind']): Promise<void> {
-  if (kind !== 'prune') return;
+async function assertInOrder(trx: Db, row: RepositoryRow, options: MaintenanceOptions): Promise<void> {
+  if (options.kind === 'forget' && !options.dryRun) await assertNoSnapshotInTheMaking(trx, row.id);
+  if (options.kind !== 'prune') return;
   if ((await condemnedPacksStore.lastLeaseId(trx, row.id)) === null) return;
   const leases = await repositoryLeasesStore.openOfRepository(trx, row.id);
   throw new AppError('REPOSITORY_LOCKED', {
@@ -148,7 +160,7 @@ export async function createMaintenanceRecord(
   try {
     const id = await db.transaction().execute(async (trx) => {
       await refuseSecond(trx, row);
-      await assertInOrder(trx, row, start.options.kind);
+      await assertInOrder(trx, row, start.options);
       const recordId = await maintenanceRecordsStore.insert(trx, newRecord(start, row, node.id, now));
       for (const used of other ? [row, other] : [row]) {
         const lease = { repositoryId: used.id, owner: 'maintenance', ownerId: recordId, nodeId: node.id, now } as const;

@@ -1,0 +1,79 @@
+/** Work on repositories where several of them, or several kinds of work, meet. The engine is in memory. */
+import type { MaintenanceRecord } from '@backupx/contracts/api/maintenance';
+import type { Repository } from '@backupx/contracts/api/repositories';
+import { AppError } from '@backupx/contracts/errors';
+import { createFakeClock } from '@backupx/engine/testing/fake-clock';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createTestRuns, type TestRuns, taskBody } from '../../connect-test-runs.ts';
+
+let test: TestRuns;
+let taskId: number;
+let repositoryId: number;
+
+beforeEach(async () => {
+  test = await createTestRuns({ clock: createFakeClock() });
+  const targetId = await test.addTarget('disk');
+  const body = taskBody(targetId, { backupMode: 'repository' });
+  taskId = ((await test.call('POST', '/backup/tasks', body)).data as { id: number }).id;
+  repositoryId = (await runTask()).repository_id;
+});
+afterEach(() => test.close());
+
+async function begin(): Promise<number> {
+  return ((await test.call('POST', `/backup/tasks/${taskId}/run`)).data as { id: number }).id;
+}
+async function runTask() {
+  const id = await begin();
+  await test.ended(id);
+  return await test.db.selectFrom('records').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+}
+async function ask<T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T & { code?: string }> {
+  return (await test.call(method, path, body)).data;
+}
+const repository = (id: number) => ask<Repository>('GET', `/repositories/${id}`);
+
+async function ended(id: number): Promise<MaintenanceRecord> {
+  let record = await ask<MaintenanceRecord>('GET', `/maintenance/records/${id}`);
+  await expect
+    .poll(async () => {
+      record = await ask<MaintenanceRecord>('GET', `/maintenance/records/${id}`);
+      return record.status;
+    })
+    .not.toBe('running');
+  return record;
+}
+
+/** Work that begins from now on waits until the answered function is called. */
+function hold(): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  test.engine.hold = promise;
+  return resolve;
+}
+const forget = (dryRun: boolean) =>
+  ask<{ id: number }>('POST', `/repositories/${repositoryId}/forget`, { policy: { last: 1 }, dryRun });
+
+it('snapshots are not forgotten while a backup may have saved one that its record does not name yet', async () => {
+  test.engine.answers.set('forget_snapshots', { removed: [], kept: [] });
+  const goOn = hold();
+  const recordId = await begin();
+  expect((await forget(false)).code).toBe('REPOSITORY_LOCKED');
+  const dry = await forget(true);
+  goOn();
+  await test.ended(recordId);
+  expect((await ended(dry.id)).status).toBe('success');
+  expect((await ended((await forget(false)).id)).status).toBe('success');
+});
+
+it('nor when that backup began while the forgetting waited its turn', async () => {
+  const targetId = await test.addTarget('other', { basePath: '/other' });
+  const other = await ask<{ repository: Repository }>('POST', '/repositories', { storageTargetId: targetId });
+  const endCheck = hold();
+  await ask('POST', `/repositories/${other.repository.id}/check`, {});
+  const { id } = await forget(false);
+  const endBackup = hold();
+  const recordId = await begin();
+  endCheck();
+  expect(await ended(id)).toMatchObject({ status: 'failed', errorCode: 'REPOSITORY_LOCKED' });
+  endBackup();
+  expect((await test.ended(recordId)).status).toBe('success');
+});
