@@ -156,8 +156,10 @@ function endOther(row: RepositoryRow, options: MaintenanceOptions, raw: unknown)
       ...good,
       result: JSON.stringify({ repair }),
       summary: `${repair.changes.length} change(s)${options.dryRun ? ' would be made' : ''}.`,
-      // What was damaged is looked at again soon.
-      apply: (trx, now) => repositoriesStore.update(trx, row.id, { next_check_at: now.toISOString() }),
+      async apply(trx, now) {
+        // What was damaged is looked at again soon.
+        if (!options.dryRun) await repositoriesStore.update(trx, row.id, { next_check_at: now.toISOString() });
+      },
     };
   }
   if (options.kind === 'copy') {
@@ -193,6 +195,25 @@ export function readMaintenanceEnd(record: MaintenanceRow, row: RepositoryRow, r
   return endOther(row, options, raw);
 }
 
+async function noteDamage(trx: Db, record: MaintenanceRow, at: string): Promise<void> {
+  const options = JSON.parse(record.options) as MaintenanceOptions;
+  if (options.kind === 'copy') {
+    // It lies on one of the two sides; a check finds out on which.
+    for (const id of [record.repository_id, options.toRepositoryId]) {
+      await repositoriesStore.update(trx, id, { next_check_at: at });
+    }
+    return;
+  }
+  const row = await repositoriesStore.find(trx, record.repository_id);
+  await repositoriesStore.update(trx, record.repository_id, {
+    state: 'damaged',
+    last_check_ok: 0,
+    problem_count: Math.max(1, row?.problem_count ?? 0),
+    damaged_since: row?.damaged_since ?? at,
+    damage_read: row?.damage_read || '"structure"',
+  });
+}
+
 /**
  * What failed by itself is not tried again at once, and is seen: a check that could not be done is not a good check.
  * Work that met damage says as much as a check that found it.
@@ -204,16 +225,7 @@ export async function noteFailedMaintenance(
 ): Promise<void> {
   const { code, now } = end;
   const at = now.toISOString();
-  if (code === 'REPOSITORY_DAMAGED') {
-    const row = await repositoriesStore.find(trx, record.repository_id);
-    await repositoriesStore.update(trx, record.repository_id, {
-      state: 'damaged',
-      last_check_ok: 0,
-      problem_count: Math.max(1, row?.problem_count ?? 0),
-      damaged_since: row?.damaged_since ?? at,
-      damage_read: row?.damage_read || '"structure"',
-    });
-  }
+  if (code === 'REPOSITORY_DAMAGED') await noteDamage(trx, record, at);
   if (record.trigger !== 'schedule') return;
   if (record.kind === 'check') {
     await repositoriesStore.update(trx, record.repository_id, { last_check_at: at, last_check_ok: 0 });

@@ -43,6 +43,34 @@ async function ended(id: number): Promise<MaintenanceRecord> {
   return record;
 }
 
+it('a copy that meets damage leaves it to checks to say on which side it is', async () => {
+  const targetId = await test.addTarget('other', { basePath: '/other' });
+  const { repository: other } = await ask<{ repository: Repository }>('POST', '/repositories', {
+    storageTargetId: targetId,
+  });
+  test.engine.answers.set('copy_snapshots', () => {
+    throw new AppError('REPOSITORY_DAMAGED', { reason: 'no' });
+  });
+  const { id } = await ask<{ id: number }>('POST', `/repositories/${repositoryId}/copy`, { toRepositoryId: other.id });
+  expect(await ended(id)).toMatchObject({ status: 'failed', errorCode: 'REPOSITORY_DAMAGED' });
+  for (const one of [repositoryId, other.id]) {
+    const { state, nextCheckAt, createdAt } = await repository(one);
+    expect({ state, isSoon: (nextCheckAt ?? '') <= createdAt }).toEqual({ state: 'ok', isSoon: true });
+  }
+});
+
+it('a repair that only says what it would do brings no check forward', async () => {
+  const { nextCheckAt } = await repository(repositoryId);
+  test.engine.answers.set('repair_repository', { changes: [], newSnapshotIds: [] });
+  const repair = async (dryRun: boolean) => {
+    const { id } = await ask<{ id: number }>('POST', `/repositories/${repositoryId}/repair`, { what: 'index', dryRun });
+    expect((await ended(id)).status).toBe('success');
+    return (await repository(repositoryId)).nextCheckAt;
+  };
+  expect(await repair(true)).toBe(nextCheckAt);
+  expect(await repair(false)).not.toBe(nextCheckAt);
+});
+
 /** Work that begins from now on waits until the answered function is called. */
 function hold(): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
