@@ -105,3 +105,12 @@ it('nor when that backup began while the forgetting waited its turn', async () =
   endBackup();
   expect((await test.ended(recordId)).status).toBe('success');
 });
+
+it('a repository is not taken in a second time through another storage target', async () => {
+  const { prefix } = await repository(repositoryId);
+  const storageTargetId = await test.addTarget('the same disk', { basePath: '/backup/repositories/' });
+  const adopt = (folder: string) =>
+    ask('POST', '/repositories/adopt', { storageTargetId, prefix: folder, password: 'x' });
+  expect((await adopt(prefix.replace('repositories/', ''))).code).toBe('REPOSITORY_EXISTS');
+  expect((await adopt('elsewhere')).code).toBeUndefined();
+});

@@ -27,24 +27,36 @@ function assertPrefix(prefix: string): void {
   throw new AppError('INVALID_INPUT', {}, { fields });
 }
 
-/** Two rows for one place would clean up under each other's feet. */
-async function refuseKnownPlace(
-  deps: RepositoriesFeatureDeps,
-  place: { target: OpenedTarget; node: NodeState; prefix: string },
-): Promise<void> {
-  const isOnDisk = liesOnNodeDisk(place.target, place.node);
-  const rows = await repositoriesStore.ofTarget(deps.db, place.target.id);
-  const same = rows.find((row) => {
-    if (row.prefix !== place.prefix) return false;
-    return isOnDisk ? row.is_on_node_disk === 1 && row.node_id === place.node.id : row.is_on_node_disk === 0;
-  });
-  if (same)
-    throw new AppError('REPOSITORY_EXISTS', { where: `${locationOf(place.target, place.prefix)} (${same.name})` });
+interface Place {
+  readonly target: OpenedTarget;
+  readonly node: NodeState;
+  readonly prefix: string;
+  readonly isAdopted: boolean;
+}
+
+/** Where it lies, in words that do not depend on the storage target it is reached by; machines are told apart. */
+function placeOf(location: string, onDiskOf: number | null): string {
+  return `${onDiskOf ?? ''} ${location.replace(/\/+$/, '')}`;
+}
+
+/**
+ * Two rows for one place would clean up under each other's feet: each knows the leases of its own runs only. A new one
+ * is refused by its place itself; one that is taken in is not, and may be reached by another storage target.
+ */
+async function refuseKnownPlace(deps: RepositoriesFeatureDeps, { target, node, prefix, isAdopted }: Place) {
+  const place = placeOf(locationOf(target, prefix), liesOnNodeDisk(target, node) ? node.id : null);
+  for (const row of isAdopted
+    ? await repositoriesStore.all(deps.db)
+    : await repositoriesStore.ofTarget(deps.db, target.id)) {
+    const location = locationOf(await deps.openTarget(row.storage_target_id), row.prefix);
+    if (placeOf(location, row.is_on_node_disk === 1 ? row.node_id : null) !== place) continue;
+    throw new AppError('REPOSITORY_EXISTS', { where: `${location} (${row.name})` });
+  }
 }
 
 async function addAndMake(deps: RepositoriesFeatureDeps, repository: NewRepository, node: NodeState) {
   assertPrefix(repository.prefix);
-  await refuseKnownPlace(deps, { target: repository.target, node, prefix: repository.prefix });
+  await refuseKnownPlace(deps, { ...repository, node });
   if (liesOnNodeDisk(repository.target, node) && !node.isOnline)
     throw new AppError('NODE_OFFLINE', { node: node.name });
   const id = await insertRepository(deps, repository);
