@@ -92,16 +92,45 @@ export function createRepositoryDirectory(deps: RepositoryDirectoryDeps) {
       if (owner) return await ofNode(row, owner, credentials.username);
       const own = await repositoriesStore.findByTokenHash(db, hashGatewayToken(credentials.token));
       if (!own) return { kind: 'unknown' };
-      const caller = `repository-${own.id}`;
+      const caller = foreignClient(own.id);
       if (![null, caller, own.name].includes(credentials.username)) return { kind: 'unknown' };
       return row?.id === own.id ? await granted(own, caller) : { kind: 'foreign', caller };
     },
   };
 }
 
+/** Caller of the gateway with the token of a repository. */
+const foreignClient = (repositoryId: number) => `repository-${repositoryId}`;
+
+interface Arrival {
+  readonly repositoryId: number;
+  readonly type: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly caller: string;
+}
+
+/**
+ * Counts what foreign clients store: no run of ours does it at its end, and a quota must hold beyond a restart. Written
+ * with every index, not with every pack.
+ */
+function createForeignBytes(db: Db) {
+  const waiting = new Map<number, number>();
+  return async ({ repositoryId, type, sizeBytes, caller }: Arrival): Promise<void> => {
+    if (type === 'locks' || caller !== foreignClient(repositoryId)) return;
+    const bytes = (waiting.get(repositoryId) ?? 0) + sizeBytes;
+    waiting.set(repositoryId, bytes);
+    if (type !== 'index' && type !== 'snapshots') return;
+    waiting.delete(repositoryId);
+    await repositoriesStore.addStoredBytes(db, repositoryId, bytes);
+  };
+}
+
 /** Notes when a snapshot came, by the master's own clock: a client may write any date into it. */
 export function createArrivalNote(deps: { db: Db; now: () => Date; changed: (repositoryId: number) => void }) {
-  return async (file: { repositoryId: number; type: string; name: string; caller: string }): Promise<void> => {
+  const countForeign = createForeignBytes(deps.db);
+  return async (file: Arrival): Promise<void> => {
+    await countForeign(file);
     if (file.type !== 'snapshots') return;
     await snapshotArrivalsStore.note(deps.db, {
       repository_id: file.repositoryId,
