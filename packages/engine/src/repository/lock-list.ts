@@ -6,13 +6,15 @@
  */
 import { hostname as ownHostname } from 'node:os';
 import { AppError } from '@backupx/contracts/errors';
-import type { Clock } from '../ports/clock.ts';
+import { type Clock, systemClock } from '../ports/clock.ts';
 import { parseGoTime } from './format/go-time.ts';
-import { type LockFile, parseLock } from './format/lock-file.ts';
+import { type LockFile, packLock, parseLock } from './format/lock-file.ts';
 import type { Repository, RepositoryFile } from './open-repository.ts';
+import { ownUser } from './own-user.ts';
 
 /** Restic's age of a lock that nobody refreshes any more; living ones are refreshed every five minutes. */
 export const STALE_AFTER_MS = 30 * 60_000;
+const CLEANUP_MS = 30_000;
 const NS_PER_MS = 1_000_000n;
 
 export interface StoredLock {
@@ -87,14 +89,18 @@ function timeOf(lock: LockFile): Date {
 
 /** A number may have gone to another process since: ours wrote nothing before it started. */
 function isProcessAlive(pid: number, writtenAt: Date): boolean {
-  if (pid === process.pid)
-    return writtenAt.getTime() > performance.timeOrigin + performance.now() - process.uptime() * 1000 - 1000;
+  if (pid === process.pid) return writtenAt.getTime() > ownStartMs() - 1000;
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+/** The earlier of what the clock says now and what it said then: it may have been set since, in either direction. */
+function ownStartMs(): number {
+  return Math.min(performance.timeOrigin + performance.now(), systemClock.now().getTime()) - process.uptime() * 1000;
 }
 
 /** A person's words for a lock, e.g. `exclusive lock of root@db1 (pid 812), 3 minutes old`. */
@@ -127,10 +133,13 @@ export async function removeStaleLocks(
 ): Promise<RemovedLocks> {
   const { signal, all, clock } = options;
   const result: RemovedLocks = { removed: [], left: [] };
-  for (const stored of await listLocks(repository, signal)) {
+  const locks = await listLocks(repository, signal);
+  const hasOld = locks.some((stored) => ageOf(stored, clock, null) > STALE_AFTER_MS);
+  const storageNow = hasOld && !all ? await timeAtStorage(repository, options) : null;
+  for (const stored of locks) {
     const { id } = stored;
     const holder = holderOf(stored, clock);
-    const reason = staleReason(stored, options) ?? (all ? 'asked for' : null);
+    const reason = staleReason(stored, options, storageNow) ?? (all ? 'asked for' : null);
     if (reason === null) result.left.push({ id, holder });
     else {
       await repository.removeFile('locks', id, signal);
@@ -139,6 +148,22 @@ export async function removeStaleLocks(
   }
   if (all) await removeEmptyFiles(repository, result, signal);
   return result;
+}
+
+/** What time it is at the storage, by a lock of our own that stands there for a moment; null: it does not tell. */
+async function timeAtStorage(
+  repository: Repository,
+  { clock, hostname = ownHostname(), signal }: LockJudge & { readonly signal: AbortSignal },
+): Promise<Date | null> {
+  const time = clock.now().toISOString();
+  const lock = packLock({ time, exclusive: false, hostname, pid: process.pid, ...ownUser() });
+  const id = await repository.saveFile('locks', lock, signal);
+  try {
+    for await (const { name, modifiedAt } of repository.list('locks', signal)) if (name === id) return modifiedAt;
+    return null;
+  } finally {
+    await repository.removeFile('locks', id, AbortSignal.timeout(CLEANUP_MS));
+  }
 }
 
 async function removeEmptyFiles(repository: Repository, result: RemovedLocks, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { AppError } from '@backupx/contracts/errors';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts';
 import { createMemoryStorage, type MemoryStorage } from '../testing/memory-storage.ts';
 import { type LockFile, packLock, parseLock } from './format/lock-file.ts';
@@ -173,6 +173,17 @@ describe('acquireLock', () => {
     const reborn = await createScene();
     await plant(reborn, { exclusive: true, pid: process.pid });
     await reborn.acquire({ isAlive: undefined });
+  });
+
+  it('does not take its own locks for those of a dead process when the clock was set back', async () => {
+    const scene = await createScene();
+    vi.useFakeTimers({ toFake: ['Date'], now: performance.timeOrigin - 60 * MINUTE });
+    try {
+      await plant(scene, { exclusive: true, pid: process.pid, time: new Date().toISOString() });
+      await expect(scene.acquire({ isAlive: undefined })).rejects.toMatchObject(isLocked(expect.any(String)));
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('believes no single clock', async () => {
@@ -357,6 +368,21 @@ describe('removeStaleLocks', () => {
     const all = await removeStaleLocks(scene.repository, { ...judge, all: true });
     expect(all.removed.map((lock) => lock.id).sort()).toEqual(['00'.repeat(32), '11'.repeat(32), alive].sort());
     expect(all.left).toEqual([]);
+    expect(scene.locks()).toEqual([]);
+  });
+
+  it('leaves living locks alone when its own clock is fast, and leaves nothing behind', async () => {
+    const scene = await createScene();
+    scene.skewMs = -60 * MINUTE;
+    const living = await plant(scene, { hostname: 'elsewhere', time: '2025-12-31T23:00:00Z' });
+    const judge = { clock: scene.clock, hostname: 'db1', isAlive: () => true, signal };
+    const result = await removeStaleLocks(scene.repository, { ...judge, all: false });
+    expect(result).toMatchObject({ removed: [], left: [{ id: living }] });
+    expect(scene.locks()).toEqual([`r/locks/${living}`]);
+    await scene.clock.advance(40 * MINUTE);
+    expect((await removeStaleLocks(scene.repository, { ...judge, all: false })).removed).toMatchObject([
+      { id: living },
+    ]);
     expect(scene.locks()).toEqual([]);
   });
 });
