@@ -65,6 +65,9 @@ export const listSnapshotsResultSchema = z.object({ snapshots: z.array(snapshotS
 export type ListSnapshotsResult = z.output<typeof listSnapshotsResultSchema>;
 
 /** Finds items by name or glob in some or all snapshots; one hit per version of an item. */
+/** A folder whose list cannot be read, and the snapshots in which it cannot. */
+const unreadFolderSchema = z.object({ path: z.string(), snapshotIds: z.array(z.string()), message: z.string() });
+
 export const findInRepositoryJobSchema = z.object({
   kind: z.literal('find_in_repository'),
   ...repositoryJob,
@@ -84,7 +87,7 @@ export const findInRepositoryResultSchema = z.object({
   ),
   truncated: z.boolean(),
   /** Folders that are damaged and were not looked through; at most 100. */
-  unread: z.array(z.object({ path: z.string(), snapshotIds: z.array(z.string()), message: z.string() })).default([]),
+  unread: z.array(unreadFolderSchema).default([]),
 });
 export type FindInRepositoryResult = z.output<typeof findInRepositoryResultSchema>;
 
@@ -109,6 +112,8 @@ export const diffSnapshotsResultSchema = z.object({
   removed: z.number(),
   changed: z.number(),
   truncated: z.boolean(),
+  /** Folders that are damaged in one of the two; neither they nor what is below them was compared. At most 100. */
+  unread: z.array(unreadFolderSchema).default([]),
 });
 export type DiffSnapshotsResult = z.output<typeof diffSnapshotsResultSchema>;
 

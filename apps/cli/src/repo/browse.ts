@@ -1,4 +1,4 @@
-import type { ArtifactEntry, DiffSnapshotsResult } from '@backupx/contracts/jobs';
+import type { ArtifactEntry, DiffSnapshotsResult, FindInRepositoryResult } from '@backupx/contracts/jobs';
 import type { Command } from 'commander';
 import { act, type CommandContext, printList, withExamples } from '../command-context.ts';
 import { formatBytes, printable } from '../output/format.ts';
@@ -145,13 +145,17 @@ async function find(context: CommandContext, pattern: string, options: FindOptio
     });
     if (result.truncated) context.terminal.say(`There are more; see --limit (${options.limit}).`);
   }
-  for (const { path, snapshotIds, message } of result.unread) {
-    context.terminal.say(
-      `Not looked through in ${describeSnapshots(snapshotIds)}: ${printable(path || '/')}. ${message}`,
-    );
-  }
-  if (result.unread.length > 0) return 8;
+  if (sayUnread(context, 'looked through', result.unread)) return 8;
   return result.hits.length > 0 ? 0 : 6;
+}
+
+/** Names folders that were damaged; false when there are none. */
+function sayUnread(context: CommandContext, done: string, unread: FindInRepositoryResult['unread']): boolean {
+  for (const { path, snapshotIds, message } of unread) {
+    const where = `${describeSnapshots(snapshotIds)}: ${printable(path || '/')}`;
+    context.terminal.say(`Not ${done} in ${where}. ${printable(message)}`);
+  }
+  return unread.length > 0;
 }
 
 /** `3f2a9c01`, or the first and last of several. */
@@ -196,12 +200,11 @@ async function diff(
   const result = await withEngine(context, (session) =>
     session.run({ kind: 'diff_snapshots', repository, ...pair, limit: options.limit }, 'diff'),
   );
-  if (options.json) {
-    terminal.data(json(result));
-    return 0;
+  if (options.json) terminal.data(json(result));
+  else {
+    for (const { change, path } of result.changes) terminal.data(printable(`${changeSigns[change]} ${path}`));
+    if (result.truncated) terminal.say(`There are more; see --limit (${options.limit}).`);
+    terminal.say(`${result.added} added, ${result.removed} removed, ${result.changed} changed`);
   }
-  for (const { change, path } of result.changes) terminal.data(printable(`${changeSigns[change]} ${path}`));
-  if (result.truncated) terminal.say(`There are more; see --limit (${options.limit}).`);
-  terminal.say(`${result.added} added, ${result.removed} removed, ${result.changed} changed`);
-  return 0;
+  return sayUnread(context, 'compared', result.unread) ? 8 : 0;
 }

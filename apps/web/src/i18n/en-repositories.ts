@@ -32,6 +32,10 @@ export const enRepositories = {
     other: 'Only the first {count} changes are listed; the counts are complete.',
   },
   'diff.type': 'Other kind',
+  'diff.unread': {
+    one: 'One damaged folder could not be compared: {path}.',
+    other: '{count} damaged folders could not be compared, {path} among them.',
+  },
   'diff.withParent': 'Compare with the one before',
   'download.all': 'All as {format}',
   'download.file': 'Download {name}',

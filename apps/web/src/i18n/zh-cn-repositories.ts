@@ -32,6 +32,7 @@ export const zhCNRepositories: Readonly<Record<keyof typeof enRepositories, Text
   'diff.to': '到',
   'diff.truncated': '仅列出前 {count} 处变化；上面的计数是完整的。',
   'diff.type': '类型改变',
+  'diff.unread': '有 {count} 个损坏的文件夹无法比较，其中包括 {path}。',
   'diff.withParent': '与上一个比较',
   'download.all': '全部下载为 {format}',
   'download.file': '下载 {name}',

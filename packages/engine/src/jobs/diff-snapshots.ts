@@ -8,7 +8,7 @@ import { withRepository } from './open-repository-access.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { viewRepository } from './snapshot-view.ts';
 
-/** Compares two snapshots; all changes are counted, the first `limit` are listed. */
+/** Compares two snapshots; all changes are counted, the first `limit` are listed. Damaged folders are passed over and told. */
 export function diffSnapshots(job: DiffSnapshotsJob, context: JobContext): Promise<DiffSnapshotsResult> {
   const meter = new ProgressMeter(context.reporter);
   const work = withRepository(context, job.repository, { lock: 'shared' }, async (repository, signal) => {
@@ -19,10 +19,16 @@ export function diffSnapshots(job: DiffSnapshotsJob, context: JobContext): Promi
     meter.enter('running');
     const result = new ChangeList(job.limit);
     const pair = { path: '', before: fromHex(before.tree), after: fromHex(after.tree) };
-    await diffTrees(viewRepository(repository, index, { signal }).loader, pair, (change) => {
-      result.add(change);
-      meter.counters.itemsDone += 1;
-      meter.counters.currentItem = change.path;
+    const idOf = { before: before.id, after: after.id };
+    await diffTrees(viewRepository(repository, index, { signal }).loader, pair, {
+      onChange(change) {
+        result.add(change);
+        meter.counters.itemsDone += 1;
+        meter.counters.currentItem = change.path;
+      },
+      onUnread: ({ path, sides, message }) =>
+        result.addUnread({ path, snapshotIds: [...new Set(sides.map((side) => idOf[side]))], message }),
+      onFolder: () => signal.throwIfAborted(),
     });
     meter.enter('done');
     return result.counted();
@@ -30,9 +36,12 @@ export function diffSnapshots(job: DiffSnapshotsJob, context: JobContext): Promi
   return work.finally(() => meter.stop());
 }
 
+const MAX_UNREAD = 100;
+
 class ChangeList {
   readonly #limit: number;
   readonly #changes: TreeChange[] = [];
+  readonly #unread: DiffSnapshotsResult['unread'] = [];
   readonly #counts = { added: 0, removed: 0, changed: 0 };
 
   constructor(limit: number) {
@@ -46,9 +55,13 @@ class ChangeList {
     if (this.#changes.length < this.#limit) this.#changes.push(change);
   }
 
+  addUnread(folder: DiffSnapshotsResult['unread'][number]): void {
+    if (this.#unread.length < MAX_UNREAD) this.#unread.push(folder);
+  }
+
   counted(): DiffSnapshotsResult {
     const { added, removed, changed } = this.#counts;
     const truncated = added + removed + changed > this.#changes.length;
-    return { changes: this.#changes, added, removed, changed, truncated };
+    return { changes: this.#changes, added, removed, changed, truncated, unread: this.#unread };
   }
 }

@@ -179,6 +179,22 @@ describe('finding and comparing', () => {
   });
 });
 
+it('compares on where one of two snapshots is damaged, and says so', async () => {
+  const { id: from } = await backup(repository, { 'a/x': '1', 'b/y': '1' });
+  const known = new Set(storage.objects.keys());
+  const { id: to } = await backup(repository, { 'a/x': '1', 'b/y': '1', 'c/only-here': '2' });
+  const job = { kind: 'diff_snapshots', repository: access, from, to, limit: 10 } as const;
+  expect(await diffSnapshots(job, fixture.context)).toMatchObject({ added: 2, unread: [] });
+  for (const key of storage.objects.keys()) if (key.startsWith('data/') && !known.has(key)) storage.objects.delete(key);
+  expect(await diffSnapshots(job, fixture.context)).toMatchObject({
+    added: 0,
+    changes: [],
+    unread: [{ path: '', snapshotIds: [to], message: expect.stringContaining('missing') }],
+  });
+  const itself = { ...job, from: to };
+  expect(await diffSnapshots(itself, fixture.context)).toMatchObject({ changes: [], unread: [] });
+});
+
 const stream = (more: Partial<SnapshotStreamRequest>) => {
   const request = { repository: access, snapshotId: 'latest', path: null, format: 'auto', ...more } as const;
   return streamSnapshot(request, fixture.context);

@@ -41,7 +41,7 @@ function Changes({ repositoryId, from, to }: { repositoryId: number; from: strin
   return (
     <Card flush className="mt-4">
       <QueryView query={query} rows={6}>
-        {({ changes, added, removed, changed, truncated }) => (
+        {({ changes, added, removed, changed, truncated, unread }) => (
           <>
             <p className="border-b border-line px-4 py-3 font-medium">
               {t('diff.counts', {
@@ -50,7 +50,12 @@ function Changes({ repositoryId, from, to }: { repositoryId: number; from: strin
                 changed: formatNumber(changed),
               })}
             </p>
-            {changes.length === 0 && <EmptyState icon="check" title={t('diff.same')} />}
+            {unread[0] && (
+              <p className="border-b border-line px-4 py-2.5 text-[13px] text-bad">
+                {t('diff.unread', { count: unread.length, path: unread[0].path || '/' })}
+              </p>
+            )}
+            {changes.length === 0 && !unread[0] && <EmptyState icon="check" title={t('diff.same')} />}
             <ul className="divide-y divide-line/60">
               {changes.map((change) => (
                 <Change key={change.path} change={change} />

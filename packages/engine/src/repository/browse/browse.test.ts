@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { packNode } from '../format/tree-node.ts';
-import { diffTrees, type TreeChange } from './diff-trees.ts';
+import { packNode, type TreeNode } from '../format/tree-node.ts';
+import { type DiffListener, diffTrees, type TreeChange } from './diff-trees.ts';
 import { findItem } from './find-item.ts';
 import { findItems } from './find-items.ts';
 import { parseItemPattern } from './item-pattern.ts';
@@ -204,9 +204,19 @@ describe('searching', () => {
   });
 });
 
-async function diff(store: TreeStore, before: Uint8Array, after: Uint8Array): Promise<TreeChange[]> {
+const noDamage = ({ message }: { message: string }) => {
+  throw new Error(message);
+};
+
+async function diff(
+  store: TreeStore,
+  before: Uint8Array,
+  after: Uint8Array,
+  onUnread: DiffListener['onUnread'] = noDamage,
+): Promise<TreeChange[]> {
   const changes: TreeChange[] = [];
-  await diffTrees(store.loader, { path: '', before, after }, (change) => void changes.push(change));
+  const onChange = (change: TreeChange) => void changes.push(change);
+  await diffTrees(store.loader, { path: '', before, after }, { onChange, onUnread });
   return changes;
 }
 
@@ -242,6 +252,42 @@ describe('the difference of two trees', () => {
     ]);
     expect(store.reads).toHaveLength(4);
     expect(await diff(store, before, before)).toEqual([]);
+  });
+
+  test('goes on where a tree is damaged, and says nothing about what it cannot compare', async () => {
+    const store = new TreeStore();
+    const damaged = (text: string): Partial<TreeNode> => ({
+      ...{ type: 'dir', mode: 0o755, links: 0 },
+      subtree: store.save(Buffer.from(text)),
+    });
+    const before = store.add({ a: damaged('1'), b: folder({ x: 'x' }), c: damaged('2'), gone: damaged('3'), z: '1' });
+    const after = store.add({ a: folder({ y: 'y' }), b: damaged('4'), c: damaged('5'), new: damaged('6'), z: '22' });
+    const unread: string[] = [];
+    const changes = await diff(store, before, after, ({ path, sides, message }) => {
+      unread.push(`${path} ${sides}`);
+      expect(message).toContain(`${path}: a tree is malformed`);
+    });
+    expect(changes.map(({ change, path }) => `${change} ${path}`)).toEqual([
+      'removed /gone',
+      'added /new',
+      'content /z',
+    ]);
+    expect(unread).toEqual(['/a before', '/b after', '/c before', '/c after', '/gone before', '/new after']);
+  });
+
+  test('goes on after an item that is none', async () => {
+    const store = new TreeStore();
+    const odd = packNode(testNode({ name: Buffer.from('b') })).replace('"b"', '"b/../c"');
+    const folderOf = (text: string, nodes: string[]) => {
+      const subtree = store.saveTree([packNode(testNode({ name: Buffer.from('a'), size: text.length })), ...nodes]);
+      return { type: 'dir' as const, subtree };
+    };
+    const before = store.add({ x: folderOf('1', [odd]), y: '1' });
+    const after = store.add({ x: folderOf('22', []), y: '22', z: folder({ f: '1' }) });
+    const unread: string[] = [];
+    const changes = await diff(store, before, after, ({ path, sides }) => void unread.push(`${path} ${sides}`));
+    expect(changes.map(({ path }) => path)).toEqual(['/y', '/z', '/z/f']);
+    expect(unread).toEqual(['/x before,after']);
   });
 
   test('agrees with comparing two lists of files', async () => {

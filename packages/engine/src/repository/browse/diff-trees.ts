@@ -2,35 +2,45 @@
  * What changed between two trees. Both are in the order of names, so one pass beside each other finds it; nodes whose
  * JSON is equal are not parsed, sub-folders with the same tree are not entered.
  */
+import { AppError } from '@backupx/contracts/errors';
 import type { DiffSnapshotsResult } from '@backupx/contracts/jobs';
 import type { TreeNode } from '../format/tree-node.ts';
 import type { TreeIndex } from './tree-index.ts';
-import type { TreeLoader } from './tree-loader.ts';
+import { atPath, type TreeLoader } from './tree-loader.ts';
 import { childPath } from './walk-folders.ts';
 
 export type TreeChange = DiffSnapshotsResult['changes'][number];
-
-/** Reports changes folder by folder, a folder before what is in it. `path` is where both trees stand; `''`: the top. */
-export async function diffTrees(
-  loader: TreeLoader,
-  pair: TreePair,
-  onChange: (change: TreeChange) => void,
-): Promise<void> {
-  if (pair.before && pair.after && isSame(pair.before, pair.after)) return;
-  const children = await compareFolder(loader, pair, onChange);
-  for (const [number, child] of children.entries()) {
-    const next = children[number + 1];
-    if (next?.after) loader.prefetch(next.after);
-    if (next?.before) loader.prefetch(next.before);
-    await diffTrees(loader, child, onChange);
-  }
-}
+type SideName = 'before' | 'after';
 
 /** The trees of one folder; null on the side where there is no such folder. */
 export interface TreePair {
   readonly path: string;
   readonly before: Uint8Array | null;
   readonly after: Uint8Array | null;
+}
+
+export interface DiffListener {
+  onChange(change: TreeChange): void;
+  /** Hears of a folder whose tree is damaged on these sides; neither it nor what is below it is compared further. */
+  onUnread(folder: { readonly path: string; readonly sides: readonly SideName[]; readonly message: string }): void;
+  /** Hears of each folder before it is compared; what it throws ends the comparison. */
+  onFolder?(path: string): void;
+}
+
+/**
+ * Reports changes folder by folder, a folder before what is in it. `path` is where both trees stand; `''`: the top.
+ * Goes on where a tree is damaged.
+ */
+export async function diffTrees(loader: TreeLoader, pair: TreePair, listener: DiffListener): Promise<void> {
+  if (pair.before && pair.after && isSame(pair.before, pair.after)) return;
+  listener.onFolder?.(pair.path);
+  const children = await compareFolder(loader, pair, listener);
+  for (const [number, child] of children.entries()) {
+    const next = children[number + 1];
+    if (next?.after) loader.prefetch(next.after);
+    if (next?.before) loader.prefetch(next.before);
+    await diffTrees(loader, child, listener);
+  }
 }
 
 /** One item as it stands in one of the trees. */
@@ -40,24 +50,66 @@ interface Side {
 }
 
 /** Compares the items of one folder and answers the sub-folders to compare; the trees are given up on return. */
-async function compareFolder(
-  loader: TreeLoader,
-  { path, before, after }: TreePair,
-  onChange: (change: TreeChange) => void,
-): Promise<TreePair[]> {
-  const load = (id: Uint8Array | null) => (id ? loader.load(id, path) : null);
-  const [old, young] = await Promise.all([load(before), load(after)]);
+async function compareFolder(loader: TreeLoader, pair: TreePair, listener: DiffListener): Promise<TreePair[]> {
+  const [old, young] = await Promise.all([
+    loadSide(loader, pair, { side: 'before', listener }),
+    loadSide(loader, pair, { side: 'after', listener }),
+  ]);
+  // With one side unknown nothing can be said about the other.
+  if (old === 'damaged' || young === 'damaged') return [];
   const folders: TreePair[] = [];
+  try {
+    compareItems({ path: pair.path, old, young }, listener, folders);
+  } catch (error) {
+    const sides = [...(old ? (['before'] as const) : []), ...(young ? (['after'] as const) : [])];
+    listener.onUnread({ path: pair.path, sides, message: damageAt(error, pair.path).message });
+  }
+  return folders;
+}
+
+/** Null where there is no such folder. */
+async function loadSide(
+  loader: TreeLoader,
+  pair: TreePair,
+  { side, listener }: { readonly side: SideName; readonly listener: DiffListener },
+): Promise<TreeIndex | null | 'damaged'> {
+  const id = pair[side];
+  if (!id) return null;
+  try {
+    return await loader.load(id, pair.path);
+  } catch (error) {
+    listener.onUnread({ path: pair.path, sides: [side], message: damageOf(error).message });
+    return 'damaged';
+  }
+}
+
+/** The error again unless it is damage. */
+function damageOf(error: unknown): AppError {
+  if (error instanceof AppError && error.code === 'REPOSITORY_DAMAGED') return error;
+  throw error;
+}
+
+function damageAt(error: unknown, path: string): AppError {
+  return damageOf(atPath(error, path));
+}
+
+interface OpenPair {
+  readonly path: string;
+  readonly old: TreeIndex | null;
+  readonly young: TreeIndex | null;
+}
+
+/** Adds the sub-folders to compare to `folders`. Throws REPOSITORY_DAMAGED at an item that is none. */
+function compareItems({ path, old, young }: OpenPair, listener: DiffListener, folders: TreePair[]): void {
   for (const [a, b] of alignedItems(old, young)) {
     const name = a ? a.tree.nameOf(a.number) : b?.tree.nameOf(b.number);
     if (!name || (a && b && a.tree.jsonOf(a.number).equals(b.tree.jsonOf(b.number)))) continue;
     const itemPath = childPath(path, name);
     const change = changeOf(nodeOf(a), nodeOf(b));
-    if (change) onChange({ path: itemPath, ...change });
+    if (change) listener.onChange({ path: itemPath, ...change });
     const subtrees = { before: subtreeOf(a), after: subtreeOf(b) };
     if (subtrees.before || subtrees.after) folders.push({ path: itemPath, ...subtrees });
   }
-  return folders;
 }
 
 /** Items of the same name beside each other. */
