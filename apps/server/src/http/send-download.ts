@@ -9,11 +9,17 @@ export function contentDisposition(fileName: string): string {
   return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`;
 }
 
+/**
+ * A reader that takes nothing and does not hang up would keep what the stream holds (threads, a lease that holds up
+ * clean-ups) for ever. Long, because a slow storage keeps it waiting too.
+ */
+const SILENCE_MS = 10 * 60_000;
+
 /** Resolves when everything is sent. Throws what fails before the first byte; later failures cut the connection. */
 export async function sendDownload(
   reply: FastifyReply,
   stream: AsyncIterable<Uint8Array>,
-  about: { readonly fileName: string; readonly contentType: string },
+  about: { readonly fileName: string; readonly contentType: string; readonly silenceMs?: number },
 ): Promise<void> {
   const chunks = stream[Symbol.asyncIterator]();
   const first = await chunks.next();
@@ -31,6 +37,7 @@ export async function sendDownload(
   reply.header('content-disposition', contentDisposition(about.fileName));
   reply.header('cache-control', 'no-store');
   const body = Readable.from(whole(), { objectMode: false });
+  reply.raw.setTimeout(about.silenceMs ?? SILENCE_MS, () => reply.raw.destroy());
   const done = new Promise<void>((settle) => body.once('close', settle));
   reply.send(body);
   await done;
