@@ -31,6 +31,8 @@ import { BLOB_LEAD, BLOB_ROW, SlotControl } from './slot-memory.ts';
 const SPARE_SLOTS = 1;
 /** Most of what the reading thread makes is short-lived; the default would let it grow to three times that. */
 const YOUNG_MB = 6;
+/** From 2 GB up the runtime would let the heap grow fourfold between two collections, below it less than twofold. */
+const OLD_MB = 2000;
 /** Parent trees sent at once end when they are this large. */
 const ANSWER_BYTES = 2 * 1024 * 1024;
 
@@ -85,7 +87,7 @@ export class BackupPipeline {
     this.#reader = startThread(new URL('./reader-worker.ts', import.meta.url), {
       data,
       name: 'backupx read',
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB },
     });
     this.#sealers = new SealerPool({ count: parallelism, masterKey });
   }
@@ -175,9 +177,9 @@ export class BackupPipeline {
     }
   }
 
-  async #storeLarge({ id, bytes }: LargeBlob, writer: PackWriter | null): Promise<void> {
+  async #storeLarge({ id, parts }: LargeBlob, writer: PackWriter | null): Promise<void> {
     if (!writer) return;
-    const { sealed, plainLength } = await this.#sealers.sealLarge(bytes);
+    const { sealed, plainLength } = await this.#sealers.sealLarge(parts);
     await this.#inTurn(async () => {
       await writer.add({ type: 'tree', id, sealed, plainLength });
     });

@@ -136,6 +136,16 @@ describe('backupSnapshot', () => {
     expect(bytesStored).toBeLessThan(large.length * 1.02);
   });
 
+  it('keeps a folder whose tree is longer than a slot', async () => {
+    const target = (index: number) => `${index} ${'over there '.repeat(360)}`;
+    for (let index = 0; index < 2300; index += 1) symlinkSync(target(index), entry(`link ${index}`));
+    const { snapshot, counters } = await run();
+    expect(logs).toEqual([]);
+    expect(counters.bytesAdded).toBeGreaterThan(9_000_000);
+    const found = await contentsOf(snapshot?.tree ?? '');
+    for (let index = 0; index < 2300; index += 1) expect(found.get(entry(`link ${index}`))).toBe(`-> ${target(index)}`);
+  });
+
   it('opens nothing of an unchanged source, and sees every kind of change', async () => {
     for (const name of ['same', 'grown', 'touched', 'gone']) writeFileSync(entry(name), `content of ${name}`);
     mkdirSync(entry('sub'));

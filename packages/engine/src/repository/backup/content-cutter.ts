@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hashOf } from '../format/blob-id.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
 import { BLOB_LEAD, gapAfter, MAX_SLOT_BLOB, SLOT_BYTES } from './slot-memory.ts';
@@ -16,7 +17,8 @@ export interface CutterOptions {
   /** True when the blob must be stored; then it is known from now on. */
   isNew(id: Uint8Array, isTree: boolean): boolean;
   sendSlot(slot: number, rows: Uint32Array, ids: Uint8Array): void;
-  sendLarge(id: Uint8Array, bytes: Uint8Array): void;
+  /** The parts may be given away. */
+  sendLarge(id: Uint8Array, parts: readonly Uint8Array[]): void;
 }
 
 /**
@@ -78,18 +80,23 @@ export class ContentCutter {
     this.#content = [];
   }
 
-  /** Stores a tree unless it is known; answers its id. Only between two contents. */
-  addTree(bytes: Uint8Array): Buffer {
-    const id = hashOf(bytes);
+  /** Stores a tree, given in parts, unless it is known; answers its id. Only between two contents. */
+  addTree(parts: readonly Uint8Array[]): Buffer {
+    const id = hashOfParts(parts);
     if (!this.#options.isNew(id, true)) return id;
-    if (bytes.byteLength > MAX_SLOT_BLOB) {
-      this.#options.sendLarge(id, bytes);
+    const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    if (length > MAX_SLOT_BLOB) {
+      this.#options.sendLarge(id, parts);
       return id;
     }
     if (this.#slot < 0) this.#enterSlot();
-    if (this.#left() < bytes.byteLength) this.#nextSlot();
-    this.#memory.set(bytes, this.#start);
-    this.#keep(id, bytes.byteLength, true);
+    if (this.#left() < length) this.#nextSlot();
+    let at = this.#start;
+    for (const part of parts) {
+      this.#memory.set(part, at);
+      at += part.byteLength;
+    }
+    this.#keep(id, length, true);
     this.#sendIfEnough();
     return id;
   }
@@ -158,4 +165,12 @@ export class ContentCutter {
     this.#memory.copyWithin(this.#start, from, from + length);
     this.#options.sendSlot(old.slot, old.rows, old.ids);
   }
+}
+
+function hashOfParts(parts: readonly Uint8Array[]): Buffer {
+  const [only] = parts;
+  if (only && parts.length === 1) return hashOf(only);
+  const digest = createHash('sha256');
+  for (const part of parts) digest.update(part);
+  return digest.digest();
 }

@@ -33,7 +33,7 @@ function createRecord(parent?: { readonly root: Uint8Array; readonly blobs: Read
         blobs.set(id, Buffer.from(chunker.memory.subarray(at, at + length)));
       }
     },
-    sendLarge: (id, bytes) => blobs.set(toHex(id), Buffer.from(bytes)),
+    sendLarge: (id, parts) => blobs.set(toHex(id), Buffer.concat(parts)),
   });
   const treeOf = (ids: readonly Uint8Array[]) =>
     parseTree(blobs.get(toHex(ids[0] ?? Buffer.alloc(0))) ?? Buffer.alloc(0));

@@ -232,7 +232,7 @@ export class EntryRecorder {
     if (this.counters.items % 64 === 0) this.#options.onTick();
   }
 
-  #storeTree(tree: Buffer, path: string): Uint8Array {
+  #storeTree(tree: readonly Buffer[], path: string): Uint8Array {
     const id = this.#options.cutter.addTree(tree);
     if (path === '/') return id;
     const before = this.#options.parent.find(path);

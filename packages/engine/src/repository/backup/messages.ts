@@ -53,7 +53,7 @@ export interface FilledSlot {
 /** A blob too long for a slot: the tree of a folder with very many items. */
 export interface LargeBlob {
   readonly id: Uint8Array;
-  readonly bytes: Uint8Array;
+  readonly parts: readonly Uint8Array[];
 }
 
 export type FromReader =
@@ -82,7 +82,7 @@ export interface SealerData {
 export type ToSealer =
   | { readonly type: 'memory'; readonly memory: SharedArrayBuffer }
   | { readonly type: 'slot'; readonly rows: Uint32Array }
-  | { readonly type: 'large'; readonly bytes: Uint8Array };
+  | { readonly type: 'large'; readonly parts: readonly Uint8Array[] };
 
 /** `lengths`: sealed length and plain length (0: not compressed) of each blob. */
 export type FromSealer =

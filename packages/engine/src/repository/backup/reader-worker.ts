@@ -19,7 +19,7 @@ import { ContentCutter } from './content-cutter.ts';
 import { EntryRecorder } from './entry-recorder.ts';
 import type { FromReader, ReaderData, ReaderStart, ToReader } from './messages.ts';
 import { ParentWalk } from './parent-walk.ts';
-import { BLOB_ROW, SLOT_BYTES, SlotControl } from './slot-memory.ts';
+import { BLOB_ROW, buffersOf, SLOT_BYTES, SlotControl } from './slot-memory.ts';
 
 const PROGRESS_MS = 250;
 /** How long the totals are counted at a time while there is nothing else to do. */
@@ -55,7 +55,7 @@ class Reading {
       takeSlot: () => this.#takeSlot(),
       isNew: (id, isTree) => this.#isNew(id, isTree),
       sendSlot: (slot, rows, ids) => this.#sendSlot(slot, rows, ids),
-      sendLarge: (id, bytes) => this.#sendLarge(id, bytes),
+      sendLarge: (id, parts) => this.#sendLarge(id, parts),
     });
     this.#recorder = new EntryRecorder({
       cutter,
@@ -122,11 +122,12 @@ class Reading {
     send({ type: 'slot', filled: { slot, rows, ids } });
   }
 
-  #sendLarge(id: Uint8Array, bytes: Uint8Array): void {
+  #sendLarge(id: Uint8Array, parts: readonly Uint8Array[]): void {
     this.#recorder.counters.treeBlobs += 1;
-    this.#recorder.counters.bytesAdded += bytes.byteLength;
-    const copy = Uint8Array.from(bytes);
-    send({ type: 'large', blob: { id: Uint8Array.from(id), bytes: copy } }, [copy.buffer]);
+    this.#recorder.counters.bytesAdded += parts.reduce((sum, part) => sum + part.byteLength, 0);
+    // Given away as they are, but for those that share their memory with others.
+    const own = parts.map((part) => (part.byteLength === part.buffer.byteLength ? part : Uint8Array.from(part)));
+    send({ type: 'large', blob: { id: Uint8Array.from(id), parts: own } }, buffersOf(own));
   }
 
   /** Trees that came along with another are kept until their turn, as long as the next answer. */

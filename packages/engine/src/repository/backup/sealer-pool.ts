@@ -3,6 +3,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { startThread } from '../../ports/start-thread.ts';
 import { unpackError } from '../../ports/thread-error.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
+import { buffersOf } from './slot-memory.ts';
 
 interface Sealer {
   readonly worker: Worker;
@@ -43,8 +44,9 @@ export class SealerPool {
     return answer.lengths;
   }
 
-  async sealLarge(bytes: Uint8Array): Promise<{ sealed: Uint8Array; plainLength: number }> {
-    const answer = await this.#ask({ type: 'large', bytes });
+  /** Seals a blob whose parts are given away. */
+  async sealLarge(parts: readonly Uint8Array[]): Promise<{ sealed: Uint8Array; plainLength: number }> {
+    const answer = await this.#ask({ type: 'large', parts }, buffersOf(parts));
     if (answer.type !== 'sealedLarge') throw failureOf(answer);
     return answer;
   }
@@ -68,13 +70,13 @@ export class SealerPool {
     return sealer;
   }
 
-  async #ask(message: ToSealer): Promise<FromSealer> {
+  async #ask(message: ToSealer, transfer: ArrayBuffer[] = []): Promise<FromSealer> {
     if (this.#failure !== null) throw this.#failure;
     const sealer = await this.#takeSealer();
     if (this.#failure !== null) throw this.#failure;
     const answer = await new Promise<FromSealer>((resolve) => {
       sealer.answer = resolve;
-      sealer.worker.postMessage(message);
+      sealer.worker.postMessage(message, transfer);
     });
     sealer.answer = null;
     const next = this.#waiting.shift();

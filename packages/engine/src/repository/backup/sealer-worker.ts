@@ -2,10 +2,11 @@
 import { parentPort } from 'node:worker_threads';
 import { threadData } from '../../ports/start-thread.ts';
 import { packError } from '../../ports/thread-error.ts';
-import { createSealedBox, SEAL_OVERHEAD } from '../format/sealed-box.ts';
-import { createCompressor } from '../format/zstd.ts';
+import { createSealedBox } from '../format/sealed-box.ts';
+import { sealParts } from '../format/unpacked-file.ts';
+import { compressPieces, createCompressor } from '../format/zstd.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
-import { BLOB_LEAD, BLOB_ROW } from './slot-memory.ts';
+import { BLOB_LEAD, BLOB_ROW, buffersOf } from './slot-memory.ts';
 
 const data = threadData<SealerData>();
 const box = createSealedBox(data.masterKey);
@@ -41,22 +42,24 @@ function sealSlot(rows: Uint32Array): Uint32Array {
   return lengths;
 }
 
-function sealLarge(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const frame = compress(bytes);
-  const sealed = new Uint8Array(frame.byteLength + SEAL_OVERHEAD);
-  box.sealInto(frame, sealed, 0);
-  return sealed;
+/** Neither the content nor its frame ever lies here in one piece. */
+async function sealLarge(parts: readonly Uint8Array[]): Promise<FromSealer & { type: 'sealedLarge' }> {
+  const plainLength = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  const sealed = sealParts(box, await compressPieces(parts, plainLength));
+  return { type: 'sealedLarge', sealed, plainLength };
 }
 
-parentPort?.on('message', (message: ToSealer) => {
+async function answer(message: ToSealer): Promise<void> {
   try {
     if (message.type === 'memory') memory = new Uint8Array(message.memory);
     else if (message.type === 'slot') send({ type: 'sealed', lengths: sealSlot(message.rows) });
     else {
-      const sealed = sealLarge(message.bytes);
-      send({ type: 'sealedLarge', sealed, plainLength: message.bytes.byteLength }, [sealed.buffer]);
+      const made = await sealLarge(message.parts);
+      send(made, buffersOf([made.sealed]));
     }
   } catch (error) {
     send({ type: 'failed', error: packError(error) });
   }
-});
+}
+
+parentPort?.on('message', (message: ToSealer) => void answer(message));

@@ -21,6 +21,11 @@ export function gapAfter(length: number): number {
 /** Longest blob that fits a slot together with its gap. */
 export const MAX_SLOT_BLOB = SLOT_BYTES - gapAfter(SLOT_BYTES) - BLOB_LEAD;
 
+/** The memory of parts, to give it to another thread together with them. */
+export function buffersOf(parts: readonly Uint8Array[]): ArrayBuffer[] {
+  return parts.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
+}
+
 /** Words of the control array. */
 const ABORT = 0;
 const FREED = 1;

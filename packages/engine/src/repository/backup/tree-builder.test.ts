@@ -34,7 +34,8 @@ function node(name: Buffer, fields: Partial<TreeNode>): TreeNode {
 function createBuild() {
   const trees = new Map<string, Buffer>();
   const builder = new TreeBuilder({
-    store(tree) {
+    store(parts) {
+      const tree = Buffer.concat(parts);
       const id = hashOf(tree);
       trees.set(toHex(id), tree);
       return id;

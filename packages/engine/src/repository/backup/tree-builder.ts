@@ -1,21 +1,19 @@
-import { packTree } from '../format/tree-node.ts';
+import { NodeList } from './node-list.ts';
 
 /** Metadata of a folder: packs its node once the id of its tree is known. */
 export type PackFolder = (name: Buffer, subtree: Uint8Array) => string;
 
 export interface TreeBuilderOptions {
-  /** Stores a tree; answers its id. `path` is its folder. */
-  store(tree: Buffer, path: string): Uint8Array;
+  /** Stores a tree, given in parts; answers its id. `path` is its folder. */
+  store(tree: readonly Buffer[], path: string): Uint8Array;
   /** Node of a folder that nothing is known of. */
   packUnknown: PackFolder;
 }
 
 interface OpenFolder {
   readonly path: string;
-  readonly names: string[];
-  readonly nodes: string[];
+  readonly nodes: NodeList;
   pack: PackFolder | null;
-  isSorted: boolean;
   /** The source has it; a folder above a root is kept only when something is in it. */
   isListed: boolean;
 }
@@ -56,7 +54,7 @@ export class TreeBuilder {
   addItem(path: string, node: string): void {
     const slash = path.lastIndexOf('/');
     this.#leaveTo(path.slice(0, slash));
-    append(this.#top(), path.slice(slash + 1), node);
+    this.#top().nodes.add(path.slice(slash + 1), node);
   }
 
   /** Stores what is open and answers the id of the root's tree. */
@@ -65,10 +63,9 @@ export class TreeBuilder {
     const deepestFirst = [...this.#pinned.values()].sort((a, b) => depthOf(b.path) - depthOf(a.path));
     for (const folder of deepestFirst) {
       this.#pinned.delete(folder.path);
-      if (folder.nodes.length > 0 || folder.isListed) this.#store(folder);
+      if (!folder.nodes.isEmpty || folder.isListed) this.#store(folder);
     }
-    const root = this.#top();
-    return this.#options.store(treeOf(root), '/');
+    return this.#options.store(this.#top().nodes.toTree(), '/');
   }
 
   /** Closes folders until the one at `path` is the innermost; opens those that are missing on the way. */
@@ -93,9 +90,10 @@ export class TreeBuilder {
   #store(folder: OpenFolder): void {
     const slash = folder.path.lastIndexOf('/');
     const name = folder.path.slice(slash + 1);
-    const subtree = this.#options.store(treeOf(folder), folder.path);
+    const subtree = this.#options.store(folder.nodes.toTree(), folder.path);
     const pack = folder.pack ?? this.#options.packUnknown;
-    append(this.#parentOf(folder.path.slice(0, slash)), name, pack(Buffer.from(name, 'latin1'), subtree));
+    const node = pack(Buffer.from(name, 'latin1'), subtree);
+    this.#parentOf(folder.path.slice(0, slash)).nodes.add(name, node);
   }
 
   #parentOf(path: string): OpenFolder {
@@ -112,22 +110,7 @@ export class TreeBuilder {
 }
 
 function newFolder(path: string): OpenFolder {
-  return { path, names: [], nodes: [], pack: null, isSorted: true, isListed: false };
-}
-
-function append(folder: OpenFolder, name: string, node: string): void {
-  const last = folder.names.at(-1);
-  if (last !== undefined && name <= last) folder.isSorted = false;
-  folder.names.push(name);
-  folder.nodes.push(node);
-}
-
-/** Nodes in byte order of their names, each name once (the last wins): readers demand it. */
-function treeOf(folder: OpenFolder): Buffer {
-  if (folder.isSorted) return packTree(folder.nodes);
-  const byName = new Map(folder.names.map((name, index) => [name, folder.nodes[index] ?? '']));
-  const sorted = [...byName].sort(([a], [b]) => (a < b ? -1 : 1));
-  return packTree(sorted.map(([, node]) => node));
+  return { path, nodes: new NodeList(), pack: null, isListed: false };
 }
 
 function isBelow(path: string, folder: string): boolean {

@@ -26,10 +26,17 @@ export function sealFile(box: SealedBox, json: Uint8Array, version: 1 | 2): Buff
 /** The same for a document that never lies in memory as a whole. */
 export async function sealPieces(box: SealedBox, json: JsonPieces, version: 1 | 2): Promise<Buffer> {
   if (version === 1) return box.seal(Buffer.concat([...json.pieces]));
-  const parts = [Buffer.of(COMPRESSED), ...(await compressPieces(json.pieces, json.sizeBytes))];
+  return sealParts(box, [Buffer.of(COMPRESSED), ...(await compressPieces(json.pieces, json.sizeBytes))]);
+}
+
+/** Content in parts, sealed as a whole. */
+export function sealParts(box: SealedBox, parts: readonly Uint8Array[]): Buffer {
   const sealed = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.byteLength, SEAL_OVERHEAD));
   let at = SEAL_LEAD;
-  for (const part of parts) at += part.copy(sealed, at);
+  for (const part of parts) {
+    sealed.set(part, at);
+    at += part.byteLength;
+  }
   box.sealInto(sealed.subarray(SEAL_LEAD, at), sealed, 0);
   return sealed;
 }
