@@ -15,6 +15,8 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
 
 /** A refused body up to this size (a pack) is read to its end, so that the client sees the answer and no broken connection. */
 const MAX_DRAINED_BYTES = 32 * 1024 * 1024;
+/** For so long; who was refused may be anybody, and could hold a connection for nothing. */
+const MAX_DRAIN_MS = 5 * 60_000;
 
 export function answerError(failure: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = failure instanceof Refusal ? failure.error : failure;
@@ -36,6 +38,13 @@ export function answerError(failure: unknown, request: FastifyRequest, reply: Fa
 function settleBody({ raw }: FastifyRequest, reply: FastifyReply): void {
   if (raw.complete || raw.destroyed) return;
   const announcedBytes = Number(raw.headers['content-length'] ?? Number.NaN);
-  if (announcedBytes <= MAX_DRAINED_BYTES) raw.resume();
+  if (announcedBytes <= MAX_DRAINED_BYTES) drain(raw);
   else if (raw.headers['transfer-encoding'] !== undefined || announcedBytes > 0) reply.header('connection', 'close');
+}
+
+function drain(raw: FastifyRequest['raw']): void {
+  raw.resume();
+  const timer = setTimeout(() => raw.destroy(), MAX_DRAIN_MS);
+  timer.unref();
+  raw.once('close', () => clearTimeout(timer));
 }

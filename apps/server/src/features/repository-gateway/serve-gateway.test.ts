@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { connect } from 'node:net';
 import { createMemoryStorage, type MemoryStorage } from '@backupx/engine/testing/memory-storage';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   otherNodeToken,
   startTestGateway,
@@ -100,6 +100,20 @@ describe('who may come in', () => {
     nowMs += 11 * 60_000;
     await ask('GET', '/r/99/config');
     expect(gateway.audits).toHaveLength(3);
+  });
+
+  it('reads the body of what it refused for a while, not for ever', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+      const path = `/r/3/data/${nameOf(Buffer.from('x'))}`;
+      socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nbegin`);
+      expect(String((await once(socket, 'data'))[0])).toContain('401');
+      vi.advanceTimersByTime(6 * 60_000);
+      await once(socket, 'close');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('slows guessing down, but not the client that is known', async () => {
