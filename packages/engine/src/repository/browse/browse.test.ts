@@ -164,6 +164,24 @@ describe('searching', () => {
     expect(await findItems(store.loader, { ...options, limit: 2 })).toMatchObject({ truncated: true, hits: [{}, {}] });
   });
 
+  test('an item that is none does not hide what is elsewhere', async () => {
+    const store = new TreeStore();
+    const named = (name: string) => packNode(testNode({ name: Buffer.from(name) }));
+    const timeless = {
+      type: 'dir' as const,
+      subtree: store.saveTree([named('a.conf'), named('b.conf').replace('"mtime":"', '"mtime":"x')]),
+    };
+    const listless = {
+      type: 'dir' as const,
+      subtree: store.saveTree([packNode(testNode({ name: Buffer.from('d'), type: 'dir' }))]),
+    };
+    const tree = store.add({ listless, timeless, z: folder({ 'z.conf': '1' }) });
+    const pattern = parseItemPattern('*.conf');
+    const { hits, unread } = await findItems(store.loader, { snapshots: [{ id: 's', tree }], pattern, limit: 10 });
+    expect(hits.map(({ path }) => path)).toEqual(['/timeless/a.conf', '/z/z.conf']);
+    expect(unread.map(({ path }) => path)).toEqual(['/listless', '/timeless']);
+  });
+
   test('the versions of one file: only the folders on its path are entered', async () => {
     const store = new TreeStore();
     const snapshots = [{ id: 's', tree: store.add(sample) }];

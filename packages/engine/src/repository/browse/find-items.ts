@@ -14,7 +14,7 @@ import type { ItemPattern } from './item-pattern.ts';
 import { nodeEntry } from './node-entry.ts';
 import { SnapshotSets } from './snapshot-sets.ts';
 import type { TreeIndex } from './tree-index.ts';
-import type { TreeLoader } from './tree-loader.ts';
+import { atPath, type TreeLoader } from './tree-loader.ts';
 
 export interface FindOptions {
   /** Oldest first. */
@@ -111,8 +111,12 @@ class FindWalk {
       const tree = await reading.catch((error: unknown) => this.#passOver(error, path, group));
       if (!tree) continue;
       this.#treesRead += 1;
-      this.#matchNames(tree, { path, hits, snapshots: group.snapshots });
-      this.#collectFolders(tree, { path, folders, snapshots: group.snapshots });
+      try {
+        this.#matchNames(tree, { path, hits, snapshots: group.snapshots });
+        this.#collectFolders(tree, { path, folders, snapshots: group.snapshots });
+      } catch (error) {
+        this.#passOver(atPath(error, path), path, group);
+      }
     }
     this.#keep(hits);
     this.#options.onFolder?.(path, this.#treesRead, this.#found.length);
