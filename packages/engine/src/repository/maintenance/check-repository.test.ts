@@ -1,16 +1,19 @@
+import { AppError } from '@backupx/contracts/errors';
 import { beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../ports/clock.ts';
 import { createMemoryStorage, type MemoryStorage } from '../../testing/memory-storage.ts';
-import { hashOf, toHex } from '../format/blob-id.ts';
+import { fromHex, hashOf, toHex } from '../format/blob-id.ts';
 import { createKeyFile } from '../format/key-file.ts';
 import { createMasterKey } from '../format/master-key.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import { packNode, packTree } from '../format/tree-node.ts';
+import { loadIndex } from '../load-index.ts';
 import { openRepository, type Repository, type RepositoryUnlock } from '../open-repository.ts';
 import { createPackWriter } from '../pack-writer.ts';
 import { saveSnapshot } from '../snapshots.ts';
 import type { ReadScope } from './check-packs.ts';
 import { checkRepository } from './check-repository.ts';
+import { openThrough } from './dying-storage.ts';
 import { findOpenFault } from './find-open-fault.ts';
 import { addSealed, backup, fileNode, makeRepository, textOf, workOn } from './small-repository.ts';
 
@@ -110,6 +113,38 @@ it('says what still restores out of a truncated pack', async () => {
   const result = await check('structure');
   expect(result.problems[0]).toMatchObject({ code: 'pack_wrong_size', object: pack });
   expect(result.problems[0]?.message).toMatch(/Damaged blobs/);
+});
+
+it('says only so much about packs full of folders that cannot be read', async () => {
+  const files = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`${n}/f`, `${n}`]));
+  const { tree: root } = await backup(repository, files);
+  const index = await loadIndex(repository, { signal: never });
+  for (let entry = 0; entry < index.count; entry += 1) {
+    if (index.typeOf(entry) === 'data' || toHex(index.idOf(entry)) === root) continue;
+    flip(repository.key('data', toHex(index.packId(index.packOf(entry)))), index.offsetOf(entry) + 20);
+  }
+  const { problems } = await check('structure');
+  expect(Math.max(...problems.map(({ paths }) => paths.length))).toBe(100);
+  expect(Math.max(...problems.map(({ message }) => message.length))).toBeLessThan(5000);
+});
+
+it('takes folders that the storage cannot give for damaged, not for a reason to stop', async () => {
+  const { tree: root } = await backup(repository, { 'lost/f': '1', 'kept/f': '2' });
+  const index = await loadIndex(repository, { signal: never });
+  const pack = toHex(index.packId(index.packOf(index.find(fromHex(root), 'tree'))));
+  const key = repository.key('data', pack);
+  const failing: MemoryStorage = {
+    ...storage,
+    get(wanted, options) {
+      if (wanted === key) throw new AppError('STORAGE_FAILED', { reason: 'EIO: i/o error, read' });
+      return storage.get(wanted, options);
+    },
+  };
+  const through = await openThrough(failing, storage, repository.masterKey);
+  const result = await checkRepository(workOn(through), 'structure');
+  expect(result).toMatchObject({ status: 'damaged', problems: [{ code: 'pack_damaged', object: key }] });
+  expect(result.problems[0]?.message).toContain('EIO');
+  expect(result.intactSnapshotIds).toEqual(expect.arrayContaining([first.id, second.id]));
 });
 
 it('finds swapped packs', async () => {

@@ -2,6 +2,7 @@
  * Walks from every snapshot to every blob it needs. Each tree is read once, however many snapshots share it; what was
  * found below a tree that is not whole is remembered, so that all snapshots with it are named.
  */
+import { AppError } from '@backupx/contracts/errors';
 import { displayPath } from '../../ports/display-path.ts';
 import type { BlobIndex, BlobType } from '../blob-index.ts';
 import type { BlobReader } from '../blob-reader.ts';
@@ -82,7 +83,9 @@ class TreeWalk {
 
   #unreadable(entry: number, path: string, error: unknown): Problems {
     this.#options.signal.throwIfAborted();
-    if (isPassing(error)) throw error;
+    // What the storage cannot read (a bad sector) is a finding, as it is where packs are read; out of reach is not.
+    const isUnread = error instanceof AppError && error.code === 'STORAGE_FAILED';
+    if (isPassing(error) && !isUnread) throw error;
     return this.#atPath(path, [this.#options.onUnreadable(entry, damageReason(error))]);
   }
 

@@ -2,6 +2,7 @@ import type { RepositoryProblem } from '@backupx/contracts/jobs';
 import { MAX_LISTED_PROBLEMS } from '@backupx/contracts/jobs';
 
 const MAX_NAMED = 100;
+const MAX_MESSAGE_LENGTH = 4000;
 
 export type ProblemCode =
   | 'blob_missing'
@@ -52,10 +53,12 @@ export class ProblemLog {
     if (what.snapshotId !== undefined) addOnce(listed.snapshotIds, what.snapshotId);
   }
 
-  /** Says more about a problem. */
+  /** Says more about a problem, up to a length: a pack may hold thousands of folders that cannot be read. */
   addToMessage(problem: number, text: string): void {
     const listed = this.problems[problem];
-    if (listed) listed.message += ` ${text}`;
+    if (!listed || listed.message.length > MAX_MESSAGE_LENGTH) return;
+    listed.message += ` ${text}`;
+    if (listed.message.length > MAX_MESSAGE_LENGTH) listed.message += ' And so on.';
   }
 }
 
