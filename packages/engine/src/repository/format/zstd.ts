@@ -16,6 +16,8 @@ const DEFAULT_TUNING: ZstdTuning = { level: 3 };
 const MAX_PLAIN_BYTES = 512 * 1024 * 1024;
 const FRAME_MAGIC = 0xfd2fb528;
 const FIRST_OUTPUT_BYTES = 64 * 1024;
+/** Enough for any chunk: growing leaves the smaller ones behind, and of this only what frames need is ever touched. */
+const LARGE_OUTPUT_BYTES = 9 * 1024 * 1024;
 
 export interface Compressor {
   /** One whole frame, valid until the next call. `bytes` may lie in shared memory. */
@@ -61,7 +63,7 @@ class ReusingCompressor implements Compressor {
 
   compress(bytes: Uint8Array): Uint8Array {
     const bound = compressBound(bytes.byteLength);
-    if (bound > this.#output.byteLength) this.#output = Buffer.allocUnsafeSlow(Math.ceil(bound * 1.25));
+    if (bound > this.#output.byteLength) this.#output = Buffer.allocUnsafeSlow(Math.max(bound, LARGE_OUTPUT_BYTES));
     const length = this.#handle.run(bytes, this.#output);
     return length > 0 ? this.#output.subarray(0, length) : compressOnce(bytes, this.#tuning);
   }
