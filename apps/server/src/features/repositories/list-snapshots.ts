@@ -14,26 +14,23 @@ interface KnownSnapshot {
 
 const HOUR_MS = 3_600_000;
 
-/** Our records by snapshot id, copies in this repository included. */
-async function knownSnapshots(db: Db, repositoryId: number): Promise<ReadonlyMap<string, KnownSnapshot>> {
-  const rows = await db
+/** Records with a snapshot in it, copies included: each run keeps its leases. Exported for the test of its query plan. */
+export function recordsInRepositoryQuery(db: Db, repositoryId: number) {
+  return db
     .selectFrom('records')
     .select(['id', 'task_id', 'task_name', 'started_at', 'completed_at', 'checksum', 'targets'])
-    .where('repository_id', '>', 0)
     .where('storage_path', '!=', '')
-    .where(({ or, eb, exists, selectFrom }) =>
-      or([
-        eb('repository_id', '=', repositoryId),
-        exists(
-          selectFrom('repository_leases')
-            .select('repository_leases.id')
-            .where('repository_leases.owner', '=', 'record')
-            .whereRef('repository_leases.owner_id', '=', 'records.id')
-            .where('repository_leases.repository_id', '=', repositoryId),
-        ),
-      ]),
-    )
-    .execute();
+    .where('id', 'in', ({ selectFrom }) =>
+      selectFrom('repository_leases')
+        .select('repository_leases.owner_id')
+        .where('repository_leases.repository_id', '=', repositoryId)
+        .where('repository_leases.owner', '=', 'record'),
+    );
+}
+
+/** Our records by snapshot id. */
+async function knownSnapshots(db: Db, repositoryId: number): Promise<ReadonlyMap<string, KnownSnapshot>> {
+  const rows = await recordsInRepositoryQuery(db, repositoryId).execute();
   const known = new Map<string, KnownSnapshot>();
   for (const row of rows) {
     const record = {
