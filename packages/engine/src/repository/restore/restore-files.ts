@@ -12,6 +12,8 @@ export interface PendingFile {
   /** Pieces that are still to come. */
   left: number;
   state: 'open' | 'done' | 'lost';
+  /** Where it stands among the open ones. */
+  slot: number;
   /** Further names of the file, to be made once it is in its place. */
   furtherNames: RestoreEntry[] | null;
 }
@@ -20,7 +22,8 @@ export interface PendingFile {
 export class RestoreFiles {
   readonly #session: PieceSession;
   readonly #problem: (problem: ItemProblem) => void;
-  readonly #open = new Set<PendingFile>();
+  /** In any order. A set would look each of them up to forget it. */
+  readonly #open: PendingFile[] = [];
 
   constructor(session: PieceSession, problem: (problem: ItemProblem) => void) {
     this.#session = session;
@@ -31,8 +34,8 @@ export class RestoreFiles {
   begin(entry: RestoreFileEntry): PendingFile | null {
     const file = this.#session.openFile(entry);
     if (!file) return null;
-    const pending: PendingFile = { entry, file, left: 1, state: 'open', furtherNames: null };
-    this.#open.add(pending);
+    const pending: PendingFile = { entry, file, left: 1, state: 'open', slot: this.#open.length, furtherNames: null };
+    this.#open.push(pending);
     return pending;
   }
 
@@ -46,7 +49,7 @@ export class RestoreFiles {
   /** The file has been ended, well or not. */
   end(pending: PendingFile, isWell: boolean): Promise<void> | null {
     pending.state = isWell ? 'done' : 'lost';
-    this.#open.delete(pending);
+    this.#forget(pending);
     return pending.furtherNames ? this.#nameFurther(pending, pending.furtherNames) : null;
   }
 
@@ -73,7 +76,16 @@ export class RestoreFiles {
   /** Ends all that is open without putting it in place. */
   discardAll(): void {
     for (const { file } of this.#open) file.discard();
-    this.#open.clear();
+    this.#open.length = 0;
+  }
+
+  /** The last one takes its slot. */
+  #forget(pending: PendingFile): void {
+    if (this.#open[pending.slot] !== pending) return;
+    const last = this.#open.pop();
+    if (!last || last === pending) return;
+    this.#open[pending.slot] = last;
+    last.slot = pending.slot;
   }
 
   async #nameFurther(first: PendingFile, names: readonly RestoreEntry[]): Promise<void> {

@@ -20,7 +20,7 @@ const FETCHES_AT_ONCE = 4;
 /** A chunk is 8 MiB at most; sealed it may be a little longer. */
 const SLOT_BYTES = MAX_REQUEST_BYTES + 256 * 1024;
 /** Content that is written at once; a single blob may be larger. */
-const TASK_BYTES = 4 * 1024 * 1024;
+const TASK_BYTES = 1024 * 1024;
 /** Less than this is decoded sooner than threads are started. */
 const LOCAL_BYTES = 4 * 1024 * 1024;
 /** So many failures in a row are no damage: the storage does not work. */

@@ -16,10 +16,17 @@ export function toBytes(path: BytePath): Buffer {
   return Buffer.from(path, 'latin1');
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the question is exactly whether all bytes are ASCII.
+const ASCII = /^[\x00-\x7f]*$/;
+
+/** The path for a file call: text where that means the same bytes, which saves making and checking a buffer. */
+export function toPath(path: BytePath): string | Buffer {
+  return ASCII.test(path) ? path : toBytes(path);
+}
+
 /** The path as text when its bytes are UTF-8, otherwise null. */
 export function toText(path: BytePath): string | null {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the question is exactly whether all bytes are ASCII.
-  if (/^[\x00-\x7f]*$/.test(path)) return path;
+  if (ASCII.test(path)) return path;
   const text = Buffer.from(path, 'latin1').toString('utf8');
   return Buffer.from(text, 'utf8').toString('latin1') === path ? text : null;
 }

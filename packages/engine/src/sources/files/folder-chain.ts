@@ -4,7 +4,7 @@
  * changes nothing. Where there is no /proc the names are checked one by one instead.
  */
 import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync } from 'node:fs';
-import { type BytePath, joinPath, toBytes } from './byte-paths.ts';
+import { type BytePath, joinPath, toBytes, toPath } from './byte-paths.ts';
 import { errnoOf } from './errno.ts';
 import { makeFolders } from './make-folders.ts';
 
@@ -78,8 +78,8 @@ export class FolderChain {
   }
 
   /** Path of an item in the folder entered last. */
-  pathOf(name: BytePath): Buffer {
-    return toBytes(this.textPathOf(name));
+  pathOf(name: BytePath): string | Buffer {
+    return toPath(this.textPathOf(name));
   }
 
   /** The same as a byte path; plain ASCII apart from `name` where there is /proc. */

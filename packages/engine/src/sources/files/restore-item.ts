@@ -118,7 +118,7 @@ function recordItem(kind: 'created' | 'staged', place: Place, state: RestoreStat
 }
 
 /** The restored first name of a hard link, staged or in place; null when this restore did not make it. */
-function findFirstName(entry: RestoreEntry, state: RestoreState): Buffer | null {
+function findFirstName(entry: RestoreEntry, state: RestoreState): string | Buffer | null {
   const target = toBytePath(entry.linkTarget ?? new Uint8Array(0));
   const place = isPlainPath(target) ? state.places.find(target) : null;
   if (!place || place.name === '') throw new UnsafeFolderError('its first name would lead outside the target');

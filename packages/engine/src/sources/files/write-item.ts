@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import type { DataSegment, RestoreEntry } from '../../ports/source.ts';
 import { applyToDescriptor, applyToPath } from './apply-metadata.ts';
-import { toBytes } from './byte-paths.ts';
+import { toBytes, toPath } from './byte-paths.ts';
 import { errnoOf, isMissing } from './errno.ts';
 import type { OwnerNames } from './owner-names.ts';
 
@@ -28,7 +28,7 @@ export interface NewItem {
   readonly entry: RestoreEntry;
   readonly owners: OwnerNames;
   /** Existing file for a hard link. */
-  readonly linkSource: Buffer | null;
+  readonly linkSource: string | Buffer | null;
   onBytes(count: number): void;
 }
 
@@ -111,15 +111,15 @@ function makeNode(path: string, entry: RestoreEntry): void {
 /** Makes a new file that only its owner may open, in place of one of that name. Throws system errors. */
 export function createExclusively(path: string): number {
   try {
-    return openSync(toBytes(path), CREATE_FLAGS, 0o600);
+    return openSync(toPath(path), CREATE_FLAGS, 0o600);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
-    unlinkSync(toBytes(path));
-    return openSync(toBytes(path), CREATE_FLAGS, 0o600);
+    unlinkSync(toPath(path));
+    return openSync(toPath(path), CREATE_FLAGS, 0o600);
   }
 }
 
-export function removeIfThere(path: Buffer): void {
+export function removeIfThere(path: string | Buffer): void {
   try {
     unlinkSync(path);
   } catch (error) {
@@ -128,7 +128,7 @@ export function removeIfThere(path: Buffer): void {
 }
 
 /** Null when there is nothing. Asked for every item, mostly in vain: an exception each would cost more than the rest. */
-export function lstatIfThere(path: Buffer) {
+export function lstatIfThere(path: string | Buffer) {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null;
 }
 

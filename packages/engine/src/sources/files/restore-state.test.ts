@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { countWritten, type RestoreState } from './restore-state.ts';
+
+describe('the progress of a restore', () => {
+  it('counts every item and names the first, large ones, and now and then a small one', () => {
+    const named: string[] = [];
+    let items = 0;
+    const state = {
+      counts: { itemsWritten: 0, bytesWritten: 0, itemsSkipped: 0, foreseen: 0 },
+      context: {
+        progress(progress: { items?: number; currentItem?: string }) {
+          items += progress.items ?? 0;
+          if (progress.currentItem !== undefined) named.push(progress.currentItem);
+        },
+      },
+    } as unknown as RestoreState;
+    for (let number = 0; number < 100; number += 1) {
+      countWritten(Buffer.from(`/f${number}`), number === 50 ? 5_000_000 : 10, state);
+    }
+    expect(items).toBe(100);
+    expect(named[0]).toBe('/f0');
+    expect(named).toContain('/f50');
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.length).toBeLessThan(20);
+  });
+});
