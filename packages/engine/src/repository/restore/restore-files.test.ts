@@ -22,7 +22,7 @@ function createFiles() {
   };
   const files = new RestoreFiles({ openFile } as unknown as PieceSession, () => {});
   const begin = (name: string): PendingFile => {
-    const pending = files.begin({ path: Buffer.from(name) } as RestoreFileEntry);
+    const pending = files.begin({ path: Buffer.from(name) } as unknown as RestoreFileEntry);
     if (!pending) throw new Error('every file is wanted');
     return pending;
   };
