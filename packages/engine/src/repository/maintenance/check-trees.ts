@@ -2,7 +2,6 @@
  * Walks from every snapshot to every blob it needs. Each tree is read once, however many snapshots share it; what was
  * found below a tree that is not whole is remembered, so that all snapshots with it are named.
  */
-import { AppError } from '@backupx/contracts/errors';
 import { displayPath } from '../../ports/display-path.ts';
 import type { BlobIndex, BlobType } from '../blob-index.ts';
 import type { BlobReader } from '../blob-reader.ts';
@@ -12,7 +11,7 @@ import { parseTree, type TreeNode } from '../format/tree-node.ts';
 import { BitSet } from './bit-set.ts';
 import { damageReason } from './index-files.ts';
 import type { ProblemLog } from './problem-log.ts';
-import { isPassing } from './transfer-blobs.ts';
+import { isPassing, isUnread } from './transfer-blobs.ts';
 import { findTreeFaults } from './tree-faults.ts';
 
 /** Trees of a folder that are read before they are needed. */
@@ -84,8 +83,7 @@ class TreeWalk {
   #unreadable(entry: number, path: string, error: unknown): Problems {
     this.#options.signal.throwIfAborted();
     // What the storage cannot read (a bad sector) is a finding, as it is where packs are read; out of reach is not.
-    const isUnread = error instanceof AppError && error.code === 'STORAGE_FAILED';
-    if (isPassing(error) && !isUnread) throw error;
+    if (isPassing(error) && !isUnread(error)) throw error;
     return this.#atPath(path, [this.#options.onUnreadable(entry, damageReason(error))]);
   }
 

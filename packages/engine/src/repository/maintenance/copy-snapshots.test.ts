@@ -1,7 +1,9 @@
 import { AppError } from '@backupx/contracts/errors';
 import { beforeEach, expect, it } from 'vitest';
 import { createMemoryStorage, type MemoryStorage } from '../../testing/memory-storage.ts';
+import { toHex } from '../format/blob-id.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
+import { loadIndex } from '../load-index.ts';
 import type { Repository } from '../open-repository.ts';
 import { listSnapshots } from '../snapshots.ts';
 import { checkRepository } from './check-repository.ts';
@@ -106,6 +108,41 @@ it('never copies damage: whole snapshots are copied, the others named', async ()
     );
   }
   await expect(copy()).rejects.toThrow(new RegExp(`not copied: snapshot ${fourth.id.slice(0, 8)}`));
+  await expectCopies(1, 2, 3);
+});
+
+it('names a snapshot that cannot be read when all are asked for', async () => {
+  const lost = snapshots[1]?.id ?? '';
+  sourceStorage.objects.set(`snapshots/${lost}`, new Uint8Array(100));
+  await expect(copy()).rejects.toMatchObject({
+    code: 'REPOSITORY_DAMAGED',
+    message: expect.stringContaining(`not copied: snapshot ${lost.slice(0, 8)}`),
+  });
+  await expectCopies(1, 3);
+  expect(await copy({ snapshotIds: [snapshots[2]?.id ?? ''] })).toMatchObject({ skipped: 1 });
+});
+
+it.each(['data', 'tree'] as const)('copies what is whole off a disk with bad sectors below %s', async (type) => {
+  const known = new Set(sourceStorage.objects.keys());
+  const fourth = await backup(from, filesOf(4), { snapshot: { time: '2026-01-04T00:00:00Z' } });
+  const index = await loadIndex(from, { signal });
+  const broken = new Set<string>();
+  for (let entry = 0; entry < index.count; entry += 1) {
+    const key = from.key('data', toHex(index.packId(index.packOf(entry))));
+    if (index.typeOf(entry) === type && !known.has(key)) broken.add(key);
+  }
+  const failing: MemoryStorage = {
+    ...sourceStorage,
+    get(key, options) {
+      if (broken.has(key)) throw new AppError('STORAGE_FAILED', { reason: 'EIO: i/o error, read' });
+      return sourceStorage.get(key, options);
+    },
+  };
+  const dying = await openThrough(failing, sourceStorage, from.masterKey);
+  await expect(copy({ from: dying })).rejects.toMatchObject({
+    code: 'REPOSITORY_DAMAGED',
+    message: expect.stringMatching(new RegExp(`not copied: snapshot ${fourth.id.slice(0, 8)}.*EIO`)),
+  });
   await expectCopies(1, 2, 3);
 });
 

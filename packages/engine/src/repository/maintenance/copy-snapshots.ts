@@ -8,6 +8,7 @@ import type { CopySnapshotsResult } from '@backupx/contracts/jobs';
 import { systemClock } from '../../ports/clock.ts';
 import type { BlobIndex } from '../blob-index.ts';
 import { type BlobReader, createBlobReader } from '../blob-reader.ts';
+import { toHex } from '../format/blob-id.ts';
 import { parseGoTime } from '../format/go-time.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import { loadIndex } from '../load-index.ts';
@@ -21,7 +22,7 @@ import type { MaintenanceWork } from './maintenance-work.ts';
 import { PackTable } from './pack-table.ts';
 import { windowsOf } from './read-pack-blobs.ts';
 import { pickSnapshots, readSnapshots } from './read-snapshots.ts';
-import { sealForOther, transferBlobs } from './transfer-blobs.ts';
+import { isUnread, sealForOther, transferBlobs } from './transfer-blobs.ts';
 
 /** Snapshots are gathered until they need so much; their blobs are then copied in the order of the packs. */
 const BATCH_BYTES = 256 * 1024 * 1024;
@@ -60,7 +61,7 @@ interface Copy {
   readonly target: MaintenanceWork;
   readonly index: BlobIndex;
   readonly table: PackTable;
-  readonly reader: BlobReader;
+  readonly reader: Pick<BlobReader, 'read'>;
   readonly targetIndex: BlobIndex;
   readonly writer: PackWriter;
   readonly missing: readonly Snapshot[];
@@ -87,6 +88,7 @@ async function openCopy(options: CopySnapshotsOptions): Promise<Copy> {
   const target: MaintenanceWork = { signal, clock, repository: to };
   const [listed, existing] = await Promise.all([readSnapshots(source), readSnapshots(target)]);
   for (const { name, reason } of listed.damaged) options.log?.('warn', `Snapshot ${name} cannot be read: ${reason}`);
+  const unread = listed.damaged.map(({ name, reason }) => `snapshot ${name.slice(0, 8)}: ${reason}`);
   const chosen = options.snapshotIds ? pickSnapshots(listed.snapshots, options.snapshotIds) : listed.snapshots;
   const copyOf = findCopies(listed.snapshots, existing.snapshots);
   const missing = chosen.filter(({ id }) => !copyOf.has(id));
@@ -99,20 +101,33 @@ async function openCopy(options: CopySnapshotsOptions): Promise<Copy> {
     target,
     index,
     table: new PackTable(index),
-    reader: createBlobReader({ repository: from, index, signal }),
+    reader: unreadAsDamaged(createBlobReader({ repository: from, index, signal })),
     targetIndex: await loadIndex(to, { signal, ignoredPacks }),
     writer: createPackWriter({ repository: to, signal, clock, ...(onStored ? { onStored } : {}) }),
     missing,
     skipped: chosen.length - missing.length,
     copied: known.map(({ id }) => ({ from: id, to: copyOf.get(id) ?? id })),
     copyOf,
-    failures: [],
+    // Where some were asked for it is not known that this was one of them.
+    failures: options.snapshotIds ? [] : unread,
     seen: new BitSet(index.count),
     taken: new BitSet(index.count),
     lost: new Map(),
     wanted: new BitSet(index.count),
     wantedBytes: 0,
     batch: [],
+  };
+}
+
+/** A disk with bad sectors is a reason to copy what is whole, not to give up. */
+function unreadAsDamaged(reader: BlobReader): Pick<BlobReader, 'read'> {
+  return {
+    read: (id, type) =>
+      reader.read(id, type).catch((error: unknown) => {
+        if (!isUnread(error)) throw error;
+        const reason = `${type} blob ${toHex(id)}: ${damageReason(error)}`;
+        throw new AppError('REPOSITORY_DAMAGED', { reason }, { cause: error });
+      }),
   };
 }
 
@@ -161,6 +176,7 @@ async function gather(copy: Copy, snapshot: Snapshot): Promise<void> {
   }
 }
 
+/** The error again unless the source is damaged. */
 function leaveOut(copy: Copy, snapshot: Snapshot, error: unknown): void {
   copy.source.signal.throwIfAborted();
   if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') throw error;
@@ -177,6 +193,7 @@ async function storeBatch(copy: Copy): Promise<void> {
     reader,
     reseal: sealForOther(target.repository.box, target.repository.config.version),
     onLost: (entry, reason) => lost.set(entry, reason),
+    passesOverUnread: true,
   });
   await writer.finish();
   for (const snapshot of copy.batch) {

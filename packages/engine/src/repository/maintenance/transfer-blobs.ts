@@ -23,6 +23,8 @@ export interface TransferOptions {
   readonly reader: Pick<BlobReader, 'read'> | null;
   /** Hears of a blob that cannot be had; without this the transfer throws REPOSITORY_DAMAGED. */
   readonly onLost?: (entry: number, reason: string) => void;
+  /** True: what the storage fails to read (a bad sector) counts as damaged; else its error is thrown. */
+  readonly passesOverUnread?: boolean;
   /** Makes the blob for the target out of what was opened; default: as it was. */
   readonly reseal?: Reseal;
   /** Hears of each blob that was handed to the writer. */
@@ -95,7 +97,7 @@ async function openOrFind(options: TransferOptions, entry: number, sealedOf: () 
   try {
     return openWhole(source.repository.box, { id, type, sealed: sealedOf(), plainLength: index.plainLengthOf(entry) });
   } catch (error) {
-    if (isPassing(error)) throw error;
+    if (isPassing(error) && !(options.passesOverUnread && isUnread(error))) throw error;
     const reason = `${type} blob ${toHex(id)} in pack ${toHex(index.packId(index.packOf(entry)))}: ${damageReason(error)}`;
     const copy = await reader?.read(id, type).catch(() => null);
     source.signal.throwIfAborted();
@@ -120,4 +122,9 @@ function openWhole(box: SealedBox, { id, type, sealed, plainLength }: BlobBytes)
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof AppError)) return true;
   return error.code !== 'REPOSITORY_DAMAGED' && error.code !== 'STORAGE_NOT_FOUND';
+}
+
+/** True when the storage was reached and could not read what it has, such as a bad sector. */
+export function isUnread(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'STORAGE_FAILED';
 }
