@@ -22,6 +22,8 @@ const KEEP_TREE_BYTES = 512 * 1024 * 1024;
 const KEEP_TREES_MS = 20_000;
 /** A page that follows another at once need not look for new index files. */
 const FRESH_MS = 2_000;
+/** Index files are listed again when one vanished while it was read; more often would be something else. */
+const MAX_LISTS = 5;
 
 export interface KeptView extends RepositoryView {
   readonly repository: Repository;
@@ -67,7 +69,7 @@ export class KeptRepositories {
       this.#makeRoom(key);
       return await work(view);
     } catch (error) {
-      if (concernsRepository(error)) this.#drop(key);
+      if (kept.couldNotOpen || concernsRepository(error)) this.#drop(key);
       throw error;
     } finally {
       kept.users -= 1;
@@ -125,6 +127,8 @@ function keyOf({ target, prefix, id, unlock }: RepositoryAccess): string {
 class KeptRepository {
   /** Pieces of work that use it now. */
   users = 0;
+  /** Opening failed: whoever asks next must try again. */
+  couldNotOpen = false;
   #isClosing = false;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
@@ -147,7 +151,10 @@ class KeptRepository {
     withRepository({ ...context, signal }, access, { lock: null }, async (repository) => {
       opened.resolve(repository);
       await this.#done.promise;
-    }).catch(opened.reject);
+    }).catch((error: unknown) => {
+      this.couldNotOpen = true;
+      opened.reject(error);
+    });
   }
 
   get indexBytes(): number {
@@ -192,7 +199,7 @@ class KeptRepository {
     return await this.#refreshing;
   }
 
-  async #refresh(): Promise<KeptView> {
+  async #refresh(lists = 1): Promise<KeptView> {
     const signal = this.#closing.signal;
     const repository = await this.#opened;
     const names = new Set<string>();
@@ -210,7 +217,14 @@ class KeptRepository {
     }
     for (const name of names) {
       if (this.#files.has(name)) continue;
-      addIndexFile(this.#index, await repository.readFile('index', name, signal));
+      try {
+        addIndexFile(this.#index, await repository.readFile('index', name, signal));
+      } catch (error) {
+        // Replaced since the files were listed.
+        const isGone = error instanceof AppError && error.code === 'STORAGE_NOT_FOUND';
+        if (isGone && lists < MAX_LISTS) return await this.#refresh(lists + 1);
+        throw error;
+      }
       this.#files.add(name);
     }
     this.#freshAtMs = this.#clock.monotonicMs();

@@ -1,10 +1,11 @@
 /** Browsing, finding, comparing and streaming snapshots, on repositories in memory. */
 import { text } from 'node:stream/consumers';
+import { AppError } from '@backupx/contracts/errors';
 import type { BrowseArtifactJob, RepositoryAccess, StoredArtifact } from '@backupx/contracts/jobs';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { readTar } from '../archive/tar-reader.ts';
 import type { SnapshotStreamRequest } from '../ports/engine.ts';
-import { toHex } from '../repository/format/blob-id.ts';
+import { hashOf, toHex } from '../repository/format/blob-id.ts';
 import { packMasterKey } from '../repository/format/master-key.ts';
 import { loadIndex } from '../repository/load-index.ts';
 import { backup, makeRepository, textOf } from '../repository/maintenance/small-repository.ts';
@@ -31,15 +32,18 @@ let fixture: JobFixture;
 let kept: KeptSlot;
 /** Keys that were read since the last look. */
 let reads: string[];
+let onRead: (key: string) => void;
 
 beforeEach(async () => {
   storage = createMemoryStorage();
   repository = await makeRepository(storage);
   reads = [];
+  onRead = () => {};
   const watched = {
     ...storage,
     get(key: string, options: Parameters<MemoryStorage['get']>[1]) {
       reads.push(key.split('/')[0] ?? '');
+      onRead(key);
       return storage.get(key, options);
     },
   };
@@ -110,6 +114,50 @@ describe('browsing a snapshot', () => {
     await backup(repository, { moved: 'x' });
     // The index in memory names packs that are gone; the damage it seems to be is looked into once more.
     expect(namesOf(await browse({}))).toEqual(['moved']);
+  });
+
+  it('lists again when an index file is replaced while it is read', async () => {
+    await backup(repository, files);
+    await browse({ path: '/etc' });
+    const index = () => [...storage.objects].filter(([key]) => key.startsWith('index/'));
+    const old = index().map(([key]) => key);
+    await backup(repository, { ...files, 'etc/new': '2' });
+    const [[key, bytes] = ['', new Uint8Array()]] = index().filter(([name]) => !old.includes(name));
+    // As a clean-up would: the same content under another name, the old one gone between the list and the read.
+    onRead = (read) => {
+      if (read !== key || !storage.objects.delete(key)) return;
+      const sealed = repository.box.seal(repository.box.open(bytes));
+      storage.objects.set(`index/${toHex(hashOf(sealed))}`, sealed);
+    };
+    vi.spyOn(performance, 'now').mockImplementation(
+      (
+        (now) => () =>
+          now + 3_000
+      )(performance.now()),
+    );
+    expect(namesOf(await browse({ path: '/etc' }))).toEqual(['hosts', 'new']);
+    vi.restoreAllMocks();
+    expect(storage.objects.has(key)).toBe(false);
+  });
+
+  it('opens again what could not be opened the first time, whatever the reason', async () => {
+    await backup(repository, files);
+    const { drivers } = fixture.context;
+    fixture = {
+      ...fixture,
+      context: {
+        ...fixture.context,
+        drivers: {
+          ...drivers,
+          openStorage() {
+            throw new AppError('NOT_SUPPORTED', { what: 'This', hint: 'Later.' });
+          },
+        },
+      },
+    };
+    await expect(browse({})).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+    fixture = { ...fixture, context: { ...fixture.context, drivers } };
+    expect(namesOf(await browse({}))).toEqual(['etc', 'srv']);
   });
 
   it('names what is damaged', async () => {
