@@ -4,6 +4,7 @@
  * whole are stored anew first. No pack is removed.
  */
 import type { RepairRepositoryResult } from '@backupx/contracts/jobs';
+import { createBlobReader } from '../blob-reader.ts';
 import type { IndexedPack } from '../format/index-file.ts';
 import { createPackWriter } from '../pack-writer.ts';
 import { ChangeList } from './change-list.ts';
@@ -19,7 +20,9 @@ import { readPackHeader } from './read-pack-header.ts';
 import { verifyPacks } from './read-packs.ts';
 import { rewriteIndex } from './rewrite-index.ts';
 import { listStoredPacks, type StoredPack } from './stored-packs.ts';
-import { isPassing, transferBlobs } from './transfer-blobs.ts';
+import { isPassing, isUnread, transferBlobs } from './transfer-blobs.ts';
+
+const READ_ATTEMPTS = 2;
 
 export interface RepairIndexOptions {
   readonly dryRun: boolean;
@@ -112,14 +115,18 @@ async function* readHeaders(repair: Repair): AsyncGenerator<IndexedPack> {
   }
 }
 
-/** The blobs of a pack, or why they are not known. */
+/** The blobs of a pack, or why they are not known: read twice, since the first time a transfer may have damaged them. */
 async function readHeader(work: MaintenanceWork, { id, sizeBytes }: StoredPack) {
-  try {
-    return await readPackHeader(work, id, sizeBytes);
-  } catch (error) {
-    if (isPassing(error)) throw error;
-    return damageReason(error);
+  let reason = '';
+  for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt += 1) {
+    try {
+      return await readPackHeader(work, id, sizeBytes);
+    } catch (error) {
+      if (isPassing(error) && !isUnread(error)) throw error;
+      reason = damageReason(error);
+    }
   }
+  return reason;
 }
 
 /** Stores the blobs of damaged packs that are whole in new packs, with an index of their own. */
@@ -131,7 +138,14 @@ async function saveWholeBlobs({ work, table, health, changes, damaged }: Repair)
     const lost: number[] = [];
     const entries = [...table.entriesOf(pack)];
     await transferBlobs({
-      ...{ source: work, index, writer, reader: null },
+      // What fails in a large request is read again in a smaller one, and from other packs that have it.
+      ...{
+        source: work,
+        index,
+        writer,
+        reader: createBlobReader({ repository, index, signal }),
+        passesOverUnread: true,
+      },
       windows: windowsOf(index, table.hexOf(pack), entries),
       onLost: (entry) => lost.push(entry),
     });

@@ -5,7 +5,8 @@ import { createMemoryStorage, type MemoryStorage } from '../../testing/memory-st
 import { hashOf, toHex } from '../format/blob-id.ts';
 import { packIndex } from '../format/index-file.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
-import { packNode, packTree } from '../format/tree-node.ts';
+import { packNode, packTree, type TreeNode } from '../format/tree-node.ts';
+import { loadIndex } from '../load-index.ts';
 import type { Repository } from '../open-repository.ts';
 import { createPackWriter } from '../pack-writer.ts';
 import { listSnapshots, saveSnapshot } from '../snapshots.ts';
@@ -154,9 +155,63 @@ describe('index', () => {
   });
 });
 
+describe('an index on a bad disk', () => {
+  /** Reads of these bytes of a file fail, `times` times. */
+  const badSector = (key: string, { from, to, times }: { from: number; to: number; times: number }) => {
+    let left = times;
+    const failing: MemoryStorage = {
+      ...storage,
+      get(wanted, options) {
+        const { start = 0, end = Number.POSITIVE_INFINITY } = options.range ?? {};
+        if (wanted === key && start < to && end > from && left-- > 0)
+          throw new AppError('STORAGE_FAILED', { reason: 'EIO: i/o error, read' });
+        return storage.get(wanted, options);
+      },
+    };
+    return openThrough(failing, storage, repository.masterKey);
+  };
+  const repairAll = (on: Repository) => repairIndex(workOn(on), { dryRun: false, readAllPacks: true });
+
+  it('stores anew what can be read, and goes on', async () => {
+    const key = await dataPack();
+    const { changes } = await repairAll(await badSector(key, { from: 20, to: 21, times: Number.POSITIVE_INFINITY }));
+    expect(changes.join()).toMatch(
+      /is damaged and leaves the index; \d+ of \d+ blob\(s\) were stored anew; lost: data/,
+    );
+    // The pack is in no index any more, and still cannot be read.
+    const again = await badSector(key, { from: 0, to: sizeOf(key), times: Number.POSITIVE_INFINITY });
+    expect((await repairAll(again)).changes).toEqual([expect.stringMatching(/is left out: .*EIO/)]);
+  });
+
+  it('loses nothing to a request that fails for a while', async () => {
+    const { changes } = await repairAll(await badSector(await dataPack(), { from: 20, to: 21, times: 3 }));
+    expect(changes.join()).toMatch(/stored anew/);
+    expect(changes.join()).not.toContain('lost');
+    expect(await problems()).toEqual(['pack_unindexed']);
+  });
+});
+
 describe('snapshots', () => {
   const repair = (more: { forget?: boolean; dryRun?: boolean } = {}) =>
     repairSnapshots(workOn(repository), { forget: false, dryRun: false, ...more });
+  /** A snapshot with an empty folder; answers where the list of that lies. */
+  const addEmptyFolder = async () => {
+    const writer = createPackWriter({ repository, signal: never, clock: systemClock });
+    const plain = packTree([]);
+    await addSealed(repository, writer, { type: 'tree', id: hashOf(plain), plain });
+    const folder: TreeNode = { ...fileNode('none', '', []), type: 'dir', content: null, subtree: hashOf(plain) };
+    const root = packTree([packNode(folder)]);
+    await addSealed(repository, writer, { type: 'tree', id: hashOf(root), plain: root });
+    await writer.finish();
+    const { id: _, ...fields } = first;
+    await saveSnapshot(repository, { ...fields, tree: toHex(hashOf(root)) }, never);
+    const index = await loadIndex(repository, { signal: never });
+    const entry = index.find(hashOf(plain), 'tree');
+    return {
+      key: repository.key('data', toHex(index.packId(index.packOf(entry)))),
+      offset: index.offsetOf(entry),
+    };
+  };
   const loseBlobs = async () => {
     flip(await dataPack(), 20);
     await repairIndex(workOn(repository), { dryRun: false, readAllPacks: true });
@@ -214,6 +269,39 @@ describe('snapshots', () => {
     for (const snapshot of left)
       expect(await readBack(repository, snapshot)).toEqual({ 'a.txt': textOf('a, changed') });
     expect(await problems()).toEqual([]);
+  });
+
+  it('stores the list of an empty folder anew when that is what is lost', async () => {
+    const place = await addEmptyFolder();
+    flip(place.key, place.offset + 20);
+    expect(await problems('structure')).toEqual(['pack_damaged']);
+    const { changes, newSnapshotIds } = await repair({ forget: true });
+    expect(changes).toEqual([expect.stringContaining('/none: the list of the folder is lost; it is empty now')]);
+    // It is the same list, so the snapshot stays.
+    expect(newSnapshotIds).toEqual([]);
+    expect(await problems('structure')).toEqual([]);
+  });
+
+  it('takes nothing for lost that was damaged on its way only', async () => {
+    const place = await addEmptyFolder();
+    let reads = 0;
+    const noisy: MemoryStorage = {
+      ...storage,
+      async *get(key, options) {
+        for await (const chunk of storage.get(key, options)) {
+          if (key === place.key) reads += 1;
+          yield key === place.key && reads === 1 ? chunk.map((byte) => byte ^ 1) : chunk;
+        }
+      },
+    };
+    const through = await openThrough(noisy, storage, repository.masterKey);
+    const before = keys('snapshots');
+    expect(await repairSnapshots(workOn(through), { forget: true, dryRun: false })).toEqual({
+      changes: [],
+      newSnapshotIds: [],
+    });
+    expect(reads).toBeGreaterThan(1);
+    expect(keys('snapshots')).toEqual(before);
   });
 
   it('puts lists in order and removes snapshots that cannot be read', async () => {

@@ -53,6 +53,8 @@ class Rewriter implements TreeRewriter {
   /** New ids of trees that changed, null for lost ones; by the old ids in hex. */
   readonly #changed = new Map<string, Uint8Array | null>();
   readonly #added = new Set<string>();
+  /** Trees (hex) that the index names and nobody can read. */
+  readonly #lost = new Set<string>();
 
   constructor(parts: RewriterParts) {
     this.#parts = parts;
@@ -85,9 +87,19 @@ class Rewriter implements TreeRewriter {
     return newId;
   }
 
+  /** Null for a tree that is lost: it was read twice, since the first time a transfer may have damaged it. */
   async #read(id: Uint8Array): Promise<readonly TreeNode[] | null> {
+    const { work, index, reader } = this.#parts;
+    const { repository, signal } = work;
+    const nodes =
+      (await this.#tryRead(id, reader)) ?? (await this.#tryRead(id, createBlobReader({ repository, index, signal })));
+    if (!nodes) this.#lost.add(toHex(id));
+    return nodes;
+  }
+
+  async #tryRead(id: Uint8Array, reader: BlobReader): Promise<readonly TreeNode[] | null> {
     try {
-      return parseTree(await this.#parts.reader.read(id, 'tree'));
+      return parseTree(await reader.read(id, 'tree'));
     } catch (error) {
       this.#parts.work.signal.throwIfAborted();
       if (isPassing(error)) throw error;
@@ -138,7 +150,8 @@ class Rewriter implements TreeRewriter {
     const { index, writer, work } = this.#parts;
     const plain = packTree(nodes.map(packNode));
     const id = hashOf(plain);
-    if (index.find(id, 'tree') >= 0 || this.#added.has(toHex(id))) return id;
+    const isStored = index.find(id, 'tree') >= 0 && !this.#lost.has(toHex(id));
+    if (isStored || this.#added.has(toHex(id))) return id;
     this.#added.add(toHex(id));
     const { box, config } = work.repository;
     const isCompressed = config.version >= 2;
