@@ -1,5 +1,6 @@
 /** Every kind of thing that can be backed up. A new source is one line here. */
 import type { SourceDriver } from '../ports/source.ts';
 import { filesSource } from './files/files-source.ts';
+import { postgresqlSource } from './postgresql/postgresql-source.ts';
 
-export const sourceDrivers: readonly SourceDriver[] = [filesSource];
+export const sourceDrivers: readonly SourceDriver[] = [filesSource, postgresqlSource];

@@ -1,0 +1,101 @@
+/**
+ * Roles that a dump names and the server lacks. They are either listed, before anything is made, or created: first by
+ * name only, since globals.sql may come after the dump; then with what that file says of them.
+ */
+import { AppError } from '@backupx/contracts/errors';
+import type { RestoreContext } from '../../ports/source.ts';
+import { placeholderStatement, rolesInGlobals, statementsFor } from './globals.ts';
+import type { PsqlSession } from './psql-session.ts';
+import { absentRoles } from './restore-plan.ts';
+import { quoteName } from './sql-text.ts';
+
+/** See above. Sessions come from `open`; each is closed after use. */
+export class RestoreRoles {
+  readonly #context: RestoreContext;
+  readonly #open: () => Promise<PsqlSession>;
+  readonly #made = new Set<string>();
+  #globals: string | null = null;
+
+  constructor(context: RestoreContext, open: () => Promise<PsqlSession>) {
+    this.#context = context;
+    this.#open = open;
+  }
+
+  setGlobals(sql: string): void {
+    this.#globals = sql;
+  }
+
+  get #mayCreate(): boolean {
+    return this.#context.options.restoreGlobals === true;
+  }
+
+  /** Throws DATABASE_NOT_FOUND with all that are missing, unless they may be created. */
+  async prepare(
+    admin: PsqlSession,
+    roles: readonly string[],
+    about: { server: string; database: string },
+  ): Promise<void> {
+    const absent = await absentRoles(admin, roles);
+    if (absent.length === 0) return;
+    const names = absent.map((name) => `"${name}"`).join(', ');
+    if (!this.#mayCreate) {
+      const what = `role ${names}, which owns something in "${about.database}" or has privileges there; create it, let the restore create missing roles, or ignore owners and privileges:`;
+      throw new AppError('DATABASE_NOT_FOUND', { name: what, server: about.server });
+    }
+    await this.#create(admin, absent);
+  }
+
+  async #create(session: PsqlSession, roles: readonly string[]): Promise<void> {
+    for (const role of roles) {
+      await session.run(placeholderStatement(role));
+      this.#made.add(role);
+    }
+  }
+
+  /** Passwords, attributes and memberships of the roles that are new; what cannot be set is a problem. */
+  async applyGlobals(): Promise<void> {
+    if (!this.#mayCreate) return;
+    if (this.#globals === null) {
+      for (const role of this.#made)
+        this.#problem(role, 'was created without its password: globals.sql was not restored');
+      return;
+    }
+    const session = await this.#open();
+    try {
+      await this.#create(session, await absentRoles(session, rolesInGlobals(this.#globals)));
+    } finally {
+      await session.close();
+    }
+    for (const statement of statementsFor(this.#globals, this.#made)) await this.#try(statement);
+    if (this.#made.size > 0) this.#context.log('info', `Created roles: ${[...this.#made].join(', ')}.`);
+  }
+
+  async #try(statement: string): Promise<void> {
+    const session = await this.#open();
+    try {
+      await session.run(`${statement};`);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code === 'CANCELLED') throw error;
+      // Without the password that may be in it.
+      this.#problem(statement.split(/\s+/).slice(0, 3).join(' '), error.message.replace(/PASSWORD.*/s, '…'));
+    } finally {
+      await session.close();
+    }
+  }
+
+  #problem(path: string, message: string): void {
+    this.#context.problem({ path, code: 'metadata', message });
+  }
+
+  /** Drops the roles made here. */
+  async rollback(open: () => Promise<PsqlSession>): Promise<void> {
+    for (const role of this.#made) {
+      try {
+        const session = await open();
+        await session.run(`DROP ROLE IF EXISTS ${quoteName(role)};`).finally(() => session.close());
+      } catch (error) {
+        this.#context.log('warn', `Role "${role}" could not be dropped again: ${String(error)}`);
+      }
+    }
+  }
+}

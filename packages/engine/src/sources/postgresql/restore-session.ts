@@ -1,0 +1,12 @@
+/** A restore: into files below a folder when somebody wants those, else into a server. */
+import type { RestoreContext, RestoreSession } from '../../ports/source.ts';
+import { FileRestore } from './restore-files.ts';
+import { ServerRestore } from './server-restore.ts';
+import { type PostgresqlConfig, restoreSchema } from './settings.ts';
+
+/** Throws RESTORE_TARGET_INVALID, DATABASE_*. */
+export async function openRestoreSession(config: PostgresqlConfig, context: RestoreContext): Promise<RestoreSession> {
+  const { targetPath } = context;
+  if (targetPath !== null) return new FileRestore(targetPath, context);
+  return await ServerRestore.open(config, restoreSchema.parse(context.options), context);
+}

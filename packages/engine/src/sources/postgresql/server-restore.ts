@@ -1,0 +1,289 @@
+/**
+ * A restore into a server. Every dump goes into a scratch database first and is compared with what was saved; `commit`
+ * then puts all of them in place by renaming, in one transaction, and drops what they replaced. Until then, and after
+ * any failure, the present databases are as they were.
+ */
+import { AppError } from '@backupx/contracts/errors';
+import { countObjects, missingObjects, parseInventory } from '../../ports/database-inventory.ts';
+import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import type { Toc } from './archive-toc.ts';
+import { placeOf } from './entry-paths.ts';
+import { assertNotThere, type Move, moveObjects } from './move-objects.ts';
+import { PsqlSession } from './psql-session.ts';
+import { readText } from './read-text.ts';
+import { damaged, findDifferences, type RestoredDump, restoreDump } from './restore-dump.ts';
+import { absentRoles, assertExtensions, propertyStatements, rolesOf, rolesWithSettings } from './restore-plan.ts';
+import { RestoreRoles } from './restore-roles.ts';
+import { dropLeftovers, ScratchNames, tryDrop } from './scratch-name.ts';
+import { isPartial, selectEntries } from './select-entries.ts';
+import { Server } from './server.ts';
+import { readServerObjects } from './server-objects.ts';
+import { newNameOf, type PostgresqlConfig, type RestoreOptions, serverOfRestore } from './settings.ts';
+import { quoteLiteral } from './sql-text.ts';
+import { clearSessions, type Swap, swapDatabases } from './swap-databases.ts';
+import { isWantedPath } from './wanted-paths.ts';
+
+/** A database of the restore and where it is to be. */
+interface Restored extends RestoredDump {
+  readonly target: string;
+  /** The present database of that name; null: there is none. `isKept`: it gets only what was chosen. */
+  readonly present: { readonly isKept: boolean } | null;
+}
+
+const COUNT_LIMITS = { maxTableBytes: 64 * 1024 * 1024, budgetMs: 60_000 };
+const STATEMENT_LIMIT_MS = 120_000;
+
+/** See above. */
+export class ServerRestore implements RestoreSession {
+  readonly #server: Server;
+  readonly #admin: PsqlSession;
+  readonly #names: ScratchNames;
+  readonly #options: RestoreOptions;
+  readonly #context: RestoreContext;
+  readonly #roles: RestoreRoles;
+  readonly #restored: Restored[] = [];
+  /** Every database made here that has not got its name yet. */
+  readonly #scratches = new Set<string>();
+  #items = 0;
+  #bytes = 0;
+
+  private constructor(parts: {
+    server: Server;
+    admin: PsqlSession;
+    names: ScratchNames;
+    options: RestoreOptions;
+    context: RestoreContext;
+  }) {
+    this.#server = parts.server;
+    this.#admin = parts.admin;
+    this.#names = parts.names;
+    this.#options = parts.options;
+    this.#context = parts.context;
+    this.#roles = new RestoreRoles(parts.context, () => this.#openSession());
+  }
+
+  /** Connects, and drops what killed restores left. Throws DATABASE_*. */
+  static async open(
+    config: PostgresqlConfig,
+    options: RestoreOptions,
+    context: RestoreContext,
+  ): Promise<ServerRestore> {
+    const settings = serverOfRestore(config, options);
+    const server = await Server.open(settings, context.tempDir, context.signal);
+    try {
+      const admin = await PsqlSession.open(server, settings.maintenanceDatabase, context.signal);
+      const names = await ScratchNames.of(admin);
+      const restore = new ServerRestore({ server, admin, names, options, context });
+      if (!context.isDryRun) {
+        for (const name of await dropLeftovers(admin, () => restore.#openSession())) {
+          context.log('info', `Dropped database "${name}", which a restore that was killed had left.`);
+        }
+      }
+      return restore;
+    } catch (error) {
+      server.close();
+      throw error;
+    }
+  }
+
+  /** In no database that a restore renames. */
+  #openSession(signal = this.#context.signal): Promise<PsqlSession> {
+    const isTarget = (name: string) => this.#restored.some(({ target }) => target === name);
+    const { maintenanceDatabase } = this.#server.settings;
+    return PsqlSession.open(this.#server, isTarget(maintenanceDatabase) ? 'template1' : maintenanceDatabase, signal);
+  }
+
+  async write(entry: RestoreEntry): Promise<void> {
+    const place = placeOf(entry.path);
+    const { paths, isDryRun } = this.#context;
+    if (!place || !entry.content) return;
+    if (place.item === 'globals') {
+      // Also when only a database was chosen: its owners are in here.
+      if (this.#options.restoreGlobals && !isDryRun) {
+        this.#roles.setGlobals(await readText(entry.content));
+        this.#wrote(`${this.#server.label}: roles`);
+      }
+      return;
+    }
+    if (!isWantedPath(entry.path, paths)) return;
+    const database = place.database ?? '';
+    if (isDryRun) {
+      if (place.item === 'dump')
+        this.#context.log('info', `Would restore "${database}" as "${this.#targetOf(database)}".`);
+      return;
+    }
+    if (place.item === 'dump') await this.#restore(entry.content, database);
+    else this.#checkInventory(await readText(entry.content), database);
+    this.#wrote(database);
+  }
+
+  #wrote(currentItem: string): void {
+    this.#items += 1;
+    this.#context.progress({ items: 1, currentItem });
+  }
+
+  #targetOf(database: string): string {
+    return newNameOf(database, this.#options.rename);
+  }
+
+  async #restore(content: AsyncIterable<Uint8Array>, database: string): Promise<void> {
+    const { signal } = this.#context;
+    const [server, admin, options] = [this.#server, this.#admin, this.#options];
+    const target = this.#targetOf(database);
+    const present = await this.#lookAtTarget(target);
+    const scratch = this.#names.next('restore');
+    this.#context.log('info', `Restoring "${database}" into the scratch database "${scratch}".`);
+    const restored = await restoreDump(content, database, {
+      ...{ server, admin, scratch, options, signal },
+      prepare: async (toc) => {
+        const ids = this.#chooseEntries(toc);
+        await assertExtensions(admin, toc, server.label);
+        await this.#roles.prepare(admin, rolesOf(toc, options, ids), { server: server.label, database });
+        this.#scratches.add(scratch);
+        return ids;
+      },
+      onBytes: (bytes) => {
+        this.#bytes += bytes;
+        this.#context.progress({ bytes, currentItem: database });
+      },
+    });
+    if (!isPartial(options)) await this.#compare(restored);
+    this.#restored.push({ ...restored, target, present });
+  }
+
+  /** Before anything is read: who would only fail at the end should fail now. */
+  async #lookAtTarget(target: string): Promise<Restored['present']> {
+    if (this.#restored.some((item) => item.target === target)) {
+      throw new AppError('DATABASE_EXISTS', {
+        name: `Database "${target}" (restored a moment ago)`,
+        server: this.#server.label,
+      });
+    }
+    const rows = await this.#admin.query(`SELECT 1 FROM pg_database WHERE datname = ${quoteLiteral(target)}`);
+    if (rows.length === 0) return null;
+    const { replaceExisting, endSessions } = this.#options;
+    if (isPartial(this.#options)) return { isKept: true };
+    if (!replaceExisting && !(await this.#isEmpty(target))) {
+      throw new AppError('DATABASE_EXISTS', { name: `Database "${target}"`, server: this.#server.label });
+    }
+    // Our own session is in the maintenance database, and leaves it before the swap.
+    if (!endSessions && target !== this.#admin.database) await clearSessions(this.#admin, target, { endSessions });
+    return { isKept: false };
+  }
+
+  async #isEmpty(database: string): Promise<boolean> {
+    const session = await PsqlSession.open(this.#server, database, this.#context.signal);
+    try {
+      return (await readServerObjects(session)).length === 0;
+    } finally {
+      await session.close();
+    }
+  }
+
+  #chooseEntries(toc: Toc): ReadonlySet<number> | null {
+    const { schemas, tables } = this.#options;
+    if (!isPartial({ schemas, tables })) return null;
+    const { ids, missing, leftOut } = selectEntries(toc.entries, { schemas, tables });
+    if (missing.length > 0) {
+      const names = missing.map((name) => `"${name}"`).join(', ');
+      throw new AppError('DATABASE_NOT_FOUND', {
+        name: `table or schema ${names} in it`,
+        server: `the dump of "${toc.database}"`,
+      });
+    }
+    for (const name of leftOut) {
+      this.#context.problem({
+        path: toc.database,
+        code: 'skipped',
+        message: `${name} needs a table that was not chosen`,
+      });
+    }
+    return ids;
+  }
+
+  async #compare(restored: RestoredDump): Promise<void> {
+    const place = { server: this.#server, signal: this.#context.signal };
+    const differences = await findDifferences(place, restored, COUNT_LIMITS);
+    if (differences.length > 0) throw damaged(restored.database, differences.slice(0, 5).join('; '));
+    this.#context.log('info', `"${restored.database}" is whole: ${countObjects(restored.objects)}.`);
+  }
+
+  /** That the inventory beside it tells of this very dump. */
+  #checkInventory(text: string, database: string): void {
+    const restored = this.#restored.find((item) => item.database === database);
+    if (!restored) return;
+    const { objects } = parseInventory(text);
+    const differences = missingObjects(objects, restored.objects);
+    if (differences.length > 0) throw damaged(database, differences.slice(0, 5).join('; '));
+  }
+
+  async commit(): Promise<RestoreOutcome> {
+    const outcome = { itemsWritten: this.#items, bytesWritten: this.#bytes, itemsSkipped: 0 };
+    if (this.#context.isDryRun) {
+      await this.#close();
+      return outcome;
+    }
+    await this.#roles.applyGlobals();
+    for (const restored of this.#restored) await this.#setProperties(restored);
+    for (const restored of this.#restored) if (restored.present?.isKept) await this.#move(restored);
+    await this.#swap(this.#restored.filter(({ present }) => !present?.isKept));
+    await this.#dropScratches();
+    await this.#close();
+    return outcome;
+  }
+
+  async #setProperties({ toc, scratch, present }: Restored): Promise<void> {
+    if (present?.isKept) return;
+    const absent = await absentRoles(this.#admin, rolesWithSettings(toc));
+    const statements = propertyStatements(toc, scratch, this.#options, absent);
+    for (const statement of statements) await this.#admin.run(`${statement};`, STATEMENT_LIMIT_MS);
+  }
+
+  async #move({ scratch, target }: Restored): Promise<void> {
+    const { signal } = this.#context;
+    const [server, options, serverVersion] = [this.#server, this.#options, this.#admin.facts];
+    const move: Move = { server, serverVersion, scratch, target, wanted: options, options, signal };
+    if (!options.replaceExisting) await assertNotThere(move);
+    await moveObjects(move);
+    this.#context.log('info', `Put what was chosen into database "${target}".`);
+  }
+
+  async #swap(restored: readonly Restored[]): Promise<void> {
+    if (restored.length === 0) return;
+    const swaps: Swap[] = restored.map(({ scratch, target, present }) => {
+      return { scratch, target, old: present ? this.#names.next('old') : null };
+    });
+    // It may be in a database that is renamed; its names stay reserved until it is gone, and then nobody needs them.
+    const isInTheWay = restored.some(({ target }) => target === this.#admin.database);
+    if (isInTheWay) await this.#admin.close();
+    const { signal } = this.#context;
+    const open = () => this.#openSession();
+    await swapDatabases(swaps, { open, endSessions: this.#options.endSessions, signal });
+    for (const { scratch, target, old } of swaps) {
+      this.#scratches.delete(scratch);
+      if (old !== null) this.#scratches.add(old);
+      this.#context.log('info', `Database "${target}" is in place.`);
+    }
+  }
+
+  async #dropScratches(signal?: AbortSignal): Promise<void> {
+    for (const name of this.#scratches) {
+      if (await tryDrop(() => this.#openSession(signal), name)) this.#scratches.delete(name);
+      else this.#context.log('warn', `Database "${name}" could not be dropped; the next restore tries again.`);
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#admin.close();
+    this.#server.close();
+  }
+
+  /** Also after a cancel, so with a signal of its own. */
+  async rollback(): Promise<void> {
+    const signal = AbortSignal.timeout(STATEMENT_LIMIT_MS);
+    await this.#admin.close();
+    await this.#dropScratches(signal);
+    await this.#roles.rollback(() => this.#openSession(signal));
+    this.#server.close();
+  }
+}
