@@ -35,16 +35,16 @@ function createRecord(parent?: { readonly root: Uint8Array; readonly blobs: Read
     },
     sendLarge: (id, parts) => blobs.set(toHex(id), Buffer.concat(parts)),
   });
-  const treeOf = (ids: readonly Uint8Array[]) =>
-    parseTree(blobs.get(toHex(ids[0] ?? Buffer.alloc(0))) ?? Buffer.alloc(0));
+  const bytesOf = (id: Uint8Array) => blobs.get(toHex(id)) ?? Buffer.alloc(0);
   const recorder = new EntryRecorder({
     cutter,
-    parent: new ParentWalk(parent?.root ?? null, treeOf),
+    parent: new ParentWalk(parent?.root ?? null, bytesOf),
     isKnown: (id) => blobs.has(toHex(id)),
+    isKnownTree: (id) => blobs.has(toHex(id)),
     onProblem: (problem) => problems.push(`${problem.code} ${problem.path}`),
     onTick() {},
   });
-  const nodes = (root: Uint8Array) => new Map(treeOf([root]).map((node) => [node.name.toString(), node]));
+  const nodes = (root: Uint8Array) => new Map(parseTree(bytesOf(root)).map((node) => [node.name.toString(), node]));
   const contentOf = (node?: TreeNode) =>
     Buffer.concat((node?.content ?? []).map((id) => blobs.get(toHex(id)) ?? Buffer.alloc(0)));
   return { recorder, blobs, problems, nodes, contentOf };

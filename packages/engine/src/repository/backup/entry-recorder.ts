@@ -5,12 +5,14 @@
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { displayPath } from '../../ports/display-path.ts';
 import type { BackupContext, SourceEntry, StreamContent, SyncContent } from '../../ports/source.ts';
-import { packNode, type TreeNode } from '../format/tree-node.ts';
+import { toGoMode } from '../format/go-file-mode.ts';
+import { ownerFields, packNode, type TreeNode } from '../format/tree-node.ts';
 import type { ContentCutter } from './content-cutter.ts';
 import type { BackupCounters } from './messages.ts';
-import { lastNameOf, type NodeContent, nodeOfEntry } from './node-of-entry.ts';
+import { lastNameOf, type NodeContent, nodeOfEntry, unknownFolder } from './node-of-entry.ts';
+import type { TakenNode } from './parent-tree.ts';
 import { isSameFile, type ParentWalk } from './parent-walk.ts';
-import { TreeBuilder } from './tree-builder.ts';
+import { type KnownTree, TreeBuilder } from './tree-builder.ts';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -19,6 +21,8 @@ export interface RecorderOptions {
   readonly parent: ParentWalk;
   /** True when the repository has this data blob, or this run has stored it. */
   isKnown(id: Uint8Array): boolean;
+  /** True when the repository has this tree. */
+  isKnownTree(id: Uint8Array): boolean;
   onProblem(problem: ItemProblem): void;
   /** Called often, for progress. */
   onTick(): void;
@@ -54,13 +58,19 @@ export class EntryRecorder {
   readonly #trees: TreeBuilder;
   readonly #linked = new Map<string, LinkedContent>();
   #latestPath: Uint8Array | null = null;
-  /** Node of the parent snapshot for the file that `isUnchanged` was asked about last. */
-  #unchanged: { path: string; node: TreeNode } | null = null;
+  /** What the parent snapshot has for the file that `isUnchanged` was asked about last. */
+  #unchanged: { path: string; taken: TakenNode | null } | null = null;
+  /** Who owned the last item whose node was packed, and the text of that. */
+  #owner: { entry: SourceEntry; text: string } | null = null;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#trees = new TreeBuilder({
       store: (tree, path) => this.#storeTree(tree, path),
+      known: (path) => this.#knownTree(path),
+      onKept: () => {
+        this.counters.dirsUnmodified += 1;
+      },
       packUnknown: (name, subtree) => packNode(unknownFolder(name, subtree)),
     });
   }
@@ -72,11 +82,16 @@ export class EntryRecorder {
 
   /** See `BackupContext.isUnchanged`. */
   readonly isUnchanged: NonNullable<BackupContext['isUnchanged']> = ({ path, modifiedAtNs, identity }) => {
+    const { parent, isKnown } = this.#options;
     const text = pathText(path);
-    const node = this.#options.parent.find(text);
-    if (!node || !isSameFile(node, { modifiedAtNs, identity })) return false;
-    if (!(node.content ?? []).every((id) => this.#options.isKnown(id))) return false;
-    this.#unchanged = { path: text, node };
+    const listed = { modifiedAtNs, identity };
+    const taken = parent.take(text, { listed, owner: this.#owner?.text ?? '', isKnown });
+    if (!taken) {
+      const node = parent.find(text);
+      if (!node || !isSameFile(node, listed)) return false;
+      if (!(node.content ?? []).every((id) => isKnown(id))) return false;
+    }
+    this.#unchanged = { path: text, taken };
     return true;
   };
 
@@ -174,8 +189,7 @@ export class EntryRecorder {
     } else if (entry.type === 'hardlink') {
       this.#addHardLink(entry);
     } else if (entry.type === 'file') {
-      const known = this.#unchanged?.path === path ? this.#unchanged.node : null;
-      if (known) this.#addUnchanged(entry, path, known);
+      if (this.#unchanged?.path === path) this.#addUnchanged(entry, path, this.#unchanged.taken);
       else this.#addFile(entry, { content: [], sizeBytes: 0n });
     } else {
       this.#addNode(entry, {});
@@ -203,16 +217,25 @@ export class EntryRecorder {
     this.#addNode(entry, known);
   }
 
-  /** The source did not look at its attributes: a change of them would have changed the times. */
-  #addUnchanged(entry: SourceEntry, path: string, node: TreeNode): void {
-    const known = { content: node.content ?? [], sizeBytes: BigInt(node.size) };
-    this.#rememberLinks(entry, known);
+  #addUnchanged(entry: SourceEntry, path: string, taken: TakenNode | null): void {
     this.counters.files += 1;
     this.counters.filesUnmodified += 1;
-    this.counters.bytes += Number(known.sizeBytes);
     this.#count(entry);
+    if (taken && this.#hasLastOwner(entry) && taken.modeText === String(toGoMode(entry.mode, 'file'))) {
+      this.counters.bytes += Number(entry.identity?.sizeBytes ?? 0);
+      this.#trees.addItem(path, taken);
+    } else this.#packUnchanged(entry, path);
+  }
+
+  /** The source did not look at its attributes: a change of them would have changed the times. */
+  #packUnchanged(entry: SourceEntry, path: string): void {
+    const node = this.#options.parent.find(path);
+    if (!node) throw new Error('an unchanged file is not in the parent snapshot');
+    const known = { content: node.content ?? [], sizeBytes: BigInt(node.size) };
+    this.#rememberLinks(entry, known);
+    this.counters.bytes += Number(known.sizeBytes);
     const unchanged = node.xattrs ? { ...entry, xattrs: node.xattrs } : entry;
-    this.#trees.addItem(path, packNode(nodeOfEntry(unchanged, node.name, known)));
+    this.#pack(unchanged, path, nodeOfEntry(unchanged, node.name, known));
   }
 
   #rememberLinks(entry: SourceEntry, known: KnownContent): void {
@@ -222,8 +245,24 @@ export class EntryRecorder {
 
   #addNode(entry: SourceEntry, content: NodeContent): void {
     this.#count(entry);
-    const node = nodeOfEntry(entry, lastNameOf(entry.path), content);
-    this.#trees.addItem(pathText(entry.path), packNode(node));
+    this.#pack(entry, pathText(entry.path), nodeOfEntry(entry, lastNameOf(entry.path), content));
+  }
+
+  #pack(entry: SourceEntry, path: string, node: TreeNode): void {
+    if (!this.#hasLastOwner(entry)) this.#owner = { entry, text: ownerFields(node) };
+    this.#trees.addItem(path, packNode(node));
+  }
+
+  #hasLastOwner({ uid, gid, userName, groupName }: SourceEntry): boolean {
+    const last = this.#owner?.entry;
+    if (!last || last.uid !== uid || last.gid !== gid) return false;
+    return last.userName === userName && last.groupName === groupName;
+  }
+
+  #knownTree(path: string): KnownTree | null {
+    const folder = this.#options.parent.folder(path);
+    if (!folder?.tree.isAscii || !this.#options.isKnownTree(folder.treeId)) return null;
+    return { text: folder.tree.text, id: folder.treeId };
   }
 
   #count(entry: SourceEntry): void {
@@ -253,26 +292,6 @@ function linkKey({ identity }: SourceEntry): string {
 
 function packFolder(entry: SourceEntry) {
   return (name: Buffer, subtree: Uint8Array) => packNode(nodeOfEntry(entry, name, { subtree }));
-}
-
-/** A folder that nobody could look at still needs a node. */
-function unknownFolder(name: Buffer, subtree: Uint8Array): TreeNode {
-  const entry: SourceEntry = {
-    path: name,
-    type: 'directory',
-    mode: 0o755,
-    uid: 0,
-    gid: 0,
-    userName: '',
-    groupName: '',
-    modifiedAtNs: 0n,
-    linkTarget: null,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    xattrs: null,
-    content: null,
-  };
-  return nodeOfEntry(entry, name, { subtree });
 }
 
 /** Errors of the file system concern one item. */

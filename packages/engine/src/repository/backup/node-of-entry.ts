@@ -58,3 +58,23 @@ function identityFields({ identity, modifiedAtNs }: SourceEntry, type: NodeType)
 function contentFields(type: NodeType, { content, sizeBytes = 0n, subtree = null }: NodeContent) {
   return type === 'file' ? { size: sizeBytes, content: content ?? [], subtree } : { size: 0, content: null, subtree };
 }
+
+/** A folder that nobody could look at still needs a node. */
+export function unknownFolder(name: Buffer, subtree: Uint8Array): TreeNode {
+  const entry: SourceEntry = {
+    path: name,
+    type: 'directory',
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    userName: '',
+    groupName: '',
+    modifiedAtNs: 0n,
+    linkTarget: null,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: null,
+    content: null,
+  };
+  return nodeOfEntry(entry, name, { subtree });
+}

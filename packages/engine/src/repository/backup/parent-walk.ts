@@ -1,27 +1,25 @@
-import type { ItemIdentity } from '../../ports/source.ts';
 import type { TreeNode } from '../format/tree-node.ts';
+import { type ListedFile, ParentTree, type TakenNode, type WantedFile } from './parent-tree.ts';
 
 interface Folder {
   /** Byte path as latin1 text, without trailing slash: `''` is the root. */
   readonly path: string;
-  /** By raw name as latin1 text; null: not in the parent snapshot, or its tree cannot be read. */
-  readonly nodes: ReadonlyMap<string, TreeNode> | null;
-  /** Its folders in the order of their names; those before `next` were passed. */
-  readonly folders: readonly TreeNode[];
-  next: number;
+  /** Null: not in the parent snapshot, or its tree cannot be read. */
+  readonly tree: ParentTree | null;
+  readonly treeId: Uint8Array | null;
+}
+
+/** A folder of the parent snapshot. */
+export interface ParentFolder {
+  readonly tree: ParentTree;
+  readonly treeId: Uint8Array;
 }
 
 /** Trees of so many folders are asked for at once: the walk will come to them soon. */
 const TREES_AT_ONCE = 64;
 
-/** Answers the tree of the first id, null when it cannot be read; the others will be asked for next. */
-export type FetchTree = (ids: readonly Uint8Array[]) => TreeNode[] | null;
-
-/** What the source says of a file before opening it. */
-export interface ListedFile {
-  readonly modifiedAtNs: bigint;
-  readonly identity: ItemIdentity;
-}
+/** Answers a tree, null when it cannot be read. The walk will soon come to those that `coming` names, the first now. */
+export type FetchTree = (id: Uint8Array, coming: () => readonly Uint8Array[]) => Uint8Array | null;
 
 /**
  * The parent snapshot, walked along with the source: only the folders on the way to the item at hand are kept.
@@ -33,13 +31,25 @@ export class ParentWalk {
 
   constructor(rootTree: Uint8Array | null, fetchTree: FetchTree) {
     this.#fetchTree = fetchTree;
-    this.#open = [newFolder('', rootTree && fetchTree([rootTree]))];
+    this.#open = [this.#newFolder('', rootTree, () => (rootTree ? [rootTree] : []))];
   }
 
   /** The node that the parent snapshot has at this path. */
   find(path: string): TreeNode | null {
     const slash = path.lastIndexOf('/');
-    return this.#folder(path.slice(0, slash)).nodes?.get(path.slice(slash + 1)) ?? null;
+    return this.#folder(path.slice(0, slash)).tree?.find(path.slice(slash + 1)) ?? null;
+  }
+
+  /** See `ParentTree.take`. */
+  take(path: string, wanted: WantedFile): TakenNode | null {
+    const slash = path.lastIndexOf('/');
+    return this.#folder(path.slice(0, slash)).tree?.take(path.slice(slash + 1), wanted) ?? null;
+  }
+
+  /** The folder at this path. */
+  folder(path: string): ParentFolder | null {
+    const { tree, treeId } = this.#folder(path);
+    return tree && treeId && { tree, treeId };
   }
 
   #folder(path: string): Folder {
@@ -51,25 +61,18 @@ export class ParentWalk {
     if (!top) throw new Error('the root was left');
     if (top.path === path) return top;
     const slash = path.lastIndexOf('/');
-    const parent = this.#folder(path.slice(0, slash));
-    const node = parent.nodes?.get(path.slice(slash + 1));
-    const folder = newFolder(path, node?.subtree ? this.#fetchTree(comingTrees(parent, node)) : null);
+    const { tree } = this.#folder(path.slice(0, slash));
+    const node = tree?.find(path.slice(slash + 1));
+    const coming = () => (tree && node ? tree.comingTrees(node, TREES_AT_ONCE) : []);
+    const folder = this.#newFolder(path, node?.subtree ?? null, coming);
     this.#open.push(folder);
     return folder;
   }
-}
 
-/** The tree of this folder and those of the folders after it. */
-function comingTrees(parent: Folder, node: TreeNode): Uint8Array[] {
-  const at = parent.folders.indexOf(node, parent.next);
-  if (at < 0) return node.subtree ? [node.subtree] : [];
-  parent.next = at + 1;
-  return parent.folders.slice(at, at + TREES_AT_ONCE).flatMap(({ subtree }) => (subtree ? [subtree] : []));
-}
-
-function newFolder(path: string, nodes: TreeNode[] | null): Folder {
-  const folders = nodes?.filter(({ subtree }) => subtree !== null) ?? [];
-  return { path, nodes: byName(nodes), folders, next: 0 };
+  #newFolder(path: string, treeId: Uint8Array | null, coming: () => readonly Uint8Array[]): Folder {
+    const bytes = treeId && this.#fetchTree(treeId, coming);
+    return { path, tree: bytes && new ParentTree(bytes), treeId };
+  }
 }
 
 /** True when the content of the file is certainly that of the parent's node: same type, size, times and inode. */
@@ -86,8 +89,4 @@ export function isSameFile(node: TreeNode, { modifiedAtNs, identity }: ListedFil
 
 function isWithin(path: string, folder: string): boolean {
   return folder === '' || path === folder || (path.startsWith(folder) && path.charCodeAt(folder.length) === 0x2f);
-}
-
-function byName(nodes: TreeNode[] | null): Map<string, TreeNode> | null {
-  return nodes && new Map(nodes.map((node) => [node.name.toString('latin1'), node]));
 }

@@ -11,8 +11,6 @@ import { packError } from '../../ports/thread-error.ts';
 import { TotalsCount } from '../../ports/totals-count.ts';
 import { BlobLookup } from '../blob-index.ts';
 import { toHex } from '../format/blob-id.ts';
-import { parseTree } from '../format/parse-tree.ts';
-import type { TreeNode } from '../format/tree-node.ts';
 import { CHUNKER_RESERVED_BYTES, createChunker } from '../wasm/chunker.ts';
 import { BlobIdSet } from './blob-id-set.ts';
 import { ContentCutter } from './content-cutter.ts';
@@ -59,8 +57,9 @@ class Reading {
     });
     this.#recorder = new EntryRecorder({
       cutter,
-      parent: new ParentWalk(start.parentTree, (ids) => this.#fetchTree(ids)),
+      parent: new ParentWalk(start.parentTree, (id, coming) => this.#fetchTree(id, coming)),
       isKnown: (id) => this.#known.has(id, 'data'),
+      isKnownTree: (id) => this.#known.has(id, 'tree'),
       onProblem: (problem) => send({ type: 'problem', problem }),
       onTick: () => this.#tick(),
     });
@@ -131,17 +130,18 @@ class Reading {
   }
 
   /** Trees that came along with another are kept until their turn, as long as the next answer. */
-  #fetchTree(ids: readonly Uint8Array[]): TreeNode[] | null {
-    const key = toHex(ids[0] ?? new Uint8Array(0));
+  #fetchTree(id: Uint8Array, coming: () => readonly Uint8Array[]): Uint8Array | null {
+    const key = toHex(id);
     let tree = this.#fetched.get(key);
     if (tree === undefined) {
+      const ids = coming();
       send({ type: 'trees', ids: new Uint8Array(Buffer.concat(ids)) });
       const { trees } = this.#waitForAnswer();
       this.#fetched = new Map(trees.map((bytes, index) => [toHex(ids[index] ?? new Uint8Array(0)), bytes]));
       tree = this.#fetched.get(key) ?? null;
     }
     this.#fetched.delete(key);
-    return tree && parseTree(tree);
+    return tree;
   }
 
   #waitForAnswer(): ToReader {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { hashOf, toHex } from '../format/blob-id.ts';
 import { parseTree } from '../format/parse-tree.ts';
 import { packNode, type TreeNode } from '../format/tree-node.ts';
-import { TreeBuilder } from './tree-builder.ts';
+import { type KnownTree, TreeBuilder } from './tree-builder.ts';
 
 function node(name: Buffer, fields: Partial<TreeNode>): TreeNode {
   return {
@@ -31,8 +31,9 @@ function node(name: Buffer, fields: Partial<TreeNode>): TreeNode {
 }
 
 /** A builder over a map of trees, with helpers that name folders by their mode. */
-function createBuild() {
+function createBuild(known: ReadonlyMap<string, KnownTree> = new Map()) {
   const trees = new Map<string, Buffer>();
+  const kept: string[] = [];
   const builder = new TreeBuilder({
     store(parts) {
       const tree = Buffer.concat(parts);
@@ -40,6 +41,8 @@ function createBuild() {
       trees.set(toHex(id), tree);
       return id;
     },
+    known: (path) => known.get(path) ?? null,
+    onKept: (_id, path) => kept.push(path),
     packUnknown: (name, subtree) => packNode(node(name, { type: 'dir', mode: 0o700, subtree })),
   });
   const folder = (mode: number) => (name: Buffer, subtree: Uint8Array) =>
@@ -56,6 +59,8 @@ function createBuild() {
   };
   return {
     builder,
+    kept,
+    trees,
     ancestor: (path: string, mode: number) => builder.addAncestor(path, folder(mode)),
     folder: (path: string, mode = 0o755) => builder.addFolder(path, folder(mode)),
     file: (path: string) => builder.addItem(path, packNode(node(nameOf(path), { content: [] }))),
@@ -111,6 +116,37 @@ describe('TreeBuilder', () => {
     build.file('/x/2');
     build.file('/x/y/3');
     expect(build.finish()).toEqual(['/x/ 700', '/x/2', '/x/y/ 700', '/x/y/1', '/x/y/3']);
+  });
+
+  it('keeps the known tree of a folder whose items are those of it, and no other', () => {
+    const items = (build: ReturnType<typeof createBuild>, names: readonly string[]) => {
+      build.folder('/a');
+      for (const name of names) build.file(`/a/${name}`);
+      build.folder('/a/c');
+      build.file('/a/c/1');
+      return build.finish();
+    };
+    const first = createBuild();
+    items(first, ['1', '2']);
+    const tree = [...first.trees].find(([, bytes]) => bytes.includes('"2"'));
+    if (!tree) throw new Error('there is no tree of /a');
+    const known = { text: tree[1].toString(), id: Buffer.from(tree[0], 'hex') };
+    const kept = (names: readonly string[], text = known.text) => {
+      const build = createBuild(new Map([['/a', { ...known, text }]]));
+      if (text === known.text) expect(build.kept).toEqual([]);
+      build.folder('/a');
+      for (const name of names) build.file(`/a/${name}`);
+      build.folder('/a/c');
+      build.file('/a/c/1');
+      build.builder.finish();
+      return build.kept;
+    };
+    expect(kept(['1', '2'])).toEqual(['/a']);
+    for (const names of [['1'], ['2'], ['1', '2', '3'], ['2', '1'], ['1', '1', '2'], []])
+      expect(kept(names)).toEqual([]);
+    expect(kept(['1', '2'], known.text.replace(']}\n', ']}'))).toEqual([]);
+    expect(kept(['1', '2'], known.text.replace(']}\n', '],"a":1}\n'))).toEqual([]);
+    expect(kept([], '{"nodes":[]}\n')).toEqual([]);
   });
 
   it('sorts by bytes, whatever the order of the roots', () => {

@@ -1,11 +1,22 @@
 import { NodeList } from './node-list.ts';
+import type { TakenNode } from './parent-tree.ts';
 
 /** Metadata of a folder: packs its node once the id of its tree is known. */
 export type PackFolder = (name: Buffer, subtree: Uint8Array) => string;
 
+/** The tree that the parent snapshot has of a folder: its text, all ASCII, and its id. It is stored. */
+export interface KnownTree {
+  readonly text: string;
+  readonly id: Uint8Array;
+}
+
 export interface TreeBuilderOptions {
   /** Stores a tree, given in parts; answers its id. `path` is its folder. */
   store(tree: readonly Buffer[], path: string): Uint8Array;
+  /** The tree that this folder may still have, if there is one. */
+  known(path: string): KnownTree | null;
+  /** Hears of a folder whose tree is the known one; nothing is to be stored. */
+  onKept(id: Uint8Array, path: string): void;
   /** Node of a folder that nothing is known of. */
   packUnknown: PackFolder;
 }
@@ -16,7 +27,15 @@ interface OpenFolder {
   pack: PackFolder | null;
   /** The source has it; a folder above a root is kept only when something is in it. */
   isListed: boolean;
+  /** As long as the nodes are those of the known tree, one after the other. */
+  known: KnownTree | null;
+  /** Where in its text the next node must begin. */
+  knownAt: number;
+  lastName: string;
 }
+
+const TREE_HEAD = '{"nodes":[';
+const TREE_TAIL = '}\n';
 
 /**
  * Builds the trees of a snapshot from items in walking order: a folder is stored as soon as the walk has left it.
@@ -47,14 +66,15 @@ export class TreeBuilder {
     const folder = this.#pinned.get(path) ?? newFolder(path);
     folder.pack = pack;
     folder.isListed = true;
+    if (folder.nodes.isEmpty) folder.known = this.#options.known(path);
     this.#open.push(folder);
   }
 
-  /** Any other item, packed. */
-  addItem(path: string, node: string): void {
+  /** Any other item, packed, or taken out of a tree as it is. */
+  addItem(path: string, node: string | TakenNode): void {
     const slash = path.lastIndexOf('/');
     this.#leaveTo(path.slice(0, slash));
-    this.#top().nodes.add(path.slice(slash + 1), node);
+    add(this.#top(), path.slice(slash + 1), node);
   }
 
   /** Stores what is open and answers the id of the root's tree. */
@@ -90,10 +110,17 @@ export class TreeBuilder {
   #store(folder: OpenFolder): void {
     const slash = folder.path.lastIndexOf('/');
     const name = folder.path.slice(slash + 1);
-    const subtree = this.#options.store(folder.nodes.toTree(), folder.path);
+    const subtree = this.#storeTree(folder);
     const pack = folder.pack ?? this.#options.packUnknown;
     const node = pack(Buffer.from(name, 'latin1'), subtree);
-    this.#parentOf(folder.path.slice(0, slash)).nodes.add(name, node);
+    add(this.#parentOf(folder.path.slice(0, slash)), name, node);
+  }
+
+  #storeTree(folder: OpenFolder): Uint8Array {
+    const { known, path } = folder;
+    if (!known || !isWhole(folder, known)) return this.#options.store(folder.nodes.toTree(), path);
+    this.#options.onKept(known.id, path);
+    return known.id;
   }
 
   #parentOf(path: string): OpenFolder {
@@ -110,7 +137,34 @@ export class TreeBuilder {
 }
 
 function newFolder(path: string): OpenFolder {
-  return { path, nodes: new NodeList(), pack: null, isListed: false };
+  return {
+    path,
+    nodes: new NodeList(),
+    pack: null,
+    isListed: false,
+    known: null,
+    knownAt: TREE_HEAD.length,
+    lastName: '',
+  };
+}
+
+function add(folder: OpenFolder, name: string, node: string | TakenNode): void {
+  const json = typeof node === 'string' ? node : node.text;
+  folder.nodes.add(name, json);
+  if (!folder.known) return;
+  const { text } = folder.known;
+  const end = folder.knownAt + json.length;
+  const isThere =
+    typeof node === 'string' ? text.startsWith(node, folder.knownAt) : node.at === folder.knownAt && node.tree === text;
+  if (!isThere || name <= folder.lastName || (text[end] !== ',' && text[end] !== ']')) folder.known = null;
+  folder.knownAt = end + 1;
+  folder.lastName = name;
+}
+
+/** True when the nodes make up the known tree, byte for byte. */
+function isWhole({ nodes, knownAt }: OpenFolder, { text }: KnownTree): boolean {
+  const isAtEnd = knownAt + TREE_TAIL.length === text.length && text[knownAt - 1] === ']';
+  return isAtEnd && !nodes.isEmpty && text.startsWith(TREE_HEAD) && text.endsWith(TREE_TAIL);
 }
 
 function isBelow(path: string, folder: string): boolean {

@@ -56,10 +56,15 @@ export function goJsonBytes(bytes: Buffer): string {
 /** Letters, digits and signs that neither `strconv.Quote` nor JSON changes. */
 const PLAIN_NAME = /^[ !#-%'-;=?-[\]-~]*$/;
 
+/** True for a file name (one character per byte) that stands in JSON as it is. */
+export function isPlainName(name: string): boolean {
+  return PLAIN_NAME.test(name);
+}
+
 /** A file name as restic's JSON holds it, with its quotes. */
 export function goNameJson(name: Buffer): string {
   const text = name.toString('latin1');
-  return PLAIN_NAME.test(text) ? `"${text}"` : goJsonString(quoteName(name));
+  return isPlainName(text) ? `"${text}"` : goJsonString(quoteName(name));
 }
 
 const QUOTE_ESCAPES: Readonly<Record<number, string>> = {

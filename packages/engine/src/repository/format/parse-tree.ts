@@ -48,8 +48,11 @@ const FIELDS = [
 const NO_TIME = parseGoTime('0001-01-01T00:00:00Z');
 const NO_NAME = Buffer.alloc(0);
 
-/** Every node gets the same fields in the same order, which keeps objects small and their use fast. */
-function readNode(cursor: JsonCursor): TreeNode {
+/**
+ * The item that begins where the cursor stands. Every node gets the same fields in the same order, which keeps objects
+ * small and their use fast.
+ */
+export function readNode(cursor: JsonCursor): TreeNode {
   const node: Draft = {
     name: NO_NAME,
     type: 'file',

@@ -51,8 +51,7 @@ export function packNode(node: TreeNode): string {
   const mode = toGoMode(node.mode, node.type);
   return (
     `{"name":${goNameJson(node.name)},"type":"${node.type}"${mode === 0 ? '' : `,"mode":${mode}`}` +
-    `,"mtime":"${mtime}","atime":"${atime}","ctime":"${ctime}","uid":${node.uid},"gid":${node.gid}` +
-    ownerFields(node) +
+    `,"mtime":"${mtime}","atime":"${atime}","ctime":"${ctime}"${ownerFields(node)}` +
     numberFields(node) +
     (isOrdinary(node) ? '' : rareFields(node)) +
     (node.type === 'file' ? `,"content":${idList(node.content ?? [])}` : ',"content":null') +
@@ -61,19 +60,22 @@ export function packNode(node: TreeNode): string {
   );
 }
 
-let lastUser = '';
-let lastGroup = '';
-let lastOwner = '';
+/** Who an item belongs to. */
+export type NodeOwner = Pick<TreeNode, 'uid' | 'gid' | 'user' | 'group'>;
 
-/** Most neighbours have the same owner. */
-function ownerFields(node: TreeNode): string {
-  if (node.user === lastUser && node.group === lastGroup) return lastOwner;
-  lastUser = node.user;
-  lastGroup = node.group;
-  lastOwner =
-    (node.user === '' ? '' : `,"user":${goJsonString(node.user)}`) +
-    (node.group === '' ? '' : `,"group":${goJsonString(node.group)}`);
-  return lastOwner;
+let lastOwner: NodeOwner = { uid: -1, gid: -1, user: '', group: '' };
+let lastOwnerText = '';
+
+/** The owner in the JSON of an item, with the comma before it. Most neighbours have the same. */
+export function ownerFields({ uid, gid, user, group }: NodeOwner): string {
+  const last = lastOwner;
+  if (uid === last.uid && gid === last.gid && user === last.user && group === last.group) return lastOwnerText;
+  lastOwner = { uid, gid, user, group };
+  lastOwnerText =
+    `,"uid":${uid},"gid":${gid}` +
+    (user === '' ? '' : `,"user":${goJsonString(user)}`) +
+    (group === '' ? '' : `,"group":${goJsonString(group)}`);
+  return lastOwnerText;
 }
 
 function numberFields({ inode, deviceId, size, links }: TreeNode): string {

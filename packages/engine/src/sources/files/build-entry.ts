@@ -78,7 +78,7 @@ function buildEntry(item: FoundItem, state: BuilderState): SourceEntry | null {
   }
   try {
     if (type === 'symlink') {
-      return metadataEntry(item, type, state, { linkTarget: readlinkSync(toBytes(item.path), 'buffer') });
+      return metadataEntry(item, type, state, { linkTarget: readlinkSync(item.bytes, 'buffer') });
     }
     if (type !== 'file') return metadataEntry(item, type, state);
     return fileEntry(item, state);
@@ -105,9 +105,9 @@ function fileEntry(item: FoundItem, state: BuilderState): SourceEntry {
   }
 }
 
-function isKnown({ path, stats }: FoundItem, context: BuilderContext): boolean {
+function isKnown({ bytes, stats }: FoundItem, context: BuilderContext): boolean {
   if (!context.isUnchanged) return false;
-  return context.isUnchanged({ path: toBytes(path), modifiedAtNs: stats.mtimeNs, identity: identityOf(stats) });
+  return context.isUnchanged({ path: bytes, modifiedAtNs: stats.mtimeNs, identity: identityOf(stats) });
 }
 
 function openListed({ path, stats }: FoundItem, context: BuilderContext) {
@@ -146,7 +146,7 @@ function wantsXattrs(type: EntryType, { context }: BuilderState, parts?: EntryPa
 }
 
 function metadataEntry(
-  { path, stats }: FoundItem,
+  { path, bytes, stats }: FoundItem,
   type: EntryType,
   state: BuilderState,
   parts?: EntryParts,
@@ -155,7 +155,7 @@ function metadataEntry(
   const gid = Number(stats.gid);
   const isDevice = type === 'char_device' || type === 'block_device';
   return {
-    path: toBytes(path),
+    path: bytes,
     type,
     mode: Number(stats.mode) & 0o7777,
     uid,

@@ -112,7 +112,7 @@ export function* readAncestors(config: FilesConfig): Generator<SourceEntry> {
     for (const path of above.reverse()) {
       seen.add(path);
       const stats = statFolder(path);
-      const entry = stats && builder.build({ path, stats });
+      const entry = stats && builder.build({ path, bytes: toBytes(path), stats });
       if (entry) yield entry;
     }
   }

@@ -5,6 +5,7 @@ import { createExcludeRules } from './exclude-rules.ts';
 
 export interface FoundItem {
   readonly path: BytePath;
+  readonly bytes: Buffer;
   readonly stats: BigIntStats;
 }
 
@@ -35,7 +36,7 @@ export function* walkTree(options: WalkOptions): Generator<FoundItem> {
 function* walkRoot(root: BytePath, options: WalkOptions): Generator<FoundItem> {
   const stats = statRoot(root, options);
   if (!stats) return;
-  yield { path: root, stats };
+  yield { path: root, bytes: toBytes(root), stats };
   if (!stats.isDirectory()) return;
   const isExcluded = createExcludeRules(options.excludePatterns, root);
   const otherRoots = new Set(options.roots.filter((other) => other !== root && isWithin(other, root)));
@@ -49,9 +50,10 @@ function* walkRoot(root: BytePath, options: WalkOptions): Generator<FoundItem> {
     }
     const path = joinPath(folder.path, name);
     if (otherRoots.has(path)) continue;
-    const itemStats = statItem(path, options);
+    const bytes = toBytes(path);
+    const itemStats = statItem(path, bytes, options);
     if (!itemStats || isExcluded(path, itemStats.isDirectory())) continue;
-    yield { path, stats: itemStats };
+    yield { path, bytes, stats: itemStats };
     if (!itemStats.isDirectory()) continue;
     if (options.oneFileSystem && itemStats.dev !== stats.dev) continue;
     enterFolder(path, open, options);
@@ -59,7 +61,7 @@ function* walkRoot(root: BytePath, options: WalkOptions): Generator<FoundItem> {
 }
 
 function statRoot(root: BytePath, options: WalkOptions): BigIntStats | null {
-  const own = statItem(root, options);
+  const own = statItem(root, toBytes(root), options);
   if (!own?.isSymbolicLink()) return own;
   options.onRootLink?.(root);
   try {
@@ -70,9 +72,9 @@ function statRoot(root: BytePath, options: WalkOptions): BigIntStats | null {
   }
 }
 
-function statItem(path: BytePath, options: WalkOptions): BigIntStats | null {
+function statItem(path: BytePath, bytes: Buffer, options: WalkOptions): BigIntStats | null {
   try {
-    return lstatSync(toBytes(path), { bigint: true });
+    return lstatSync(bytes, { bigint: true });
   } catch (error) {
     report(path, error, options);
     return null;

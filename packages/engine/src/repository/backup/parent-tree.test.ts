@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { toGoMode } from '../format/go-file-mode.ts';
+import { ownerFields, packNode, packTree, type TreeNode } from '../format/tree-node.ts';
+import { ParentTree } from './parent-tree.ts';
+
+const id = (byte: number) => Buffer.alloc(32, byte);
+
+function file(name: string, fields: Partial<TreeNode> = {}): TreeNode {
+  return {
+    name: Buffer.from(name, 'latin1'),
+    type: 'file',
+    mode: 0o640,
+    mtimeNs: 5_000_000_001n,
+    atimeNs: 5_000_000_001n,
+    ctimeNs: 7n,
+    uid: 3,
+    gid: 4,
+    user: 'u',
+    group: '',
+    inode: 11n,
+    deviceId: 12n,
+    size: 13,
+    links: 1,
+    linkTarget: null,
+    xattrs: null,
+    device: 0,
+    content: [id(1), id(2)],
+    subtree: null,
+    ...fields,
+  };
+}
+
+/** What the source would say of the same file. */
+function wanted(node: TreeNode, isKnown: (id: Uint8Array) => boolean = () => true) {
+  const identity = {
+    inode: node.inode,
+    device: node.deviceId,
+    linkCount: node.links,
+    sizeBytes: BigInt(node.size),
+    accessedAtNs: 0n,
+    changedAtNs: node.ctimeNs,
+  };
+  return { listed: { modifiedAtNs: node.mtimeNs, identity }, owner: ownerFields(node), isKnown };
+}
+
+const treeOf = (...nodes: TreeNode[]) => new ParentTree(packTree(nodes.map(packNode)));
+const textTree = (text: string) => new ParentTree(Buffer.from(`{"nodes":[${text}]}\n`));
+
+describe('ParentTree', () => {
+  it('takes the nodes that say what would be written, one after the other', () => {
+    const nodes = [file('a'), file('b', { size: 0, content: [] }), file('c', { inode: 0n, deviceId: 0n })];
+    const tree = treeOf(...nodes);
+    for (const node of nodes) {
+      const name = node.name.toString('latin1');
+      const taken = tree.take(name, wanted(node));
+      expect(taken?.text).toBe(packNode(node));
+      expect(taken?.modeText).toBe(String(toGoMode(node.mode, 'file')));
+      expect(tree.text.startsWith(taken?.text ?? '?', taken?.at)).toBe(true);
+      // Whoever asks again gets the node itself.
+      expect(tree.find(name)).toMatchObject({ size: node.size, content: node.content });
+      expect(tree.take(name, wanted(node))).toBeNull();
+    }
+    expect(tree.find('d')).toBeNull();
+  });
+
+  it.each<[string, Partial<TreeNode>]>([
+    ['time', { mtimeNs: 6n }],
+    ['access time', { atimeNs: 6n }],
+    ['change time', { ctimeNs: 8n }],
+    ['user', { uid: 9 }],
+    ['group name', { group: 'g' }],
+    ['inode', { inode: 1n }],
+    ['device', { deviceId: 1n }],
+    ['size', { size: 14 }],
+    ['links', { links: 2 }],
+    ['attributes', { xattrs: new Map([['user.a', Buffer.from('b')]]) }],
+    ['type', { type: 'symlink', linkTarget: Buffer.from('x'), content: null }],
+    ['an error', { error: 'x' }],
+    ['what Windows notes', { genericAttributes: { a: 1 } }],
+  ])('does not take a node with another %s, and finds it', (_what, fields) => {
+    const tree = treeOf(file('a', fields), file('b'));
+    expect(tree.take('a', wanted(file('a')))).toBeNull();
+    expect(tree.find('a')?.inode).toBe(file('a', fields).inode);
+    expect(tree.take('b', wanted(file('b')))?.text).toBe(packNode(file('b')));
+  });
+
+  it('takes no node whose content is not known, wholly', () => {
+    const second = (asked: Uint8Array) => asked[0] === 2;
+    expect(treeOf(file('a')).take('a', wanted(file('a'), second))).toBeNull();
+    expect(
+      treeOf(file('a')).take(
+        'a',
+        wanted(file('a'), (asked) => !second(asked)),
+      ),
+    ).toBeNull();
+  });
+
+  it('takes no node that is written otherwise', () => {
+    const json = packNode(file('a'));
+    const hex = id(2).toString('hex');
+    for (const other of [
+      json.replace(hex, 'AB'.repeat(32)),
+      json.replace(hex, hex.slice(2)),
+      json.replace(`"${hex}"]`, `"${hex}",]`),
+      json.replace('"content"', '"more":1,"content"'),
+      json.replace(']}', '],"more":1}'),
+      json.replace(',"uid"', ', "uid"'),
+    ]) {
+      expect(other).not.toBe(json);
+      expect(textTree(other).take('a', wanted(file('a')))).toBeNull();
+    }
+    expect(textTree(json).take('a', wanted(file('a')))).not.toBeNull();
+  });
+
+  it('does not run on into the next node', () => {
+    const first = packNode(file('a', { inode: 0n, deviceId: 0n, user: '' }));
+    const tree = textTree(`${first},${packNode(file('b'))}`);
+    expect(tree.take('a', wanted(file('a', { user: '' })))).toBeNull();
+    expect(tree.find('a')?.inode).toBe(0n);
+  });
+
+  it('takes plain names only, whatever they look like', () => {
+    const names = ['a"b', 'back\\slash', '\xc3\xbc', '\xfc', 'x<y'];
+    for (const name of names) {
+      const tree = treeOf(file(name));
+      expect(tree.take(name, wanted(file(name)))).toBeNull();
+      expect(tree.find(name)?.size).toBe(13);
+    }
+  });
+
+  it('finds names in any order, with names between that are not there', () => {
+    const tree = treeOf(...['b', 'd', 'f', 'h'].map((name) => file(name)));
+    expect(tree.take('d', wanted(file('d')))).toBeNull();
+    for (const name of ['a', 'b', 'c', 'f', 'g']) {
+      expect(tree.find(name)?.name.toString() ?? null).toBe('bf'.includes(name) ? name : null);
+    }
+    expect(tree.take('h', wanted(file('h')))).not.toBeNull();
+    expect(['d', 'h', 'a', 'b', 'z'].map((name) => tree.find(name) !== null)).toEqual([true, true, false, true, false]);
+  });
+
+  it('reads trees in any other form, and empty ones', () => {
+    const json = packNode(file('a'));
+    for (const text of [
+      `{ "nodes" : [${json}] }`,
+      `{"more":{},"nodes":[${json}]}\n`,
+      `{"nodes":[ ${json}]}\n`,
+      `{"nodes":[${packNode(file('A'))} ,${json}]}\n`,
+    ]) {
+      const tree = new ParentTree(Buffer.from(text));
+      expect(tree.take('a', wanted(file('a')))).toBeNull();
+      expect(tree.find('a')?.size).toBe(13);
+    }
+    const spaced = textTree(`${json} , ${packNode(file('b'))}`);
+    expect(spaced.take('a', wanted(file('a')))?.text).toBe(json);
+    expect(spaced.find('b')?.size).toBe(13);
+    for (const text of ['{"nodes":[]}\n', '{"nodes":null}\n']) {
+      expect(new ParentTree(Buffer.from(text)).find('a')).toBeNull();
+    }
+  });
+
+  it('throws where it is damaged', () => {
+    expect(() => new ParentTree(Buffer.from('[]'))).toThrow('a tree');
+    expect(() => textTree('{"name":"a"').find('a')).toThrow('a tree');
+    expect(() => textTree(`${packNode(file('a'))};`).find('a')).toThrow('a tree');
+    expect(() => textTree(`${packNode(file('a'))};`).take('a', wanted(file('a')))).toThrow('a tree');
+    expect(() => textTree(packNode(file('a')).replace('"a"', '".."')).find('x')).toThrow('..');
+  });
+
+  it('names the trees of the folders that come next', () => {
+    const folder = (name: string, byte: number) =>
+      file(name, { type: 'dir', content: null, links: 0, size: 0, subtree: id(byte) });
+    const tree = treeOf(folder('a', 7), file('b'), folder('c', 8), folder('d', 9));
+    const first = tree.find('a');
+    expect(first && tree.comingTrees(first, 2).map((item) => item[0])).toEqual([7, 8]);
+    const last = tree.find('c');
+    expect(last && tree.comingTrees(last, 64).map((item) => item[0])).toEqual([8, 9]);
+  });
+});
