@@ -14,6 +14,9 @@ import { ownUser } from './own-user.ts';
 
 /** Restic's age of a lock that nobody refreshes any more; living ones are refreshed every five minutes. */
 export const STALE_AFTER_MS = 30 * 60_000;
+/** Whoever may write into the folder must not be able to use up our memory. */
+const MAX_LOCK_BYTES = 64 * 1024;
+const READS_AT_ONCE = 8;
 const CLEANUP_MS = 30_000;
 const NS_PER_MS = 1_000_000n;
 
@@ -38,16 +41,22 @@ export interface LockJudge {
 export async function listLocks(repository: Repository, signal: AbortSignal): Promise<StoredLock[]> {
   const files: RepositoryFile[] = [];
   for await (const file of repository.list('locks', signal)) if (file.sizeBytes > 0) files.push(file);
-  const locks = await Promise.all(files.map((file) => readLock(repository, file, signal)));
+  const locks: (StoredLock | null)[] = files.map(() => null);
+  const waiting = files.entries();
+  const readNext = async () => {
+    for (const [at, file] of waiting) locks[at] = await readLock(repository, file, signal);
+  };
+  await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
   return locks.filter((lock) => lock !== null);
 }
 
 /** Null when it is gone meanwhile. */
 async function readLock(
   repository: Repository,
-  { name, modifiedAt }: RepositoryFile,
+  { name, sizeBytes, modifiedAt }: RepositoryFile,
   signal: AbortSignal,
 ): Promise<StoredLock | null> {
+  if (sizeBytes > MAX_LOCK_BYTES) return { id: name, lock: null, modifiedAt };
   try {
     return { id: name, lock: parseLock(await repository.readFile('locks', name, signal)), modifiedAt };
   } catch (error) {

@@ -237,6 +237,40 @@ describe('acquireLock', () => {
     expect(scene.locks()).toEqual([]);
   });
 
+  it('leaves nothing behind when the answer to its write is lost', async () => {
+    const scene = await createScene();
+    const { put } = scene.storage;
+    scene.storage.put = async (key, body, options) => {
+      await put(key, body, options);
+      throw new AppError('STORAGE_UNREACHABLE', { reason: 'connection reset' });
+    };
+    await expect(scene.acquire()).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' });
+    expect(scene.locks()).toEqual([]);
+  });
+
+  it('reads few locks at a time, and none that is too large for one', async () => {
+    const scene = await createScene();
+    const huge = '22'.repeat(32);
+    scene.storage.objects.set(`r/locks/${huge}`, new Uint8Array(100_000));
+    for (let pid = 1; pid <= 40; pid += 1) await plant(scene, { pid });
+    const { get } = scene.storage;
+    let [open, most] = [0, 0];
+    scene.storage.get = async function* (key, options) {
+      expect(key).not.toContain(huge);
+      open += 1;
+      most = Math.max(most, open);
+      try {
+        yield* get(key, options);
+      } finally {
+        open -= 1;
+      }
+    };
+    const locks = await listLocks(scene.repository, signal);
+    expect(locks).toHaveLength(41);
+    expect(locks.find(({ id }) => id === huge)?.lock).toBeNull();
+    expect(most).toBeLessThanOrEqual(8);
+  });
+
   it('does not work with a storage that loses its lock', async () => {
     const scene = await createScene();
     const { put } = scene.storage;

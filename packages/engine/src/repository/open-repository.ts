@@ -64,6 +64,7 @@ export type RepositoryUnlock = { readonly password: string } | { readonly master
 
 /** Tries at a file whose bytes are not what its name says: the first may have met a broken transfer. */
 const READ_ATTEMPTS = 2;
+const CLEANUP_MS = 5_000;
 const FILE_NAME = /^[0-9a-f]{64}$/;
 
 /** Key of something directly in the folder of the repository. */
@@ -197,7 +198,13 @@ class StoredRepository implements Repository {
     const bytes = 'pieces' in json ? await sealPieces(this.box, json, version) : sealFile(this.box, json, version);
     const name = toHex(hashOf(bytes));
     const key = this.key(folder, name);
-    await putObject(this.place.storage, key, { bytes, signal });
+    try {
+      await putObject(this.place.storage, key, { bytes, signal });
+    } catch (error) {
+      // It may be there all the same, and nobody knows its name: a lock would stand in the way for half an hour.
+      if (folder === 'locks') await this.place.storage.delete(key, AbortSignal.timeout(CLEANUP_MS)).catch(() => {});
+      throw error;
+    }
     if (folder !== 'locks') await assertStored(this.place.storage, key, { sizeBytes: bytes.byteLength, signal });
     return name;
   }
