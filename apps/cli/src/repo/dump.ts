@@ -1,13 +1,12 @@
 import { once } from 'node:events';
-import { open, rm } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { AppError } from '@backupx/contracts/errors';
 import { type Command, Option } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
 import { withEngine } from './engine-session.ts';
 import { type RepositoryOptions, readAccess, withRepository } from './repository-options.ts';
 import { parseSnapshotPlace } from './snapshot-place.ts';
+import { writeNewFile } from './write-new-file.ts';
 
 const formats = ['raw', 'tar', 'zip'] as const;
 
@@ -42,27 +41,10 @@ async function dump(context: CommandContext, text: string, options: DumpOptions)
   await withEngine(context, async ({ engine, signal }) => {
     const format = options.format ?? 'auto';
     const stream = engine.openSnapshotStream({ repository, snapshotId, path, format }, signal);
-    if (options.output) await writeFile(stream, options.output);
+    if (options.output) await writeNewFile(stream, options.output);
     else await writeAll(stream, { output: process.stdout, signal });
   });
   return 0;
-}
-
-/** A new file, whole or not at all. */
-async function writeFile(stream: AsyncIterable<Uint8Array>, path: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
-    throw new AppError(
-      'INVALID_INPUT',
-      {},
-      { fields: [{ path, code: 'not_written', message: `it cannot be made: ${cause.code}` }] },
-    );
-  });
-  try {
-    await pipeline(stream, file.createWriteStream());
-  } catch (error) {
-    await rm(path, { force: true });
-    throw error;
-  }
 }
 
 /** Standard output stays open: messages of other parts may follow. */
