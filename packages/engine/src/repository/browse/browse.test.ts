@@ -367,3 +367,13 @@ test('everything below a folder comes after it', async () => {
   const file = await findItem(store.loader, root, '/etc/hosts.conf');
   for await (const { path } of itemsBelow(store.loader, file)) expect(path).toBe('/etc/hosts.conf');
 });
+
+test("trees that were read ahead and not asked for are given up, and stand in nobody's way", async () => {
+  const store = new TreeStore();
+  const ids = Array.from({ length: 20 }, (_, number) => store.add({ [`f${number}`]: 'x' }));
+  for (const id of ids) store.loader.prefetch(id);
+  const ahead = store.reads.length;
+  store.loader.forget();
+  for (const id of ids.slice(ahead)) store.loader.prefetch(id);
+  expect(store.reads.length).toBe(2 * ahead);
+});

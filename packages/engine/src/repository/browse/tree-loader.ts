@@ -36,9 +36,10 @@ export class TreeLoader {
     }
   }
 
-  /** Gives up the memory of trees used lately. */
+  /** Gives up the memory of trees used lately, and of those read ahead that nobody came for. */
   forget(): void {
     this.#recent.clear();
+    this.#ahead.clear();
   }
 
   /** Begins to read a tree that will be loaded soon. */
