@@ -164,6 +164,16 @@ describe('searching', () => {
     expect(await findItems(store.loader, { ...options, limit: 2 })).toMatchObject({ truncated: true, hits: [{}, {}] });
   });
 
+  test('thousands of snapshots that share a folder take little memory', async () => {
+    const store = new TreeStore();
+    const shared = folder({ 'x.conf': '1' });
+    const snapshots = Array.from({ length: 6000 }, (_, n) => ({ id: `s${n}`, tree: store.add({ shared, n: `${n}` }) }));
+    const before = process.memoryUsage().heapUsed;
+    const found = await findItems(store.loader, { snapshots, pattern: parseItemPattern('*.conf'), limit: 10 });
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000);
+    expect(found.hits.map(({ snapshotIds }) => snapshotIds.length)).toEqual([6000]);
+  });
+
   test('an item that is none does not hide what is elsewhere', async () => {
     const store = new TreeStore();
     const named = (name: string) => packNode(testNode({ name: Buffer.from(name) }));

@@ -49,36 +49,39 @@ const MAX_UNREAD = 100;
 export async function findItems(loader: TreeLoader, options: FindOptions): Promise<FoundVersions> {
   const search = new FindWalk(loader, options);
   const tops = new TreeGroups();
-  for (const [number, { tree }] of options.snapshots.entries()) tops.add(tree, search.sets.single(number), search.sets);
+  for (const [number, { tree }] of options.snapshots.entries()) tops.add(tree, search.sets.single(number));
   await search.visit('', tops);
   return search.result();
 }
 
 interface TreeGroup {
   readonly treeId: Uint8Array;
-  snapshots: number;
+  readonly snapshots: number;
 }
 
 /** The different trees of one folder and the snapshots that hold each. */
 class TreeGroups {
-  readonly #groups = new Map<string, TreeGroup>();
+  readonly #groups = new Map<string, { readonly treeId: Uint8Array; readonly sets: Set<number> }>();
 
-  add(treeId: Uint8Array, snapshots: number, sets: SnapshotSets): void {
+  add(treeId: Uint8Array, snapshots: number): void {
     const key = toHex(treeId);
     const known = this.#groups.get(key);
-    if (known) known.snapshots = sets.union(known.snapshots, snapshots);
-    else this.#groups.set(key, { treeId, snapshots });
+    if (known) known.sets.add(snapshots);
+    else this.#groups.set(key, { treeId, sets: new Set([snapshots]) });
   }
 
-  values(): TreeGroup[] {
-    return [...this.#groups.values()];
+  values(sets: SnapshotSets): TreeGroup[] {
+    return Array.from(this.#groups.values(), (group) => ({
+      treeId: group.treeId,
+      snapshots: sets.unionOf(group.sets),
+    }));
   }
 }
 
 interface Hit {
   readonly name: Buffer;
   readonly entry: ArtifactEntry;
-  snapshots: number;
+  readonly sets: Set<number>;
 }
 
 class FindWalk {
@@ -103,7 +106,7 @@ class FindWalk {
   async visit(path: string, groups: TreeGroups): Promise<void> {
     const hits = new Map<string, Hit>();
     const folders = new Map<string, TreeGroups>();
-    const trees = groups.values();
+    const trees = groups.values(this.sets);
     for (const [number, group] of trees.entries()) {
       const next = trees[number + 1];
       const reading = this.#loader.load(group.treeId, path);
@@ -145,9 +148,13 @@ class FindWalk {
       const node = tree.nodeAt(number);
       const key = `${name.toString('latin1')}\0${versionOf(node)}`;
       const known = hits.get(key);
-      if (known) known.snapshots = this.sets.union(known.snapshots, snapshots);
+      if (known) known.sets.add(snapshots);
       else if (this.#found.length + hits.size <= this.#options.limit) {
-        hits.set(key, { name: Buffer.from(name), entry: nodeEntry(node, `${path}/${text}`), snapshots });
+        hits.set(key, {
+          name: Buffer.from(name),
+          entry: nodeEntry(node, `${path}/${text}`),
+          sets: new Set([snapshots]),
+        });
       }
     }
   }
@@ -167,16 +174,20 @@ class FindWalk {
         groups = new TreeGroups();
         folders.set(key, groups);
       }
-      groups.add(tree.subtreeOf(number), snapshots, this.sets);
+      groups.add(tree.subtreeOf(number), snapshots);
     }
   }
 
   #keep(hits: Map<string, Hit>): void {
     const { snapshots } = this.#options;
-    const first = (hit: Hit) => this.sets.membersOf(hit.snapshots)[0] ?? 0;
-    const ordered = [...hits.values()].sort((a, b) => a.name.compare(b.name) || first(a) - first(b));
-    for (const hit of ordered) {
-      const ids = this.sets.membersOf(hit.snapshots).map((number) => snapshots[number]?.id ?? '');
+    const found = Array.from(hits.values(), ({ name, entry, sets }) => ({
+      name,
+      entry,
+      members: this.sets.membersOf(this.sets.unionOf(sets)),
+    }));
+    found.sort((a, b) => a.name.compare(b.name) || (a.members[0] ?? 0) - (b.members[0] ?? 0));
+    for (const hit of found) {
+      const ids = hit.members.map((number) => snapshots[number]?.id ?? '');
       this.#found.push({ ...hit.entry, snapshotIds: ids });
     }
   }

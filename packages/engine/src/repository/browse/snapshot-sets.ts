@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * Sets of snapshots by number. Thousands of folders are shared by the same hundreds of snapshots, so equal sets that
  * come about in the same way are kept once.
@@ -12,10 +14,16 @@ export class SnapshotSets {
     return this.#known(this.#singles, snapshot, () => [snapshot]);
   }
 
-  union(a: number, b: number): number {
-    if (a === b) return a;
-    const merged = () => [...new Set([...this.membersOf(a), ...this.membersOf(b)])].sort((x, y) => x - y);
-    return this.#known(this.#unions, a < b ? `${a} ${b}` : `${b} ${a}`, merged);
+  /** The set of all that are in any of `sets`, at least one; only the result is kept, not what lies between. */
+  unionOf(sets: ReadonlySet<number>): number {
+    const [first = 0] = sets;
+    if (sets.size === 1) return first;
+    const numbers = [...sets].sort(ascending);
+    const key = createHash('sha256').update(numbers.join(' ')).digest('base64');
+    return this.#known(this.#unions, key, () => {
+      const members = new Set(numbers.flatMap((set) => this.membersOf(set)));
+      return [...members].sort(ascending);
+    });
   }
 
   /** Ascending. */
@@ -31,4 +39,8 @@ export class SnapshotSets {
     }
     return set;
   }
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
 }
