@@ -121,7 +121,7 @@ describe('browsing a snapshot', () => {
     await browse({ path: '/etc' });
     const index = () => [...storage.objects].filter(([key]) => key.startsWith('index/'));
     const old = index().map(([key]) => key);
-    await backup(repository, { ...files, 'etc/new': '2' });
+    await backup(repository, { ...files, 'etc/new': '2' }, { snapshot: { time: '2026-02-01T00:00:00Z' } });
     const [[key, bytes] = ['', new Uint8Array()]] = index().filter(([name]) => !old.includes(name));
     // As a clean-up would: the same content under another name, the old one gone between the list and the read.
     onRead = (read) => {
