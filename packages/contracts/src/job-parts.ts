@@ -37,6 +37,7 @@ export const itemProblemSchema = z.object({
     'skipped',
     'upload_failed',
     'unsafe',
+    'inconsistent',
   ]),
   message: z.string(),
 });

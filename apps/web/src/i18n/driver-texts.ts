@@ -3,6 +3,7 @@
  * Keys are `driver.<type>.<field>`, with `.help` or an option's name after it. Loaded with the first driver form.
  */
 import { postgresqlTextsZhCn } from './driver-texts-postgresql.ts';
+import { sqliteTextsZhCn } from './driver-texts-sqlite.ts';
 import { currentLocale, hasMessage, t } from './i18n.ts';
 
 /** Chinese; a test demands every field of every driver. */
@@ -36,6 +37,7 @@ export const driverTextsZhCn: Readonly<Record<string, string>> = {
   'driver.s3.caCertificate.help': '私有 CA 的 PEM 文本。',
   'driver.s3.insecureTls': '不校验 TLS 证书',
   'driver.s3.insecureTls.help': '传输途中的任何人都可能读取和篡改数据。',
+  ...sqliteTextsZhCn,
 };
 
 /** The translation of a driver's own word, or the English one it brought. */

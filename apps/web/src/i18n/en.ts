@@ -179,6 +179,7 @@ export const en = {
   'picker.truncated': 'There is more; type the path to go deeper.',
   'picker.up': 'Up',
   'problem.changed': 'Changed while it was read',
+  'problem.inconsistent': 'Saved as it is; it does not keep its own rules',
   'problem.metadata': 'Owner, time or rights could not be kept',
   'problem.skipped': 'Skipped',
   'problem.unreadable': 'Could not be read',

@@ -181,6 +181,7 @@ export const zhCN: Readonly<Record<keyof typeof en, Text>> = {
   'picker.truncated': '还有更多内容；请输入路径继续。',
   'picker.up': '上级',
   'problem.changed': '读取时发生变化',
+  'problem.inconsistent': '已按原样保存，但其内容不符合自身约束',
   'problem.metadata': '所有者、时间或权限未能保留',
   'problem.skipped': '已跳过',
   'problem.unreadable': '无法读取',

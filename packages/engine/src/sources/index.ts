@@ -2,5 +2,6 @@
 import type { SourceDriver } from '../ports/source.ts';
 import { filesSource } from './files/files-source.ts';
 import { postgresqlSource } from './postgresql/postgresql-source.ts';
+import { sqliteSource } from './sqlite/sqlite-source.ts';
 
-export const sourceDrivers: readonly SourceDriver[] = [filesSource, postgresqlSource];
+export const sourceDrivers: readonly SourceDriver[] = [filesSource, postgresqlSource, sqliteSource];

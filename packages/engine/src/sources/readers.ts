@@ -2,8 +2,10 @@
 import type { SourceReaders } from '../ports/source.ts';
 import { countFiles, readAncestors, readFiles } from './files/read-files.ts';
 import { readDatabases as readPostgresql } from './postgresql/read-lazily.ts';
+import { readDatabases as readSqlite } from './sqlite/read-lazily.ts';
 
 export const sourceReaders: SourceReaders = {
   file: { entries: readFiles, countTotals: countFiles, ancestors: readAncestors },
   postgresql: { entries: readPostgresql },
+  sqlite: { entries: readSqlite },
 };
