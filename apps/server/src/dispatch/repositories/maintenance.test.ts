@@ -114,3 +114,18 @@ it('a repository is not taken in a second time through another storage target', 
   expect((await adopt(prefix.replace('repositories/', ''))).code).toBe('REPOSITORY_EXISTS');
   expect((await adopt('elsewhere')).code).toBeUndefined();
 });
+
+it('nothing begins beside maintenance that may go on out of sight', async () => {
+  test.engine.answers.set('check_repository', () => {
+    throw new AppError('REPOSITORY_LOCKED', { holder: 'somebody' });
+  });
+  const check = () => ask<{ id: number }>('POST', `/repositories/${repositoryId}/check`, {});
+  const { id } = await check();
+  await ended(id);
+  const setEnd = (ended_at: string | null) =>
+    test.db.updateTable('repository_leases').set({ ended_at }).where('owner', '=', 'maintenance').execute();
+  await setEnd(null);
+  expect(await check()).toMatchObject({ code: 'REPOSITORY_LOCKED', message: expect.stringContaining(`${id}`) });
+  await setEnd('2026-01-01T00:00:00.000Z');
+  expect((await check()).code).toBeUndefined();
+});

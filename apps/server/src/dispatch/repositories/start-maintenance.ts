@@ -142,6 +142,20 @@ async function assertInOrder(trx: Db, row: RepositoryRow, options: MaintenanceOp
   });
 }
 
+/**
+ * Maintenance whose server fell silent has ended for us, and may be rewriting the index at this moment: nothing else
+ * begins before its server has told that it is over, or was removed. Throws REPOSITORY_LOCKED.
+ */
+async function refuseBesideLostWork(trx: Db, row: RepositoryRow): Promise<void> {
+  for (const lease of await repositoryLeasesStore.openOfRepository(trx, row.id)) {
+    if (lease.owner !== 'maintenance') continue;
+    const record = await maintenanceRecordsStore.find(trx, lease.owner_id);
+    if (record?.status === 'running') continue;
+    const holder = `maintenance ${lease.owner_id} may go on; its server has not told yet that it is over`;
+    throw new AppError('REPOSITORY_LOCKED', { holder });
+  }
+}
+
 async function refuseSecond(db: Db, row: RepositoryRow): Promise<void> {
   const recordId = await maintenanceRecordsStore.runningIdOfRepository(db, row.id);
   if (recordId !== undefined) throw new AppError('REPOSITORY_BUSY', { name: row.name, recordId });
@@ -160,6 +174,7 @@ export async function createMaintenanceRecord(
   try {
     const id = await db.transaction().execute(async (trx) => {
       await refuseSecond(trx, row);
+      for (const used of other ? [row, other] : [row]) await refuseBesideLostWork(trx, used);
       await assertInOrder(trx, row, start.options);
       const recordId = await maintenanceRecordsStore.insert(trx, newRecord(start, row, node.id, now));
       for (const used of other ? [row, other] : [row]) {
