@@ -37,6 +37,8 @@ export interface DueMaintenance {
 const TICK_MS = 10_000;
 const RETRY_MS = 3_600_000;
 const MAX_UNUSED_SHARE = 0.05;
+/** Plans reach a year at most. */
+const FARTHEST_MS = 366 * 86_400_000;
 
 /** What the next scheduled check reads: after damage the same again, otherwise the next part of the rotation. */
 function nextRead(row: RepositoryRow): CheckRepositoryJob['read'] {
@@ -47,21 +49,32 @@ function nextRead(row: RepositoryRow): CheckRepositoryJob['read'] {
   return of === 1 ? 'all' : { n: (row.check_part % of) + 1, of };
 }
 
-const isDue = (at: string | null, now: string): boolean => at !== null && at <= now;
+interface Moment {
+  readonly now: string;
+  /** No plan reaches beyond it; see `repositoriesStore.withDueWork`. */
+  readonly farthest: string;
+}
+
+const isDue = (at: string | null, { now, farthest }: Moment): boolean => at !== null && (at <= now || at > farthest);
 
 /** True when every lease that may not know of the condemned packs has ended. */
-async function isSweepable(db: Db, row: RepositoryRow, lastLeaseId: number, now: string): Promise<boolean> {
-  if (row.next_sweep_at !== null && row.next_sweep_at > now) return false;
+async function isSweepable(db: Db, row: RepositoryRow, lastLeaseId: number, moment: Moment): Promise<boolean> {
+  if (row.next_sweep_at !== null && !isDue(row.next_sweep_at, moment)) return false;
   const open = await repositoryLeasesStore.openOfRepository(db, row.id);
   return open.every((lease) => lease.id > lastLeaseId);
 }
 
-async function dueWork(db: Db, row: RepositoryRow, now: string, isOpen: boolean): Promise<MaintenanceOptions | null> {
+async function dueWork(
+  db: Db,
+  row: RepositoryRow,
+  moment: Moment,
+  isOpen: boolean,
+): Promise<MaintenanceOptions | null> {
   const lastLeaseId = await condemnedPacksStore.lastLeaseId(db, row.id);
-  if (lastLeaseId !== null && (await isSweepable(db, row, lastLeaseId, now))) return { kind: 'sweep' };
+  if (lastLeaseId !== null && (await isSweepable(db, row, lastLeaseId, moment))) return { kind: 'sweep' };
   if (!isOpen) return null;
-  if (isDue(row.next_check_at, now)) return { kind: 'check', read: nextRead(row) };
-  if (!isDue(row.next_prune_at, now) || lastLeaseId !== null) return null;
+  if (isDue(row.next_check_at, moment)) return { kind: 'check', read: nextRead(row) };
+  if (!isDue(row.next_prune_at, moment) || lastLeaseId !== null) return null;
   return { kind: 'prune', maxUnusedShare: MAX_UNUSED_SHARE, dryRun: false };
 }
 
@@ -82,9 +95,9 @@ export function createDueMaintenance(deps: DueMaintenanceDeps): DueMaintenance {
     await repositoriesStore.update(db, row.id, { [column]: later });
   }
 
-  async function startOne(row: RepositoryRow, now: string, isOpen: boolean): Promise<boolean> {
+  async function startOne(row: RepositoryRow, moment: Moment, isOpen: boolean): Promise<boolean> {
     if ((await maintenanceRecordsStore.runningIdOfRepository(db, row.id)) !== undefined) return false;
-    const options = await dueWork(db, row, now, isOpen);
+    const options = await dueWork(db, row, moment, isOpen);
     if (!options) return false;
     try {
       await dispatcher.startMaintenance({ repositoryId: row.id, options, trigger: 'schedule', requestedBy: '' });
@@ -97,13 +110,13 @@ export function createDueMaintenance(deps: DueMaintenanceDeps): DueMaintenance {
 
   async function tick(): Promise<number> {
     const at = clock.now();
-    const now = at.toISOString();
+    const moment = { now: at.toISOString(), farthest: new Date(at.getTime() + FARTHEST_MS).toISOString() };
     const { maintenanceWindow, timezone } = await deps.plan();
     const isOpen = isInWindow(maintenanceWindow, timezone, at);
     let started = 0;
-    for (const row of await repositoriesStore.withDueWork(db, now)) {
+    for (const row of await repositoriesStore.withDueWork(db, moment)) {
       if (stopping.signal.aborted) return started;
-      if (await startOne(row, now, isOpen)) started += 1;
+      if (await startOne(row, moment, isOpen)) started += 1;
     }
     return started;
   }

@@ -144,8 +144,11 @@ export const repositoriesStore = {
     return { items, total: Number(counted?.total ?? 0) };
   },
 
-  /** Every repository that has a plan or something to sweep; few rows, looked at twice a minute. */
-  async withDueWork(db: Db, now: string): Promise<RepositoryRow[]> {
+  /**
+   * Repositories with something to do by their plan or to sweep; few rows, looked at every few seconds. Work planned for
+   * after `farthest` counts too: no plan reaches that far, so a wrong clock made it.
+   */
+  async withDueWork(db: Db, { now, farthest }: { now: string; farthest: string }): Promise<RepositoryRow[]> {
     return await db
       .selectFrom('repositories')
       .selectAll()
@@ -154,6 +157,8 @@ export const repositoriesStore = {
         or([
           eb('next_check_at', '<=', now),
           eb('next_prune_at', '<=', now),
+          eb('next_check_at', '>', farthest),
+          eb('next_prune_at', '>', farthest),
           exists(
             selectFrom('condemned_packs')
               .select('condemned_packs.pack_id')

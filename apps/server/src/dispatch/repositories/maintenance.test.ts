@@ -129,3 +129,10 @@ it('nothing begins beside maintenance that may go on out of sight', async () => 
   await setEnd('2026-01-01T00:00:00.000Z');
   expect((await check()).code).toBeUndefined();
 });
+
+it('work that a clock in a wrong year put off is due', async () => {
+  const later = '2031-01-01T00:00:00.000Z';
+  await test.db.updateTable('repositories').set({ next_check_at: later, next_prune_at: later }).execute();
+  expect(await test.runs.dueMaintenance.tick()).toBe(1);
+  await expect.poll(() => test.engine.jobs.some((job) => job.kind === 'check_repository')).toBe(true);
+});
