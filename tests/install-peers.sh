@@ -30,6 +30,10 @@ setpriv         util-linux
 openssl         openssl
 restic          restic
 unzip           unzip
+/usr/lib/postgresql/15/bin/postgres postgresql-15
+/usr/lib/postgresql/15/bin/pg_dump postgresql-client-15
+mariadbd        mariadb-server
+mariadb-dump    mariadb-client
 '
 
 is_present() {

@@ -2,12 +2,14 @@
  * Words of drivers: fields are declared in English by each driver's manifest, so only other languages need texts here.
  * Keys are `driver.<type>.<field>`, with `.help` or an option's name after it. Loaded with the first driver form.
  */
+import { mysqlTextsZhCn } from './driver-texts-mysql.ts';
 import { postgresqlTextsZhCn } from './driver-texts-postgresql.ts';
 import { sqliteTextsZhCn } from './driver-texts-sqlite.ts';
 import { currentLocale, hasMessage, t } from './i18n.ts';
 
 /** Chinese; a test demands every field of every driver. */
 export const driverTextsZhCn: Readonly<Record<string, string>> = {
+  ...mysqlTextsZhCn,
   ...postgresqlTextsZhCn,
   'driver.file.title': '文件和文件夹',
   'driver.file.paths': '文件夹和文件',

@@ -1,7 +1,8 @@
 /** Every kind of thing that can be backed up. A new source is one line here. */
 import type { SourceDriver } from '../ports/source.ts';
 import { filesSource } from './files/files-source.ts';
+import { mysqlSource } from './mysql/mysql-source.ts';
 import { postgresqlSource } from './postgresql/postgresql-source.ts';
 import { sqliteSource } from './sqlite/sqlite-source.ts';
 
-export const sourceDrivers: readonly SourceDriver[] = [filesSource, postgresqlSource, sqliteSource];
+export const sourceDrivers: readonly SourceDriver[] = [filesSource, mysqlSource, postgresqlSource, sqliteSource];

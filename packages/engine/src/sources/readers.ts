@@ -1,11 +1,13 @@
 /** The reading halves of the sources, for the reading thread: one line here per source of `index.ts`. */
 import type { SourceReaders } from '../ports/source.ts';
 import { countFiles, readAncestors, readFiles } from './files/read-files.ts';
+import { readDatabases as readMysql } from './mysql/read-lazily.ts';
 import { readDatabases as readPostgresql } from './postgresql/read-lazily.ts';
 import { readDatabases as readSqlite } from './sqlite/read-lazily.ts';
 
 export const sourceReaders: SourceReaders = {
   file: { entries: readFiles, countTotals: countFiles, ancestors: readAncestors },
+  mysql: { entries: readMysql },
   postgresql: { entries: readPostgresql },
   sqlite: { entries: readSqlite },
 };

@@ -1,0 +1,28 @@
+/**
+ * Databases of MySQL and MariaDB, each as the dump its own program makes, with a list of what is in it.
+ *
+ * - Layout: `/mysql/<database>/dump.sql`, `/mysql/<database>/inventory.json`, `/mysql/grants.sql`.
+ * - A dump is looked through while it passes (`dump-scanner.ts`): it counts as whole when it holds all the server had,
+ *   ends with the line that ends dumps, and the program ended well. Equal data gives equal bytes.
+ * - A restore proves everything in a scratch database before anything that exists is touched (`restore-session.ts`).
+ */
+import { defineSource } from '../../ports/source.ts';
+import { readDatabases } from './read-lazily.ts';
+import { configSchema, restoreSchema } from './settings.ts';
+
+export const mysqlSource = defineSource({
+  type: 'mysql',
+  title: 'MySQL / MariaDB',
+  config: configSchema,
+  restoreConfig: restoreSchema,
+  verify: 'restore',
+  entries: readDatabases,
+  snapshotPaths: () => ['/mysql'],
+  // What follows is not needed by a thread that backs up.
+  async restore(config, context) {
+    if (context.targetPath !== null) {
+      return (await import('./restore-files.ts')).openFileRestore(context.targetPath, context);
+    }
+    return await (await import('./restore-session.ts')).openServerRestore(config, context);
+  },
+});

@@ -1,0 +1,288 @@
+/**
+ * A restore into a server. While entries arrive each database is loaded into a scratch database; `commit` makes its
+ * views, triggers, routines and events there as well, compares all with the inventory, and only then puts every database
+ * in its place (`swap-database.ts`). What goes wrong on the way leaves the old databases as they were.
+ */
+import { AppError, toAppError } from '@backupx/contracts/errors';
+import { type DatabaseInventory, parseInventory } from '../../ports/database-inventory.ts';
+import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import { MysqlConnection, type Tool } from './connection.ts';
+import { assertSame } from './dump-database.ts';
+import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
+import { countRows, readInventory } from './read-inventory.ts';
+import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } from './restore-place.ts';
+import { mentions } from './rewrite-statement.ts';
+import { type MysqlConfig, type MysqlRestoreOptions, parseRenames, restoreConnection } from './settings.ts';
+import { databaseName, folderName, GRANTS_FILE, quoteName, quoteText } from './sql-text.ts';
+import { assertNotReferred, type Swap, type SwapPlace, swapDatabase, undoSwap } from './swap-database.ts';
+
+interface LoadedDatabase {
+  readonly index: number;
+  readonly source: string;
+  readonly target: string;
+  readonly dump: LoadedDump;
+  inventory: DatabaseInventory | null;
+}
+
+const SYSTEM_NAMES = new Set(['mysql', 'information_schema', 'performance_schema', 'sys']);
+const MAX_TEXT_BYTES = 64 * 1024 * 1024;
+
+/** Opens it: logs in, and undoes what dead restores left. */
+export async function openServerRestore(config: MysqlConfig, context: RestoreContext): Promise<RestoreSession> {
+  const options = context.options as MysqlRestoreOptions;
+  const connection = await MysqlConnection.open(restoreConnection(config, options), context);
+  const calm = connection.withSignal(new AbortController().signal);
+  const names = new RestoreNames();
+  let lock: RestoreLock | null = null;
+  try {
+    const dumper = await connection.findDumper();
+    await sweep(calm, context);
+    lock = await RestoreLock.take(calm, names);
+    const journal = new Journal(calm, names);
+    await journal.create();
+    return new ServerRestore({
+      connection,
+      context,
+      options,
+      lock,
+      place: { connection: calm, dumper, names, journal },
+    });
+  } catch (error) {
+    await lock?.release();
+    connection.close();
+    throw error;
+  }
+}
+
+/** One that cannot be undone stays for people to look at. */
+async function sweep(connection: MysqlConnection, context: RestoreContext): Promise<void> {
+  for (const names of await findDeadRestores(connection)) {
+    try {
+      const entries = await new Journal(connection, names).read();
+      for (const [index, entry] of [...(entries ?? [])].reverse()) await undoSwap({ connection, names }, index, entry);
+      await dropRestore(connection, names, { isDone: entries === null });
+      context.log('info', `What the broken restore ${names.id} left was ${entries === null ? 'removed' : 'undone'}.`);
+    } catch (error) {
+      context.log('warn', `What the broken restore ${names.id} left could not be undone: ${toAppError(error).message}`);
+    }
+  }
+}
+
+interface Parts {
+  readonly connection: MysqlConnection;
+  readonly context: RestoreContext;
+  readonly options: MysqlRestoreOptions;
+  readonly lock: RestoreLock;
+  readonly place: SwapPlace & { readonly dumper: Tool };
+}
+
+class ServerRestore implements RestoreSession {
+  readonly #parts: Parts;
+  readonly #renames: Map<string, string>;
+  readonly #loaded: LoadedDatabase[] = [];
+  #grants: string | null = null;
+  #bytes = 0;
+  #isClosed = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#renames = parseRenames(parts.options.rename);
+  }
+
+  async write(entry: RestoreEntry): Promise<void> {
+    const [, folder = '', file = ''] = Buffer.from(entry.path).toString('utf8').replace(/^\//, '').split('/');
+    if (!entry.content) return;
+    this.#parts.context.progress({ items: 1, currentItem: databaseName(folder) });
+    if (folder === GRANTS_FILE) this.#grants = await this.#readText(entry.content);
+    else if (file === 'dump.sql') await this.#load(databaseName(folder), entry.content);
+    else if (file === 'inventory.json') await this.#check(databaseName(folder), entry.content);
+    else throw new AppError('ARTIFACT_DAMAGED', { reason: `${folder}/${file} is no part of such a backup` });
+  }
+
+  async commit(): Promise<RestoreOutcome> {
+    const { place, context } = this.#parts;
+    for (const database of this.#loaded) await this.#prove(database);
+    for (const { target } of this.#loaded) await this.#assertReplaceable(target);
+    if (context.signal.aborted) throw new AppError('CANCELLED');
+    const begun: Swap[] = [];
+    try {
+      for (const database of this.#loaded) {
+        const swap = this.#swapOf(database);
+        begun.push(swap);
+        await swapDatabase(place, swap);
+      }
+      await place.journal.writeDone();
+    } catch (error) {
+      await this.#undo(toAppError(error));
+      throw error;
+    }
+    await this.#close({ isDone: true });
+    await this.#restoreGrants();
+    await this.#release();
+    return {
+      itemsWritten: this.#loaded.length + (this.#grants === null ? 0 : 1),
+      bytesWritten: this.#bytes,
+      itemsSkipped: 0,
+    };
+  }
+
+  async rollback(): Promise<void> {
+    await this.#close({ isDone: false });
+    await this.#release();
+  }
+
+  async #load(source: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const { connection, place } = this.#parts;
+    const index = this.#loaded.length;
+    const target = this.#renames.get(source) ?? source;
+    this.#assertNameFree(target);
+    await this.#assertReplaceable(target);
+    const scratch = place.names.scratch(index);
+    await connection.query(`CREATE DATABASE ${quoteName(scratch)}`, { doing: 'create databases' });
+    const client = new FedClient(connection, scratch);
+    try {
+      const writeTables = (bytes: Buffer) => client.write(bytes);
+      const dump = await loadDump({ database: source, scratch, content: this.#counted(content), writeTables });
+      await client.finish();
+      this.#loaded.push({ index, source, target, dump, inventory: null });
+    } catch (error) {
+      client.kill();
+      throw error;
+    }
+  }
+
+  #assertNameFree(target: string): void {
+    if (SYSTEM_NAMES.has(target.toLowerCase())) {
+      throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason: 'it belongs to the server itself' });
+    }
+    if (this.#loaded.some((other) => other.target === target)) {
+      throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason: 'two databases would get this name' });
+    }
+  }
+
+  /** Throws DATABASE_EXISTS, DATABASE_IN_USE. */
+  async #assertReplaceable(target: string): Promise<void> {
+    const { connection, options } = this.#parts;
+    const { objects } = await readInventory(connection, target);
+    if (objects.length === 0) return;
+    if (!options.replaceExisting) {
+      throw new AppError('DATABASE_EXISTS', { name: `database ${target}`, server: connection.address });
+    }
+    await assertNotReferred(connection, target);
+    const sessions = await connection.query(
+      `SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE DB = ${quoteText(target)} AND ID <> CONNECTION_ID()`,
+    );
+    if (sessions.length === 0) return;
+    if (!options.endSessions) {
+      const list = sessions.slice(0, 10).map(([id, user, host]) => `${user}@${host} (${id})`);
+      throw new AppError('DATABASE_IN_USE', { name: `database ${target}`, sessions: list.join(', ') });
+    }
+    // One that ended meanwhile is no failure.
+    for (const [id] of sessions) await connection.query(`KILL CONNECTION ${Number(id)}`).catch(() => {});
+  }
+
+  async #check(source: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const inventory = parseInventory(await this.#readText(content));
+    const loaded = this.#loaded.find((database) => database.source === source);
+    if (!loaded) return;
+    assertSame(source, inventory.objects, loaded.dump.objects);
+    loaded.inventory = inventory;
+  }
+
+  /** Makes the code in the scratch database too, and counts everything there. */
+  async #prove({ index, source, dump, inventory }: LoadedDatabase): Promise<void> {
+    const { connection, place, options, context } = this.#parts;
+    const scratch = place.names.scratch(index);
+    const names = new Map(this.#loaded.map((other) => [other.source, place.names.scratch(other.index)]));
+    const rewrite = { names: this.#unambiguous(names), definer: options.definer, isProof: true };
+    await runCode(connection, scratch, { code: dump.code, rewrite });
+    const found = await readInventory(connection, scratch);
+    assertSame(source, inventory?.objects ?? dump.objects, await countRows(connection, scratch, found));
+    context.log('info', `${source}: restored into a scratch database and compared.`);
+  }
+
+  /** A name that is also one of a table cannot be told from it. */
+  #unambiguous(names: ReadonlyMap<string, string>): Map<string, string> {
+    const taken = new Set(this.#loaded.flatMap(({ dump }) => dump.objects.map(({ name }) => name)));
+    return new Map([...names].filter(([name]) => !taken.has(name)));
+  }
+
+  #swapOf({ index, source, target, dump, inventory }: LoadedDatabase): Swap {
+    const { options, context } = this.#parts;
+    const renamed = new Map(
+      this.#loaded.filter((one) => one.source !== one.target).map((one) => [one.source, one.target]),
+    );
+    const rewrite = { names: this.#unambiguous(renamed), definer: options.definer, isProof: false };
+    if (source !== target) {
+      const still = dump.code.filter(
+        ({ statement, text }) => keepsNames(statement.object) && mentions(text, new Set([source])),
+      );
+      const list = [...new Set(still.map(({ statement }) => `${statement.object.toLowerCase()} ${statement.name}`))];
+      if (list.length > 0) {
+        const message = `still name the database ${source}: ${list.slice(0, 20).join(', ')}`;
+        context.problem({ path: `/mysql/${folderName(source)}`, code: 'metadata', message });
+      }
+    }
+    const { charset = '', collation = '' } = inventory?.details ?? {};
+    return { index, target, charset, collation, code: dump.code, rewrite };
+  }
+
+  async #undo(reason: AppError): Promise<void> {
+    const { place, context } = this.#parts;
+    context.log('warn', `The restore is taken back: ${reason.message}`);
+    const entries = await place.journal.read();
+    for (const [index, entry] of [...(entries ?? [])].reverse()) await undoSwap(place, index, entry);
+  }
+
+  /** Nothing here can undo what is in place; what fails is told. */
+  async #restoreGrants(): Promise<void> {
+    const { place, context, options } = this.#parts;
+    if (this.#grants === null || !options.restoreGrants) return;
+    try {
+      const client = new FedClient(place.connection, 'mysql');
+      await client.write(Buffer.from(`${this.#grants}FLUSH PRIVILEGES;\n`));
+      await client.finish();
+    } catch (error) {
+      context.problem({ path: `/mysql/${GRANTS_FILE}`, code: 'metadata', message: toAppError(error).message });
+    }
+  }
+
+  async *#counted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of content) {
+      this.#bytes += chunk.byteLength;
+      this.#parts.context.progress({ bytes: chunk.byteLength });
+      yield chunk;
+    }
+  }
+
+  async #readText(content: AsyncIterable<Uint8Array>): Promise<string> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of this.#counted(content)) {
+      size += chunk.byteLength;
+      if (size > MAX_TEXT_BYTES) throw new AppError('ARTIFACT_DAMAGED', { reason: 'a list in it is too long' });
+      chunks.push(Buffer.from(chunk));
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  async #close(how: { readonly isDone: boolean }): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { place, context } = this.#parts;
+    try {
+      await dropRestore(place.connection, place.names, how);
+    } catch (error) {
+      context.log('warn', `The next restore clears away what this one left: ${toAppError(error).message}`);
+    }
+  }
+
+  async #release(): Promise<void> {
+    await this.#parts.lock.release();
+    this.#parts.connection.close();
+  }
+}
+
+/** Views are rewritten; these are the words of their authors. */
+const keepsNames = (object: string): boolean =>
+  ['PROCEDURE', 'FUNCTION', 'TRIGGER', 'EVENT', 'PACKAGE', 'PACKAGE BODY'].includes(object);
