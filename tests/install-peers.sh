@@ -34,6 +34,8 @@ unzip           unzip
 /usr/lib/postgresql/15/bin/pg_dump postgresql-client-15
 mariadbd        mariadb-server
 mariadb-dump    mariadb-client
+redis-server    redis-server
+redis-cli       redis-tools
 '
 
 is_present() {

@@ -41,6 +41,7 @@ export async function* dumpDatabase(
   let session: PsqlSession;
   let snapshot: string;
   try {
+    if (!database.isOpen) throw closed(server, database.name);
     session = await PsqlSession.open(server, database.name, context.signal);
     snapshot = await exportSnapshot(session);
   } catch (error) {
@@ -59,6 +60,15 @@ export async function* dumpDatabase(
   } finally {
     await session.close();
   }
+}
+
+function closed(server: Server, name: string): AppError {
+  const { dbUser: user } = server.settings;
+  return new AppError('DATABASE_PERMISSION', {
+    user,
+    server: server.label,
+    action: `connect to "${name}": it lets nobody in`,
+  });
 }
 
 async function exportSnapshot(session: PsqlSession): Promise<string> {

@@ -23,7 +23,8 @@ export function dumpObjects(toc: Toc, scanner: Pick<ArchiveScanner, 'rows' | 'la
     const count = kind === 'table' ? rows.get(name) : undefined;
     return [count === undefined ? { kind, name } : { kind, name, rows: count }];
   });
-  return scanner.largeObjects > 0 ? [...objects, { ...LARGE_OBJECTS, rows: scanner.largeObjects }] : objects;
+  const hasLargeObjects = scanner.largeObjects > 0 && toc.entries.some(({ kind }) => kind === 'BLOBS');
+  return hasLargeObjects ? [...objects, { ...LARGE_OBJECTS, rows: scanner.largeObjects }] : objects;
 }
 
 /** With the rows the server counted in the same snapshot. */

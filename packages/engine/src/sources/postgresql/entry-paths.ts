@@ -35,8 +35,3 @@ export function placeOf(path: Uint8Array): EntryPlace | null {
   if (parts[2] === DUMP) return { database, item: 'dump' };
   return parts[2] === INVENTORY ? { database, item: 'inventory' } : null;
 }
-
-/** Order of bytes, which is the order that entries come back in. */
-export function byFolderName(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(folderNameOf(a)), Buffer.from(folderNameOf(b)));
-}

@@ -21,4 +21,6 @@ export const postgresqlSource = defineSource({
   entries: readDatabases,
   // Halves that a thread that backs up does without.
   restore: async (config, context) => (await import('./restore-session.ts')).openRestoreSession(config, context),
+  inspect: async (config, context) => (await import('./inspect-server.ts')).inspectServer(config, context),
+  openVerifier: async (config, context) => (await import('./verify-dumps.ts')).openVerifier(config, context),
 });

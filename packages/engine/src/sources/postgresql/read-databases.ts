@@ -6,6 +6,7 @@ import type { BackupContext, SourceEntry } from '../../ports/source.ts';
 import { folderEntry, textEntry } from '../../ports/stream-entry.ts';
 import { chooseDatabases, type DatabaseRow, listDatabases } from './database-list.ts';
 import { type DumpParts, dumpDatabase } from './dump-database.ts';
+import { encryptionWarning } from './encryption-warning.ts';
 import { folderNameOf, GLOBALS, ROOT } from './entry-paths.ts';
 import { failureOf } from './failures.ts';
 import { programsForServer } from './programs.ts';
@@ -66,15 +67,6 @@ const GLOBALS_KEY = '\0globals';
 function byEntryName(a: string, b: string): number {
   const name = (key: string) => (key === GLOBALS_KEY ? GLOBALS : folderNameOf(key));
   return Buffer.compare(Buffer.from(name(a)), Buffer.from(name(b)));
-}
-
-/** Null: encrypted, or it never leaves the machine. */
-export function encryptionWarning({ settings, label }: Server, { facts }: PsqlSession): string | null {
-  const { dbHost } = settings;
-  const isLocal = dbHost.startsWith('/') || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(dbHost);
-  return facts.isEncrypted || isLocal
-    ? null
-    : `The connection to ${label} is not encrypted (TLS mode "${settings.tlsMode}").`;
 }
 
 async function choose({ server, config, context }: DumpParts, session: PsqlSession): Promise<Map<string, DatabaseRow>> {

@@ -25,6 +25,8 @@ export interface ScratchPlace {
   readonly scratch: string;
   readonly options: Pick<RestoreOptions, 'owners' | 'privileges' | 'parallelJobs' | 'singleTransaction'>;
   readonly signal: AbortSignal;
+  /** Makes the database by this statement. */
+  create(statement: string): Promise<void>;
   /** Called with the contents before anything is made; answers the ids wanted, null for all. May throw. */
   prepare(toc: Toc): Promise<ReadonlySet<number> | null>;
   onBytes(bytes: number): void;
@@ -36,10 +38,10 @@ export interface RestoredDump {
   readonly scratch: string;
   readonly toc: Toc;
   /** What the dump has; with the rows that were in it. */
+  readonly saved: readonly InventoryObject[];
+  /** What of that was wanted. */
   readonly objects: readonly InventoryObject[];
 }
-
-const CREATE_LIMIT_MS = 300_000;
 
 /** A dump that cannot be restored. */
 export function damaged(database: string, reason: string): AppError {
@@ -60,7 +62,7 @@ export async function restoreDump(
   const ids = await place.prepare(toc);
   const withoutTablespaces = await lacksTablespaces(admin, toc);
   const create = createStatement(toc, place.scratch, { major: admin.facts.major, withoutTablespaces });
-  await admin.run(`${create};`, CREATE_LIMIT_MS);
+  await place.create(`${create};`);
   const args = [
     ...['--exit-on-error', '--no-password', `--dbname=${server.conninfo(place.scratch)}`],
     ...optionArguments(place.options),
@@ -71,7 +73,9 @@ export async function restoreDump(
   const run = { command: server.command(programs, 'pg_restore', args), database, place, signal };
   if (place.options.parallelJobs > 1) await restoreFromFile(rest, run);
   else await restoreFromStream(rest, run);
-  return { database, scratch: place.scratch, toc, objects: dumpObjects(toc, scanner) };
+  const restored = { ...toc, entries: toc.entries.filter(({ dumpId }) => ids === null || ids.has(dumpId)) };
+  const [saved, objects] = [dumpObjects(toc, scanner), dumpObjects(restored, scanner)];
+  return { database, scratch: place.scratch, toc, saved, objects };
 }
 
 async function readHead(

@@ -4,6 +4,7 @@ import type { Toc } from './archive-toc.ts';
 import type { PsqlSession } from './psql-session.ts';
 import type { RestoreOptions } from './settings.ts';
 import {
+  displayName,
   granteesOf,
   meaningfulTokens,
   nameOfToken,
@@ -29,6 +30,27 @@ export function rolesOf(toc: Toc, choices: Choices, ids: ReadonlySet<number> | n
   return [...new Set([...owners, ...grantees])].filter((name) => name !== '').sort();
 }
 
+/**
+ * Without privileges a restore can do without roles, but a policy cannot: those that name an absent one are left out.
+ * Answers the ids to restore (null: all) and the names of what is left out. Its table then shows nothing to anybody.
+ */
+export async function leaveOutPolicies(
+  session: PsqlSession,
+  toc: Toc,
+  ids: ReadonlySet<number> | null,
+): Promise<{ ids: ReadonlySet<number> | null; leftOut: string[] }> {
+  const policies = toc.entries.filter(({ kind, dumpId }) => kind === 'POLICY' && (ids === null || ids.has(dumpId)));
+  const roles = [...new Set(policies.flatMap(({ definition }) => granteesOf(definition)))];
+  const absentNames = await absentRoles(session, roles);
+  const homeless = policies.filter(({ definition }) =>
+    granteesOf(definition).some((name) => absentNames.includes(name)),
+  );
+  if (homeless.length === 0) return { ids, leftOut: [] };
+  const kept = new Set(ids ?? toc.entries.map(({ dumpId }) => dumpId));
+  for (const { dumpId } of homeless) kept.delete(dumpId);
+  return { ids: kept, leftOut: homeless.map(({ namespace, tag }) => `policy ${displayName(namespace, tag)}`) };
+}
+
 /** Roles with settings of their own in the database: `ALTER ROLE x IN DATABASE …`. */
 export function rolesWithSettings(toc: Toc): string[] {
   const properties = toc.entries.filter(({ kind }) => kind === 'DATABASE PROPERTIES');
@@ -38,10 +60,6 @@ export function rolesWithSettings(toc: Toc): string[] {
     const name = nameOfToken(tokens[2]);
     return /^ALTER ROLE\b/i.test(statement) && name !== null ? [name] : [];
   });
-}
-
-function namesOf(toc: Toc, kind: string): string[] {
-  return toc.entries.filter((entry) => entry.kind === kind).map(({ tag }) => tag);
 }
 
 async function absent(session: PsqlSession, names: readonly string[], known: string): Promise<string[]> {
@@ -55,9 +73,17 @@ export async function absentRoles(session: PsqlSession, roles: readonly string[]
   return await absent(session, roles, 'SELECT rolname::text FROM pg_roles');
 }
 
-/** Throws DATABASE_NOT_FOUND with all extensions that the server cannot create. */
-export async function assertExtensions(session: PsqlSession, toc: Toc, label: string): Promise<void> {
-  const missing = await absent(session, namesOf(toc, 'EXTENSION'), 'SELECT name::text FROM pg_available_extensions');
+/** Throws DATABASE_NOT_FOUND with all extensions that the server cannot create. `ids`: only these entries count. */
+export async function assertExtensions(
+  session: PsqlSession,
+  toc: Toc,
+  { label, ids }: { label: string; ids: ReadonlySet<number> | null },
+): Promise<void> {
+  const extensions = toc.entries.filter(
+    ({ kind, dumpId }) => kind === 'EXTENSION' && (ids === null || ids.has(dumpId)),
+  );
+  const names = extensions.map(({ tag }) => tag);
+  const missing = await absent(session, names, 'SELECT name::text FROM pg_available_extensions');
   if (missing.length === 0) return;
   const list = missing.map((name) => `"${name}"`).join(', ');
   throw new AppError('DATABASE_NOT_FOUND', {

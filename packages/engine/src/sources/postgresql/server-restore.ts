@@ -12,22 +12,28 @@ import { assertNotThere, type Move, moveObjects } from './move-objects.ts';
 import { PsqlSession } from './psql-session.ts';
 import { readText } from './read-text.ts';
 import { damaged, findDifferences, type RestoredDump, restoreDump } from './restore-dump.ts';
-import { absentRoles, assertExtensions, propertyStatements, rolesOf, rolesWithSettings } from './restore-plan.ts';
+import {
+  absentRoles,
+  assertExtensions,
+  leaveOutPolicies,
+  propertyStatements,
+  rolesOf,
+  rolesWithSettings,
+} from './restore-plan.ts';
 import { RestoreRoles } from './restore-roles.ts';
+import { lookAtTarget, type PresentDatabase } from './restore-target.ts';
 import { dropLeftovers, ScratchNames, tryDrop } from './scratch-name.ts';
 import { isPartial, selectEntries } from './select-entries.ts';
 import { Server } from './server.ts';
-import { readServerObjects } from './server-objects.ts';
 import { newNameOf, type PostgresqlConfig, type RestoreOptions, serverOfRestore } from './settings.ts';
-import { quoteLiteral } from './sql-text.ts';
-import { clearSessions, type Swap, swapDatabases } from './swap-databases.ts';
+import { type Swap, swapDatabases } from './swap-databases.ts';
 import { isWantedPath } from './wanted-paths.ts';
 
 /** A database of the restore and where it is to be. */
 interface Restored extends RestoredDump {
   readonly target: string;
-  /** The present database of that name; null: there is none. `isKept`: it gets only what was chosen. */
-  readonly present: { readonly isKept: boolean } | null;
+  /** The database of that name; null: there is none. */
+  readonly present: PresentDatabase | null;
 }
 
 const COUNT_LIMITS = { maxTableBytes: 64 * 1024 * 1024, budgetMs: 60_000 };
@@ -130,57 +136,45 @@ export class ServerRestore implements RestoreSession {
     const { signal } = this.#context;
     const [server, admin, options] = [this.#server, this.#admin, this.#options];
     const target = this.#targetOf(database);
-    const present = await this.#lookAtTarget(target);
+    if (this.#restored.some((item) => item.target === target)) {
+      throw new AppError('DATABASE_EXISTS', {
+        name: `Database "${target}" (restored a moment ago)`,
+        server: server.label,
+      });
+    }
+    const present = await lookAtTarget(target, { server, admin, options, signal });
     const scratch = this.#names.next('restore');
     this.#context.log('info', `Restoring "${database}" into the scratch database "${scratch}".`);
     const restored = await restoreDump(content, database, {
       ...{ server, admin, scratch, options, signal },
       prepare: async (toc) => {
-        const ids = this.#chooseEntries(toc);
-        await assertExtensions(admin, toc, server.label);
+        const ids = await this.#chooseEntries(toc);
+        await assertExtensions(admin, toc, { label: server.label, ids });
         await this.#roles.prepare(admin, rolesOf(toc, options, ids), { server: server.label, database });
         this.#scratches.add(scratch);
         return ids;
       },
+      create: (statement) => admin.run(statement, STATEMENT_LIMIT_MS),
       onBytes: (bytes) => {
         this.#bytes += bytes;
         this.#context.progress({ bytes, currentItem: database });
       },
     });
-    if (!isPartial(options)) await this.#compare(restored);
+    await this.#compare(restored);
     this.#restored.push({ ...restored, target, present });
   }
 
-  /** Before anything is read: who would only fail at the end should fail now. */
-  async #lookAtTarget(target: string): Promise<Restored['present']> {
-    if (this.#restored.some((item) => item.target === target)) {
-      throw new AppError('DATABASE_EXISTS', {
-        name: `Database "${target}" (restored a moment ago)`,
-        server: this.#server.label,
-      });
+  async #chooseEntries(toc: Toc): Promise<ReadonlySet<number> | null> {
+    const chosen = this.#chooseParts(toc);
+    if (this.#options.privileges === 'keep') return chosen;
+    const { ids, leftOut } = await leaveOutPolicies(this.#admin, toc, chosen);
+    for (const name of leftOut) {
+      this.#context.problem({ path: toc.database, code: 'skipped', message: `${name} is for a role that is not here` });
     }
-    const rows = await this.#admin.query(`SELECT 1 FROM pg_database WHERE datname = ${quoteLiteral(target)}`);
-    if (rows.length === 0) return null;
-    const { replaceExisting, endSessions } = this.#options;
-    if (isPartial(this.#options)) return { isKept: true };
-    if (!replaceExisting && !(await this.#isEmpty(target))) {
-      throw new AppError('DATABASE_EXISTS', { name: `Database "${target}"`, server: this.#server.label });
-    }
-    // Our own session is in the maintenance database, and leaves it before the swap.
-    if (!endSessions && target !== this.#admin.database) await clearSessions(this.#admin, target, { endSessions });
-    return { isKept: false };
+    return ids;
   }
 
-  async #isEmpty(database: string): Promise<boolean> {
-    const session = await PsqlSession.open(this.#server, database, this.#context.signal);
-    try {
-      return (await readServerObjects(session)).length === 0;
-    } finally {
-      await session.close();
-    }
-  }
-
-  #chooseEntries(toc: Toc): ReadonlySet<number> | null {
+  #chooseParts(toc: Toc): ReadonlySet<number> | null {
     const { schemas, tables } = this.#options;
     if (!isPartial({ schemas, tables })) return null;
     const { ids, missing, leftOut } = selectEntries(toc.entries, { schemas, tables });
@@ -213,7 +207,7 @@ export class ServerRestore implements RestoreSession {
     const restored = this.#restored.find((item) => item.database === database);
     if (!restored) return;
     const { objects } = parseInventory(text);
-    const differences = missingObjects(objects, restored.objects);
+    const differences = missingObjects(objects, restored.saved);
     if (differences.length > 0) throw damaged(database, differences.slice(0, 5).join('; '));
   }
 
