@@ -59,6 +59,14 @@ export const repositoryAccessSchema = z.object({
   unlock: z.union([z.object({ password: z.string() }), z.object({ masterKey: z.string() })]),
   /** Session in the master's lease list, 0: none. Work with a lease is ordered by the master, see `locks.ts`. */
   leaseId: z.number().int().min(0).default(0),
+  /**
+   * Which list that is: an installation and its entry of this repository. Another master that has the same repository
+   * counts its leases for itself, so they say nothing here. Left out: none.
+   */
+  leaseScope: z
+    .string()
+    .regex(/^[a-z0-9]{1,40}$/)
+    .optional(),
   /** Packs (hex) that a garbage collection has condemned: nothing new may refer to them. */
   condemnedPacks: z.array(z.string()).default([]),
 });

@@ -9,6 +9,7 @@ export type SettingKey =
   | 'site'
   | 'secret_canary'
   | 'chunker_polynomial'
+  | 'installation_id'
   | 'encryption_key'
   | 'recovery_kit_downloaded_at';
 
@@ -17,6 +18,15 @@ export const settingsStore = {
   async get<T>(db: Db, key: SettingKey): Promise<T | null> {
     const row = await db.selectFrom('settings').select('value').where('key', '=', key).executeTakeFirst();
     return row ? (JSON.parse(row.value) as T) : null;
+  },
+
+  /** Writes a key that was never written; leaves one that was. */
+  async add(db: Db, key: SettingKey, value: unknown, now: string): Promise<void> {
+    await db
+      .insertInto('settings')
+      .values({ key, value: JSON.stringify(value), updated_at: now })
+      .onConflict((conflict) => conflict.column('key').doNothing())
+      .execute();
   },
 
   async set(db: Db, key: SettingKey, value: unknown, now: string): Promise<void> {

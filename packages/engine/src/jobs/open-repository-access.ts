@@ -142,6 +142,7 @@ function takeLock(
     signal: context.signal,
     clock: systemClock,
     leaseId: access.leaseId,
+    leaseScope: access.leaseScope,
     ignore: options.ignoreLock,
     onLost,
   });

@@ -1,5 +1,5 @@
 import type { PruneRepositoryJob, PruneRepositoryResult } from '@backupx/contracts/jobs';
-import { leaseOf, SWEEP_USERNAME } from '../repository/locks.ts';
+import { leaseOf, sweepUsername } from '../repository/locks.ts';
 import { markForSweep, pruneExclusively, sweepCondemned } from '../repository/maintenance/prune-repository.ts';
 import type { JobContext } from './job-context.ts';
 import type { RepositoryWork } from './open-repository-access.ts';
@@ -11,13 +11,14 @@ export function pruneRepository(job: PruneRepositoryJob, context: JobContext): P
   const options = { ...job, condemnedPacks: repository.condemnedPacks };
   const run = { exclusive: pruneExclusively, mark: markForSweep, sweep: sweepCondemned }[phase];
   const younger = new Set(youngerLeases);
+  const { leaseScope = '' } = repository;
   const locks: Record<typeof phase, RepositoryWork> = {
     exclusive: { lock: 'exclusive' },
     mark: { lock: 'shared' },
     sweep: {
       lock: 'exclusive',
-      lockUsername: SWEEP_USERNAME,
-      ignoreLock: (lock) => leaseOf(lock) > 0 && younger.has(leaseOf(lock)),
+      lockUsername: sweepUsername(leaseScope),
+      ignoreLock: (lock) => younger.has(leaseOf(lock, leaseScope)),
     },
   };
   // The lock of a sweep must be known as such: it has no lease of its own.

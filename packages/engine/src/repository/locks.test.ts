@@ -216,16 +216,28 @@ describe('acquireLock', () => {
     const lock = await scene.acquire({ leaseId: 42 });
     const written = parseLock(await scene.repository.readFile('locks', lock.id, signal));
     expect(written.username).toBe('backupx-lease-42');
-    expect(leaseOf(written)).toBe(42);
-    expect(leaseOf({ username: 'backupx-lease-4x' })).toBe(0);
-    const sweeper = { exclusive: true, ignore: (other: LockFile) => leaseOf(other) >= 42 };
+    expect(leaseOf(written, '')).toBe(42);
+    expect(leaseOf({ username: 'backupx-lease-4x' }, '')).toBe(0);
+    const sweeper = { exclusive: true, ignore: (other: LockFile) => leaseOf(other, '') >= 42 };
     await expect(scene.acquire(sweeper)).rejects.toMatchObject(isLocked(expect.stringContaining('backupx-sweep')));
     const older = await createScene();
     await older.acquire({ leaseId: 42 });
     await older.acquire(sweeper);
-    await expect(older.acquire({ ...sweeper, ignore: (other) => leaseOf(other) > 42 })).rejects.toMatchObject(
+    await expect(older.acquire({ ...sweeper, ignore: (other) => leaseOf(other, '') > 42 })).rejects.toMatchObject(
       isLocked(expect.stringContaining('backupx-lease-42')),
     );
+  });
+
+  it('does not take the leases and the sweeper of another master for its own', async () => {
+    const scene = await createScene();
+    await plant(scene, { exclusive: true, username: 'backupx-sweep-aaar1' });
+    await expect(scene.acquire({ leaseId: 42, leaseScope: 'bbbr1' })).rejects.toMatchObject(
+      isLocked(expect.any(String)),
+    );
+    const lock = await scene.acquire({ leaseId: 42, leaseScope: 'aaar1' });
+    const written = parseLock(await scene.repository.readFile('locks', lock.id, signal));
+    expect(written.username).toBe('backupx-lease-aaar1-42');
+    expect([leaseOf(written, 'aaar1'), leaseOf(written, 'bbbr1'), leaseOf(written, '')]).toEqual([42, 0, 0]);
   });
 
   it('leaves nothing behind when it is cancelled', async () => {

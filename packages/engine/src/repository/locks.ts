@@ -6,9 +6,9 @@
  * new file first, then the old one goes. When that has failed for 22.5 minutes the work must end, since after 30 minutes
  * others take us for dead.
  *
- * Work that the master ordered has a lease (`backupx-lease-<id>`), and the master's garbage collector is known by its
- * user name: between those two the master itself sees to it that nothing in use is removed, so a lease does not mind a
- * sweeper's lock.
+ * Work that a master ordered has a lease (`backupx-lease-<scope>-<id>`), and the master's garbage collector is known by
+ * its user name (`backupx-sweep-<scope>`): between those two the master itself sees to it that nothing in use is removed,
+ * so a lease does not mind the sweeper's lock of its own scope. Those of another master are locks like all others.
  */
 import { AppError } from '@backupx/contracts/errors';
 import { outliveHangups } from '../ports/outlive-hangups.ts';
@@ -18,9 +18,8 @@ import { keepLock } from './lock-keeper.ts';
 import { holderOf, type LockJudge, listLocks, type StoredLock, staleReason } from './lock-list.ts';
 import type { Repository } from './open-repository.ts';
 
-/** User name in the lock of a garbage collection that the master ordered. */
-export const SWEEP_USERNAME = 'backupx-sweep';
-const LEASE_PREFIX = 'backupx-lease-';
+const SWEEP_USERNAME = 'backupx-sweep';
+const LEASE_USERNAME = 'backupx-lease';
 /** Time for somebody else's lock, written at the same moment, to show. */
 const RECHECK_MS = 200;
 const CLEANUP_MS = 30_000;
@@ -39,6 +38,8 @@ export interface AcquireLockOptions extends Omit<LockJudge, 'hostname'> {
   readonly signal: AbortSignal;
   /** Session in the master's lease list; 0 or left out: none. */
   readonly leaseId?: number;
+  /** Whose list that is, see `RepositoryAccess`. */
+  readonly leaseScope?: string;
   /** True for locks that need not be minded. */
   readonly ignore?: (lock: LockFile) => boolean;
   /** Called once when the lock could not be kept: all work must stop (REPOSITORY_LOCK_LOST). */
@@ -52,9 +53,15 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
-/** The session whose lock this is; 0: none. */
-export function leaseOf(lock: Pick<LockFile, 'username'>): number {
-  const digits = lock.username.startsWith(LEASE_PREFIX) ? lock.username.slice(LEASE_PREFIX.length) : '';
+const scoped = (name: string, scope: string): string => (scope === '' ? name : `${name}-${scope}`);
+
+/** User name in the lock of a garbage collection that the master of this scope ordered. */
+export const sweepUsername = (scope: string): string => scoped(SWEEP_USERNAME, scope);
+
+/** The session of this scope whose lock this is; 0: none. */
+export function leaseOf(lock: Pick<LockFile, 'username'>, scope: string): number {
+  const prefix = `${scoped(LEASE_USERNAME, scope)}-`;
+  const digits = lock.username.startsWith(prefix) ? lock.username.slice(prefix.length) : '';
   return /^\d+$/.test(digits) ? Number(digits) : 0;
 }
 
@@ -88,8 +95,8 @@ export async function acquireLock(repository: Repository, options: AcquireLockOp
   return keepLock({ repository, clock, firstId: id, write, isForbidden, onLost: options.onLost });
 }
 
-function lockContent({ owner, exclusive, clock, leaseId = 0 }: AcquireLockOptions): LockFile {
-  const username = leaseId > 0 ? `${LEASE_PREFIX}${leaseId}` : owner.username;
+function lockContent({ owner, exclusive, clock, leaseId = 0, leaseScope = '' }: AcquireLockOptions): LockFile {
+  const username = leaseId > 0 ? `${scoped(LEASE_USERNAME, leaseScope)}-${leaseId}` : owner.username;
   const { hostname, pid, uid, gid } = owner;
   return { time: clock.now().toISOString(), exclusive, hostname, username, pid, uid, gid };
 }
@@ -113,7 +120,7 @@ function isInTheWay(stored: StoredLock, { options, judge, storageNow }: Judgemen
   // One that cannot be read may mean anything.
   if (!lock) return true;
   if (!options.exclusive && !lock.exclusive) return false;
-  if ((options.leaseId ?? 0) > 0 && lock.username === SWEEP_USERNAME) return false;
+  if ((options.leaseId ?? 0) > 0 && lock.username === sweepUsername(options.leaseScope ?? '')) return false;
   return !options.ignore?.(lock);
 }
 

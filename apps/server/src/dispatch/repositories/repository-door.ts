@@ -2,6 +2,7 @@
  * Opens repositories for jobs: the place where their secrets are opened, each for one job. A repository that exists as
  * a row only is made on the way, by the node that will keep it.
  */
+import { randomBytes } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import type { InitRepositoryJob, InitRepositoryResult, RepositoryAccess } from '@backupx/contracts/jobs';
 import type { Clock } from '@backupx/engine/ports/clock';
@@ -129,11 +130,21 @@ export function createRepositoryDoor(deps: RepositoryDoorDeps): RepositoryDoor {
       prefix: row.prefix,
       unlock: masterKey === '' ? { password } : { masterKey },
       leaseId,
+      leaseScope: `${await installationId(deps)}r${row.id}`,
       condemnedPacks: await condemnedPacksStore.packs(db, row.id),
     };
   }
 
   return door;
+}
+
+/** Twelve hex digits, drawn once; tells our leases in a repository from those of another master. */
+async function installationId({ db, clock }: Pick<RepositoryDoorDeps, 'db' | 'clock'>): Promise<string> {
+  const known = await settingsStore.get<string>(db, 'installation_id');
+  if (known !== null) return known;
+  await settingsStore.add(db, 'installation_id', randomBytes(6).toString('hex'), clock.now().toISOString());
+  // Whoever was first has decided.
+  return (await settingsStore.get<string>(db, 'installation_id')) ?? '';
 }
 
 async function unreachable(nodes: NodeDirectory, row: RepositoryRow, reader: string): Promise<AppError> {
