@@ -5,6 +5,7 @@ import { hashOf, toHex } from '../format/blob-id.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
 import { ContentCutter } from './content-cutter.ts';
 import { BLOB_LEAD, BLOB_ROW, gapAfter, SLOT_BYTES } from './slot-memory.ts';
+import { compressedPart, plainPart, plainPieces } from './tree-part.ts';
 
 const SLOTS = 3;
 
@@ -60,7 +61,7 @@ function createCut() {
       sent.push(rows.length / BLOB_ROW);
       memory.fill(0xee, slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES);
     },
-    sendLarge: (id, parts) => stored.set(toHex(id), Buffer.concat(parts)),
+    sendLarge: (id, parts) => stored.set(toHex(id), Buffer.concat([...plainPieces(parts)])),
   });
   return { cutter, stored, sent };
 }
@@ -124,8 +125,12 @@ describe('ContentCutter', () => {
     const { cutter, stored } = createCut();
     for (const length of [20, SLOT_BYTES - 50_000, SLOT_BYTES, 20_000_000]) {
       const tree = randomBytes(length);
-      const parts = [tree.subarray(0, 15), tree.subarray(15, 15), tree.subarray(15)];
-      expect(cutter.addTree(length % 3 === 0 ? [tree] : parts).equals(hashOf(tree))).toBe(true);
+      const parts = [
+        plainPart(tree.subarray(0, 15)),
+        plainPart(tree.subarray(15, 15)),
+        compressedPart(tree.subarray(15)),
+      ];
+      expect(cutter.addTree(length % 3 === 0 ? [plainPart(tree)] : parts).equals(hashOf(tree))).toBe(true);
       cutter.flush();
       expect(stored.get(toHex(hashOf(tree)))?.equals(tree)).toBe(true);
     }

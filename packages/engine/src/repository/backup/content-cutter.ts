@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { hashOf } from '../format/blob-id.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
 import { BLOB_LEAD, gapAfter, MAX_SLOT_BLOB, SLOT_BYTES } from './slot-memory.ts';
+import { lengthOfParts, plainBytesOf, plainPieces, type TreePart } from './tree-part.ts';
 
 /** A file that begins when less than this is left of a slot gets a fresh one, so that little is moved. */
 const USEFUL_ROOM = 512 * 1024;
@@ -18,7 +19,7 @@ export interface CutterOptions {
   isNew(id: Uint8Array, isTree: boolean): boolean;
   sendSlot(slot: number, rows: Uint32Array, ids: Uint8Array): void;
   /** The parts may be given away. */
-  sendLarge(id: Uint8Array, parts: readonly Uint8Array[]): void;
+  sendLarge(id: Uint8Array, parts: readonly TreePart[]): void;
 }
 
 /**
@@ -81,10 +82,10 @@ export class ContentCutter {
   }
 
   /** Stores a tree, given in parts, unless it is known; answers its id. Only between two contents. */
-  addTree(parts: readonly Uint8Array[]): Buffer {
+  addTree(parts: readonly TreePart[]): Buffer {
     const id = hashOfParts(parts);
     if (!this.#options.isNew(id, true)) return id;
-    const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    const length = lengthOfParts(parts);
     if (length > MAX_SLOT_BLOB) {
       this.#options.sendLarge(id, parts);
       return id;
@@ -92,9 +93,9 @@ export class ContentCutter {
     if (this.#slot < 0) this.#enterSlot();
     if (this.#left() < length) this.#nextSlot();
     let at = this.#start;
-    for (const part of parts) {
-      this.#memory.set(part, at);
-      at += part.byteLength;
+    for (const piece of plainPieces(parts)) {
+      this.#memory.set(piece, at);
+      at += piece.byteLength;
     }
     this.#keep(id, length, true);
     this.#sendIfEnough();
@@ -167,10 +168,10 @@ export class ContentCutter {
   }
 }
 
-function hashOfParts(parts: readonly Uint8Array[]): Buffer {
+function hashOfParts(parts: readonly TreePart[]): Buffer {
   const [only] = parts;
-  if (only && parts.length === 1) return hashOf(only);
+  if (only && parts.length === 1) return hashOf(plainBytesOf(only));
   const digest = createHash('sha256');
-  for (const part of parts) digest.update(part);
+  for (const piece of plainPieces(parts)) digest.update(piece);
   return digest.digest();
 }

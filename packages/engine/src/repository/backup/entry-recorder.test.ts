@@ -9,6 +9,7 @@ import { ContentCutter } from './content-cutter.ts';
 import { EntryRecorder } from './entry-recorder.ts';
 import { ParentWalk } from './parent-walk.ts';
 import { BLOB_ROW, SLOT_BYTES } from './slot-memory.ts';
+import { plainPieces } from './tree-part.ts';
 
 const POLYNOMIAL = 0x3da3358b4dc173n;
 
@@ -33,7 +34,7 @@ function createRecord(parent?: { readonly root: Uint8Array; readonly blobs: Read
         blobs.set(id, Buffer.from(chunker.memory.subarray(at, at + length)));
       }
     },
-    sendLarge: (id, parts) => blobs.set(toHex(id), Buffer.concat(parts)),
+    sendLarge: (id, parts) => blobs.set(toHex(id), Buffer.concat([...plainPieces(parts)])),
   });
   const bytesOf = (id: Uint8Array) => blobs.get(toHex(id)) ?? Buffer.alloc(0);
   const recorder = new EntryRecorder({

@@ -13,6 +13,7 @@ import { lastNameOf, type NodeContent, nodeOfEntry, unknownFolder } from './node
 import type { TakenNode } from './parent-tree.ts';
 import { isSameFile, type ParentWalk } from './parent-walk.ts';
 import { type KnownTree, TreeBuilder } from './tree-builder.ts';
+import type { TreePart } from './tree-part.ts';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -271,7 +272,7 @@ export class EntryRecorder {
     if (this.counters.items % 64 === 0) this.#options.onTick();
   }
 
-  #storeTree(tree: readonly Buffer[], path: string): Uint8Array {
+  #storeTree(tree: readonly TreePart[], path: string): Uint8Array {
     const id = this.#options.cutter.addTree(tree);
     if (path === '/') return id;
     const before = this.#options.parent.find(path);

@@ -4,6 +4,7 @@ import type { SourceTotals } from '../../ports/source.ts';
 import type { ThreadError } from '../../ports/thread-error.ts';
 import type { SharedBlobIds } from '../blob-index.ts';
 import type { MasterKey } from '../format/master-key.ts';
+import type { TreePart } from './tree-part.ts';
 
 /** What the reading thread is started with; it loads its modules before there is more to tell. */
 export interface ReaderData {
@@ -53,7 +54,7 @@ export interface FilledSlot {
 /** A blob too long for a slot: the tree of a folder with very many items. */
 export interface LargeBlob {
   readonly id: Uint8Array;
-  readonly parts: readonly Uint8Array[];
+  readonly parts: readonly TreePart[];
 }
 
 export type FromReader =
@@ -82,7 +83,7 @@ export interface SealerData {
 export type ToSealer =
   | { readonly type: 'memory'; readonly memory: SharedArrayBuffer }
   | { readonly type: 'slot'; readonly rows: Uint32Array }
-  | { readonly type: 'large'; readonly parts: readonly Uint8Array[] };
+  | { readonly type: 'large'; readonly parts: readonly TreePart[] };
 
 /** `lengths`: sealed length and plain length (0: not compressed) of each blob. */
 export type FromSealer =

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packTree } from '../format/tree-node.ts';
 import { NodeList } from './node-list.ts';
+import { lengthOfParts, plainPieces } from './tree-part.ts';
 
 const nodeOf = (name: string, value: number) => JSON.stringify({ name, text: `${'ü✓'.repeat(value % 7)}`, value });
 
@@ -9,7 +10,9 @@ function treeOf(names: readonly string[]): { tree: string; parts: number } {
   const list = new NodeList();
   for (const [index, name] of names.entries()) list.add(name, nodeOf(name, index));
   const parts = list.toTree();
-  return { tree: Buffer.concat(parts).toString(), parts: parts.length };
+  expect(parts.slice(8, -1).every(({ isCompressed }) => isCompressed)).toBe(true);
+  expect(lengthOfParts(parts)).toBe(Buffer.concat([...plainPieces(parts)]).byteLength);
+  return { tree: Buffer.concat([...plainPieces(parts)]).toString(), parts: parts.length };
 }
 
 /** What must come out, by way of one sorted list. */
@@ -22,7 +25,7 @@ function expectedTree(names: readonly string[]): string {
 const named = (count: number) => Array.from({ length: count }, (_, index) => `f${String(index).padStart(6, '0')}`);
 
 describe('NodeList', () => {
-  it.each([0, 1, 511, 512, 513, 1024, 5000])('makes the tree of %d nodes in order, in parts', (count) => {
+  it.each([0, 1, 511, 512, 513, 1024, 5000, 9000])('makes the tree of %d nodes in order, in parts', (count) => {
     const names = named(count);
     expect(treeOf(names)).toEqual({ tree: expectedTree(names), parts: Math.floor(count / 512) + 1 });
   });
@@ -38,7 +41,7 @@ describe('NodeList', () => {
         expect(treeOf(some).tree).toBe(expectedTree(some));
       }),
     );
-    const late = [...named(2000).slice(1000), 'f000500', ...named(1500)];
+    const late = [...named(8000).slice(1000), 'f000500', ...named(1500)];
     expect(treeOf(late).tree).toBe(expectedTree(late));
   });
 

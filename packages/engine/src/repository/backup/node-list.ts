@@ -1,12 +1,15 @@
-/** Items of a folder while it is walked: their JSON as text, and as bytes once there are many. */
+/** Items of a folder while it is walked: their JSON as text, as bytes once there are many, compressed when they are very many. */
+import { compressedPart, plainBytesOf, plainPart, type TreePart } from './tree-part.ts';
 
 /** Nodes made into bytes at once; a folder with fewer is made in one go. */
 const NODES_PER_PART = 512;
+/** Further ones are compressed while they wait. */
+const PLAIN_PARTS = 8;
 const HEAD = '{"nodes":[';
 const TAIL = ']}\n';
 
 interface Part {
-  readonly bytes: Buffer;
+  readonly part: TreePart;
   /** Of its nodes; no name has a slash in it. */
   readonly names: string;
   /** Bytes of each node. */
@@ -34,7 +37,7 @@ export class NodeList {
   }
 
   /** The tree blob in parts: nodes in byte order of their names, each name once (the last wins), as readers demand it. */
-  toTree(): Buffer[] {
+  toTree(): TreePart[] {
     if (this.#isSorted) return this.#toParts();
     const sorted = new NodeList();
     const byName = new Map(this.#all());
@@ -42,16 +45,17 @@ export class NodeList {
     return sorted.#toParts();
   }
 
-  #toParts(): Buffer[] {
-    const packed = this.#parts.map(({ bytes }) => bytes);
+  #toParts(): TreePart[] {
+    const packed = this.#parts.map(({ part }) => part);
     const head = packed.length === 0 ? HEAD : this.#nodes.length > 0 ? ',' : '';
-    return [...packed, Buffer.from(head + this.#nodes.join(',') + TAIL)];
+    return [...packed, plainPart(Buffer.from(head + this.#nodes.join(',') + TAIL))];
   }
 
   #pack(): void {
     const head = this.#parts.length === 0 ? HEAD : ',';
+    const bytes = Buffer.from(head + this.#nodes.join(','));
     this.#parts.push({
-      bytes: Buffer.from(head + this.#nodes.join(',')),
+      part: this.#parts.length < PLAIN_PARTS ? plainPart(bytes) : compressedPart(bytes),
       names: this.#names.join('/'),
       lengths: this.#nodes.map((node) => Buffer.byteLength(node)),
     });
@@ -60,7 +64,8 @@ export class NodeList {
   }
 
   *#all(): Generator<[string, string]> {
-    for (const [number, { bytes, names, lengths }] of this.#parts.entries()) {
+    for (const [number, { part, names, lengths }] of this.#parts.entries()) {
+      const bytes = Buffer.from(plainBytesOf(part));
       let at = number === 0 ? HEAD.length : 1;
       for (const [index, name] of names.split('/').entries()) {
         const end = at + (lengths[index] ?? 0);

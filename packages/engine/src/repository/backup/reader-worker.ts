@@ -18,6 +18,7 @@ import { EntryRecorder } from './entry-recorder.ts';
 import type { FromReader, ReaderData, ReaderStart, ToReader } from './messages.ts';
 import { ParentWalk } from './parent-walk.ts';
 import { BLOB_ROW, buffersOf, SLOT_BYTES, SlotControl } from './slot-memory.ts';
+import { lengthOfParts, type TreePart } from './tree-part.ts';
 
 const PROGRESS_MS = 250;
 /** How long the totals are counted at a time while there is nothing else to do. */
@@ -121,12 +122,15 @@ class Reading {
     send({ type: 'slot', filled: { slot, rows, ids } });
   }
 
-  #sendLarge(id: Uint8Array, parts: readonly Uint8Array[]): void {
+  #sendLarge(id: Uint8Array, parts: readonly TreePart[]): void {
     this.#recorder.counters.treeBlobs += 1;
-    this.#recorder.counters.bytesAdded += parts.reduce((sum, part) => sum + part.byteLength, 0);
+    this.#recorder.counters.bytesAdded += lengthOfParts(parts);
     // Given away as they are, but for those that share their memory with others.
-    const own = parts.map((part) => (part.byteLength === part.buffer.byteLength ? part : Uint8Array.from(part)));
-    send({ type: 'large', blob: { id: Uint8Array.from(id), parts: own } }, buffersOf(own));
+    const own = parts.map((part) =>
+      part.bytes.byteLength === part.bytes.buffer.byteLength ? part : { ...part, bytes: Uint8Array.from(part.bytes) },
+    );
+    const buffers = buffersOf(own.map(({ bytes }) => bytes));
+    send({ type: 'large', blob: { id: Uint8Array.from(id), parts: own } }, buffers);
   }
 
   /** Trees that came along with another are kept until their turn, as long as the next answer. */

@@ -4,6 +4,7 @@ import { startThread } from '../../ports/start-thread.ts';
 import { unpackError } from '../../ports/thread-error.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
 import { buffersOf } from './slot-memory.ts';
+import type { TreePart } from './tree-part.ts';
 
 interface Sealer {
   readonly worker: Worker;
@@ -45,8 +46,8 @@ export class SealerPool {
   }
 
   /** Seals a blob whose parts are given away. */
-  async sealLarge(parts: readonly Uint8Array[]): Promise<{ sealed: Uint8Array; plainLength: number }> {
-    const answer = await this.#ask({ type: 'large', parts }, buffersOf(parts));
+  async sealLarge(parts: readonly TreePart[]): Promise<{ sealed: Uint8Array; plainLength: number }> {
+    const answer = await this.#ask({ type: 'large', parts }, buffersOf(parts.map(({ bytes }) => bytes)));
     if (answer.type !== 'sealedLarge') throw failureOf(answer);
     return answer;
   }

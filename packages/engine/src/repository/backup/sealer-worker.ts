@@ -7,6 +7,7 @@ import { sealParts } from '../format/unpacked-file.ts';
 import { compressPieces, createCompressor } from '../format/zstd.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
 import { BLOB_LEAD, BLOB_ROW, buffersOf } from './slot-memory.ts';
+import { lengthOfParts, plainPieces, type TreePart } from './tree-part.ts';
 
 const data = threadData<SealerData>();
 const box = createSealedBox(data.masterKey);
@@ -43,9 +44,9 @@ function sealSlot(rows: Uint32Array): Uint32Array {
 }
 
 /** Neither the content nor its frame ever lies here in one piece. */
-async function sealLarge(parts: readonly Uint8Array[]): Promise<FromSealer & { type: 'sealedLarge' }> {
-  const plainLength = parts.reduce((sum, part) => sum + part.byteLength, 0);
-  const sealed = sealParts(box, await compressPieces(parts, plainLength));
+async function sealLarge(parts: readonly TreePart[]): Promise<FromSealer & { type: 'sealedLarge' }> {
+  const plainLength = lengthOfParts(parts);
+  const sealed = sealParts(box, await compressPieces(plainPieces(parts), plainLength));
   return { type: 'sealedLarge', sealed, plainLength };
 }
 

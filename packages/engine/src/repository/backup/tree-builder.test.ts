@@ -4,6 +4,7 @@ import { hashOf, toHex } from '../format/blob-id.ts';
 import { parseTree } from '../format/parse-tree.ts';
 import { packNode, type TreeNode } from '../format/tree-node.ts';
 import { type KnownTree, TreeBuilder } from './tree-builder.ts';
+import { plainPieces } from './tree-part.ts';
 
 function node(name: Buffer, fields: Partial<TreeNode>): TreeNode {
   return {
@@ -36,7 +37,7 @@ function createBuild(known: ReadonlyMap<string, KnownTree> = new Map()) {
   const kept: string[] = [];
   const builder = new TreeBuilder({
     store(parts) {
-      const tree = Buffer.concat(parts);
+      const tree = Buffer.concat([...plainPieces(parts)]);
       const id = hashOf(tree);
       trees.set(toHex(id), tree);
       return id;

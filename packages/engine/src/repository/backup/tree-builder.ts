@@ -1,5 +1,6 @@
 import { NodeList } from './node-list.ts';
 import type { TakenNode } from './parent-tree.ts';
+import type { TreePart } from './tree-part.ts';
 
 /** Metadata of a folder: packs its node once the id of its tree is known. */
 export type PackFolder = (name: Buffer, subtree: Uint8Array) => string;
@@ -12,7 +13,7 @@ export interface KnownTree {
 
 export interface TreeBuilderOptions {
   /** Stores a tree, given in parts; answers its id. `path` is its folder. */
-  store(tree: readonly Buffer[], path: string): Uint8Array;
+  store(tree: readonly TreePart[], path: string): Uint8Array;
   /** The tree that this folder may still have, if there is one. */
   known(path: string): KnownTree | null;
   /** Hears of a folder whose tree is the known one; nothing is to be stored. */

@@ -5,6 +5,7 @@ import { hashOf, toHex } from '../format/blob-id.ts';
 import type { ContentCutter } from './content-cutter.ts';
 import { EntryRecorder } from './entry-recorder.ts';
 import { ParentWalk } from './parent-walk.ts';
+import { plainPieces } from './tree-part.ts';
 
 /** One item of a folder; its content is its number in one byte, zero: empty. */
 interface Item {
@@ -127,7 +128,7 @@ function record(found: Tree, parent: Recorded | null): Recorded {
     },
     addTree(parts) {
       treesHashed += 1;
-      return save(Buffer.concat(parts));
+      return save(Buffer.concat([...plainPieces(parts)]));
     },
     flush() {},
     discard() {},

@@ -1,0 +1,35 @@
+import { compressOnce, decompress } from '../format/zstd.ts';
+
+/** A part of a tree blob. Those of a huge folder wait in compressed form: as text they would fill the memory. */
+export interface TreePart {
+  readonly bytes: Uint8Array;
+  readonly plainLength: number;
+  readonly isCompressed: boolean;
+}
+
+/** Fast; the blob itself is compressed anew. */
+const WAITING = { level: 1 };
+
+export function plainPart(bytes: Uint8Array): TreePart {
+  return { bytes, plainLength: bytes.byteLength, isCompressed: false };
+}
+
+export function compressedPart(plain: Uint8Array): TreePart {
+  const frame = compressOnce(plain, WAITING);
+  // A buffer of its own, to be given away without a copy.
+  const bytes = frame.byteLength === frame.buffer.byteLength ? frame : new Uint8Array(frame);
+  return { bytes, plainLength: plain.byteLength, isCompressed: true };
+}
+
+export function plainBytesOf({ bytes, plainLength, isCompressed }: TreePart): Uint8Array {
+  return isCompressed ? decompress(bytes, plainLength) : bytes;
+}
+
+/** The text of a tree, a part at a time. */
+export function* plainPieces(parts: readonly TreePart[]): Generator<Uint8Array> {
+  for (const part of parts) yield plainBytesOf(part);
+}
+
+export function lengthOfParts(parts: readonly TreePart[]): number {
+  return parts.reduce((sum, { plainLength }) => sum + plainLength, 0);
+}
