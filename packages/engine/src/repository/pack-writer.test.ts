@@ -66,6 +66,25 @@ describe('pack writer', () => {
     expect(writer.stats).toMatchObject({ blobs: 60, packs: packs.length });
   });
 
+  it('holds at most 37 MB: stores the fullest pack when none is full and none on its way', async () => {
+    const { repository } = await newRepository();
+    const packs: StoredPack[] = [];
+    const clock = createFakeClock();
+    const writer = createPackWriter({ repository, signal, clock, onPackStored: (pack) => packs.push(pack) });
+    let added = 0;
+    for (let number = 0; number < 40; number += 1) {
+      const sealed = randomBytes(1_000_000);
+      const type = number % 2 === 0 ? 'data' : 'tree';
+      await writer.add({ type, id: hashOf(sealed), sealed, plainLength: 1_000_000 });
+      added += sealed.byteLength;
+    }
+    // Nothing more is added: what is on its way arrives, and what stays open is within the limit.
+    await expect
+      .poll(() => added - packs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), { timeout: 20_000 })
+      .toBeLessThan(38_000_000);
+    await writer.finish();
+  });
+
   it('names what was stored after the checkpoint time, so that a killed run is not stored twice', async () => {
     const { repository } = await newRepository();
     const clock = createFakeClock();

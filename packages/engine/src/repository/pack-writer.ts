@@ -126,10 +126,10 @@ class Writer implements PackWriter {
     this.#append(pack, sealed);
     this.#stats.blobs += 1;
     if (pack.size < PACK_BYTES && pack.blobs.count < MAX_PACK_ENTRIES) {
-      return this.#slabsInUse > MAX_SLABS && this.#uploads.size > 0 ? Promise.race(this.#uploads) : null;
+      if (this.#slabsInUse <= MAX_SLABS) return null;
+      return this.#uploads.size > 0 ? Promise.race(this.#uploads) : this.#close(this.#fullest());
     }
-    this.#open[type] = this.#open[type].filter((other) => other !== pack);
-    return this.#store(pack);
+    return this.#close(pack);
   }
 
   async flushPacks(): Promise<void> {
@@ -195,6 +195,18 @@ class Writer implements PackWriter {
       pack.size += count;
       at += count;
     }
+  }
+
+  /** Takes nothing more into a pack, and stores it. */
+  #close(pack: OpenPack): Promise<void> {
+    const { type } = pack.blobs;
+    this.#open[type] = this.#open[type].filter((other) => other !== pack);
+    return this.#store(pack);
+  }
+
+  /** Of the packs that are open; there is one when memory is in use and nothing is on its way. */
+  #fullest(): OpenPack {
+    return [...this.#open.data, ...this.#open.tree].reduce((one, other) => (other.size > one.size ? other : one));
   }
 
   /** Starts the upload of a pack; waits until there is room for it. */
