@@ -70,8 +70,17 @@ export function sourceSettings(fields: SourceFields): DriverSettings {
     const paths = listed.length > 0 ? listed : splitList(fields.sourcePath);
     return { type: 'file', config: { ...extra, paths, excludePatterns: splitList(fields.excludePatterns) } };
   }
-  const { dbHost, dbPort, dbUser, dbPassword, dbName, dbPath } = fields;
-  return { type: fields.type, config: { ...extra, dbHost, dbPort, dbUser, dbPassword, dbName, dbPath } };
+  const { dbHost, dbPort, dbUser, dbPassword } = fields;
+  // Left out is the driver's own default, which an empty text is not.
+  const given = Object.entries({ dbHost, dbPort, dbUser, dbPassword }).filter(([, value]) => value);
+  return { type: fields.type, config: { ...databasesOf(fields), ...extra, ...Object.fromEntries(given) } };
+}
+
+/** Masters of version 1 send names as one text; ours has the list in the rest. None: all of them. */
+function databasesOf({ dbName, dbPath }: SourceFields): { databases?: string[] } {
+  const names = dbPath ? splitList(dbPath) : (dbName ?? '').split(/[,;\r\n]+/).map((name) => name.trim());
+  const databases = names.filter(Boolean);
+  return databases.length > 0 ? { databases } : {};
 }
 
 /** Newline-separated text, a JSON array in text (both occur in the field), or an array. */

@@ -17,6 +17,7 @@ export function buildRestoreJob(spec: AgentRestoreSpec): RunRestoreJob {
     // Masters of version 1 know one mode only: what is in the artifact wins.
     overwrite: overwriteModeSchema.catch('always').parse(spec.overwrite),
     ...(spec.dryRun ? { dryRun: true } : {}),
+    ...(spec.options ? { options: spec.options } : {}),
   };
 }
 

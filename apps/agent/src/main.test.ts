@@ -371,8 +371,11 @@ describe('other commands', () => {
   });
 
   test('what this version cannot do is answered, not ignored', async () => {
-    await start(createFakeEngine({ delete_objects: async () => ({ deleted: 1 }) }));
-    master.commands.push({ id: 12, type: 'discover_db', payload: { type: 'mysql' } });
+    const inspect = async () => ({ databases: [{ name: 'shop', sizeBytes: 3 }] });
+    const engine = createFakeEngine({ delete_objects: async () => ({ deleted: 1 }), inspect_source: inspect });
+    await start(engine);
+    const payload = { type: 'mysql', host: 'db-1', port: 3306, user: 'root', password: 'pw' };
+    master.commands.push({ id: 12, type: 'discover_db', payload });
     master.commands.push({ id: 13, type: 'fly', payload: {} });
     master.commands.push({
       id: 14,
@@ -381,7 +384,9 @@ describe('other commands', () => {
     });
     master.commands.push({ id: 15, type: 'run_task', payload: { taskId: 'x' } });
     await until(() => expect(results(15)).toHaveLength(1));
-    expect(results(12)[0]?.body).toMatchObject({ success: false, errorCode: 'NOT_SUPPORTED' });
+    expect(results(12)[0]?.body).toMatchObject({ success: true, result: { databases: ['shop'] } });
+    const config = { dbHost: 'db-1', dbPort: 3306, dbUser: 'root', dbPassword: 'pw' };
+    expect(engine.jobs).toContainEqual({ kind: 'inspect_source', source: { type: 'mysql', config } });
     expect(results(13)[0]?.body).toMatchObject({ success: false, errorCode: 'NOT_SUPPORTED' });
     expect(results(14)[0]?.body).toMatchObject({ success: true, result: { deleted: true } });
     expect(results(15)[0]?.body).toMatchObject({ success: false });

@@ -3,6 +3,7 @@ import {
   type AgentCommand,
   type CommandResultBody,
   deleteStorageObjectPayloadSchema,
+  discoverDatabasesPayloadSchema,
   listDirPayloadSchema,
 } from '@backupx/contracts/agent-protocol';
 import { AppError, toAppError } from '@backupx/contracts/errors';
@@ -10,6 +11,7 @@ import { browseArtifactJobSchema, type JobKind, jobSchema, testStorageJobSchema 
 import type { Engine } from '@backupx/engine/ports/engine';
 import { silentReporter } from '@backupx/engine/ports/reporter';
 import type { z } from 'zod';
+import { sourceSettings } from './build-backup-job.ts';
 
 const questionLimitMs = 60_000;
 /** Looking through a whole repository takes its time; somebody waits for it all the same. */
@@ -17,6 +19,7 @@ const longQuestionLimitMs = 5 * 60_000;
 
 /** Jobs that may come as a question: they look, or change next to nothing. */
 const askableJobs: readonly JobKind[] = [
+  'inspect_source',
   'init_repository',
   'list_snapshots',
   'find_in_repository',
@@ -68,11 +71,12 @@ async function answer(engine: Engine, command: AgentCommand, signal: AbortSignal
       if (!askableJobs.includes(job.kind)) throw notKnown(`run_job ${job.kind}`);
       return engine.run(job, options);
     }
-    case 'discover_db':
-      throw new AppError('NOT_SUPPORTED', {
-        what: 'Listing the databases of a server',
-        hint: 'Type the names of the databases into the task.',
-      });
+    case 'discover_db': {
+      const { type, host, port, user, password } = read(discoverDatabasesPayloadSchema, payload);
+      const fields = { type, dbHost: host, dbPort: port, dbUser: user, dbPassword: password };
+      const found = await engine.run({ kind: 'inspect_source', source: sourceSettings(fields) }, options);
+      return { databases: found.databases.map(({ name }) => name) };
+    }
     default:
       throw notKnown(command.type);
   }

@@ -24,6 +24,7 @@ import { repositoriesRoutes } from './features/repositories/repositories.routes.
 import type { RepositoriesFeatureDeps } from './features/repositories/repositories-deps.ts';
 import { repositorySnapshotsRoutes } from './features/repositories/snapshots.routes.ts';
 import { restoresRoutes } from './features/restores/restores.routes.ts';
+import { sourcesRoutes } from './features/sources/sources.routes.ts';
 import { tasksRoutes } from './features/tasks/tasks.routes.ts';
 import { createFollowupWorker, type FollowupWorker } from './followups/worker.ts';
 import type { BoundRoute } from './http/route-context.ts';
@@ -131,6 +132,7 @@ function routesOf(deps: RunsDeps, parts: RouteParts): BoundRoute[] {
   };
   return [
     ...tasksRoutes({ ...answers, bus, engine, nodes, box, dispatcher: parts.dispatcher }),
+    ...sourcesRoutes({ ...answers, engine, box, dispatcher: parts.dispatcher }),
     ...recordsRoutes({ db, clock, bus, reporter, engine, nodes, dispatcher: parts.dispatcher, builder: parts.builder }),
     ...repositoriesRoutes(parts.repositories),
     ...repositorySnapshotsRoutes(parts.repositories),
@@ -158,6 +160,7 @@ export function connectRuns(deps: RunsDeps): Runs {
     clock,
     nodes,
     door,
+    sourceManifests: engine.manifests.sources,
     ...secrets,
     bandwidthBytesPerSecond: deps.bandwidthBytesPerSecond,
     encryptionKeys: {
@@ -175,7 +178,18 @@ export function connectRuns(deps: RunsDeps): Runs {
     onLostEnd: (run, error) =>
       log.error({ err: error, ...run }, 'the end of a run could not be written; the next start repairs it'),
   });
-  const dispatcher = createDispatcher({ db, clock, bus, nodes, queue, localNode, builder, lifecycle, ...secrets });
+  const dispatcher = createDispatcher({
+    engine,
+    db,
+    clock,
+    bus,
+    nodes,
+    queue,
+    localNode,
+    builder,
+    lifecycle,
+    ...secrets,
+  });
   const dueTasks = createDueTasks({ db, clock, dispatcher, defaultTimezone: deps.defaultTimezone, log });
   const { plan } = deps;
   const dueMaintenance = createDueMaintenance({ db, clock, dispatcher, plan, log });

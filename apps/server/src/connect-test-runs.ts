@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Role } from '@backupx/contracts/api/auth';
-import type { DriverManifest } from '@backupx/contracts/driver-manifest';
+import { type DriverManifest, toDriverManifest } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
 import {
   type Job,
@@ -18,6 +18,7 @@ import type { Clock } from '@backupx/engine/ports/clock';
 import { systemClock } from '@backupx/engine/ports/clock';
 import type { Engine, RunJobOptions } from '@backupx/engine/ports/engine';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import { connectRecordEnds, connectRuns, type RecordEnds, type Runs } from './connect-records.ts';
 import { openDatabase } from './database/open-database.ts';
 import { silentLog } from './dispatch/dispatch-log.ts';
@@ -29,8 +30,30 @@ import { nodesStore } from './stores/nodes.store.ts';
 import { createSecretBox, type SecretBox } from './stores/secret-box.ts';
 import { storageTargetsStore } from './stores/storage-targets.store.ts';
 
+/** A database, as drivers declare one. */
+const server = {
+  dbHost: z.string().default('localhost'),
+  dbPort: z.number().int().default(5432),
+  dbUser: z.string().default('backup'),
+  dbPassword: z.string().default('').meta({ secret: true }),
+};
+const shopdb = {
+  type: 'shopdb',
+  title: 'Shop database',
+  config: z.object({ ...server, databases: z.array(z.string()).default([]) }),
+  restoreConfig: z.object({
+    ...server,
+    dbHost: z.string().default(''),
+    rename: z.array(z.string().regex(/=/)).default([]),
+  }),
+  inspect: true,
+};
+
 const manifests: Engine['manifests'] = {
-  sources: [{ kind: 'source', type: 'file', title: 'Files', fields: [] } satisfies DriverManifest],
+  sources: [
+    { kind: 'source', type: 'file', title: 'Files', fields: [] } satisfies DriverManifest,
+    toDriverManifest({ kind: 'source', ...shopdb }),
+  ],
   storages: [{ kind: 'storage', type: 'local_disk', title: 'Local disk', fields: [] } satisfies DriverManifest],
 };
 
@@ -150,6 +173,17 @@ const initAnswer = {
   snapshotCount: 0,
 };
 
+function parseDatabase(schema: z.ZodObject, config: unknown): Record<string, unknown> {
+  const parsed = schema.safeParse(config);
+  if (parsed.success) return parsed.data;
+  const fields = parsed.error.issues.map(({ path, code, message }) => ({
+    path: ['config', ...path].join('.'),
+    code,
+    message,
+  }));
+  throw new AppError('INVALID_INPUT', {}, { fields });
+}
+
 export function createMemoryEngine(): MemoryEngine {
   const engine: MemoryEngine = {
     objects: new Map(),
@@ -159,7 +193,8 @@ export function createMemoryEngine(): MemoryEngine {
     answers: new Map<JobKind, unknown>([['init_repository', initAnswer]]),
     manifests,
     run: (job, options) => runJob(engine, job, options) as never,
-    parseSettings(_kind, _type, config) {
+    parseSettings(kind, type, config) {
+      if (type === shopdb.type) return parseDatabase(kind === 'restore' ? shopdb.restoreConfig : shopdb.config, config);
       const settings = config as Record<string, unknown>;
       if (Array.isArray(settings.paths)) return { excludePatterns: [], ...settings };
       const fields = [{ path: 'config.paths', code: 'invalid_type', message: 'required' }];

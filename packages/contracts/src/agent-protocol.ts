@@ -96,6 +96,13 @@ export type CommandState = z.output<typeof commandStateSchema>;
 
 export const runTaskPayloadSchema = z.object({ taskId: idSchema, recordId: idSchema });
 export const listDirPayloadSchema = z.object({ path: z.string() });
+export const discoverDatabasesPayloadSchema = z.object({
+  type: z.string(),
+  host: z.string().default(''),
+  port: z.number().default(0),
+  user: z.string().default(''),
+  password: z.string().default(''),
+});
 export const maintenancePayloadSchema = z.object({ maintenanceRecordId: idSchema });
 export const restoreRecordPayloadSchema = z.object({ restoreRecordId: idSchema });
 export const deleteStorageObjectPayloadSchema = z.object({
@@ -243,6 +250,8 @@ export const agentRestoreSpecSchema = z.object({
   paths: z.array(z.string()).nullable().optional(),
   overwrite: z.string().optional(),
   dryRun: z.boolean().optional(),
+  /** What only this kind of source can be told; sent to agents that announced `inspect_source`. */
+  options: z.record(z.string(), z.unknown()).optional(),
 });
 export type AgentRestoreSpec = z.output<typeof agentRestoreSpecSchema>;
 

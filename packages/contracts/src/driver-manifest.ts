@@ -108,6 +108,14 @@ function fieldsOf(config: z.ZodObject): FieldManifest[] {
   });
 }
 
+/** By the names that drivers use: `db…`, `tls…`, `ssh…`, and programs that are told the password. */
+const PLACE = /^(db[A-Z]|tls|ssh|uri$|host$|port$|user$|socket|authSource|systemUser|toolFolder)/;
+
+/** True for a setting that says where a secret of the same driver is sent, or who it belongs to. */
+export function saysWhere(field: Pick<FieldManifest, 'name' | 'secret'>): boolean {
+  return !field.secret && PLACE.test(field.name);
+}
+
 /** Names of the secret fields of a config schema. */
 export function secretFieldNames(config: z.ZodObject): string[] {
   return fieldsOf(config)

@@ -9,7 +9,7 @@ import { toDriverManifest } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
 import { drivers } from './drivers.ts';
 import { createJobRunner } from './jobs/job-runner.ts';
-import { findSource, findStorage, parseConfig } from './jobs/parse-settings.ts';
+import { findSource, findStorage, parseConfig, parseOptions } from './jobs/parse-settings.ts';
 import type { Engine, EngineOptions } from './ports/engine.ts';
 import { outliveHangups } from './ports/outlive-hangups.ts';
 import { isMarkAlive, processMark } from './ports/process-mark.ts';
@@ -39,8 +39,11 @@ export function createEngine(options: EngineOptions): Engine {
       sources: drivers.sources.map((driver) => toDriverManifest({ kind: 'source', ...driver })),
       storages: drivers.storages.map((driver) => toDriverManifest({ kind: 'storage', ...driver })),
     },
-    parseSettings: (kind, type, config) =>
-      parseConfig(kind === 'source' ? findSource(drivers.sources, type) : findStorage(drivers.storages, type), config),
+    parseSettings(kind, type, config) {
+      if (kind === 'storage') return parseConfig(findStorage(drivers.storages, type), config);
+      const source = findSource(drivers.sources, type);
+      return kind === 'restore' ? parseOptions(source, config) : parseConfig(source, config);
+    },
     openStorage: (target) => drivers.openStorage(target, { attempts: options.storageAttempts }),
     async *decrypt(body, identities) {
       const { decryptAge } = await import('./archive/encryption.ts');

@@ -225,6 +225,10 @@ export interface RestoreRecordsTable {
   /** JSON array. */
   paths: string;
   overwrite: string;
+  /** JSON object, secrets masked: for people. */
+  options: string;
+  /** The same with its secrets, while the restore runs; empty: none. */
+  options_sealed: string;
   items_written: number;
   bytes_written: number;
   items_skipped: number;

@@ -2,6 +2,8 @@
  * Builds the jobs that nodes run. The only place where secrets are opened, and only those of the job at hand: settings
  * of the source, of the targets, and for reading an encrypted artifact the identities.
  */
+
+import type { DriverManifest } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
 import type {
   JobTarget,
@@ -32,12 +34,14 @@ import { withQuestionLease } from './repositories/question-lease.ts';
 import type { RepositoryDoor } from './repositories/repository-door.ts';
 import { keeperOf } from './repositories/repository-place.ts';
 import { type SnapshotCopy, snapshotArtifact, snapshotCopies } from './repositories/snapshot-artifact.ts';
+import { settingsForRestore } from './stored-secrets.ts';
 
 export interface JobBuilderDeps {
   readonly db: Db;
   readonly clock: Clock;
   readonly nodes: NodeDirectory;
   readonly door: RepositoryDoor;
+  readonly sourceManifests: readonly DriverManifest[];
   /** Opens sealed text. */
   readonly open: (sealed: string) => string;
   /** Throws STORAGE_TARGET_NOT_FOUND. */
@@ -247,17 +251,27 @@ function wishesOf(restore: RestoreRecordRow) {
   } as const;
 }
 
+function optionsOf(deps: JobBuilderDeps, restore: RestoreRecordRow): Record<string, unknown> {
+  return restore.options_sealed === ''
+    ? {}
+    : (JSON.parse(deps.open(restore.options_sealed)) as Record<string, unknown>);
+}
+
 async function restoreJob(deps: JobBuilderDeps, restoreRecordId: number): Promise<RunRestoreJob> {
   const restore = await restoreRecordsStore.get(deps.db, restoreRecordId);
   if (restore.status !== 'running') throw new AppError('BACKUP_RECORD_NOT_ACTIVE');
   if (restore.record_id === 0) return await foreignRestoreJob(deps, restore);
   const record = await recordWithArtifact(deps, restore.record_id);
   const leaseOf = await leasesOf(deps, { owner: 'restore', ownerId: restore.id });
+  const stored = JSON.parse(deps.open(record.source_sealed)) as Record<string, unknown>;
+  const options = optionsOf(deps, restore);
+  const manifest = deps.sourceManifests.find((one) => one.type === record.task_type);
   return {
     ...wishesOf(restore),
+    ...(Object.keys(options).length > 0 ? { options } : {}),
     recordId: record.id,
     taskName: record.task_name,
-    source: { type: record.task_type, config: JSON.parse(deps.open(record.source_sealed)) },
+    source: { type: record.task_type, config: settingsForRestore(manifest, stored, options) },
     artifact: await storedArtifact(deps, record.id, restore.node_id, leaseOf),
   };
 }

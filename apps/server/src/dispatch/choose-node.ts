@@ -36,6 +36,14 @@ export function assertKnowsJob(node: NodeState, kind: string): void {
   });
 }
 
+function assertKnowsSource(node: NodeState, type: string): void {
+  if (node.isLocal || !node.sourceTypes || node.sourceTypes.includes(type)) return;
+  throw new AppError('NOT_SUPPORTED', {
+    what: `A source of type ${type} on ${node.name}`,
+    hint: `Update the agent on ${node.name}; it knows ${node.sourceTypes.join(', ') || 'no sources'}.`,
+  });
+}
+
 /** Throws NODE_NOT_FOUND, NODE_OFFLINE or NOT_SUPPORTED. */
 export async function chooseNode(nodes: NodeDirectory, demand: NodeDemand): Promise<NodeState> {
   const node = await nodes.get(demand.nodeId === 0 ? nodes.localNodeId : demand.nodeId);
@@ -48,12 +56,7 @@ export async function chooseNode(nodes: NodeDirectory, demand: NodeDemand): Prom
     });
   }
   assertKnowsMode(node, demand.mode);
-  if (node.sourceTypes && !node.sourceTypes.includes(demand.sourceType)) {
-    throw new AppError('NOT_SUPPORTED', {
-      what: `A source of type ${demand.sourceType} on ${node.name}`,
-      hint: `Update the agent on ${node.name}; it knows ${node.sourceTypes.join(', ') || 'no sources'}.`,
-    });
-  }
+  assertKnowsSource(node, demand.sourceType);
   return node;
 }
 
@@ -63,6 +66,9 @@ export interface RestoreDemand {
   readonly isEncrypted: boolean;
   readonly isPartial: boolean;
   readonly isSnapshot: boolean;
+  readonly sourceType: string;
+  /** Chosen beyond paths, folder and mode; agents that do not know them would restore something else. */
+  readonly hasOptions: boolean;
 }
 
 /** Throws NODE_NOT_FOUND, NODE_OFFLINE or NOT_SUPPORTED. */
@@ -71,6 +77,8 @@ export async function chooseRestoreNode(nodes: NodeDirectory, demand: RestoreDem
   if (node.isLocal) return node;
   if (!node.isOnline) throw new AppError('NODE_OFFLINE', { node: node.name });
   if (demand.isSnapshot) assertKnowsMode(node, 'repository');
+  if (demand.hasOptions) assertKnowsJob(node, 'inspect_source');
+  assertKnowsSource(node, demand.sourceType);
   if (node.protocol === 1 && (demand.isEncrypted || demand.isPartial)) {
     throw new AppError('NOT_SUPPORTED', {
       what: demand.isEncrypted

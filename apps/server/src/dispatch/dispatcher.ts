@@ -19,7 +19,12 @@ import { type PlanRepositoriesDeps, planRepositories } from './repositories/plan
 import { createMaintenanceRecord, type MaintenanceStart } from './repositories/start-maintenance.ts';
 import { runFailureOf } from './run-failure.ts';
 import { createBackupRecord, createFailedRecord, type SlotClaim, type Trigger } from './start-backup.ts';
-import { createRestoreRecord, createSnapshotRestore, type RestoreInput } from './start-restore.ts';
+import {
+  createRestoreRecord,
+  createSnapshotRestore,
+  type RestoreInput,
+  type StartRestoreDeps,
+} from './start-restore.ts';
 
 export interface DispatcherDeps {
   readonly db: Db;
@@ -30,6 +35,7 @@ export interface DispatcherDeps {
   readonly localNode: LocalNode;
   readonly builder: ArtifactJobBuilder;
   readonly lifecycle: RecordLifecycle;
+  readonly engine: StartRestoreDeps['engine'];
   readonly seal: PlanRepositoriesDeps['seal'];
   readonly openTarget: PlanRepositoriesDeps['openTarget'];
 }

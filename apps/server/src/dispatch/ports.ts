@@ -112,6 +112,7 @@ export type ControlJob = JobOf<
   | 'browse_artifact'
   | 'delete_objects'
   | 'test_storage'
+  | 'inspect_source'
   | 'init_repository'
   | 'list_snapshots'
   | 'find_in_repository'

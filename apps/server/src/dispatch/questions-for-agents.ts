@@ -1,5 +1,5 @@
 /**
- * Control jobs in the words of agents, and their answers back. Agents from the field know `list_dir` and
+ * Control jobs in the words of agents, and their answers back. Agents from the field know `list_dir`, `discover_db` and
  * `delete_storage_object` only; `browse_artifact` and `test_storage` carry the job itself and need protocol 2; every
  * other job goes as `run_job` to agents that announced it.
  */
@@ -7,10 +7,12 @@ import { AGENT_PROTOCOL_VERSION, type CommandType } from '@backupx/contracts/age
 import { AppError, type ErrorCode, isErrorCode } from '@backupx/contracts/errors';
 import {
   browseArtifactResultSchema,
+  type DriverSettings,
   diffSnapshotsResultSchema,
   directoryEntrySchema,
   findInRepositoryResultSchema,
   initRepositoryResultSchema,
+  inspectSourceResultSchema,
   type JobResults,
   listDirectoryResultSchema,
   listSnapshotsResultSchema,
@@ -21,11 +23,20 @@ import {
 import { z } from 'zod';
 import { paramsFromMessage } from './agent-failure.ts';
 import { assertKnowsJob } from './choose-node.ts';
+import { flatDatabase } from './flat-source.ts';
 import type { ControlJob, NodeState } from './ports.ts';
 
 export interface AgentQuestion {
   readonly type: CommandType;
   readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/** What `discover_db` of agents from the field knows. */
+const FIELD_DATABASES: readonly string[] = ['mysql', 'postgresql'];
+
+function discoveryOf({ type, config }: DriverSettings) {
+  const { dbHost: host, dbPort: port, dbUser: user, dbPassword: password } = flatDatabase(config);
+  return { type, host, port, user, password };
 }
 
 /** One question, or one per object. Throws NOT_SUPPORTED when the agent does not know it. */
@@ -37,6 +48,9 @@ export function questionsFor(node: NodeState, job: ControlJob): AgentQuestion[] 
       type: 'delete_storage_object' as const,
       payload: { targetType: type, targetConfig: config, storagePath },
     }));
+  }
+  if (job.kind === 'inspect_source' && node.protocol === 1 && FIELD_DATABASES.includes(job.source.type)) {
+    return [{ type: 'discover_db', payload: discoveryOf(job.source) }];
   }
   if (job.kind !== 'browse_artifact' && job.kind !== 'test_storage') {
     assertKnowsJob(node, job.kind);
@@ -67,6 +81,18 @@ export function readAnswers<J extends ControlJob>(
   }
 }
 
+/** Agents from the field answer the names alone. */
+const inspectionSchema = z.union([
+  inspectSourceResultSchema,
+  z.object({ databases: z.array(z.string()) }).transform(({ databases }): JobResults['inspect_source'] => ({
+    server: '',
+    tool: '',
+    databases: databases.map((name) => ({ name, sizeBytes: null })),
+    warnings: [],
+    readOnlyUserSql: null,
+  })),
+]);
+
 const answerSchemas = {
   browse_artifact: browseArtifactResultSchema,
   test_storage: testStorageResultSchema,
@@ -81,6 +107,7 @@ const answerSchemas = {
 function parseAnswers(job: ControlJob, answers: readonly unknown[]): JobResults[ControlJob['kind']] {
   if (job.kind === 'delete_objects') return { deleted: answers.length };
   if (job.kind === 'list_directory') return lenientListing.parse(answers[0]);
+  if (job.kind === 'inspect_source') return inspectionSchema.parse(answers[0]);
   return answerSchemas[job.kind].parse(answers[0]);
 }
 

@@ -91,6 +91,7 @@ export function restoreRowAnswer(row: RestoreRecordView, now: Date): RestoreRow 
     targetPath: row.target_path,
     paths: JSON.parse(row.paths) as string[],
     overwrite: row.overwrite as OverwriteMode,
+    options: JSON.parse(row.options) as Record<string, unknown>,
     itemsWritten: row.items_written,
     bytesWritten: row.bytes_written,
     itemsSkipped: row.items_skipped,

@@ -211,6 +211,8 @@ async function finishRestore(
   const isGood = 'result' in outcome;
   const values = {
     ...restoreColumns(outcome),
+    // Nobody needs the secrets of a restore that is over.
+    options_sealed: '',
     status: outcome.status,
     completed_at: now.toISOString(),
     last_activity_at: now.toISOString(),

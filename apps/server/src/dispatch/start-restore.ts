@@ -4,6 +4,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { OverwriteMode } from '@backupx/contracts/jobs';
 import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
 import type { Clock } from '@backupx/engine/ports/clock';
+import type { Engine } from '@backupx/engine/ports/engine';
 import { recordsStore } from '../stores/records.store.ts';
 import { repositoriesStore } from '../stores/repositories.store.ts';
 import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
@@ -13,6 +14,7 @@ import { chooseRestoreNode } from './choose-node.ts';
 import type { CommandQueue, Db, NodeDirectory, NodeState } from './ports.ts';
 import { assertReachable } from './repositories/plan-repositories.ts';
 import { keeperOf } from './repositories/repository-place.ts';
+import { givenOptions, maskFields } from './stored-secrets.ts';
 
 export interface RestoreInput {
   readonly targetPath?: string | undefined;
@@ -20,6 +22,7 @@ export interface RestoreInput {
   readonly nodeId?: number | undefined;
   readonly overwrite: OverwriteMode;
   readonly dryRun?: boolean | undefined;
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Absolute and free of `..`; empty means the original place. Throws RESTORE_TARGET_INVALID. */
@@ -39,12 +42,44 @@ export interface StartRestoreDeps {
   readonly queue: CommandQueue;
   readonly nodes: NodeDirectory;
   readonly builder: ArtifactJobBuilder;
+  readonly engine: Pick<Engine, 'manifests' | 'parseSettings'>;
+  readonly seal: (text: string) => string;
+}
+
+/** As they are shown and as they are kept. */
+interface RestoreOptions {
+  readonly shown: Readonly<Record<string, unknown>>;
+  readonly sealed: string;
+}
+
+const noOptions: RestoreOptions = { shown: {}, sealed: '' };
+
+/** Throws INVALID_INPUT with fields below `options.`. */
+function checkedOptions(deps: StartRestoreDeps, type: string, input: RestoreInput): RestoreOptions {
+  const options = givenOptions(input.options ?? {});
+  if (Object.keys(options).length === 0) return noOptions;
+  const known = deps.engine.manifests.sources.find((one) => one.type === type)?.restoreFields ?? [];
+  const unknown = Object.keys(options).filter((name) => !known.some((field) => field.name === name));
+  if (unknown.length > 0) {
+    const message = `there is no such option; known: ${known.map((field) => field.name).join(', ') || 'none'}`;
+    const fields = unknown.map((name) => ({ path: `options.${name}`, code: 'unrecognized_keys', message }));
+    throw new AppError('INVALID_INPUT', {}, { fields });
+  }
+  try {
+    deps.engine.parseSettings('restore', type, options);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'INVALID_INPUT') throw error;
+    const fields = error.fields.map((field) => ({ ...field, path: field.path.replace(/^config/, 'options') }));
+    throw new AppError('INVALID_INPUT', error.params, { fields, cause: error });
+  }
+  return { shown: maskFields(known, options), sealed: deps.seal(JSON.stringify(options)) };
 }
 
 interface RestorePlan {
   readonly node: NodeState;
   readonly input: RestoreInput;
   readonly targetPath: string;
+  readonly options: RestoreOptions;
   readonly requestedBy: string;
   /** Repository the artifact is read from; null: an archive. */
   readonly leasedRepositoryId: number | null;
@@ -69,6 +104,8 @@ async function insertRestore(deps: StartRestoreDeps, plan: RestorePlan): Promise
       target_path: plan.targetPath,
       paths: JSON.stringify(input.paths ?? []),
       overwrite: input.overwrite,
+      options: JSON.stringify(plan.options.shown),
+      options_sealed: plan.options.sealed,
       items_written: 0,
       bytes_written: 0,
       items_skipped: 0,
@@ -96,7 +133,7 @@ async function insertRestore(deps: StartRestoreDeps, plan: RestorePlan): Promise
   });
 }
 
-/** Throws BACKUP_RECORD_NO_ARTIFACT, RESTORE_TARGET_INVALID, NODE_OFFLINE, NOT_SUPPORTED. */
+/** Throws BACKUP_RECORD_NO_ARTIFACT, INVALID_INPUT (options), RESTORE_TARGET_INVALID, NODE_OFFLINE, NOT_SUPPORTED. */
 export async function createRestoreRecord(
   deps: StartRestoreDeps,
   start: { recordId: number; input: RestoreInput; requestedBy: string },
@@ -111,8 +148,11 @@ export async function createRestoreRecord(
     throw new AppError('NOT_SUPPORTED', { what: 'A dry run with an archive', hint });
   }
   const targetPath = checkedTargetPath(input.targetPath);
+  const options = checkedOptions(deps, record.task_type, input);
   const node = await chooseRestoreNode(deps.nodes, {
     nodeId: input.nodeId ?? record.node_id,
+    sourceType: record.task_type,
+    hasOptions: options !== noOptions,
     isEncrypted: record.encrypted === 1,
     isPartial: targetPath !== '' || (input.paths ?? []).length > 0 || input.overwrite !== 'always',
     isSnapshot: record.repository_id > 0,
@@ -123,6 +163,7 @@ export async function createRestoreRecord(
     node,
     input,
     targetPath,
+    options,
     requestedBy: start.requestedBy,
     leasedRepositoryId: artifact.snapshot?.repository.id ?? null,
     about: {
@@ -147,6 +188,8 @@ export async function createSnapshotRestore(
   if (targetPath === '') throw new AppError('RESTORE_TARGET_INVALID', { path: '', reason: 'it is empty' });
   const node = await chooseRestoreNode(deps.nodes, {
     nodeId: input.nodeId ?? keeperOf(row, deps.nodes.localNodeId),
+    sourceType: 'file',
+    hasOptions: false,
     isEncrypted: false,
     isPartial: true,
     isSnapshot: true,
@@ -156,6 +199,7 @@ export async function createSnapshotRestore(
     node,
     input,
     targetPath,
+    options: noOptions,
     requestedBy: start.requestedBy,
     leasedRepositoryId: row.id,
     about: {

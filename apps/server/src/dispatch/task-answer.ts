@@ -1,11 +1,12 @@
 /** Tasks as the API answers them: flat fields out of the driver's sealed settings, secrets masked. */
 import type { Task } from '@backupx/contracts/api/tasks';
-import { type DriverManifest, MASKED_SECRET } from '@backupx/contracts/driver-manifest';
+import type { DriverManifest } from '@backupx/contracts/driver-manifest';
 import { compressionSchema } from '@backupx/contracts/jobs';
 import type { RecordStatus } from '@backupx/contracts/record-status';
 import { nodeNames } from '../stores/node-names.ts';
 import { type RecordListRow, recordsStore } from '../stores/records.store.ts';
 import { type TaskRow, type TaskTargetRow, tasksStore } from '../stores/tasks.store.ts';
+import { flatSource } from './flat-source.ts';
 import type { Db } from './ports.ts';
 
 export interface TaskAnswerDeps {
@@ -13,29 +14,6 @@ export interface TaskAnswerDeps {
   readonly open: (sealed: string) => string;
   readonly sourceManifests: readonly DriverManifest[];
   readonly localNodeId: () => number;
-}
-
-/** Settings of a source split into the API's flat fields. */
-export interface FlatSource {
-  readonly sourcePaths: string[];
-  readonly excludePatterns: string[];
-  readonly extraConfig: Record<string, unknown>;
-}
-
-/** Names of a source type's secret fields. */
-export function secretFields(manifests: readonly DriverManifest[], type: string): string[] {
-  const manifest = manifests.find((candidate) => candidate.type === type);
-  return (manifest?.fields ?? []).filter((field) => field.secret).map((field) => field.name);
-}
-
-export function flatSource(config: Record<string, unknown>, secrets: readonly string[]): FlatSource {
-  const { paths, excludePatterns, ...rest } = config;
-  for (const name of secrets) if (rest[name] !== undefined && rest[name] !== '') rest[name] = MASKED_SECRET;
-  return {
-    sourcePaths: Array.isArray(paths) ? (paths as string[]) : [],
-    excludePatterns: Array.isArray(excludePatterns) ? (excludePatterns as string[]) : [],
-    extraConfig: rest,
-  };
 }
 
 function runFields(last: RecordListRow | undefined, good: RecordListRow | undefined) {
@@ -64,7 +42,8 @@ interface TaskParts {
 
 function taskAnswer(deps: TaskAnswerDeps, row: TaskRow, parts: TaskParts): Task {
   const config = JSON.parse(deps.open(row.source_sealed)) as Record<string, unknown>;
-  const source = flatSource(config, secretFields(deps.sourceManifests, row.type));
+  const manifest = deps.sourceManifests.find((one) => one.type === row.type);
+  const source = flatSource(config, manifest);
   return {
     id: row.id,
     name: row.name,

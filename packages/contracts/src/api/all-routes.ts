@@ -7,6 +7,7 @@ import { recordRoutes, restoreRoutes } from './records.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { repositoryActionRoutes } from './repository-actions.ts';
 import { repositorySnapshotRoutes } from './repository-snapshots.ts';
+import { sourceRoutes } from './sources.ts';
 import { driverRoutes, storageTargetRoutes } from './storage-targets.ts';
 import { auditRoutes, dashboardRoutes, healthRoutes, settingsRoutes, systemRoutes } from './system.ts';
 import { taskRoutes } from './tasks.ts';
@@ -17,6 +18,7 @@ export const allRoutes = {
   apiKeys: apiKeyRoutes,
   storageTargets: storageTargetRoutes,
   drivers: driverRoutes,
+  sources: sourceRoutes,
   tasks: taskRoutes,
   records: recordRoutes,
   restores: restoreRoutes,

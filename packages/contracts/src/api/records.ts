@@ -78,6 +78,8 @@ export const restoreRecordSchema = z
     targetPath: z.string(),
     paths: z.array(z.string()),
     overwrite: overwriteModeSchema,
+    /** As they were chosen; secrets are masked. */
+    options: z.record(z.string(), z.unknown()),
     itemsWritten: z.number(),
     bytesWritten: z.number(),
     itemsSkipped: z.number(),
@@ -111,6 +113,11 @@ export const restoreInputSchema = z.object({
   overwrite: overwriteModeSchema.default('never'),
   /** Say what would change, change nothing; snapshots only. */
   dryRun: z.boolean().default(false),
+  /**
+   * The `restoreFields` of the source: another server, new names. Without `targetPath` a database goes back into a
+   * server; a stored password is used for the stored server and login only.
+   */
+  options: z.record(z.string(), z.unknown()).default({}),
 });
 
 export const recordRoutes = {

@@ -29,6 +29,20 @@ const idListSchema = z.preprocess(
   z.array(idSchema).max(20),
 );
 
+/**
+ * The field's names for settings of databases, which are the driver's own under these names; `dbName` and `dbPath`
+ * (separated by commas, semicolons or newlines) are its list of databases. One that is sent back as it was answered changes
+ * nothing, so that `extraConfig` may say the same.
+ */
+const databaseShape = {
+  dbHost: z.string().max(4096).optional(),
+  dbPort: z.coerce.number().int().min(0).max(65_535).optional(),
+  dbUser: z.string().max(1000).optional(),
+  dbPassword: z.string().max(1000).optional(),
+  dbName: z.union([z.string().max(100_000), z.array(z.string().max(4096)).max(1000)]).optional(),
+  dbPath: z.string().max(100_000).optional(),
+};
+
 export const backupModeSchema = z.enum(['full', 'repository']);
 export type BackupMode = z.output<typeof backupModeSchema>;
 
@@ -56,6 +70,7 @@ export const taskInputSchema = z
         return value;
       }
     }, z.record(z.string(), z.unknown()).default({})),
+    ...databaseShape,
     storageTargetId: idSchema.optional(),
     storageTargetIds: idListSchema.default([]),
     compression: compressionSchema.default('zstd'),
@@ -108,7 +123,14 @@ export const taskSchema = z
     sourcePath: z.string(),
     sourcePaths: z.array(z.string()),
     excludePatterns: z.array(z.string()),
+    /** All settings of the source that have no field above; secrets are masked. */
     extraConfig: z.record(z.string(), z.unknown()),
+    dbHost: z.string(),
+    dbPort: z.number(),
+    dbUser: z.string(),
+    dbPassword: z.string(),
+    dbName: z.string(),
+    dbPath: z.string(),
     storageTargetId: z.number(),
     storageTargetIds: z.array(idSchema),
     storageTargetNames: z.array(z.string()),

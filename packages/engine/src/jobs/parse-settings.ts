@@ -1,5 +1,6 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { DriverSettings } from '@backupx/contracts/jobs';
+import { z } from 'zod';
 import type { SourceDriver } from '../ports/source.ts';
 import type { StorageDriver } from '../ports/storage.ts';
 
@@ -34,6 +35,11 @@ export function parseConfig(
     message: issue.message,
   }));
   throw new AppError('INVALID_INPUT', {}, { fields });
+}
+
+/** The options of a restore, like `parseConfig`; a source without any accepts none. */
+export function parseOptions(driver: SourceDriver, options: unknown): Record<string, unknown> {
+  return parseConfig({ config: driver.restoreConfig ?? z.strictObject({}) }, options);
 }
 
 /** The driver of a job's source with its checked settings. */

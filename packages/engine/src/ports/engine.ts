@@ -57,8 +57,11 @@ export interface Engine {
   run<K extends JobKind>(job: JobOf<K>, options: RunJobOptions): Promise<JobResults[K]>;
   /** Forms of all drivers. */
   readonly manifests: { readonly sources: readonly DriverManifest[]; readonly storages: readonly DriverManifest[] };
-  /** Checks a driver's settings against its schema; answers them with defaults filled in. Throws INVALID_INPUT with fields below `config.`. */
-  parseSettings(kind: 'source' | 'storage', type: string, config: unknown): Record<string, unknown>;
+  /**
+   * Checks a driver's settings against its schema; answers them with defaults filled in. `restore`: the options of a
+   * restore. Throws INVALID_INPUT with fields below `config.`.
+   */
+  parseSettings(kind: 'source' | 'storage' | 'restore', type: string, config: unknown): Record<string, unknown>;
   /** Opens a storage in this thread, with retries, for streams that pass through the caller (download, relay). */
   openStorage(target: Pick<JobTarget, 'type' | 'config'>): Storage;
   /** Decrypts an age stream (not compressed data: that stays as it is). */

@@ -11,14 +11,13 @@ import {
 import { AppError } from '@backupx/contracts/errors';
 import type { DriverSettings, JobTarget, RunBackupJob, RunRestoreJob } from '@backupx/contracts/jobs';
 import type { z } from 'zod';
+import { flatDatabase } from '../../dispatch/flat-source.ts';
 
 type TransferMode = z.output<typeof transferModeSchema>;
 
 /** Settings of a source that have a field of their own on the wire. */
-const FLAT_NUMBERS = ['dbPort'] as const;
-const FLAT_TEXTS = ['dbHost', 'dbUser', 'dbPassword', 'dbName', 'dbPath'] as const;
+const FLAT_NAMES: readonly string[] = ['dbHost', 'dbPort', 'dbUser', 'dbPassword'];
 
-const textOf = (value: unknown) => (typeof value === 'string' ? value : Array.isArray(value) ? value.join(',') : '');
 const listOf = (value: unknown) => (Array.isArray(value) ? value.map(String) : []);
 
 /** Newline-separated; a JSON array where an item would not survive that (agents accept both). */
@@ -29,18 +28,12 @@ function joinList(items: readonly string[]): string {
 
 function flatSource({ config }: DriverSettings) {
   const { paths, excludePatterns, ...others } = config;
-  const extra = Object.entries(others).filter(
-    ([name]) => !([...FLAT_NUMBERS, ...FLAT_TEXTS] as string[]).includes(name),
-  );
+  const extra = Object.entries(others).filter(([name]) => !FLAT_NAMES.includes(name));
   return {
     paths: listOf(paths),
     excludePatterns: listOf(excludePatterns),
-    dbHost: textOf(config.dbHost),
-    dbPort: Number(config.dbPort) || 0,
-    dbUser: textOf(config.dbUser),
-    dbPassword: textOf(config.dbPassword),
-    dbName: textOf(config.dbName),
-    dbPath: textOf(config.dbPath),
+    // Our agents read the list of databases from the rest, those in the field from here.
+    ...flatDatabase(config),
     extraConfig: extra.length > 0 ? JSON.stringify(Object.fromEntries(extra)) : '',
   };
 }
@@ -118,6 +111,7 @@ export function toRestoreSpec(
     paths: job.paths,
     overwrite: job.overwrite,
     ...(job.dryRun ? { dryRun: true } : {}),
+    ...(job.options ? { options: job.options } : {}),
   };
 }
 
@@ -127,6 +121,7 @@ function refuseWhatOldAgentsCannot(job: RunRestoreJob): void {
   if (job.artifact.encryption) throw refuseOldAgent('Restoring an encrypted artifact by an agent of the older version');
   if (job.targetPath !== null) throw refuseOldAgent('Restoring to another folder by an agent of the older version');
   if (job.paths !== null) throw refuseOldAgent('Restoring selected paths by an agent of the older version');
+  if (job.options) throw refuseOldAgent('Restoring with options by an agent of the older version');
   if (job.overwrite !== 'always') {
     throw refuseOldAgent(
       'Restoring without overwriting what is there (choose "always") by an agent of the older version',

@@ -1,14 +1,14 @@
 /** Creates and changes tasks: checks everything a run will need, then writes the task and its targets at once. */
 import type { taskInputSchema } from '@backupx/contracts/api/tasks';
-import { MASKED_SECRET } from '@backupx/contracts/driver-manifest';
 import { AppError, type FieldProblem } from '@backupx/contracts/errors';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
 import type { z } from 'zod';
 import { assertKnowsMode } from '../../dispatch/choose-node.ts';
+import { withFlatDatabase } from '../../dispatch/flat-source.ts';
 import type { Db, NodeDirectory } from '../../dispatch/ports.ts';
 import { assertReachable } from '../../dispatch/repositories/plan-repositories.ts';
-import { secretFields } from '../../dispatch/task-answer.ts';
+import { fillSecrets } from '../../dispatch/stored-secrets.ts';
 import { assertSchedule, nextRunAfter } from '../../scheduling/schedule-clock.ts';
 import { type RepositoryRow, repositoriesStore } from '../../stores/repositories.store.ts';
 import { storageTargetsStore } from '../../stores/storage-targets.store.ts';
@@ -35,22 +35,20 @@ function renameField(problem: FieldProblem): FieldProblem {
   return { ...problem, path: [name, ...rest].join('.') };
 }
 
-/** Settings of the source driver out of flat fields; a masked secret keeps the stored value. */
+/** Settings of the source driver out of flat fields; a masked secret keeps the stored value while server and login stay. */
 function sourceSettings(deps: SaveTaskDeps, input: TaskInput, stored: Record<string, unknown>) {
   const known = deps.engine.manifests.sources;
-  if (!known.some((manifest) => manifest.type === input.type)) {
+  const manifest = known.find((one) => one.type === input.type);
+  if (!manifest) {
     const types = known.map((manifest) => manifest.type).join(', ');
     throw new AppError('SOURCE_TYPE_UNKNOWN', { type: input.type, known: types });
   }
-  const config: Record<string, unknown> = { ...input.extraConfig };
+  const config = withFlatDatabase(manifest, { config: input.extraConfig, flat: input, stored });
   const paths = input.sourcePaths.length > 0 ? input.sourcePaths : input.sourcePath ? [input.sourcePath] : [];
   if (paths.length > 0) config.paths = paths.map((path) => path.trim());
   if (input.excludePatterns.length > 0) config.excludePatterns = input.excludePatterns;
-  for (const name of secretFields(known, input.type)) {
-    if (config[name] === MASKED_SECRET) config[name] = stored[name];
-  }
   try {
-    return deps.engine.parseSettings('source', input.type, config);
+    return deps.engine.parseSettings('source', input.type, fillSecrets(manifest, { given: config, stored }));
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'INVALID_INPUT') throw error;
     throw new AppError('INVALID_INPUT', error.params, { fields: error.fields.map(renameField), cause: error });
