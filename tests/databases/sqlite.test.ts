@@ -343,4 +343,29 @@ describe('what is not as it should be', () => {
     expect(leftovers(srv)).toEqual([]);
     expect(dump(file)).toBe(before);
   });
+
+  it('leaves nothing where there is no room, neither for the copy nor for the restored file', async () => {
+    const file = path.join(srv, 'large.db');
+    makeDatabase(file, 'delete', 20_000);
+    const small = work.at('small');
+    mkdirSync(small);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', small]);
+    try {
+      const poor = createRunner(small);
+      const poorJobs = await createSourceJobs(poor, work, 'archive');
+      await expect(poorJobs.backup(settings([file]))).rejects.toMatchObject({
+        code: 'SOURCE_NOT_READABLE',
+        message: expect.stringContaining('MB are free'),
+      });
+      await poor.close();
+      expect(readdirSync(small).filter((name) => name.startsWith('secrets-'))).toEqual([]);
+      const result = await jobs.backup(settings([file]));
+      // Its own place on the small disk.
+      const options = { rename: [`${file}=${small}/deep/er/large.db`] };
+      await expect(jobs.restore(settings([file]), result, { options })).rejects.toThrow(/ENOSPC/);
+      expect(readdirSync(small).filter((name) => name.startsWith('deep'))).toEqual([]);
+    } finally {
+      execFileSync('umount', [small]);
+    }
+  });
 });

@@ -19,7 +19,7 @@ import { isMarkAlive, processMark } from '../../ports/process-mark.ts';
 import { type FileKey, fileKey, holdersOf } from './file-holders.ts';
 import { openForLock } from './open-database.ts';
 import { SIDECAR_SUFFIXES } from './sidecars.ts';
-import { SQLITE, sqliteCode } from './sqlite-errors.ts';
+import { SQLITE, sqliteCode, sqliteReason } from './sqlite-errors.ts';
 
 const NEW = '.backupx-new-';
 const OLD = '.backupx-old-';
@@ -113,6 +113,9 @@ export class Replacement {
   }
 }
 
+/** The old database cannot be used any more, so there is nobody to lock out. */
+const BROKEN: ReadonlySet<number> = new Set([SQLITE.ERROR, SQLITE.IOERR, SQLITE.CORRUPT, SQLITE.NOTADB]);
+
 /** A connection that holds a database for us alone, all of it in one file; null when it is too broken to be opened. */
 function lockAlone(path: string): DatabaseSync | null {
   let lock: DatabaseSync | null = null;
@@ -126,7 +129,10 @@ function lockAlone(path: string): DatabaseSync | null {
     lock?.close();
     const code = sqliteCode(error);
     if (code === null) throw error;
-    if (code !== SQLITE.BUSY && code !== SQLITE.LOCKED) return null;
+    if (BROKEN.has(code)) return null;
+    if (code !== SQLITE.BUSY && code !== SQLITE.LOCKED) {
+      throw new AppError('RESTORE_TARGET_INVALID', { path, reason: sqliteReason(error) }, { cause: error });
+    }
     throw new AppError('DATABASE_IN_USE', { name: path, sessions: 'a program that holds it locked' }, { cause: error });
   }
 }

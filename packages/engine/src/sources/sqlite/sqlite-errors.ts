@@ -5,9 +5,8 @@ export const SQLITE = {
   ERROR: 1,
   BUSY: 5,
   LOCKED: 6,
-  READONLY: 8,
+  IOERR: 10,
   CORRUPT: 11,
-  FULL: 13,
   CANTOPEN: 14,
   NOTADB: 26,
 } as const;
