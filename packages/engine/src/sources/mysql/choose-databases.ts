@@ -3,7 +3,7 @@ import { byBytes } from './sql-text.ts';
 
 const SYSTEM = new Set(['information_schema', 'performance_schema', 'mysql', 'sys']);
 /** What a restore makes beside the databases it is about. */
-export const OWN_NAME = /^backupx_(restore|old|done)_[0-9a-f]{12}(_\d+)?$/;
+export const OWN_NAME = /^backupx_(restore|old)_([0-9a-f]{12})(_\d+)?$/;
 
 export interface DatabaseChoice {
   /** In the order of an archive. */

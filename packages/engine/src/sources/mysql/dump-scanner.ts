@@ -4,7 +4,8 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { InventoryObject } from '../../ports/database-inventory.ts';
-import { SqlLexer, type Token } from './sql-lexer.ts';
+import { SqlLexer } from './sql-lexer.ts';
+import type { Token } from './sql-token.ts';
 import { readStatement, type Statement, upper } from './statement.ts';
 
 /** A piece of a dump: of one statement, with the comments before it, or (null) of what follows the last. */

@@ -116,6 +116,23 @@ export async function canNotePosition(connection: MysqlConnection, privileges: P
   return canAsk && (flavour === 'mariadb' || privileges.has('RELOAD'));
 }
 
+const REPLACING = 'CREATE,DROP,ALTER,INSERT,CREATE VIEW,SHOW VIEW,TRIGGER,CREATE ROUTINE,ALTER ROUTINE,EVENT'.split(
+  ',',
+);
+
+/** Throws DATABASE_PERMISSION beforehand: in the middle of a swap there would be no way forward and none back. */
+export async function assertMayReplace(connection: MysqlConnection, database: string): Promise<void> {
+  const privileges = await readPrivileges(connection);
+  const lacking = [
+    ...REPLACING.filter((right) => !privileges.has(right, database)).map((right) => `without the right ${right}`),
+    ...missingRights(privileges, connection.server, database),
+  ];
+  if (lacking.length === 0) return;
+  const { address: server, config } = connection;
+  const action = `replace ${database}: ${lacking.join('; ')}`;
+  throw new AppError('DATABASE_PERMISSION', { user: config.dbUser, server, action });
+}
+
 /** The error of a user who may read nothing of what is asked for. */
 export function nothingReadable(connection: MysqlConnection): AppError {
   const { address: server, config } = connection;

@@ -33,11 +33,17 @@ export interface JournalEntry {
   readonly oldDump: string;
 }
 
+/** Begins with the time, so that ids sort by age. */
+function newId(): string {
+  const seconds = Math.trunc(systemClock.now().getTime() / 1000);
+  return seconds.toString(16).padStart(8, '0').slice(-8) + randomBytes(2).toString('hex');
+}
+
 /** The names above. */
 export class RestoreNames {
   readonly id: string;
 
-  constructor(id: string = randomBytes(6).toString('hex')) {
+  constructor(id: string = newId()) {
     this.id = id;
   }
 
@@ -92,6 +98,10 @@ export class Journal {
 
   /** Entries by number; null: the restore was done. */
   async read(): Promise<Map<number, JournalEntry> | null> {
+    const [isThere] = await this.#connection.query(
+      `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${quoteText(this.#names.journal)}`,
+    );
+    if (!isThere) return new Map();
     const rows = await this.#connection.query(`SELECT place, HEX(body) FROM ${this.#table} ORDER BY place, part`);
     const texts = new Map<number, string>();
     for (const [place = '', hex = ''] of rows) {
@@ -138,15 +148,21 @@ export class RestoreLock {
   }
 }
 
-/** Restores on this server that do not live any more. */
+/** Restores on this server that do not live any more, the newest first: what came last is undone first. */
 export async function findDeadRestores(connection: MysqlConnection): Promise<RestoreNames[]> {
   const rows = await connection.query(
-    `SELECT SCHEMA_NAME, IS_USED_LOCK(SCHEMA_NAME) IS NULL FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'backupx\\_restore\\_%'`,
+    `SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'backupx\\_%'`,
   );
-  return rows.flatMap(([name = '', isDead]) => {
-    const id = OWN_NAME.test(name) && isDead === '1' ? /^backupx_restore_([0-9a-f]{12})$/.exec(name)?.[1] : undefined;
-    return id === undefined ? [] : [new RestoreNames(id)];
-  });
+  const ids = new Set(rows.flatMap(([name = '']) => OWN_NAME.exec(name)?.[2] ?? []));
+  const dead: RestoreNames[] = [];
+  for (const names of [...ids]
+    .sort()
+    .reverse()
+    .map((id) => new RestoreNames(id))) {
+    const [[isDead] = []] = await connection.query(`SELECT IS_USED_LOCK(${quoteText(names.journal)}) IS NULL`);
+    if (isDead === '1') dead.push(names);
+  }
+  return dead;
 }
 
 /**

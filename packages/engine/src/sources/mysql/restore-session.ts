@@ -9,9 +9,10 @@ import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } fro
 import { MysqlConnection, type Tool } from './connection.ts';
 import { assertSame } from './dump-database.ts';
 import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
+import { assertMayReplace } from './privileges.ts';
 import { countRows, readInventory } from './read-inventory.ts';
 import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } from './restore-place.ts';
-import { mentions } from './rewrite-statement.ts';
+import { mentions, type RewriteOptions, rewriteStatement } from './rewrite-statement.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, parseRenames, restoreConnection } from './settings.ts';
 import { databaseName, folderName, GRANTS_FILE, quoteName, quoteText } from './sql-text.ts';
 import { assertNotReferred, type Swap, type SwapPlace, swapDatabase, undoSwap } from './swap-database.ts';
@@ -169,6 +170,7 @@ class ServerRestore implements RestoreSession {
       throw new AppError('DATABASE_EXISTS', { name: `database ${target}`, server: connection.address });
     }
     await assertNotReferred(connection, target);
+    await assertMayReplace(connection, target);
     const sessions = await connection.query(
       `SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE DB = ${quoteText(target)} AND ID <> CONNECTION_ID()`,
     );
@@ -194,37 +196,35 @@ class ServerRestore implements RestoreSession {
     const { connection, place, options, context } = this.#parts;
     const scratch = place.names.scratch(index);
     const names = new Map(this.#loaded.map((other) => [other.source, place.names.scratch(other.index)]));
-    const rewrite = { names: this.#unambiguous(names), definer: options.definer, isProof: true };
+    const rewrite = { names, definer: options.definer, isProof: true };
     await runCode(connection, scratch, { code: dump.code, rewrite });
     const found = await readInventory(connection, scratch);
     assertSame(source, inventory?.objects ?? dump.objects, await countRows(connection, scratch, found));
     context.log('info', `${source}: restored into a scratch database and compared.`);
   }
 
-  /** A name that is also one of a table cannot be told from it. */
-  #unambiguous(names: ReadonlyMap<string, string>): Map<string, string> {
-    const taken = new Set(this.#loaded.flatMap(({ dump }) => dump.objects.map(({ name }) => name)));
-    return new Map([...names].filter(([name]) => !taken.has(name)));
-  }
-
   #swapOf({ index, source, target, dump, inventory }: LoadedDatabase): Swap {
-    const { options, context } = this.#parts;
+    const { options } = this.#parts;
     const renamed = new Map(
       this.#loaded.filter((one) => one.source !== one.target).map((one) => [one.source, one.target]),
     );
-    const rewrite = { names: this.#unambiguous(renamed), definer: options.definer, isProof: false };
-    if (source !== target) {
-      const still = dump.code.filter(
-        ({ statement, text }) => keepsNames(statement.object) && mentions(text, new Set([source])),
-      );
-      const list = [...new Set(still.map(({ statement }) => `${statement.object.toLowerCase()} ${statement.name}`))];
-      if (list.length > 0) {
-        const message = `still name the database ${source}: ${list.slice(0, 20).join(', ')}`;
-        context.problem({ path: `/mysql/${folderName(source)}`, code: 'metadata', message });
-      }
-    }
+    const rewrite: RewriteOptions = { names: renamed, definer: options.definer, isProof: false };
+    if (source !== target) this.#tellNamesKept({ source, dump, rewrite });
     const { charset = '', collation = '' } = inventory?.details ?? {};
     return { index, target, charset, collation, code: dump.code, rewrite };
+  }
+
+  /** What people wrote is left as it is, and told. */
+  #tellNamesKept({ source, dump, rewrite }: { source: string; dump: LoadedDump; rewrite: RewriteOptions }): void {
+    const old = new Set([source]);
+    const still = dump.code.filter(
+      ({ statement, text }) =>
+        keepsNames(statement.object) && mentions(rewriteStatement(text, statement, rewrite), old),
+    );
+    if (still.length === 0) return;
+    const list = [...new Set(still.map(({ statement }) => `${statement.object.toLowerCase()} ${statement.name}`))];
+    const message = `still name the database ${source}: ${list.slice(0, 20).join(', ')}`;
+    this.#parts.context.problem({ path: `/mysql/${folderName(source)}`, code: 'metadata', message });
   }
 
   async #undo(reason: AppError): Promise<void> {

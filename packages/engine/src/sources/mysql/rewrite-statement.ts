@@ -1,6 +1,7 @@
 /** Statements of a dump under other names: what they say of their own database, of their definer, of running at once. */
-import { SqlLexer, type Token } from './sql-lexer.ts';
+import { SqlLexer } from './sql-lexer.ts';
 import { quoteName } from './sql-text.ts';
+import type { Token } from './sql-token.ts';
 import { type Statement, upper } from './statement.ts';
 
 export interface RewriteOptions {
@@ -22,15 +23,18 @@ export function rewriteStatement(bytes: Buffer, statement: Statement, options: R
   const { verb, object } = statement;
   if (verb === 'DELIMITER' || verb === 'SET' || verb === 'DROP') return bytes;
   const tokens = tokensOf(bytes);
-  const edits: Edit[] = [];
-  if (verb === 'ALTER' && object === 'DATABASE') edits.push(...renameDatabase(tokens, options));
-  if (verb === 'CREATE') {
-    if (options.definer === 'current') edits.push(...dropDefiner(tokens));
-    if (object === 'TABLE' || object === 'VIEW') edits.push(...renameQualifiers(tokens, options));
-    if (object === 'TRIGGER') edits.push(...dropQualifiers(tokens));
-    if (object === 'EVENT' && options.isProof) edits.push(...disable(tokens));
+  if (verb === 'ALTER') return applyEdits(bytes, object === 'DATABASE' ? renameDatabase(tokens, options) : []);
+  return verb === 'CREATE' ? applyEdits(bytes, editCreation(tokens, object, options)) : bytes;
+}
+
+function editCreation(tokens: readonly Token[], object: string, options: RewriteOptions): Edit[] {
+  const edits = options.definer === 'current' ? dropDefiner(tokens) : [];
+  if (object === 'TABLE' || (object === 'VIEW' && namesDatabases(tokens))) {
+    edits.push(...renameQualifiers(tokens, options));
   }
-  return applyEdits(bytes, edits);
+  if (object === 'TRIGGER') edits.push(...dropQualifiers(tokens));
+  if (object === 'EVENT' && options.isProof) edits.push(...disable(tokens));
+  return edits;
 }
 
 /** True when it names one of these databases, and goes on naming it as it is. */
@@ -71,6 +75,21 @@ function qualifiersOf(tokens: readonly Token[]): Token[] {
     (token, index) =>
       isIdentifier(token) && isDot(tokens[index + 1]) && isIdentifier(tokens[index + 2]) && !isDot(tokens[index - 1]),
   );
+}
+
+/**
+ * The server writes the names of databases into all of a view or into none of it. In one without, the first part of a
+ * name is that of a table, which may be called as the database is.
+ */
+function namesDatabases(tokens: readonly Token[]): boolean {
+  const qualifiers = new Set(qualifiersOf(tokens));
+  return tokens.some((token, index) => {
+    if (!/^(?:FROM|JOIN)$/.test(upper(token))) return false;
+    let at = index + 1;
+    while (tokens[at]?.kind === 'sign' && tokens[at]?.value === '(') at += 1;
+    const first = tokens[at];
+    return first !== undefined && qualifiers.has(first);
+  });
 }
 
 /** The server writes these names itself, always in quotes. */

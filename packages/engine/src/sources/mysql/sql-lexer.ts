@@ -3,50 +3,17 @@
  * version only are code), delimiters. It never looks into data for words, so a text that holds `CREATE TABLE` is a text.
  */
 
-export type TokenKind = 'word' | 'name' | 'text' | 'sign';
-export interface Token {
-  readonly kind: TokenKind;
-  /** Unquoted; texts and long words are cut. */
-  readonly value: string;
-  /** Inside a comment for one version only. */
-  readonly isConditional: boolean;
-  /** Where it begins and ends in the buffer, when it does not lie across two. */
-  readonly start: number;
-  readonly end: number;
-}
-
-export interface LexerEvents {
-  /** Only while `wantsTokens`. */
-  onToken(token: Token): void;
-  /** An opening bracket at depth 0, while there are no tokens wanted. */
-  onGroup(): void;
-  /** `-- …`, without the dashes, outside of statements and in them. `end`: behind its line feed. */
-  onComment(text: string, start: number, end: number): void;
-  /** Behind the delimiter, at `end`. */
-  onDelimiter(end: number): void;
-  /** A line `DELIMITER x`, with its line feed. */
-  onDelimiterLine(end: number): void;
-}
+import { conditionalStart, IS_SIGN, IS_WORD, isLineComment, LOOK_AHEAD } from './sql-bytes.ts';
+import type { LexerEvents, Token, TokenKind } from './sql-token.ts';
 
 type State = 'code' | 'line-comment' | 'block-comment' | 'quoted' | 'word' | 'delimiter-line';
 
 const MAX_TOKEN = 4096;
-/** No construct that needs looking ahead is longer: `/*M!100500`, delimiters. */
-const LOOK_AHEAD = 24;
 const NOTHING = Buffer.alloc(0);
 
 const BACKTICK = 0x60;
 const BACKSLASH = 0x5c;
 const LINE_FEED = 0x0a;
-
-/** Which bytes can be part of a word. */
-const IS_WORD = new Uint8Array(256);
-/** Which bytes mean something in code that is not looked at word by word. */
-const IS_SIGN = new Uint8Array(256);
-for (let byte = 0; byte < 256; byte++) {
-  IS_WORD[byte] = /[A-Za-z0-9_$]/.test(String.fromCharCode(byte)) || byte >= 0x80 ? 1 : 0;
-}
-for (const sign of '\'"`()-/*#;') IS_SIGN[sign.charCodeAt(0)] = 1;
 
 /** See above. One per stream; `events` get offsets into the buffer that `push` was last given. */
 export class SqlLexer {
@@ -115,8 +82,9 @@ export class SqlLexer {
   }
 
   #inQuotes(from: number, limit: number): number {
-    const { buffer } = this;
+    const { buffer, wantsTokens } = this;
     const quote = this.#quote;
+    const escapeByte = quote !== BACKTICK && this.hasBackslashEscapes ? BACKSLASH : -1;
     let at = from;
     if (this.#isEscaped) {
       this.#isEscaped = false;
@@ -130,13 +98,13 @@ export class SqlLexer {
         this.#justClosed = quote;
         return at + 1;
       }
-      if (byte === BACKSLASH && quote !== BACKTICK && this.hasBackslashEscapes) {
+      if (byte === escapeByte) {
         if (at + 1 >= limit) {
           this.#isEscaped = true;
           return at + 1;
         }
         at += 1;
-      } else if (this.wantsTokens) this.#collect(byte);
+      } else if (wantsTokens) this.#collect(byte);
     }
     return at;
   }
@@ -207,6 +175,7 @@ export class SqlLexer {
   #endName(end: number): void {
     const quote = this.#justClosed;
     this.#justClosed = 0;
+    if (!this.wantsTokens) return;
     const start = this.#tokenStart;
     const value = this.#takeToken();
     this.#emit(quote === 0x27 ? 'text' : 'name', { value, start, end });
@@ -231,7 +200,8 @@ export class SqlLexer {
     let at = from;
     // Most of a dump is rows: nothing but quotes and brackets matters there.
     if (!this.wantsTokens) {
-      while (at < limit && IS_SIGN[buffer[at] ?? 0] === 0 && buffer[at] !== this.#delimiter[0]) at += 1;
+      const delimiter = this.#delimiter[0];
+      while (at < limit && IS_SIGN[buffer[at] ?? 0] === 0 && buffer[at] !== delimiter) at += 1;
       if (at >= limit) return at;
     }
     const byte = buffer[at] ?? 0;
@@ -292,24 +262,23 @@ export class SqlLexer {
   /** Where code goes on (or the comment's content begins); null: there is no comment. */
   #commentAt(byte: number, at: number): number | null {
     const { buffer } = this;
-    const next = buffer[at + 1] ?? 0x20;
-    if (byte === 0x23 || (byte === 0x2d && next === 0x2d && (buffer[at + 2] ?? 0x20) <= 0x20)) {
+    if (isLineComment(buffer, at)) {
       this.#tokenStart = at;
       this.#state = 'line-comment';
       return at + (byte === 0x23 ? 1 : 2);
     }
+    const next = buffer[at + 1];
     if (byte === 0x2a && next === 0x2f && this.#conditionalDepth > 0) {
       this.#conditionalDepth -= 1;
       return at + 2;
     }
     if (byte !== 0x2f || next !== 0x2a) return null;
-    // `999999` is no version: a line for the client of MariaDB alone, a comment for everything else.
-    const version = /^\/\*M?!(\d{5,6})?/.exec(buffer.toString('latin1', at, at + LOOK_AHEAD));
-    if (!version || version[1] === '999999') {
+    const length = conditionalStart(buffer, at);
+    if (length === 0) {
       this.#state = 'block-comment';
       return at + 2;
     }
     this.#conditionalDepth += 1;
-    return at + version[0].length;
+    return at + length;
   }
 }

@@ -1,5 +1,5 @@
 /** What a statement of a dump does, told by its first words. */
-import type { Token } from './sql-lexer.ts';
+import type { Token } from './sql-token.ts';
 
 export type CreatedKind =
   | 'table'

@@ -1,0 +1,79 @@
+import type { InspectContext, SourceInspection } from '../../ports/source.ts';
+import { chooseDatabases, listDatabases } from './choose-databases.ts';
+import { MysqlConnection } from './connection.ts';
+import { describeProduct } from './flavour.ts';
+import { canNotePosition, missingRights, type Privileges, readOnlyUserSql, readPrivileges } from './privileges.ts';
+import type { MysqlConfig } from './settings.ts';
+
+const LISTED = 20;
+
+/** Logs in as a backup would, and tells what it would find and miss. Throws DATABASE_*. */
+export async function inspectServer(config: MysqlConfig, context: InspectContext): Promise<SourceInspection> {
+  const connection = await MysqlConnection.open(config, context);
+  try {
+    const tool = await connection.findDumper();
+    const all = await listDatabases(connection);
+    const choice = chooseDatabases(all, config);
+    const privileges = await readPrivileges(connection);
+    const warnings = choice.missing.map((name) => `There is no database ${name}.`);
+    if (choice.names.length === 0) warnings.push('There is no database to back up that this user can see.');
+    warnings.push(...rightWarnings(connection, privileges, choice.names));
+    warnings.push(...(await serverWarnings(connection, privileges, config)));
+    return {
+      server: connection.serverName,
+      tool: `${describeProduct(tool)} (${tool.path})`,
+      databases: await sizes(connection, all),
+      warnings,
+      readOnlyUserSql: readOnlyUserSql(connection.server),
+    };
+  } finally {
+    connection.close();
+  }
+}
+
+/** One line per thing that is lost, with the databases it is lost in. */
+function rightWarnings(connection: MysqlConnection, privileges: Privileges, databases: readonly string[]): string[] {
+  const lost = new Map<string, string[]>();
+  for (const database of databases) {
+    for (const what of missingRights(privileges, connection.server, database)) {
+      lost.set(what, [...(lost.get(what) ?? []), database]);
+    }
+  }
+  return [...lost].map(([what, names]) => {
+    const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
+    return `${names.slice(0, LISTED).join(', ')}${more}: ${what}.`;
+  });
+}
+
+async function serverWarnings(
+  connection: MysqlConnection,
+  privileges: Privileges,
+  config: MysqlConfig,
+): Promise<string[]> {
+  const warnings: string[] = [];
+  if (config.withPosition && !(await canNotePosition(connection, privileges))) {
+    warnings.push(
+      'The position in the binary log is not noted: the log is off, or the user may not ask for it. A restore to a point in time is not possible.',
+    );
+  }
+  if (config.withGrants && !privileges.hasOnTable('SELECT', 'mysql.user')) {
+    warnings.push('Users and their rights are not stored: the user may not read mysql.user.');
+  }
+  const [[cipher = ''] = []] = await connection.query(
+    `SELECT VARIABLE_VALUE FROM ${statusTable(connection)} WHERE VARIABLE_NAME = 'Ssl_cipher'`,
+  );
+  const isLocal = config.dbSocket !== '' || /^(127\.|::1$|localhost$)/.test(config.dbHost);
+  if (cipher === '' && !isLocal) warnings.push('The connection is not encrypted: the server offers no TLS.');
+  return warnings;
+}
+
+const statusTable = ({ server }: MysqlConnection): string =>
+  server.flavour === 'mariadb' ? 'information_schema.SESSION_STATUS' : 'performance_schema.session_status';
+
+async function sizes(connection: MysqlConnection, names: readonly string[]): Promise<SourceInspection['databases']> {
+  const rows = await connection.query(
+    'SELECT TABLE_SCHEMA, SUM(COALESCE(DATA_LENGTH, 0) + COALESCE(INDEX_LENGTH, 0)) FROM information_schema.TABLES GROUP BY TABLE_SCHEMA',
+  );
+  const bytes = new Map(rows.map(([name = '', size = '0']) => [name, Number(size)]));
+  return names.map((name) => ({ name, sizeBytes: bytes.get(name) ?? 0 }));
+}

@@ -1,0 +1,167 @@
+/** A server of this machine's own programs, started for a proof: a private socket, no network, a folder that goes with it. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { systemClock } from '../../ports/clock.ts';
+import { findTool } from '../../ports/find-tool.ts';
+import { describeEnd, isSuccess, runTool, startTool, type ToolProcess } from '../../ports/processes.ts';
+import { MysqlConnection } from './connection.ts';
+import { FLAVOUR_NAMES, type Flavour, isAtLeast, type Product, toolProduct } from './flavour.ts';
+import type { ConnectionConfig } from './settings.ts';
+
+const INSTALL_TIMEOUT_MS = 120_000;
+const START_TIMEOUT_MS = 60_000;
+const VERSION_TIMEOUT_MS = 10_000;
+const POLL_MS = 100;
+/** Longer paths of sockets the system does not take. */
+const MAX_SOCKET_PATH = 100;
+const SERVERS: Readonly<Record<Flavour, readonly string[]>> = { mariadb: ['mariadbd', 'mysqld'], mysql: ['mysqld'] };
+const SERVER_PACKAGES: Readonly<Record<Flavour, string>> = { mariadb: 'mariadb-server', mysql: 'mysql-server' };
+
+export interface ScratchOptions {
+  readonly tempDir: string;
+  readonly signal: AbortSignal;
+  /** What the dumps were made from; the server is of the same flavour and no older. */
+  readonly product: Product;
+  readonly toolFolder: string;
+}
+
+/** A running one. `close` ends it and removes its folder. */
+export class ScratchServer {
+  readonly connection: MysqlConnection;
+  readonly #process: ToolProcess;
+  readonly #folder: string;
+
+  private constructor(connection: MysqlConnection, running: ToolProcess, folder: string) {
+    this.connection = connection;
+    this.#process = running;
+    this.#folder = folder;
+  }
+
+  /** Throws DATABASE_TOOL_MISSING, _TOOL_MISMATCH, _TOOL_FAILED. */
+  static async start(options: ScratchOptions): Promise<ScratchServer> {
+    const program = await findServer(options);
+    const folder = makeFolder(options.tempDir);
+    let running: ToolProcess | null = null;
+    try {
+      await install(program, folder, options);
+      running = startTool({ program, args: serverArgs(folder, options) }, options.signal);
+      const connection = await connect(running, folder, options);
+      return new ScratchServer(connection, running, folder);
+    } catch (error) {
+      running?.kill();
+      await running?.ended;
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.connection.close();
+    this.#process.kill();
+    await this.#process.ended;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+const asOurselves = (): string[] => (process.getuid?.() === 0 ? ['--user=root'] : []);
+
+function makeFolder(tempDir: string): string {
+  mkdirSync(tempDir, { recursive: true });
+  const folder = mkdtempSync(join(tempDir, 'my-'));
+  if (folder.length + '/s.sock'.length <= MAX_SOCKET_PATH) return folder;
+  rmSync(folder, { recursive: true });
+  return mkdtempSync(join(tmpdir(), 'backupx-my-'));
+}
+
+async function findServer({ product, toolFolder, signal }: ScratchOptions): Promise<string> {
+  const { flavour, version } = product;
+  for (const name of SERVERS[flavour]) {
+    const program = findTool([name], toolFolder === '' ? [] : [toolFolder]);
+    if (program === null) continue;
+    const { text } = await runTool(
+      { program, args: ['--no-defaults', '--version'] },
+      { signal, timeoutMs: VERSION_TIMEOUT_MS },
+    );
+    const found = toolProduct(text);
+    if (found?.flavour !== flavour) continue;
+    if (isAtLeast(found.version, version.split('.').slice(0, 2).join('.'))) return program;
+    throw new AppError('DATABASE_TOOL_MISMATCH', {
+      tool: name,
+      toolVersion: found.version,
+      serverVersion: version,
+      package: `${SERVER_PACKAGES[flavour]} ${version} or newer`,
+    });
+  }
+  throw new AppError('DATABASE_TOOL_MISSING', {
+    tool: `${SERVERS[flavour][0]} (of ${FLAVOUR_NAMES[flavour]})`,
+    package: SERVER_PACKAGES[flavour],
+  });
+}
+
+async function install(
+  program: string,
+  folder: string,
+  { product, toolFolder, signal }: ScratchOptions,
+): Promise<void> {
+  const data = join(folder, 'data');
+  const folders = toolFolder === '' ? [] : [toolFolder];
+  const installer =
+    product.flavour === 'mariadb' ? findTool(['mariadb-install-db', 'mysql_install_db'], folders) : program;
+  if (installer === null) {
+    throw new AppError('DATABASE_TOOL_MISSING', { tool: 'mariadb-install-db', package: SERVER_PACKAGES.mariadb });
+  }
+  const args =
+    product.flavour === 'mariadb'
+      ? ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db']
+      : ['--no-defaults', '--initialize-insecure', `--datadir=${data}`];
+  const command = { program: installer, args: [...args, ...asOurselves()] };
+  const end = await runTool(command, { signal, timeoutMs: INSTALL_TIMEOUT_MS });
+  if (!isSuccess(end)) throw new AppError('DATABASE_TOOL_FAILED', { tool: installer, reason: describeEnd(end) });
+}
+
+function serverArgs(folder: string, { product }: ScratchOptions): string[] {
+  const args = ['--no-defaults', `--datadir=${join(folder, 'data')}`, `--socket=${join(folder, 's.sock')}`];
+  args.push('--skip-networking', '--skip-log-bin', '--event-scheduler=OFF', '--innodb-flush-log-at-trx-commit=0');
+  args.push(`--pid-file=${join(folder, 'pid')}`, `--log-error=${join(folder, 'log')}`, '--max-allowed-packet=1G');
+  if (product.flavour === 'mysql') args.push('--mysqlx=OFF');
+  return [...args, ...asOurselves()];
+}
+
+async function connect(running: ToolProcess, folder: string, options: ScratchOptions): Promise<MysqlConnection> {
+  const { tempDir, signal, toolFolder } = options;
+  const config: ConnectionConfig = {
+    ...{ dbHost: '', dbPort: 3306, dbSocket: join(folder, 's.sock'), dbUser: 'root', dbPassword: '' },
+    ...{ tlsMode: 'disabled', tlsCa: '', tlsCertificate: '', tlsKey: '', toolFolder },
+  };
+  let ended = false;
+  void running.ended.then(() => {
+    ended = true;
+  });
+  const deadline = systemClock.monotonicMs() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await MysqlConnection.open(config, { tempDir, signal });
+    } catch (error) {
+      const isUp = !(error instanceof AppError) || error.code !== 'DATABASE_UNREACHABLE';
+      if (isUp || signal.aborted) throw error;
+      if (ended || systemClock.monotonicMs() > deadline) {
+        throw new AppError(
+          'DATABASE_TOOL_FAILED',
+          { tool: 'mariadbd', reason: tailOf(join(folder, 'log')) },
+          { cause: error },
+        );
+      }
+      await systemClock.sleep(POLL_MS, signal);
+    }
+  }
+}
+
+function tailOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim().split('\n').slice(-3).join(' / ');
+  } catch {
+    return 'it did not start';
+  }
+}
