@@ -62,6 +62,11 @@ export const zones: readonly Zone[] = [
     pattern: /^packages\/engine\/src\/jobs\//,
     mayImport: ['engine/ports', 'engine/archive', 'engine/repository', 'contracts'],
   },
+  {
+    name: 'engine/backint',
+    pattern: /^packages\/engine\/src\/backint\//,
+    mayImport: ['engine/ports', 'engine/archive', 'contracts'],
+  },
   { name: 'engine/testing', pattern: /^packages\/engine\/src\/testing\//, mayImport: ['engine/ports', 'contracts'] },
   { name: 'engine/assembly', pattern: /^packages\/engine\/assembly\//, mayImport: [], packages: /^$/ },
   {
@@ -75,6 +80,7 @@ export const zones: readonly Zone[] = [
       'engine/archive',
       'engine/repository',
       'engine/jobs',
+      'engine/backint',
       'contracts',
     ],
   },

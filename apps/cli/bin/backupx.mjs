@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import nodeModule from 'node:module';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const neededMajor = 24;
@@ -29,8 +29,11 @@ function findPinnedNode() {
   }
 }
 
+/** SAP HANA starts its Backint agent by the name `hdbbackint`: a link of that name to this file is the command. */
+const words = [...(basename(process.argv[1]) === 'hdbbackint' ? ['backint'] : []), ...process.argv.slice(2)];
+
 function runWith(node) {
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...words], { stdio: 'inherit' });
   // A terminal sends Ctrl-C to both processes; one that comes to this one alone (systemd, kill) is passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
     process.on(signal, () => {
@@ -48,7 +51,7 @@ const major = Number(process.versions.node.split('.')[0]);
 if (major >= neededMajor) {
   nodeModule.enableCompileCache();
   const { main } = await import('../src/main.ts');
-  await main(process.argv);
+  await main([...process.argv.slice(0, 2), ...words]);
 } else {
   const node = findPinnedNode();
   if (node) {

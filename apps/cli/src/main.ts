@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { type CommandContext, processContext } from './command-context.ts';
 import { addAgentCommand } from './commands/agent.ts';
+import { addBackintCommand } from './commands/backint.ts';
 import { addLoginCommand, addLogoutCommand } from './commands/login.ts';
 import { addNodeCommand } from './commands/node.ts';
 import { addQuickstartCommand } from './commands/quickstart.ts';
@@ -49,6 +50,7 @@ export function buildProgram(context: CommandContext): Command {
     addNodeCommand,
     addStorageCommand,
     addRepoCommand,
+    addBackintCommand,
     addResetPasswordCommand,
     addVersionCommand,
   ]) {
