@@ -43,9 +43,12 @@ async function readTree(entry: number, walk: Walk): Promise<void> {
   const { index, reader, signal, onTree } = walk.options;
   signal.throwIfAborted();
   const id = index.idOf(entry);
-  for (const { type, content, subtree } of parseReferences(await reader.read(id, 'tree'))) {
-    if (type === 'file') for (const part of content ?? []) need(fromHex(part), 'data', walk);
-    else if (type === 'dir' && subtree) need(fromHex(subtree), 'tree', walk);
+  for (const item of parseItems(await reader.read(id, 'tree'), id)) {
+    if (!isReference(item)) throw noTree(id, 'holds an item that is none');
+    const { type, content, subtree } = item;
+    // An item without a type is restored as a file.
+    if ((type ?? 'file') === 'file') for (const part of content ?? []) need(fromHex(part), 'data', walk);
+    else if (type === 'dir' && isText(subtree)) need(fromHex(subtree), 'tree', walk);
   }
   onTree?.(id);
 }
@@ -61,19 +64,55 @@ function need(id: Uint8Array, type: BlobType, { options, waiting }: Walk): void 
   if (type === 'tree') waiting.push(entry);
 }
 
+/** What is of interest in an item. */
 interface References {
-  readonly type: string;
+  readonly type?: string | null;
   readonly content?: readonly string[] | null;
   readonly subtree?: string | null;
 }
 
-/** What the items of a tree refer to; much faster than `parseTree`, which makes sense of everything else as well. */
-function parseReferences(json: Buffer): readonly References[] {
+/**
+ * The items of a tree, still to be checked; much faster than `parseTree`, which makes sense of all fields. As there,
+ * `null` instead of a list is an empty folder, and anything else that is no list of items is damage: read as an empty
+ * folder, it would have all below it deleted.
+ */
+function parseItems(json: Buffer, id: Uint8Array): readonly unknown[] {
+  let tree: unknown;
   try {
-    return (JSON.parse(json.toString('utf8')) as { readonly nodes: readonly References[] | null }).nodes ?? [];
+    tree = JSON.parse(json.toString('utf8'));
   } catch (error) {
-    throw new AppError('REPOSITORY_DAMAGED', { reason: 'a tree is not JSON' }, { cause: error });
+    throw noTree(id, 'is not JSON', error);
   }
+  const nodes = isObject(tree) ? tree.nodes : undefined;
+  if (nodes === null) return [];
+  if (!Array.isArray(nodes)) throw noTree(id, 'has no list of items');
+  return nodes;
+}
+
+function isReference(node: unknown): node is References {
+  if (!isObject(node)) return false;
+  const { content, subtree } = node;
+  return isAbsentOr(content, isTexts) && isAbsentOr(subtree, isText);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isAbsentOr(value: unknown, is: (value: unknown) => boolean): boolean {
+  return value === undefined || value === null || is(value);
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isText);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function noTree(id: Uint8Array, fault: string, cause?: unknown): AppError {
+  return new AppError('REPOSITORY_DAMAGED', { reason: `the tree ${toHex(id)} ${fault}` }, { cause });
 }
 
 /** Works through a stack that grows meanwhile, a few at once; last in, first out keeps it short. */

@@ -1,12 +1,25 @@
 import { AppError } from '@backupx/contracts/errors';
 import { beforeEach, expect, it } from 'vitest';
+import { systemClock } from '../../ports/clock.ts';
 import { createMemoryStorage, type MemoryStorage } from '../../testing/memory-storage.ts';
+import { hashOf, toHex } from '../format/blob-id.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import type { Repository } from '../open-repository.ts';
+import { createPackWriter } from '../pack-writer.ts';
+import { saveSnapshot } from '../snapshots.ts';
 import { checkRepository } from './check-repository.ts';
 import { dyingStorage, openThrough } from './dying-storage.ts';
 import { markForSweep, type PruneOptions, pruneExclusively, sweepCondemned } from './prune-repository.ts';
-import { backup, beginBackup, type Files, makeRepository, readBack, textOf, workOn } from './small-repository.ts';
+import {
+  addSealed,
+  backup,
+  beginBackup,
+  type Files,
+  makeRepository,
+  readBack,
+  textOf,
+  workOn,
+} from './small-repository.ts';
 
 const never = new AbortController().signal;
 const options: PruneOptions = { dryRun: false, condemnedPacks: [], maxUnusedShare: 0, maxRepackBytes: 0 };
@@ -89,6 +102,22 @@ it('removes nothing while a snapshot is listed that the storage does not give ba
     await expect(run(workOn(through), options)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
   }
   expect(packs()).toEqual(before);
+});
+
+it('removes nothing when the tree of a snapshot is none', async () => {
+  const whole = await backup(repository, files('a'));
+  await forget(await backup(repository, files('x')));
+  const writer = createPackWriter({ repository, signal: never, clock: systemClock });
+  const plain = Buffer.from('{"items":[]}');
+  await addSealed(repository, writer, { type: 'tree', id: hashOf(plain), plain });
+  await writer.finish();
+  await saveSnapshot(repository, { ...whole, tree: toHex(hashOf(plain)) }, never);
+  const before = [...storage.objects.keys()];
+  for (const prune of [pruneExclusively, markForSweep, sweepCondemned]) {
+    const work = prune(workOn(repository), { ...options, condemnedPacks: packs().map((key) => key.slice(8)) });
+    await expect(work).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    expect([...storage.objects.keys()]).toEqual(before);
+  }
 });
 
 it('does not mind a snapshot that is forgotten while it looks', async () => {
