@@ -1,6 +1,7 @@
 /** Users and their rights as SQL that makes them again. */
 import { AppError } from '@backupx/contracts/errors';
 import type { MysqlConnection } from './connection.ts';
+import { isAtLeast } from './flavour.ts';
 import type { Privileges } from './privileges.ts';
 import { quoteName } from './sql-text.ts';
 
@@ -39,7 +40,11 @@ async function orComment(name: string, lines: Promise<string[]>): Promise<string
 }
 
 async function createUser(connection: MysqlConnection, user: string, host: string): Promise<string[]> {
-  const rows = await connection.query(`SHOW CREATE USER ${account(user, host)}`);
+  const { flavour, version } = connection.server;
+  // Hashes of MySQL hold bytes that are no text.
+  const asHex =
+    flavour === 'mysql' && isAtLeast(version, '8.0.17') ? 'SET SESSION print_identified_with_as_hex = ON; ' : '';
+  const rows = await connection.query(`${asHex}SHOW CREATE USER ${account(user, host)}`);
   return rows.map(([sql = '']) => `${sql.replace(/^CREATE USER /, 'CREATE USER IF NOT EXISTS ')};`);
 }
 

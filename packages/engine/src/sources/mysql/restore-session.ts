@@ -9,6 +9,7 @@ import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } fro
 import { MysqlConnection, type Tool } from './connection.ts';
 import { assertSame } from './dump-database.ts';
 import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
+import { missingDefiners } from './missing-definers.ts';
 import { assertMayReplace } from './privileges.ts';
 import { countRows, readInventory } from './read-inventory.ts';
 import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } from './restore-place.ts';
@@ -119,6 +120,7 @@ class ServerRestore implements RestoreSession {
     }
     await this.#close({ isDone: true });
     await this.#restoreGrants();
+    await this.#tellMissingDefiners();
     await this.#release();
     return {
       itemsWritten: this.#loaded.length + (this.#grants === null ? 0 : 1),
@@ -244,6 +246,16 @@ class ServerRestore implements RestoreSession {
       await client.finish();
     } catch (error) {
       context.problem({ path: `/mysql/${GRANTS_FILE}`, code: 'metadata', message: toAppError(error).message });
+    }
+  }
+
+  async #tellMissingDefiners(): Promise<void> {
+    const { place, context } = this.#parts;
+    for (const { source, target } of this.#loaded) {
+      const missing = await missingDefiners(place.connection, target).catch(() => []);
+      if (missing.length === 0) continue;
+      const message = `views, triggers, routines or events are defined by users who do not exist: ${missing.join(', ')}`;
+      context.problem({ path: `/mysql/${folderName(source)}`, code: 'metadata', message });
     }
   }
 
