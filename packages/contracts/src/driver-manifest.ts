@@ -30,6 +30,8 @@ export const fieldManifestSchema = z.object({
   secret: z.boolean(),
   advanced: z.boolean(),
   multiline: z.boolean(),
+  /** Part of where and as whom a server is reached; secrets among them belong to the others. Left out: false. */
+  place: z.boolean().optional(),
   options: z.array(z.string()).optional(),
   default: z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]).optional(),
 });
@@ -87,6 +89,9 @@ export function toDriverManifest(driver: {
   };
 }
 
+/** By the names that drivers use: `db…`, `tls…`, `ssh…`, and programs that are told the password. */
+const PLACE = /^(db[A-Z]|tls|ssh|uri$|host$|port$|user$|socket|authSource|systemUser|toolFolder)/;
+
 function fieldsOf(config: z.ZodObject): FieldManifest[] {
   const schema = z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' });
   const required = new Set(schema.required ?? []);
@@ -102,18 +107,11 @@ function fieldsOf(config: z.ZodObject): FieldManifest[] {
       secret: field.secret ?? false,
       advanced: field.advanced ?? false,
       multiline: field.multiline ?? false,
+      ...(PLACE.test(name) ? { place: true } : {}),
       options: field.enum,
       default: field.default as FieldManifest['default'],
     };
   });
-}
-
-/** By the names that drivers use: `db…`, `tls…`, `ssh…`, and programs that are told the password. */
-const PLACE = /^(db[A-Z]|tls|ssh|uri$|host$|port$|user$|socket|authSource|systemUser|toolFolder)/;
-
-/** True for a setting that says where a secret of the same driver is sent, or who it belongs to. */
-export function saysWhere(field: Pick<FieldManifest, 'name' | 'secret'>): boolean {
-  return !field.secret && PLACE.test(field.name);
 }
 
 /** Names of the secret fields of a config schema. */

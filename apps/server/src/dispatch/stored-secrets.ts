@@ -2,8 +2,11 @@
  * Where a stored secret may go: to the server and login it was stored for, nowhere else. Whoever may start restores and
  * tests could otherwise read any password by naming a host of his own.
  */
-import { type DriverManifest, type FieldManifest, MASKED_SECRET, saysWhere } from '@backupx/contracts/driver-manifest';
+import { type DriverManifest, type FieldManifest, MASKED_SECRET } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
+
+/** Says where a secret of the same driver is sent, or who it belongs to. */
+const saysWhere = (field: FieldManifest): boolean => field.place === true && !field.secret;
 
 type Config = Readonly<Record<string, unknown>>;
 

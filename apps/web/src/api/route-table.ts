@@ -36,6 +36,7 @@ export const routeTable = {
   'storageTargets.remove': 'DELETE /api/storage-targets/:id',
   'storageTargets.testUnsaved': 'POST /api/storage-targets/test',
   'storageTargets.test': 'POST /api/storage-targets/:id/test',
+  'sources.inspect': 'POST /api/sources/inspect',
   'drivers.list': 'GET /api/drivers',
   'tasks.list': 'GET /api/backup/tasks',
   'tasks.get': 'GET /api/backup/tasks/:id',

@@ -18,6 +18,7 @@ export type { DriverManifest, FieldManifest } from '@backupx/contracts/driver-ma
 export type { ConsoleEvent, RecordLogEvent } from '@backupx/contracts/events';
 export type {
   ArtifactEntry,
+  InspectSourceResult,
   ItemProblem,
   JobPhase,
   JobProgress,

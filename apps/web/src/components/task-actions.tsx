@@ -1,4 +1,5 @@
 /** What can be done to a task from several pages: run, switch on or off with undo, delete with a dialog. */
+
 import { useNavigate } from '@tanstack/react-router';
 import { errorMessage } from '../api/error-message.ts';
 import { useChange } from '../api/queries.ts';
@@ -7,6 +8,7 @@ import { t } from '../i18n/i18n.ts';
 import { showToast } from '../ui/Toast.tsx';
 import { ConfirmDialog } from './ConfirmDialog.tsx';
 import { paths } from './paths.ts';
+import { sourceWords } from './source-words.ts';
 
 const STALE = ['tasks', 'task', 'overview', 'records'] as const;
 
@@ -71,7 +73,7 @@ export function DeleteTaskDialog({
       error={remove.error}
       onConfirm={() => remove.mutate({ params: { id: task.id } }, { onSuccess: onDeleted })}
     >
-      {t('task.deleteText', { paths: task.sourcePaths.join(', '), node: task.nodeName })}
+      {t('task.deleteText', { paths: sourceWords(task), node: task.nodeName })}
     </ConfirmDialog>
   );
 }

@@ -6,6 +6,8 @@ import { CheckField, SelectField, TextArea, TextField } from '../ui/Field.tsx';
 
 export type DriverValues = Readonly<Record<string, unknown>>;
 
+const isRecordList = (value: unknown): value is string[] => Array.isArray(value);
+
 /** Mirror of the contract's MASKED_SECRET, which would bring the schemas along. */
 export const MASKED = '********';
 
@@ -20,6 +22,17 @@ export function initialDriverValues(driver: DriverManifest): DriverValues {
   );
 }
 
+/** What is sent: lists without their empty lines. */
+export function sentValues(fields: readonly FieldManifest[], values: DriverValues): Record<string, unknown> {
+  const lists = new Set(fields.filter((field) => field.kind === 'list').map((field) => field.name));
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      lists.has(name) && isRecordList(value) ? value.filter((line) => line.trim() !== '') : value,
+    ]),
+  );
+}
+
 /** Required fields that are still empty. */
 export function missingFields(driver: DriverManifest, values: DriverValues): readonly string[] {
   return driver.fields
@@ -27,8 +40,6 @@ export function missingFields(driver: DriverManifest, values: DriverValues): rea
     .filter((field) => values[field.name] === undefined || String(values[field.name]).trim() === '')
     .map((field) => field.name);
 }
-
-const isRecordList = (value: unknown): value is string[] => Array.isArray(value);
 
 interface FieldControlProps {
   type: string;
@@ -94,11 +105,14 @@ function FieldControl({ type, field, value, error, onChange }: FieldControlProps
 
 export function DriverForm({
   driver,
+  fields = driver.fields,
   values,
   onChange,
   problems,
 }: {
   driver: DriverManifest;
+  /** Other fields of the driver than its settings: those of a restore. */
+  fields?: readonly FieldManifest[];
   values: DriverValues;
   onChange: (values: DriverValues) => void;
   problems: Readonly<Record<string, string>>;
@@ -113,10 +127,10 @@ export function DriverForm({
       onChange={(value) => onChange({ ...values, [field.name]: value })}
     />
   );
-  const advanced = driver.fields.filter((field) => field.advanced);
+  const advanced = fields.filter((field) => field.advanced);
   return (
     <div className="space-y-4">
-      {driver.fields.filter((field) => !field.advanced).map(draw)}
+      {fields.filter((field) => !field.advanced).map(draw)}
       {advanced.length > 0 && (
         <details
           className="rounded-lg border border-line px-4 py-3"

@@ -23,8 +23,17 @@ const questionWords = (dryRun: boolean) =>
 
 type Place = 'beside' | 'original' | 'other';
 
-function BasketList({ basket, onChange }: { basket: Basket; onChange: (basket: Basket) => void }) {
-  if (basket.size === 0) return <p className="text-ink-2">{t('restore.basketEmpty')}</p>;
+/** What was chosen; nothing means everything. */
+export function BasketList({
+  basket,
+  onChange,
+  empty = t('restore.basketEmpty'),
+}: {
+  basket: Basket;
+  onChange: (basket: Basket) => void;
+  empty?: string;
+}) {
+  if (basket.size === 0) return <p className="text-ink-2">{empty}</p>;
   const bytes = [...basket.values()].reduce((sum, entry) => sum + (entry.type === 'file' ? entry.size : 0), 0);
   return (
     <>

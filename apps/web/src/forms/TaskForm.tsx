@@ -1,17 +1,18 @@
 import { useRef } from 'react';
 import { call } from '../api/client.ts';
-import { queryClient, useNodes } from '../api/queries.ts';
+import { queryClient, useDrivers, useNodes } from '../api/queries.ts';
 import type { Task } from '../api/types.ts';
 import { ErrorBox } from '../components/ErrorBox.tsx';
 import { UnsavedChanges } from '../components/UnsavedChanges.tsx';
 import { t } from '../i18n/i18n.ts';
 import { Button } from '../ui/Button.tsx';
 import { Card } from '../ui/Card.tsx';
-import { SelectField, TextArea, TextField } from '../ui/Field.tsx';
-import { PathListField } from './PathListField.tsx';
+import { SelectField, TextField } from '../ui/Field.tsx';
+import { sentValues } from './DriverForm.tsx';
 import { RetentionFields } from './RetentionFields.tsx';
 import { ScheduleField } from './ScheduleField.tsx';
 import { TaskPlaceFields } from './TaskPlaceFields.tsx';
+import { sourceProblems, TaskSourceFields } from './TaskSourceFields.tsx';
 import { initialTaskValues, type TaskValues, taskBody } from './task-values.ts';
 import { useForm } from './use-form.ts';
 
@@ -31,17 +32,19 @@ export function TaskForm({
   onCancel: () => void;
 }) {
   const nodes = useNodes();
+  const sources = useDrivers().data?.sources ?? [];
   // A ref, not state: the guard must see the form as saved at once, not after the next drawing.
   const isDone = useRef(false);
   const form = useForm<TaskValues>({
     initial: initialTaskValues(task, nodeId),
     validate: (values) => ({
       ...(values.name.trim() ? {} : { name: t('field.required') }),
-      ...(values.sourcePaths.some((path) => path.trim()) ? {} : { sourcePaths: t('task.pathRequired') }),
+      ...sourceProblems(sources, values),
       ...(values.storageTargetIds.length > 0 ? {} : { storageTargetIds: t('task.targetRequired') }),
     }),
     submit: async (values) => {
-      const body = taskBody(values, task);
+      const fields = sources.find((one) => one.type === values.type)?.fields ?? [];
+      const body = { ...taskBody(values, task), extraConfig: sentValues(fields, values.extraConfig) };
       const saved = task
         ? await call('tasks.update', { params: { id: task.id }, body })
         : await call('tasks.create', { body });
@@ -77,26 +80,7 @@ export function TaskForm({
             }))}
           />
         </div>
-        <div className="mt-4 space-y-4">
-          <PathListField
-            label={t('task.paths')}
-            paths={values.sourcePaths}
-            onChange={(paths) => set('sourcePaths', paths)}
-            onBlur={() => form.touch('sourcePaths')}
-            node={{ id: node?.id ?? 1, name: node?.isLocal ? t('servers.local') : (node?.name ?? '') }}
-            error={problem('sourcePaths')}
-          />
-          <TextArea
-            label={t('task.excludes')}
-            note={t('field.optional')}
-            value={values.excludes}
-            onChange={(value) => set('excludes', value)}
-            help={t('task.excludesHelp')}
-            placeholder={'node_modules/\n*.tmp'}
-            spellCheck={false}
-            error={problem('excludes')}
-          />
-        </div>
+        <TaskSourceFields form={form} task={task} node={node} drivers={sources} />
       </Card>
       <Card title={t('task.sectionWhen')}>
         <ScheduleField

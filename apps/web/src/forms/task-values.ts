@@ -12,10 +12,13 @@ export interface RetentionValues {
 
 export interface TaskValues extends RetentionValues {
   readonly name: string;
+  readonly type: string;
   readonly nodeId: number;
   readonly sourcePaths: string[];
   /** One pattern per line. */
   readonly excludes: string;
+  /** Settings of the source that have no field above. */
+  readonly extraConfig: Readonly<Record<string, unknown>>;
   readonly cronExpr: string;
   readonly timezone: string;
   readonly storageTargetIds: number[];
@@ -43,7 +46,16 @@ export const taskDefaults = {
 
 export function initialTaskValues(task: Task | null, nodeId = 0): TaskValues {
   if (!task) {
-    const empty = { name: '', nodeId, sourcePaths: [''], excludes: '', timezone: '', storageTargetIds: [] };
+    const empty = {
+      name: '',
+      type: 'file',
+      extraConfig: {},
+      nodeId,
+      sourcePaths: [''],
+      excludes: '',
+      timezone: '',
+      storageTargetIds: [],
+    };
     return { ...taskDefaults, ...empty };
   }
   const { excludePatterns, backupMode, ...rest } = task;
@@ -63,9 +75,9 @@ export function taskBody(values: TaskValues, task: Task | null): TaskInput {
       .map((line) => line.trim())
       .filter(Boolean);
   return {
-    type: task?.type ?? 'file',
+    type: rest.type,
     enabled: task?.enabled ?? true,
-    extraConfig: task?.extraConfig ?? {},
+    extraConfig: { ...rest.extraConfig },
     tags: task?.tags ?? [],
     slaHoursRpo: task?.slaHoursRpo ?? 0,
     name: rest.name.trim(),

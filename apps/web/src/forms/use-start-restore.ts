@@ -26,6 +26,8 @@ export interface RestoreWishes {
   readonly nodeId: number;
   readonly overwrite: OverwriteMode;
   readonly dryRun: boolean;
+  /** What only this kind of source can be told. */
+  readonly options?: Record<string, unknown>;
 }
 
 /** Starts a restore, through the record where there is one, and goes to its page. */

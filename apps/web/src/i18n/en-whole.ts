@@ -1,5 +1,6 @@
 /** All English texts: those of the gate and those that come with the console proper. */
 import { en } from './en.ts';
 import { enRepositories } from './en-repositories.ts';
+import { enSources } from './en-sources.ts';
 
-export const enWhole = { ...en, ...enRepositories } as const;
+export const enWhole = { ...en, ...enRepositories, ...enSources } as const;

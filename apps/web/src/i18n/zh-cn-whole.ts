@@ -2,5 +2,6 @@
 import type { Catalogue } from './i18n.ts';
 import { zhCN } from './zh-cn.ts';
 import { zhCNRepositories } from './zh-cn-repositories.ts';
+import { zhCNSources } from './zh-cn-sources.ts';
 
-export const zhCNWhole: Catalogue = { ...zhCN, ...zhCNRepositories };
+export const zhCNWhole: Catalogue = { ...zhCN, ...zhCNRepositories, ...zhCNSources };

@@ -32,6 +32,8 @@ const initial: Values = {
   ...taskDefaults,
   name: '',
   nodeId: 0,
+  type: 'file',
+  extraConfig: {},
   sourcePaths: [''],
   excludes: '',
   timezone: '',

@@ -1,7 +1,7 @@
 import { useState } from 'react';
-import { useRecord, useTask } from '../../api/queries.ts';
+import { useDrivers, useRecord, useTask } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
-import type { BackupRecord } from '../../api/types.ts';
+import type { BackupRecord, DriverManifest, Task } from '../../api/types.ts';
 import { type Basket, ContentsBrowser } from '../../components/ContentsBrowser.tsx';
 import { parentFolder } from '../../components/DirectoryPicker.tsx';
 import type { SnapshotPlace } from '../../components/EntryDownload.tsx';
@@ -9,6 +9,7 @@ import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
+import { DatabaseRestoreForm } from '../../forms/DatabaseRestoreForm.tsx';
 import { RestoreForm } from '../../forms/RestoreForm.tsx';
 import { formatDateTime } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
@@ -17,12 +18,34 @@ function snapshotOf({ repositoryId, snapshotId }: BackupRecord): SnapshotPlace |
   return repositoryId > 0 && snapshotId !== '' ? { repositoryId, snapshotId } : null;
 }
 
+interface WishesProps {
+  readonly record: BackupRecord;
+  /** Undefined when it was deleted. */
+  readonly task: Task | undefined;
+  readonly driver: DriverManifest | undefined;
+  readonly basket: Basket;
+  readonly onChange: (basket: Basket) => void;
+}
+
+/** Where to: folders have their own form, everything else that of its driver. */
+function Wishes({ record, task, driver, basket, onChange }: WishesProps) {
+  const source = {
+    ...{ name: record.taskName, recordId: record.id, snapshot: snapshotOf(record) },
+    ...{ nodeId: record.nodeId, nodeName: record.nodeName },
+    ...{ path: task?.sourcePaths[0] ?? '', at: record.startedAt },
+  };
+  const shared = { source, basket, onChange };
+  if (!driver || driver.fields.some((field) => field.name === 'paths')) return <RestoreForm {...shared} />;
+  return <DatabaseRestoreForm {...shared} driver={driver} serverName={task?.dbHost || record.nodeName} />;
+}
+
 /** Third and fourth question: what, and where to. */
 export default function RestoreFromPage() {
   const recordId = useIdParam('recordId');
   const user = useUser();
   const query = useRecord(recordId);
   const task = useTask(query.data?.taskId ?? null);
+  const drivers = useDrivers();
   const sources = task.data?.sourcePaths ?? [];
   // One folder was backed up: start beside it instead of at the root, far above anything of interest.
   const start = sources.length === 1 && sources[0] !== '/' ? parentFolder(sources[0] ?? '') : '';
@@ -46,13 +69,11 @@ export default function RestoreFromPage() {
                 onChange={setBasket}
               />
             )}
-            {user.can('operator') && !task.isPending && (
-              <RestoreForm
-                source={{
-                  ...{ name: record.taskName, recordId: record.id, snapshot: snapshotOf(record) },
-                  ...{ nodeId: record.nodeId, nodeName: record.nodeName },
-                  ...{ path: sources[0] ?? '', at: record.startedAt },
-                }}
+            {user.can('operator') && !task.isPending && drivers.data && (
+              <Wishes
+                record={record}
+                task={task.data}
+                driver={drivers.data.sources.find((one) => one.type === record.taskType)}
                 basket={basket}
                 onChange={setBasket}
               />

@@ -7,6 +7,7 @@ import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { SearchInput } from '../../components/SearchInput.tsx';
+import { sourceWords } from '../../components/source-words.ts';
 import { Time } from '../../components/Time.tsx';
 import { t } from '../../i18n/i18n.ts';
 import { buttonClass } from '../../ui/Button.tsx';
@@ -61,7 +62,7 @@ export default function RestorePage() {
                         {task.name}
                       </Link>
                       <p className="truncate text-[13px] text-ink-3">
-                        {task.nodeName} · <span className="font-mono text-xs">{task.sourcePaths.join(', ')}</span>
+                        {task.nodeName} · <span className="font-mono text-xs">{sourceWords(task)}</span>
                       </p>
                     </div>
                     <span className="text-right text-[13px] text-ink-2">

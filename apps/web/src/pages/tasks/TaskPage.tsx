@@ -11,6 +11,7 @@ import { QueryView } from '../../components/QueryView.tsx';
 import { RecordTable } from '../../components/RecordTable.tsx';
 import { retentionWords } from '../../components/retention-words.ts';
 import { RepositoryStateBadge, TaskStateBadge } from '../../components/Status.tsx';
+import { sourceWords } from '../../components/source-words.ts';
 import { Time } from '../../components/Time.tsx';
 import { DeleteTaskDialog, useRunTask, useToggleTask } from '../../components/task-actions.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
@@ -53,7 +54,7 @@ function Summary({ task }: { task: Task }) {
     <Facts
       items={[
         [t('task.server'), task.nodeName],
-        [t('task.paths'), pathList],
+        task.sourcePaths.length > 0 ? [t('task.paths'), pathList] : [t('source.what'), sourceWords(task)],
         task.excludePatterns.length > 0
           ? [
               t('task.excludes'),

@@ -8,6 +8,7 @@ import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { SearchInput } from '../../components/SearchInput.tsx';
 import { TaskStateBadge } from '../../components/Status.tsx';
+import { sourceWords } from '../../components/source-words.ts';
 import { Time } from '../../components/Time.tsx';
 import { DeleteTaskDialog, useRunTask, useToggleTask } from '../../components/task-actions.tsx';
 import { cronWords } from '../../i18n/cron-words.ts';
@@ -64,8 +65,8 @@ export default function TasksPage() {
           <Link to={paths.task(task.id)} className={rowLink}>
             {task.name}
           </Link>
-          <p className="max-w-60 truncate text-[13px] 2xl:max-w-96 text-ink-3" title={task.sourcePaths.join('\n')}>
-            {task.nodeName} · <span className="font-mono text-xs">{task.sourcePaths.join(', ')}</span>
+          <p className="max-w-60 truncate text-[13px] 2xl:max-w-96 text-ink-3" title={sourceWords(task)}>
+            {task.nodeName} · <span className="font-mono text-xs">{sourceWords(task)}</span>
           </p>
         </div>
       ),

@@ -1,0 +1,189 @@
+import { useState } from 'react';
+import { useNodes } from '../api/queries.ts';
+import type { DriverManifest, FieldManifest } from '../api/types.ts';
+import { ConfirmDialog } from '../components/ConfirmDialog.tsx';
+import type { Basket } from '../components/ContentsBrowser.tsx';
+import { ErrorBox } from '../components/ErrorBox.tsx';
+import { t } from '../i18n/i18n.ts';
+import { Button } from '../ui/Button.tsx';
+import { Card } from '../ui/Card.tsx';
+import { type Choice, ChoiceCards, SelectField, TextField } from '../ui/Field.tsx';
+import { DriverForm, type DriverValues, sentValues } from './DriverForm.tsx';
+import { BasketList } from './RestoreForm.tsx';
+import { chosenDatabases, nameAfter } from './restore-names.ts';
+import { folderBeside } from './restore-target.ts';
+import { refusedBelow } from './SourceFields.tsx';
+import { type RestoreSource, useStartRestore } from './use-start-restore.ts';
+
+type Place = 'same' | 'another' | 'files';
+
+interface Wish {
+  readonly place: Place;
+  readonly folder: string;
+  readonly nodeId: number;
+  readonly values: DriverValues;
+}
+
+const defaultsOf = (fields: readonly FieldManifest[]): DriverValues =>
+  Object.fromEntries(fields.flatMap((field) => (field.default === undefined ? [] : [[field.name, field.default]])));
+
+/** The server of the task has its own address; another one needs all of it. */
+const fieldsFor = (driver: DriverManifest, place: Place): readonly FieldManifest[] =>
+  (driver.restoreFields ?? []).filter((field) => place === 'another' || !field.place);
+
+function placeChoices(driver: DriverManifest): readonly Choice[] {
+  const hasPlace = driver.restoreFields?.some((field) => field.place) ?? false;
+  return [
+    { value: 'same', label: t('sourceRestore.same'), help: t('sourceRestore.sameHelp') },
+    ...(hasPlace
+      ? [{ value: 'another', label: t('sourceRestore.another'), help: t('sourceRestore.anotherHelp') }]
+      : []),
+    { value: 'files', label: t('sourceRestore.files'), help: t('sourceRestore.filesHelp') },
+  ];
+}
+
+function WhereTo({ wish, onChange, problem }: { wish: Wish; onChange: (wish: Wish) => void; problem: string }) {
+  const nodes = useNodes();
+  return (
+    <>
+      {wish.place === 'files' && (
+        <TextField
+          label={t('restore.folder')}
+          value={wish.folder}
+          onChange={(folder) => onChange({ ...wish, folder })}
+          error={problem || undefined}
+          className="font-mono text-[13px]"
+          spellCheck={false}
+        />
+      )}
+      <SelectField
+        label={t('restore.onServer')}
+        value={String(wish.nodeId)}
+        onChange={(value) => onChange({ ...wish, nodeId: Number(value) })}
+        options={(nodes.data ?? []).map((item) => ({
+          value: String(item.id),
+          label: item.status === 'online' ? item.name : t('task.serverOffline', { name: item.name }),
+          disabled: item.status !== 'online',
+        }))}
+      />
+    </>
+  );
+}
+
+/** What will happen, before it does; what is lost is named. */
+function Review({ chosen, danger, whereTo }: { chosen: string; danger: string; whereTo: string }) {
+  return (
+    <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
+      <li>{chosen}</li>
+      <li>{whereTo}</li>
+      <li>{danger || t('sourceRestore.keepsExisting')}</li>
+      <li>{t('restore.verified')}</li>
+    </ul>
+  );
+}
+
+interface Props {
+  readonly driver: DriverManifest;
+  readonly source: RestoreSource;
+  /** Where the task reads; for people. */
+  readonly serverName: string;
+  readonly basket: Basket;
+  readonly onChange: (basket: Basket) => void;
+}
+
+/** What is to be typed, and the words for the loss, when databases may be replaced; null: nothing is. */
+function dangerOf({ source, basket }: Props, options: DriverValues, server: string) {
+  if (options.replaceExisting !== true) return null;
+  const names = chosenDatabases(basket.keys());
+  const only = names.length === 1 ? nameAfter(names[0] ?? '', options.rename) : null;
+  return only === null
+    ? { type: source.name, words: t('sourceRestore.dangerMany', { name: source.name, server }) }
+    : { type: only, words: t('sourceRestore.dangerOne', { name: only, server }) };
+}
+
+/** A restore of databases: into which server, under which names, or as files. */
+export function DatabaseRestoreForm(props: Props) {
+  const { driver, source, serverName, basket, onChange } = props;
+  const nodes = useNodes();
+  const [wish, setWish] = useState<Wish>({
+    place: 'same',
+    folder: folderBeside('', source.at),
+    nodeId: source.nodeId,
+    values: defaultsOf(driver.restoreFields ?? []),
+  });
+  const [isReviewing, setReviewing] = useState(false);
+  const [problem, setProblem] = useState('');
+  const restore = useStartRestore(source);
+  const isFiles = wish.place === 'files';
+  const fields = isFiles ? [] : fieldsFor(driver, wish.place);
+  const shown = new Set(fields.map((field) => field.name));
+  const options = Object.fromEntries(
+    Object.entries(sentValues(fields, wish.values)).filter(([name]) => shown.has(name)),
+  );
+  const server = String(options.dbHost || serverName);
+  const danger = dangerOf(props, options, server);
+  const nodeName = nodes.data?.find((node) => node.id === wish.nodeId)?.name ?? source.nodeName;
+  const review = () => {
+    const isWrong = isFiles && !wish.folder.trim().startsWith('/');
+    setProblem(isWrong ? t('first.folderRule') : '');
+    setReviewing(!isWrong);
+  };
+  const start = () =>
+    restore.start({
+      targetPath: isFiles ? wish.folder.trim() : '',
+      ...(basket.size > 0 ? { paths: [...basket.keys()] } : {}),
+      ...{ nodeId: wish.nodeId, overwrite: 'never', dryRun: false, options },
+    });
+  return (
+    <div className="space-y-5 lg:sticky lg:top-8">
+      <Card title={t('restore.basket')}>
+        <BasketList basket={basket} onChange={onChange} empty={t('sourceRestore.everything')} />
+      </Card>
+      <Card title={t('restore.destination')}>
+        <div className="space-y-4">
+          <ChoiceCards
+            legend={t('restore.place')}
+            value={wish.place}
+            onChange={(place) => setWish({ ...wish, place: place as Place })}
+            choices={placeChoices(driver)}
+          />
+          <WhereTo wish={wish} onChange={setWish} problem={problem} />
+          {fields.length > 0 && (
+            <DriverForm
+              driver={driver}
+              fields={fields}
+              values={wish.values}
+              onChange={(values) => setWish({ ...wish, values })}
+              problems={refusedBelow('options', restore.error)}
+            />
+          )}
+          <ErrorBox error={isReviewing ? null : restore.error} />
+          <Button kind="primary" icon="restore" className="w-full" onClick={review}>
+            {t('restore.review')}
+          </Button>
+        </div>
+      </Card>
+      <ConfirmDialog
+        open={isReviewing}
+        onClose={() => setReviewing(false)}
+        title={t('restore.reviewTitle')}
+        confirm={t('restore.start')}
+        kind={danger ? 'danger' : 'primary'}
+        busy={restore.isPending}
+        error={restore.error}
+        typeToConfirm={danger?.type}
+        onConfirm={start}
+      >
+        <Review
+          chosen={basket.size > 0 ? t('restore.basketCount', { count: basket.size }) : t('restore.everything')}
+          danger={danger?.words ?? ''}
+          whereTo={
+            isFiles
+              ? t('restore.toFolder', { folder: wish.folder, node: nodeName })
+              : t('sourceRestore.toServer', { server, node: nodeName })
+          }
+        />
+      </ConfirmDialog>
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import type { DriverManifest, FieldManifest } from '../api/types.ts';
+import { readConnectionString } from './connection-string.ts';
+
+const field = (name: string, more: Partial<FieldManifest> = {}): FieldManifest => ({
+  ...{ name, kind: 'text', label: name, required: false, secret: false, advanced: false, multiline: false },
+  ...more,
+});
+const driver: DriverManifest = {
+  ...{ kind: 'source', type: 'shopdb', title: 'Shop' },
+  fields: [
+    ...['dbHost', 'dbPort', 'dbUser', 'dbPassword', 'databases'].map((name) => field(name)),
+    field('tlsMode', { options: ['require', 'disable'] }),
+  ],
+};
+
+describe('a connection string', () => {
+  it.each<[string, object | null]>([
+    [
+      ' postgres://ada:p%40ss%3Aword@db-1:5433/my%20shop?sslmode=require ',
+      {
+        dbHost: 'db-1',
+        dbPort: 5433,
+        dbUser: 'ada',
+        dbPassword: 'p@ss:word',
+        databases: ['my shop'],
+        tlsMode: 'require',
+      },
+    ],
+    ['mysql://root@[::1]', { dbHost: '::1', dbUser: 'root' }],
+    ['redis://:pw@cache:6379/3', { dbHost: 'cache', dbPort: 6379, dbPassword: 'pw' }],
+    ['postgres://db-1/shop?sslmode=odd', { dbHost: 'db-1', databases: ['shop'] }],
+    ['mysql://u:100%@h', { dbHost: 'h', dbUser: 'u', dbPassword: '100%' }],
+    ['db-1:5432', null],
+    ['postgres://db 1/shop', null],
+    ['', null],
+  ])('%s', (text, expected) => {
+    expect(readConnectionString(driver, text)).toEqual(expected);
+  });
+
+  it('goes whole into a driver that takes it', () => {
+    const text = 'mongodb+srv://u:p@cluster.example/?tls=true';
+    expect(readConnectionString({ ...driver, fields: [field('uri')] }, text)).toEqual({ uri: text });
+  });
+});

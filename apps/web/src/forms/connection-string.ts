@@ -1,0 +1,50 @@
+/** Reads `postgres://user:password@host:5432/shop?sslmode=require` and its like into the fields a driver has. */
+import type { DriverManifest } from '../api/types.ts';
+
+type Values = Readonly<Record<string, unknown>>;
+
+const TLS_FIELDS = ['tlsMode'] as const;
+
+function addressOf(text: string): URL | null {
+  if (!/^[a-z][a-z0-9+]*:\/\/\S+$/i.test(text)) return null;
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
+}
+
+const plain = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+/** Only what the driver has a field for; null: this is no connection string. */
+export function readConnectionString(driver: DriverManifest, input: string): Values | null {
+  const text = input.trim();
+  const url = addressOf(text);
+  if (!url) return null;
+  const has = (name: string) => driver.fields.some((field) => field.name === name);
+  if (has('uri')) return { uri: text };
+  const database = plain(url.pathname.replace(/^\//, ''));
+  const found: Record<string, unknown> = {};
+  const take = (name: string, value: unknown) => {
+    if (has(name) && value !== '' && value !== undefined) found[name] = value;
+  };
+  take('dbHost', plain(url.hostname).replace(/^\[(.*)\]$/, '$1'));
+  take('dbPort', url.port === '' ? undefined : Number(url.port));
+  take('dbUser', plain(url.username));
+  take('dbPassword', plain(url.password));
+  // The path of a Redis address is a number, not a name.
+  if (!/^(redis|rediss|valkey|valkeys):$/.test(url.protocol))
+    take('databases', database === '' ? undefined : [database]);
+  const tls = url.searchParams.get('sslmode') ?? url.searchParams.get('ssl-mode')?.toLowerCase();
+  for (const name of TLS_FIELDS) {
+    const options = driver.fields.find((field) => field.name === name)?.options ?? [];
+    if (tls && options.includes(tls)) found[name] = tls;
+  }
+  return found;
+}
