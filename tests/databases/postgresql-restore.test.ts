@@ -276,7 +276,8 @@ describe('inspection', () => {
     );
     expect((await inspect(login)).warnings).toEqual([
       expect.stringContaining('passwords of roles'),
-      expect.stringMatching(/No right to read in "shop": .*sales\.customers/),
+      expect.stringMatching(/No right to read in "shop": .* and 6 more/),
+      expect.stringMatching(/Row-level security hides rows .* sales\.customers/),
       expect.stringContaining('2 large objects'),
     ]);
   });

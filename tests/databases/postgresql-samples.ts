@@ -5,18 +5,7 @@ import { PASSWORD, type Postgresql, PROGRAMS } from '../servers/postgresql.ts';
 
 /** Names that would be taken for options, connection strings or paths by whoever does not quote them. */
 export const ODD_NAMES = [
-  '-h',
-  'a=b',
-  'a',
-  'a b',
-  'it\'s "so"',
-  'a/b',
-  '50%',
-  'ü☃',
-  'host=10.255.255.1',
-  'globals.sql',
-  '..',
-  'back\\slash',
+  ...['-h', 'a', 'a b', 'a=b', `it's "so" \\`, '50%/ü☃', 'host=10.255.255.1 dbname=x', 'globals.sql', '..'],
 ];
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

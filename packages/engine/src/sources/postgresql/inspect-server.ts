@@ -151,11 +151,11 @@ function readOnlyUserSql(databases: readonly DatabaseRow[], major: number): stri
           `GRANT USAGE ON SCHEMA public TO ${role};`,
           `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role};`,
           `GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${role};`,
+          '-- Only when the passwords of roles are to be saved:',
+          `GRANT SELECT ON pg_catalog.pg_authid TO ${role};`,
         ]),
     '-- Only where tables have row-level security:',
     `ALTER ROLE ${role} BYPASSRLS;`,
-    '-- Only when the passwords of roles are to be saved:',
-    `GRANT SELECT ON pg_catalog.pg_authid TO ${role};`,
   ];
   return `${lines.join('\n')}\n`;
 }
