@@ -14,6 +14,7 @@ import { addResetPasswordCommand } from './commands/reset-password.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addServerCommand } from './commands/server.ts';
+import { addSourceCommand } from './commands/source.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addStorageCommand } from './commands/storage.ts';
 import { addTaskCommand } from './commands/task.ts';
@@ -49,6 +50,7 @@ export function buildProgram(context: CommandContext): Command {
     addRestoreCommand,
     addNodeCommand,
     addStorageCommand,
+    addSourceCommand,
     addRepoCommand,
     addBackintCommand,
     addResetPasswordCommand,

@@ -5,10 +5,11 @@ import { type OverwriteMode, overwriteModeSchema } from '@backupx/contracts/jobs
 import { type Command, Option } from 'commander';
 import { connect } from '../api/profile.ts';
 import { act, type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
+import { addSettingOptions, findSourceDriver, readSettings, type SettingOptions } from '../driver-settings.ts';
 import { collect, parseCount } from '../parse-argument.ts';
 import { waitForRestore } from '../wait-for-run.ts';
 
-interface RestoreOptions {
+interface RestoreOptions extends SettingOptions {
   target?: string;
   original?: boolean;
   path?: string[];
@@ -23,9 +24,9 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
   const command = program
     .command('restore')
     .argument('<recordId>', 'the run to restore (backupx run list)', parseCount)
-    .description('Get files back')
+    .description('Get files or databases back')
     .option('--target <folder>', 'restore below this folder, on the server the backup was made on')
-    .option('--original', 'restore to the original place')
+    .option('--original', 'restore to the original place; databases: into a server')
     .option('--path <path>', 'only this file or folder, as it was named at the source (repeatable)', collect)
     .addOption(
       new Option('--overwrite <mode>', 'what happens to files that are there already')
@@ -35,15 +36,20 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--node <id>', 'restore on this server instead', parseCount)
     .option('--confirm <task>', 'needed to overwrite at the original place: the name of the task')
     .option('--wait', 'show the progress and wait for the end')
-    .option(...jsonFlag)
-    .action(act(context, (recordId: number, options: RestoreOptions) => restore(context, recordId, options)));
+    .option(...jsonFlag);
+  addSettingOptions(command, 'an option of the source, such as rename=shop=shop_copy').action(
+    act(context, (recordId: number, options: RestoreOptions) => restore(context, recordId, options)),
+  );
   withExamples(
     command,
     'backupx restore 812 --target /tmp/back --wait',
     'backupx restore 812 --target /tmp/back --path /srv/www/index.html',
+    'backupx restore 813 --original --set rename=shop=shop_copy --wait',
     'backupx restore 812 --original --overwrite if_newer --confirm web-files',
   );
 }
+
+const hasSettings = ({ set, secretFile, ask }: SettingOptions) => Boolean(set || secretFile || ask);
 
 async function restore(context: CommandContext, recordId: number, options: RestoreOptions): Promise<number> {
   const { terminal } = context;
@@ -53,8 +59,11 @@ async function restore(context: CommandContext, recordId: number, options: Resto
   }
   const client = connect();
   const record = await client.call(recordRoutes.get, { params: { id: recordId } });
-  if (options.original && options.overwrite !== 'never' && options.confirm !== record.taskName) {
-    terminal.say(`This overwrites live files of ${record.nodeName} with the backup of ${record.startedAt}.`);
+  const { restoreFields = [] } = hasSettings(options) ? await findSourceDriver(client, record.taskType) : {};
+  const chosen = await readSettings(restoreFields, options);
+  const replaces = options.overwrite !== 'never' || chosen.replaceExisting === true;
+  if (options.original && replaces && options.confirm !== record.taskName) {
+    terminal.say(`This overwrites live data of ${record.nodeName} with the backup of ${record.startedAt}.`);
     terminal.say(`If that is what you want, add: --confirm '${record.taskName}'`);
     return 13;
   }
@@ -65,6 +74,7 @@ async function restore(context: CommandContext, recordId: number, options: Resto
       paths: options.path,
       nodeId: options.node,
       overwrite: options.overwrite,
+      ...(Object.keys(chosen).length > 0 ? { options: chosen } : {}),
     },
   });
   if (options.wait) {

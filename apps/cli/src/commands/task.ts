@@ -1,17 +1,19 @@
-import { taskRoutes } from '@backupx/contracts/api/tasks';
+import { type Task, taskRoutes } from '@backupx/contracts/api/tasks';
 import type { Command } from 'commander';
 import { findTask, listTasks } from '../api/find-task.ts';
 import { connect } from '../api/profile.ts';
 import { act, type CommandContext, jsonFlag, printList, withExamples } from '../command-context.ts';
 import { formatRelative, printable } from '../output/format.ts';
 import { waitForBackup } from '../wait-for-run.ts';
+import { addTaskCreate } from './task-create.ts';
 
-/** `backupx task list|show|run` */
+/** `backupx task list|show|create|run` */
 export function addTaskCommand(program: Command, context: CommandContext): void {
   const task = program.command('task').alias('tasks').description('Tasks: what is backed up, when and where to');
   withExamples(task, 'backupx task list', 'backupx task run web-files --wait');
   addList(task, context);
   addShow(task, context);
+  addTaskCreate(task, context);
   addRun(task, context);
 }
 
@@ -42,6 +44,12 @@ function addList(task: Command, context: CommandContext): void {
     );
 }
 
+function sourceOf(task: Task): string {
+  if (task.sourcePaths.length > 0) return task.sourcePaths.join(', ');
+  if (task.dbPath !== '') return task.dbPath.replaceAll('\n', ', ');
+  return [task.dbHost, task.dbName || 'all databases'].filter(Boolean).join(': ');
+}
+
 function addShow(task: Command, context: CommandContext): void {
   task
     .command('show <task>')
@@ -54,10 +62,9 @@ function addShow(task: Command, context: CommandContext): void {
           context.terminal.data(JSON.stringify(found, null, 2));
           return 0;
         }
-        const paths = found.sourcePaths.length > 0 ? found.sourcePaths : [found.sourcePath];
         const lines = [
           `${found.id}  ${found.name}${found.enabled ? '' : '  (disabled)'}`,
-          `source    ${found.type} on ${found.nodeName}: ${paths.join(', ')}`,
+          `source    ${found.type} on ${found.nodeName}: ${sourceOf(found)}`,
           `leave out ${found.excludePatterns.join(', ') || '-'}`,
           `storage   ${found.storageTargetNames.join(', ')}`,
           `schedule  ${found.cronExpr || 'only by hand'} ${found.timezone}`,
