@@ -15,7 +15,7 @@ import {
   type Repository,
   type RepositoryPlace,
 } from './open-repository.ts';
-import { readObject } from './read-object.ts';
+import { MAX_FILE_BYTES, readObject } from './read-object.ts';
 
 export interface NewRepository {
   readonly password: string;
@@ -53,7 +53,7 @@ export async function initRepository(
   try {
     if (await hasConfig(place, signal)) throw exists(place);
     await putObject(storage, keyIn(place, 'config'), { bytes: config, signal });
-    const stored = await readObject(storage, keyIn(place, 'config'), { signal });
+    const stored = await readObject(storage, keyIn(place, 'config'), { signal, maxBytes: MAX_FILE_BYTES.config });
     if (!stored.equals(config)) throw exists(place);
   } catch (error) {
     if (isExists(error)) await storage.delete(keyKey, signal).catch(() => {});

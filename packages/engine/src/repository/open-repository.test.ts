@@ -22,6 +22,24 @@ function damage(storage: ReturnType<typeof createMemoryStorage>, key: string): v
   storage.objects.set(key, bytes);
 }
 
+const MIB = 1024 * 1024;
+
+/** Makes an object of a storage endless; answers how many bytes of it were asked for. */
+function endless(storage: ReturnType<typeof createMemoryStorage>, key: string): () => number {
+  const get = storage.get.bind(storage);
+  const chunk = Buffer.alloc(MIB, ' ');
+  let pulled = 0;
+  storage.objects.set(key, new Uint8Array(1));
+  storage.get = (asked, getOptions) => {
+    if (asked !== key) return get(asked, getOptions);
+    return (async function* () {
+      // Far more than the limit, but no test may run for ever.
+      for (; pulled < 64 * MIB; pulled += MIB) yield chunk;
+    })();
+  };
+  return () => pulled;
+}
+
 const names = async (files: AsyncIterable<{ name: string }>) => {
   const found: string[] = [];
   for await (const { name } of files) found.push(name);
@@ -135,6 +153,19 @@ describe('openRepository', () => {
     });
   });
 
+  it('gets past key files without end, and is stopped by such a config', async () => {
+    const { place, storage } = await make();
+    const pulled = endless(storage, `backups/web/keys/${'00'.repeat(32)}`);
+    await expect(openRepository(place, { password: 'pw' }, signal)).resolves.toBeDefined();
+    expect(pulled()).toBeLessThan(3 * MIB);
+    const pulledOfConfig = endless(storage, 'backups/web/config');
+    await expect(openRepository(place, { password: 'pw' }, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_DAMAGED',
+      params: { reason: 'backups/web/config has more than 1048576 bytes, which is no such file' },
+    });
+    expect(pulledOfConfig()).toBeLessThan(3 * MIB);
+  });
+
   it('is stopped by its signal', async () => {
     const { place } = await make();
     await expect(openRepository(place, { password: 'pw' }, AbortSignal.abort())).rejects.toMatchObject({
@@ -184,6 +215,16 @@ describe('a repository', () => {
     };
     expect((await repository.readFile('index', name, signal)).toString()).toBe('{"packs":[]}');
     expect(calls).toBe(2);
+  });
+
+  it('neither reads nor opens a lock of absurd length', async () => {
+    const { repository, storage } = await make();
+    const long = 'ab'.repeat(32);
+    const pulled = endless(storage, repository.key('locks', long));
+    await expect(repository.readFile('locks', long, signal)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    expect(pulled()).toBeLessThan(3 * MIB);
+    const name = await repository.saveFile('locks', Buffer.from(`{"x":"${' '.repeat(2 * MIB)}"}`), signal);
+    await expect(repository.readFile('locks', name, signal)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
   });
 
   it('passes over junk in its folders', async () => {

@@ -12,7 +12,7 @@ import { openKeyFile } from './format/key-file.ts';
 import type { MasterKey } from './format/master-key.ts';
 import { createSealedBox, type SealedBox } from './format/sealed-box.ts';
 import { type JsonPieces, openFile, sealFile, sealPieces } from './format/unpacked-file.ts';
-import { readObject } from './read-object.ts';
+import { MAX_FILE_BYTES, readObject } from './read-object.ts';
 
 export interface RepositoryPlace {
   readonly storage: Storage;
@@ -98,7 +98,7 @@ export async function openRepository(
 
 async function readConfig(place: RepositoryPlace, signal: AbortSignal): Promise<Buffer> {
   try {
-    return await readObject(place.storage, keyIn(place, 'config'), { signal });
+    return await readObject(place.storage, keyIn(place, 'config'), { signal, maxBytes: MAX_FILE_BYTES.config });
   } catch (error) {
     if (error instanceof AppError && error.code === 'STORAGE_NOT_FOUND') {
       throw new AppError('REPOSITORY_NOT_FOUND', { where: place.label }, { cause: error });
@@ -122,7 +122,10 @@ async function findKey(
   let hasReadableKey = false;
   for await (const { name } of listFolder(place, 'keys', signal)) {
     try {
-      const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), { signal });
+      const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), {
+        signal,
+        maxBytes: MAX_FILE_BYTES.keys,
+      });
       const masterKey = await openKeyFile(bytes, password);
       if (masterKey) return { masterKey, keyId: name };
       hasReadableKey = true;
@@ -175,17 +178,20 @@ class StoredRepository implements Repository {
 
   async readFile(folder: 'snapshots' | 'index' | 'locks', name: string, signal: AbortSignal): Promise<Buffer> {
     for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt += 1) {
-      const bytes = await readObject(this.place.storage, this.key(folder, name), { signal });
-      if (toHex(hashOf(bytes)) === name) return this.#open(bytes, `${folder}/${name}`);
+      const bytes = await readObject(this.place.storage, this.key(folder, name), {
+        signal,
+        maxBytes: MAX_FILE_BYTES[folder],
+      });
+      if (toHex(hashOf(bytes)) === name) return this.#open(bytes, folder, name);
     }
     throw new AppError('REPOSITORY_DAMAGED', { reason: `the bytes of ${folder}/${name} are not what its name says` });
   }
 
-  #open(bytes: Buffer, file: string): Buffer {
+  #open(bytes: Buffer, folder: 'snapshots' | 'index' | 'locks', name: string): Buffer {
     try {
-      return openFile(this.box, bytes);
+      return openFile(this.box, bytes, folder === 'locks' ? MAX_FILE_BYTES.locks : undefined);
     } catch (error) {
-      throw new AppError('REPOSITORY_DAMAGED', { reason: `${file} cannot be opened` }, { cause: error });
+      throw new AppError('REPOSITORY_DAMAGED', { reason: `${folder}/${name} cannot be opened` }, { cause: error });
     }
   }
 

@@ -3,7 +3,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { hashOf, toHex } from './format/blob-id.ts';
 import { createKeyFile, type NewKeyFile, openKeyFile, parseKeyFile } from './format/key-file.ts';
 import { putObject, type Repository } from './open-repository.ts';
-import { readObject } from './read-object.ts';
+import { MAX_FILE_BYTES, readObject } from './read-object.ts';
 
 export interface RepositoryKey {
   /** Hex; the name of its file. */
@@ -20,8 +20,11 @@ export interface RepositoryKey {
 export async function listKeys(repository: Repository, signal: AbortSignal): Promise<RepositoryKey[]> {
   const keys: RepositoryKey[] = [];
   for await (const { name } of repository.list('keys', signal)) {
-    const bytes = await readObject(repository.place.storage, repository.key('keys', name), { signal });
     try {
+      const bytes = await readObject(repository.place.storage, repository.key('keys', name), {
+        signal,
+        maxBytes: MAX_FILE_BYTES.keys,
+      });
       keys.push({ id: name, ...parseKeyFile(bytes), isCurrent: name === repository.keyId });
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') throw error;
@@ -41,7 +44,7 @@ export async function addKey(
   const id = toHex(hashOf(bytes));
   const key = repository.key('keys', id);
   await putObject(place.storage, key, { bytes, signal });
-  const stored = await readObject(place.storage, key, { signal });
+  const stored = await readObject(place.storage, key, { signal, maxBytes: MAX_FILE_BYTES.keys });
   if (stored.equals(bytes) && (await openKeyFile(stored, options.password))) return id;
   await place.storage.delete(key, signal).catch(() => {});
   throw new AppError('STORAGE_FAILED', { reason: 'it did not give back the new key as it was stored' });

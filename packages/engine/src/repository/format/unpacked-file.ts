@@ -41,11 +41,11 @@ export function sealParts(box: SealedBox, parts: readonly Uint8Array[]): Buffer 
   return sealed;
 }
 
-/** The JSON document in stored bytes. Throws REPOSITORY_DAMAGED. */
-export function openFile(box: SealedBox, bytes: Uint8Array): Buffer {
+/** The JSON document in stored bytes. Throws REPOSITORY_DAMAGED, also when compression hid more than `maxBytes`. */
+export function openFile(box: SealedBox, bytes: Uint8Array, maxBytes?: number): Buffer {
   const plain = box.open(bytes);
   const [first] = plain;
   if (first === BRACE || first === BRACKET) return plain;
-  if (first === COMPRESSED) return decompress(plain.subarray(1));
+  if (first === COMPRESSED) return decompress(plain.subarray(1), maxBytes);
   throw new AppError('REPOSITORY_DAMAGED', { reason: 'a file is in an encoding that is not known' });
 }

@@ -5,7 +5,15 @@ import { describe, expect, it, vi } from 'vitest';
 import { createMasterKey } from './master-key.ts';
 import { createSealedBox } from './sealed-box.ts';
 import { openFile, sealFile, sealPieces } from './unpacked-file.ts';
-import { compressOnce, compressPieces, contentSize, createCompressor, decompress, decompressInto } from './zstd.ts';
+import {
+  compressOnce,
+  compressPieces,
+  contentSize,
+  createCompressor,
+  decompress,
+  decompressInto,
+  mostBytesIn,
+} from './zstd.ts';
 import { openCompressorHandle, openDecompressorHandle } from './zstd-handle.ts';
 
 const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
@@ -119,6 +127,27 @@ describe('decompress', () => {
     expect(() => decompress(bomb, 1_000_000)).toThrow(damaged);
   });
 
+  it('asks for memory only when the frame can hold so much', () => {
+    const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    // One block of zeros that says it is 4 GiB, and 608 MiB of zeros in 19 KiB, both as long as an index may say.
+    for (const bomb of [zeros({ blocks: 1, says: 2 ** 32 - 1 }), zeros({ blocks: 4864 })]) {
+      expect(() => decompress(bomb, 2 ** 32 - 1)).toThrow(damaged);
+    }
+    expect(allocate).not.toHaveBeenCalled();
+    allocate.mockRestore();
+    const most = zeros({ blocks: 64 });
+    expect(decompress(most, 8 * 1024 * 1024).equals(Buffer.alloc(8 * 1024 * 1024))).toBe(true);
+    const written = compressOnce(Buffer.alloc(16 * 1024 * 1024), { level: 19 });
+    expect(decompress(written).byteLength).toBe(16 * 1024 * 1024);
+  });
+
+  it('has room for whatever is not absurd', () => {
+    const mib = 1024 * 1024;
+    expect(mostBytesIn(100)).toBe(100 * 32 * 1024);
+    expect([mostBytesIn(mib / 64), mostBytesIn(mib / 2)]).toEqual([512 * mib, 512 * mib]);
+    expect(mostBytesIn(4 * mib)).toBe(4096 * mib);
+  });
+
   it('takes frames without a content size, and several in a row', async () => {
     const stream = createZstdCompress({ params: { [constants.ZSTD_c_contentSizeFlag]: 0 } });
     const parts: Buffer[] = [];
@@ -134,6 +163,18 @@ describe('decompress', () => {
     expect(decompress(compressOnce(Buffer.alloc(0))).byteLength).toBe(0);
   });
 });
+
+/** A frame of zeros, each block of 4 bytes 128 KiB of them; `says`: the content size in the header. */
+function zeros({ blocks, says = blocks * 128 * 1024 }: { readonly blocks: number; readonly says?: number }): Buffer {
+  const frame = Buffer.alloc(10 + 4 * blocks);
+  frame.writeUInt32LE(0xfd2fb528);
+  frame.writeUInt16LE(0x3880, 4); // content size in 4 bytes, window of 128 KiB
+  frame.writeUInt32LE(says, 6);
+  for (let block = 0; block < blocks; block += 1) {
+    frame.writeUInt32LE((128 * 1024 * 8) | 2 | (block === blocks - 1 ? 1 : 0), 10 + 4 * block);
+  }
+  return frame;
+}
 
 describe('unpacked file', () => {
   const box = createSealedBox(createMasterKey());
@@ -161,6 +202,12 @@ describe('unpacked file', () => {
     expect(openFile(box, two).equals(json)).toBe(true);
     expect(contentSize(box.open(two).subarray(1))).toBe(json.byteLength);
     await expect(compressPieces([json], json.byteLength + 1)).rejects.toThrow();
+  });
+
+  it('is no larger than it may be', () => {
+    const bytes = sealFile(box, json, 2);
+    expect(openFile(box, bytes, json.byteLength).equals(json)).toBe(true);
+    expect(() => openFile(box, bytes, json.byteLength - 1)).toThrow(damaged);
   });
 
   it('refuses other encodings', () => {

@@ -14,6 +14,10 @@ import {
 const DEFAULT_TUNING: ZstdTuning = { level: 3 };
 /** What a frame may become when the caller does not know better, in bytes. */
 const MAX_PLAIN_BYTES = 512 * 1024 * 1024;
+/** A block of four bytes can stand for 128 KiB (RFC 8878, 3.1.1.2): no frame becomes more than this many times itself. */
+const MAX_EXPANSION = 32 * 1024;
+/** The same beyond `MAX_PLAIN_BYTES`. Lists of folders, the only content so large, stay below it by far. */
+const MAX_LARGE_EXPANSION = 1024;
 const FRAME_MAGIC = 0xfd2fb528;
 const FIRST_OUTPUT_BYTES = 64 * 1024;
 /** Enough for any chunk: growing leaves the smaller ones behind, and of this only what frames need is ever touched. */
@@ -83,17 +87,19 @@ let decompressor: ZstdHandle | null | undefined;
 
 /**
  * The content of one or more whole frames. Throws REPOSITORY_DAMAGED when they are no such, or hold more than
- * `maxBytes`: nothing that a stranger stored makes us ask for more memory than that.
+ * `maxBytes` or `mostBytesIn` them: nothing that a stranger stored makes us ask for more memory than that, whatever an
+ * index promises.
  */
 export function decompress(frame: Uint8Array, maxBytes: number = MAX_PLAIN_BYTES): Buffer {
   const size = contentSize(frame);
-  if (size !== null && size > maxBytes) throw damaged(`more than ${maxBytes} bytes`);
+  const limit = Math.min(maxBytes, mostBytesIn(frame.byteLength));
+  if (size !== null && size > limit) throw damaged(`it says ${size} bytes and may have ${limit}`);
   if (size !== null && size > 0) {
     if (decompressor === undefined) decompressor = openDecompressorHandle();
     const plain = Buffer.allocUnsafeSlow(size);
     if (decompressor?.run(frame, plain) === size) return plain;
   }
-  return decompressSlowly(frame, maxBytes, size);
+  return decompressSlowly(frame, limit, size);
 }
 
 /**
@@ -109,6 +115,11 @@ export function decompressInto(frame: Uint8Array, target: Uint8Array): number {
   const plain = decompress(frame, target.byteLength);
   target.set(plain);
   return plain.byteLength;
+}
+
+/** How much content so many compressed bytes may have. */
+export function mostBytesIn(frameBytes: number): number {
+  return Math.min(frameBytes * MAX_EXPANSION, Math.max(MAX_PLAIN_BYTES, frameBytes * MAX_LARGE_EXPANSION));
 }
 
 /** Also several frames in a row, and frames that do not tell their size. */

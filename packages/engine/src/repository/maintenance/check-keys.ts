@@ -1,7 +1,8 @@
 import { AppError } from '@backupx/contracts/errors';
 import { hashOf, toHex } from '../format/blob-id.ts';
 import { parseKeyFile } from '../format/key-file.ts';
-import { readObject } from '../read-object.ts';
+import { keyIn, type RepositoryPlace } from '../open-repository.ts';
+import { MAX_FILE_BYTES, readObject } from '../read-object.ts';
 import { damageReason } from './index-files.ts';
 import { listFiles } from './list-files.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
@@ -15,7 +16,7 @@ export async function checkKeys(work: MaintenanceWork, log: ProblemLog): Promise
       log.add('hint', 'file_foreign', { object: path, message: 'The file does not belong into a repository.' });
       continue;
     }
-    const reason = await faultOf(work, name);
+    const reason = await findKeyFault(work.repository.place, name, work.signal);
     if (reason === null) keys += 1;
     else log.add('error', 'key_damaged', { object: path, message: `No password opens the key any longer: ${reason}.` });
   }
@@ -26,9 +27,13 @@ export async function checkKeys(work: MaintenanceWork, log: ProblemLog): Promise
   });
 }
 
-async function faultOf({ repository, signal }: MaintenanceWork, name: string): Promise<string | null> {
+/** Why no password opens a key file; null: nothing is wrong with it. Throws what the storage throws. */
+export async function findKeyFault(place: RepositoryPlace, name: string, signal: AbortSignal): Promise<string | null> {
   try {
-    const bytes = await readObject(repository.place.storage, repository.key('keys', name), { signal });
+    const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), {
+      signal,
+      maxBytes: MAX_FILE_BYTES.keys,
+    });
     if (toHex(hashOf(bytes)) !== name) return 'its bytes are not what its name says';
     parseKeyFile(bytes);
     return null;

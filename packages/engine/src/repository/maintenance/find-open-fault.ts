@@ -4,7 +4,8 @@ import { hashOf, toHex } from '../format/blob-id.ts';
 import { createSealedBox } from '../format/sealed-box.ts';
 import { openFile } from '../format/unpacked-file.ts';
 import { keyIn, listFolder, type RepositoryPlace, type RepositoryUnlock } from '../open-repository.ts';
-import { readObject } from '../read-object.ts';
+import { MAX_FILE_BYTES, readObject } from '../read-object.ts';
+import { findKeyFault } from './check-keys.ts';
 import { damageReason } from './index-files.ts';
 import { ProblemLog } from './problem-log.ts';
 
@@ -52,9 +53,9 @@ async function addFaults(place: RepositoryPlace, { unlock, error, signal }: Open
 
 async function blameKeys(place: RepositoryPlace, signal: AbortSignal, log: ProblemLog): Promise<void> {
   for await (const { name } of listFolder(place, 'keys', signal)) {
-    const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), { signal });
-    if (toHex(hashOf(bytes)) === name) continue;
-    const message = 'No password opens the key any longer: its bytes are not what its name says.';
+    const reason = await findKeyFault(place, name, signal);
+    if (reason === null) continue;
+    const message = `No password opens the key any longer: ${reason}.`;
     log.add('error', 'key_damaged', { object: `keys/${name}`, message });
   }
 }
@@ -68,8 +69,8 @@ async function opensSomething(
   const box = createSealedBox(masterKey);
   for (const folder of ['index', 'snapshots'] as const) {
     for await (const { name } of listFolder(place, folder, signal)) {
-      const bytes = await readObject(place.storage, keyIn(place, `${folder}/${name}`), { signal });
-      if (toHex(hashOf(bytes)) !== name) continue;
+      const bytes = await readWhole(place, { folder, name }, signal);
+      if (bytes === null) continue;
       try {
         openFile(box, bytes);
         return true;
@@ -79,4 +80,20 @@ async function opensSomething(
     }
   }
   return false;
+}
+
+/** The bytes of a file; null when they are not what was stored. */
+async function readWhole(
+  place: RepositoryPlace,
+  { folder, name }: { readonly folder: 'index' | 'snapshots'; readonly name: string },
+  signal: AbortSignal,
+): Promise<Buffer | null> {
+  try {
+    const options = { signal, maxBytes: MAX_FILE_BYTES[folder] };
+    const bytes = await readObject(place.storage, keyIn(place, `${folder}/${name}`), options);
+    return toHex(hashOf(bytes)) === name ? bytes : null;
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'REPOSITORY_DAMAGED') return null;
+    throw error;
+  }
 }
