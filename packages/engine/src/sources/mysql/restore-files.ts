@@ -15,6 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import { isWanted } from './wanted-paths.ts';
 
 interface StagedFile {
   readonly temporary: string;
@@ -48,10 +49,9 @@ class FileRestore implements RestoreSession {
 
   async write(entry: RestoreEntry): Promise<void> {
     if (!entry.content) return;
-    const parts = Buffer.from(entry.path)
-      .toString('utf8')
-      .split('/')
-      .filter((part) => part !== '');
+    const whole = Buffer.from(entry.path).toString('utf8');
+    if (!isWanted(whole, this.#context.paths)) return;
+    const parts = whole.split('/').filter((part) => part !== '');
     if (parts.some((part) => part === '.' || part === '..' || part.includes('\0'))) {
       throw new AppError('ARTIFACT_DAMAGED', { reason: 'a path in it leads out of its folder' });
     }

@@ -117,8 +117,11 @@ export class Journal {
 export class RestoreLock {
   readonly #client: ToolProcess;
 
-  private constructor(client: ToolProcess) {
+  readonly #names: RestoreNames;
+
+  private constructor(client: ToolProcess, names: RestoreNames) {
     this.#client = client;
+    this.#names = names;
   }
 
   static async take(connection: MysqlConnection, names: RestoreNames): Promise<RestoreLock> {
@@ -138,7 +141,19 @@ export class RestoreLock {
       const end = await client.ended;
       throw new AppError('DATABASE_TOOL_FAILED', { tool: connection.client.name, reason: end.messages || 'no lock' });
     }
-    return new RestoreLock(client);
+    return new RestoreLock(client, names);
+  }
+
+  /** Without it another restore takes this one for dead. Throws DATABASE_UNREACHABLE when the server has dropped it. */
+  async assertHeld(connection: MysqlConnection): Promise<void> {
+    const [[isHeld] = []] = await connection.query(
+      `SELECT IS_USED_LOCK(${quoteText(this.#names.journal)}) IS NOT NULL`,
+    );
+    if (isHeld === '1') return;
+    throw new AppError('DATABASE_UNREACHABLE', {
+      server: connection.address,
+      reason: 'the connection was lost meanwhile',
+    });
   }
 
   async release(): Promise<void> {

@@ -9,14 +9,15 @@ import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } fro
 import { MysqlConnection, type Tool } from './connection.ts';
 import { assertSame } from './dump-database.ts';
 import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
-import { missingDefiners } from './missing-definers.ts';
 import { assertMayReplace } from './privileges.ts';
 import { countRows, readInventory } from './read-inventory.ts';
 import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } from './restore-place.ts';
-import { mentions, type RewriteOptions, rewriteStatement } from './rewrite-statement.ts';
+import { tellMissingDefiners, tellNamesKept } from './restore-warnings.ts';
+import type { RewriteOptions } from './rewrite-statement.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, parseRenames, restoreConnection } from './settings.ts';
-import { databaseName, folderName, GRANTS_FILE, quoteName, quoteText } from './sql-text.ts';
+import { databaseName, GRANTS_FILE, quoteName, quoteText } from './sql-text.ts';
 import { assertNotReferred, type Swap, type SwapPlace, swapDatabase, undoSwap } from './swap-database.ts';
+import { isWanted } from './wanted-paths.ts';
 
 interface LoadedDatabase {
   readonly index: number;
@@ -92,8 +93,9 @@ class ServerRestore implements RestoreSession {
   }
 
   async write(entry: RestoreEntry): Promise<void> {
-    const [, folder = '', file = ''] = Buffer.from(entry.path).toString('utf8').replace(/^\//, '').split('/');
-    if (!entry.content) return;
+    const path = Buffer.from(entry.path).toString('utf8').replace(/^\//, '');
+    const [, folder = '', file = ''] = path.split('/');
+    if (!entry.content || !isWanted(path, this.#parts.context.paths)) return;
     this.#parts.context.progress({ items: 1, currentItem: databaseName(folder) });
     if (folder === GRANTS_FILE) this.#grants = await this.#readText(entry.content);
     else if (file === 'dump.sql') await this.#load(databaseName(folder), entry.content);
@@ -106,12 +108,10 @@ class ServerRestore implements RestoreSession {
     for (const database of this.#loaded) await this.#prove(database);
     for (const { target } of this.#loaded) await this.#assertReplaceable(target);
     if (context.signal.aborted) throw new AppError('CANCELLED');
-    const begun: Swap[] = [];
+    await this.#parts.lock.assertHeld(place.connection);
     try {
       for (const database of this.#loaded) {
-        const swap = this.#swapOf(database);
-        begun.push(swap);
-        await swapDatabase(place, swap);
+        await swapDatabase(place, this.#swapOf(database));
       }
       await place.journal.writeDone();
     } catch (error) {
@@ -120,10 +120,11 @@ class ServerRestore implements RestoreSession {
     }
     await this.#close({ isDone: true });
     await this.#restoreGrants();
-    await this.#tellMissingDefiners();
+    for (const database of this.#loaded) await tellMissingDefiners(context, place.connection, database);
     await this.#release();
+    const withGrants = this.#grants !== null && this.#parts.options.restoreGrants;
     return {
-      itemsWritten: this.#loaded.length + (this.#grants === null ? 0 : 1),
+      itemsWritten: this.#loaded.length + (withGrants ? 1 : 0),
       bytesWritten: this.#bytes,
       itemsSkipped: 0,
     };
@@ -211,22 +212,9 @@ class ServerRestore implements RestoreSession {
       this.#loaded.filter((one) => one.source !== one.target).map((one) => [one.source, one.target]),
     );
     const rewrite: RewriteOptions = { names: renamed, definer: options.definer, isProof: false };
-    if (source !== target) this.#tellNamesKept({ source, dump, rewrite });
+    if (source !== target) tellNamesKept(this.#parts.context, { source, code: dump.code, rewrite });
     const { charset = '', collation = '' } = inventory?.details ?? {};
     return { index, target, charset, collation, code: dump.code, rewrite };
-  }
-
-  /** What people wrote is left as it is, and told. */
-  #tellNamesKept({ source, dump, rewrite }: { source: string; dump: LoadedDump; rewrite: RewriteOptions }): void {
-    const old = new Set([source]);
-    const still = dump.code.filter(
-      ({ statement, text }) =>
-        keepsNames(statement.object) && mentions(rewriteStatement(text, statement, rewrite), old),
-    );
-    if (still.length === 0) return;
-    const list = [...new Set(still.map(({ statement }) => `${statement.object.toLowerCase()} ${statement.name}`))];
-    const message = `still name the database ${source}: ${list.slice(0, 20).join(', ')}`;
-    this.#parts.context.problem({ path: `/mysql/${folderName(source)}`, code: 'metadata', message });
   }
 
   async #undo(reason: AppError): Promise<void> {
@@ -246,16 +234,6 @@ class ServerRestore implements RestoreSession {
       await client.finish();
     } catch (error) {
       context.problem({ path: `/mysql/${GRANTS_FILE}`, code: 'metadata', message: toAppError(error).message });
-    }
-  }
-
-  async #tellMissingDefiners(): Promise<void> {
-    const { place, context } = this.#parts;
-    for (const { source, target } of this.#loaded) {
-      const missing = await missingDefiners(place.connection, target).catch(() => []);
-      if (missing.length === 0) continue;
-      const message = `views, triggers, routines or events are defined by users who do not exist: ${missing.join(', ')}`;
-      context.problem({ path: `/mysql/${folderName(source)}`, code: 'metadata', message });
     }
   }
 
@@ -294,7 +272,3 @@ class ServerRestore implements RestoreSession {
     this.#parts.connection.close();
   }
 }
-
-/** Views are rewritten; these are the words of their authors. */
-const keepsNames = (object: string): boolean =>
-  ['PROCEDURE', 'FUNCTION', 'TRIGGER', 'EVENT', 'PACKAGE', 'PACKAGE BODY'].includes(object);
