@@ -1,6 +1,7 @@
 /** Restores to other names and servers, of parts, with and without owners; verification and inspection. */
 import { execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RunBackupResult } from '@backupx/contracts/jobs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -181,6 +182,23 @@ describe('a part', () => {
   });
 });
 
+describe('a socket', () => {
+  it('is reached with a password', async () => {
+    expect(await jobs.backup(source({ dbHost: server.folder }))).toMatchObject({ status: 'success' });
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('lets in a user of the machine by name (needs root)', async () => {
+    const rules = path.join(server.folder, 'data/pg_hba.conf');
+    writeFileSync(rules, `local all nobody peer\n${readFileSync(rules, 'utf8')}`);
+    chmodSync(server.folder, 0o755);
+    server.sql('CREATE ROLE nobody LOGIN; GRANT pg_read_all_data TO nobody; SELECT pg_reload_conf() \\g /dev/null');
+    const login = { dbHost: server.folder, dbUser: 'nobody', dbPassword: '', databases: ['postgres'] };
+    expect((await failure(jobs.backup(source(login)))).code).toBe('DATABASE_AUTH');
+    expect(await jobs.backup(source({ ...login, systemUser: 'nobody' }))).toMatchObject({ status: 'success' });
+    server.sql('DROP ROLE nobody');
+  });
+});
+
 describe('filters of a backup', () => {
   it('leaves out what it is told to', async () => {
     const filters = { excludeSchemas: ['Odd*'], excludeTables: ['public.events*'], excludeTableData: ['sales.orders'] };
@@ -244,7 +262,8 @@ describe('verification', () => {
     expect(new Set(checks.map(({ name }) => name))).toEqual(
       new Set(['structure', 'restore', 'inventory', 'rows', 'engine']),
     );
-    expect(readdirSync(work.at('temp')).filter((name) => name.startsWith('verify'))).toEqual([]);
+    const left = [work.at('temp'), tmpdir()].flatMap((folder) => readdirSync(folder));
+    expect(left.filter((name) => name.startsWith('backupx-verify-'))).toEqual([]);
     expect((await verify('deep', cut)).find(({ ok }) => !ok)).toMatchObject({ subject: 'shop', name: 'structure' });
   });
 

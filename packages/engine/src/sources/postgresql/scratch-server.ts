@@ -1,10 +1,11 @@
 /** A server of this machine's own programs for one verification: a private socket, no network, gone afterwards. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
 import { findTool } from '../../ports/find-tool.ts';
+import { isMarkAlive, processMark } from '../../ports/process-mark.ts';
 import { describeEnd, isSuccess, runTool, startTool, type ToolProcess } from '../../ports/processes.ts';
 import type { Programs } from './programs.ts';
 import { PsqlSession } from './psql-session.ts';
@@ -18,6 +19,7 @@ export interface ScratchServer {
   close(): Promise<void>;
 }
 
+const PREFIX = 'backupx-verify-';
 const START_LIMIT_MS = 60_000;
 const POLL_MS = 100;
 const PORT = 5432;
@@ -42,8 +44,8 @@ export async function startScratchServer(
   { tempDir, signal }: { tempDir: string; signal: AbortSignal },
 ): Promise<ScratchServer> {
   const owner = await serverUser(signal);
-  const folder = mkdtempSync(join(owner ? folderFor(tempDir) : tempDir, 'verify-postgresql-'));
-  const socketFolder = folder.length > MAX_SOCKET_FOLDER ? mkdtempSync(join(tmpdir(), 'bx-')) : folder;
+  const folder = makeFolder(owner ? folderFor(tempDir) : tempDir);
+  const socketFolder = folder.length > MAX_SOCKET_FOLDER ? makeFolder(tmpdir()) : folder;
   const folders = [...new Set([folder, socketFolder])];
   const remove = () => {
     for (const path of folders) rmSync(path, { recursive: true, force: true });
@@ -61,6 +63,15 @@ export async function startScratchServer(
     remove();
     throw error;
   }
+}
+
+/** In a folder that may outlive us; what a killed process left there is removed. */
+function makeFolder(parent: string): string {
+  for (const name of readdirSync(parent)) {
+    const mark = name.startsWith(PREFIX) ? name.slice(PREFIX.length).replace(/-[^-]*$/, '') : null;
+    if (mark !== null && !isMarkAlive(mark)) rmSync(join(parent, name), { recursive: true, force: true });
+  }
+  return mkdtempSync(join(parent, `${PREFIX}${processMark}-`));
 }
 
 /** PostgreSQL refuses to be root's. Null: we are not root. */

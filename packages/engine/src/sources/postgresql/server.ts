@@ -138,13 +138,16 @@ export async function findSystemUser(name: string, signal: AbortSignal): Promise
   return { uid: await ask('-u'), gid: await ask('-g') };
 }
 
+const isOpen = (folder: string): boolean => (statSync(folder).mode & 0o001) !== 0;
+
 /** `tempDir` when another user can get into it, else the folder of the machine for temporary files. */
 export function folderFor(tempDir: string): string {
   try {
-    chmodSync(tempDir, 0o711);
-    for (let folder = tempDir; folder !== '/'; folder = dirname(folder)) {
-      if ((statSync(folder).mode & 0o001) === 0) return tmpdir();
+    for (let folder = dirname(tempDir); folder !== '/'; folder = dirname(folder)) {
+      if (!isOpen(folder)) return tmpdir();
     }
+    // Ours; what is in it keeps its own rights, and its names cannot be listed.
+    if (!isOpen(tempDir)) chmodSync(tempDir, 0o711);
     return tempDir;
   } catch {
     return tmpdir();
