@@ -24,6 +24,18 @@ function damage(storage: ReturnType<typeof createMemoryStorage>, key: string): v
 
 const MIB = 1024 * 1024;
 
+/** A key file that asks for so many times 32 MiB of scrypt. */
+function askingFor(p: number): Buffer {
+  return Buffer.from(RESTIC_KEY_FILE.replace('"p":8', `"p":${p}`));
+}
+
+/** Stores something so that it is listed before all else. */
+function putFirst(storage: ReturnType<typeof createMemoryStorage>, key: string, bytes: Uint8Array): void {
+  const others = [...storage.objects];
+  storage.objects.clear();
+  for (const [name, content] of [[key, bytes] as const, ...others]) storage.objects.set(name, content);
+}
+
 /** Makes an object of a storage endless; answers how many bytes of it were asked for. */
 function endless(storage: ReturnType<typeof createMemoryStorage>, key: string): () => number {
   const get = storage.get.bind(storage);
@@ -165,6 +177,44 @@ describe('openRepository', () => {
     });
     expect(pulledOfConfig()).toBeLessThan(3 * MIB);
   });
+
+  it('passes over keys that ask for too much work, and says so when nothing opens', async () => {
+    const { place, storage } = await make();
+    const [good] = [...storage.objects].filter(([key]) => key.includes('/keys/'));
+    putFirst(storage, 'backups/web/keys/'.concat('00'.repeat(32)), askingFor(256));
+    await expect(openRepository(place, { password: 'pw' }, signal)).resolves.toMatchObject({
+      keyId: good?.[0].slice(-64),
+    });
+    const reason = expect.stringContaining('a key file asks for 8192 MiB of scrypt');
+    await expect(openRepository(place, { password: 'no' }, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_WRONG_PASSWORD',
+      cause: { code: 'REPOSITORY_DAMAGED', params: { reason } },
+    });
+    storage.objects.delete(good?.[0] ?? '');
+    await expect(openRepository(place, { password: 'pw' }, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_DAMAGED',
+      params: { reason },
+    });
+  });
+
+  it('tries keys that ask for much work last', async () => {
+    const { place, storage } = await make();
+    const costly = 'backups/web/keys/'.concat('00'.repeat(32));
+    putFirst(storage, costly, askingFor(9));
+    const get = storage.get.bind(storage);
+    let reads = 0;
+    storage.get = (key, getOptions) => {
+      if (key === costly) reads += 1;
+      return get(key, getOptions);
+    };
+    await openRepository(place, { password: 'pw' }, signal);
+    expect(reads).toBe(1);
+    // The right key of this file is not the repository's, which shows that it was tried.
+    await expect(openRepository(place, { password: 'geheim' }, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_WRONG_PASSWORD',
+    });
+    expect(reads).toBe(3);
+  }, 30_000);
 
   it('is stopped by its signal', async () => {
     const { place } = await make();

@@ -8,7 +8,7 @@ import type { ByteRange, Storage } from '../ports/storage.ts';
 import { replayable } from '../ports/storage.ts';
 import { hashOf, toHex } from './format/blob-id.ts';
 import { parseConfig, type RepositoryConfig } from './format/config-file.ts';
-import { openKeyFile } from './format/key-file.ts';
+import { isCostly, openKeyFile } from './format/key-file.ts';
 import type { MasterKey } from './format/master-key.ts';
 import { createSealedBox, type SealedBox } from './format/sealed-box.ts';
 import { type JsonPieces, openFile, sealFile, sealPieces } from './format/unpacked-file.ts';
@@ -112,30 +112,59 @@ interface FoundKey {
   readonly keyId: string | null;
 }
 
-/** Tries the password on every key file. One that is damaged does not stand in the way of the others. */
+interface KeySearch {
+  readonly place: RepositoryPlace;
+  readonly password: string;
+  readonly signal: AbortSignal;
+  /** Why a key file could not be tried, the last one. */
+  failure: unknown;
+  hasReadableKey: boolean;
+}
+
+/**
+ * Tries the password on every key file, on those that ask for much work last. One that is damaged or asks for too much
+ * does not stand in the way of the others.
+ */
 async function findKey(
   place: RepositoryPlace,
   { password }: { readonly password: string },
   signal: AbortSignal,
 ): Promise<FoundKey> {
-  let failure: unknown = new AppError('REPOSITORY_DAMAGED', { reason: 'it has no key file' });
-  let hasReadableKey = false;
+  const search: KeySearch = { place, password, signal, failure: undefined, hasReadableKey: false };
+  const costly: string[] = [];
   for await (const { name } of listFolder(place, 'keys', signal)) {
-    try {
-      const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), {
-        signal,
-        maxBytes: MAX_FILE_BYTES.keys,
-      });
-      const masterKey = await openKeyFile(bytes, password);
-      if (masterKey) return { masterKey, keyId: name };
-      hasReadableKey = true;
-    } catch (error) {
-      const isOneFile = error instanceof AppError && ['REPOSITORY_DAMAGED', 'STORAGE_NOT_FOUND'].includes(error.code);
-      if (!isOneFile) throw error;
-      failure = error;
-    }
+    const key = await tryKey(search, name, isCostly);
+    if (key === 'later') costly.push(name);
+    else if (key) return key;
   }
-  throw hasReadableKey ? new AppError('REPOSITORY_WRONG_PASSWORD') : failure;
+  for (const name of costly) {
+    signal.throwIfAborted();
+    const key = await tryKey(search, name, () => false);
+    if (key && key !== 'later') return key;
+  }
+  if (search.hasReadableKey) throw new AppError('REPOSITORY_WRONG_PASSWORD', {}, { cause: search.failure });
+  throw search.failure ?? new AppError('REPOSITORY_DAMAGED', { reason: 'it has no key file' });
+}
+
+async function tryKey(
+  search: KeySearch,
+  name: string,
+  isLater: (bytes: Uint8Array) => boolean,
+): Promise<FoundKey | 'later' | null> {
+  const { place, password, signal } = search;
+  try {
+    const options = { signal, maxBytes: MAX_FILE_BYTES.keys };
+    const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), options);
+    if (isLater(bytes)) return 'later';
+    const masterKey = await openKeyFile(bytes, password);
+    if (masterKey) return { masterKey, keyId: name };
+    search.hasReadableKey = true;
+  } catch (error) {
+    const isOneFile = error instanceof AppError && ['REPOSITORY_DAMAGED', 'STORAGE_NOT_FOUND'].includes(error.code);
+    if (!isOneFile) throw error;
+    search.failure = error;
+  }
+  return null;
 }
 
 /** Files of a folder by the form of their names; data files must also lie in the folder that is theirs. */

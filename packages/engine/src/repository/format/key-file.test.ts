@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createKeyFile, openKeyFile, parseKeyFile } from './key-file.ts';
+import { assertKeyFile, createKeyFile, isCostly, openKeyFile, parseKeyFile } from './key-file.ts';
 import { createMasterKey, packMasterKey } from './master-key.ts';
 import { RESTIC_KEY, RESTIC_KEY_FILE } from './restic-samples.ts';
 
@@ -33,9 +33,24 @@ describe('key file', () => {
     ['another function', RESTIC_KEY_FILE.replace('scrypt', 'argon2')],
     ['absurd memory', RESTIC_KEY_FILE.replace('"N":32768', '"N":1073741824')],
     ['absurd time', RESTIC_KEY_FILE.replace('"p":8', '"p":100000')],
+    ['absurd memory for its p uses', RESTIC_KEY_FILE.replace('"N":32768,"r":8,"p":8', '"N":2,"r":65536,"p":64')],
+    ['much memory and much time', RESTIC_KEY_FILE.replace('"N":32768,"r":8,"p":8', '"N":262144,"r":8,"p":9')],
     ['N no power of two', RESTIC_KEY_FILE.replace('"N":32768', '"N":1000')],
     ['no salt', RESTIC_KEY_FILE.replace('"salt"', '"pepper"')],
   ])('refuses a file with %s', async (_, text) => {
-    await expect(openKeyFile(Buffer.from(text), 'geheim')).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
+    await expect(openKeyFile(Buffer.from(text), 'geheim')).rejects.toEqual(damaged);
+    expect(() => assertKeyFile(Buffer.from(text))).toThrow(damaged);
+  });
+
+  it('tells what it asks for', () => {
+    const asking = (p: number) => Buffer.from(RESTIC_KEY_FILE.replace('"p":8', `"p":${p}`));
+    expect([8, 9, 64].map((p) => isCostly(asking(p)))).toEqual([false, true, true]);
+    expect(() => assertKeyFile(asking(64))).not.toThrow();
+    const large = RESTIC_KEY_FILE.replace('"N":32768,"r":8,"p":8', '"N":262144,"r":8,"p":8');
+    expect(() => assertKeyFile(Buffer.from(large))).not.toThrow();
+    expect(() => assertKeyFile(asking(65))).toThrow('2080 MiB of scrypt');
+    // It is listed, so that it can be removed.
+    expect(parseKeyFile(asking(65))).toMatchObject({ username: expect.any(String) });
   });
 });

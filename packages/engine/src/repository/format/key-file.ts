@@ -36,9 +36,15 @@ export interface KeyFileInfo {
 
 const DEFAULT_COST: ScryptCost = { N: 32768, r: 8, p: 5 };
 const SALT_BYTES = 64;
+const MIB = 1024 * 1024;
 /** A stranger's key file must not make us use up all memory: four times what restic ever asks for. */
-const MAX_SCRYPT_BYTES = 256 * 1024 * 1024;
-const MAX_PARALLEL = 256;
+const MAX_MEMORY_BYTES = 256 * MIB;
+/**
+ * Nor keep us busy: bytes that scrypt goes through in all, some five seconds of them. restic has no such limit; it makes
+ * keys of half a second on the machine at hand, 160 to 400 MiB.
+ */
+const MAX_WORK_BYTES = 2048 * MIB;
+const USUAL_WORK_BYTES = 256 * MIB;
 
 const base64 = z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/);
 const keyFileSchema = z.object({
@@ -48,7 +54,7 @@ const keyFileSchema = z.object({
   kdf: z.literal('scrypt'),
   N: z.number().int().min(2),
   r: z.number().int().min(1),
-  p: z.number().int().min(1).max(MAX_PARALLEL),
+  p: z.number().int().min(1),
   salt: base64,
   data: base64,
 });
@@ -89,22 +95,54 @@ export async function openKeyFile(bytes: Uint8Array, password: string): Promise<
   return splitKey(key);
 }
 
-/** Who made a key file when. Throws REPOSITORY_DAMAGED. */
+/** Throws REPOSITORY_DAMAGED for what `openKeyFile` refuses whatever the password is. */
+export function assertKeyFile(bytes: Uint8Array): void {
+  assertAffordable(parseJsonFile('a key file', bytes, keyFileSchema));
+}
+
+/** Whether a key file asks for more work than most; such are better tried last. Throws REPOSITORY_DAMAGED. */
+export function isCostly(bytes: Uint8Array): boolean {
+  return workOf(parseJsonFile('a key file', bytes, keyFileSchema)) > USUAL_WORK_BYTES;
+}
+
+/** Who made a key file when, also of one that asks for too much. Throws REPOSITORY_DAMAGED. */
 export function parseKeyFile(bytes: Uint8Array): KeyFileInfo {
   const { username, hostname, created } = parseJsonFile('a key file', bytes, keyFileSchema);
   return { username, hostname, created };
 }
 
-function deriveKey(password: string, salt: Uint8Array, { N, r, p }: ScryptCost): Promise<MasterKey> {
-  const memory = 128 * N * r;
-  if (memory > MAX_SCRYPT_BYTES || !Number.isInteger(Math.log2(N))) {
-    throw new AppError('REPOSITORY_DAMAGED', { reason: 'a key file asks for a strange amount of memory' });
-  }
+function deriveKey(password: string, salt: Uint8Array, cost: ScryptCost): Promise<MasterKey> {
+  assertAffordable(cost);
   // OpenSSL counts its own needs on top of the memory of the algorithm.
-  const options = { N, r, p, maxmem: memory + 128 * r * p + 1024 * 1024 };
+  const options = { ...cost, maxmem: 2 * memoryOf(cost) + MIB };
   return new Promise((resolve, reject) => {
     scrypt(password, salt, 64, options, (error, key) => (error ? reject(error) : resolve(splitKey(key))));
   });
+}
+
+function assertAffordable(cost: ScryptCost): void {
+  if (!Number.isInteger(Math.log2(cost.N))) throw unaffordable(`N = ${cost.N}, which is no power of two`);
+  const memory = memoryOf(cost);
+  if (memory > MAX_MEMORY_BYTES) throw unaffordable(`${inMib(memory)} of memory, ${inMib(MAX_MEMORY_BYTES)} at most`);
+  const work = workOf(cost);
+  if (work > MAX_WORK_BYTES) throw unaffordable(`${inMib(work)} of scrypt, ${inMib(MAX_WORK_BYTES)} at most`);
+}
+
+/** Of the table, or of what its p uses begin with, whichever is larger. */
+function memoryOf({ N, r, p }: ScryptCost): number {
+  return 128 * r * Math.max(N, p);
+}
+
+function workOf({ N, r, p }: ScryptCost): number {
+  return 128 * N * r * p;
+}
+
+function inMib(bytes: number): string {
+  return `${Math.ceil(bytes / MIB)} MiB`;
+}
+
+function unaffordable(what: string): AppError {
+  return new AppError('REPOSITORY_DAMAGED', { reason: `a key file asks for ${what}` });
 }
 
 function toBase64(bytes: Uint8Array): string {

@@ -1,6 +1,6 @@
 import { AppError } from '@backupx/contracts/errors';
 import { hashOf, toHex } from '../format/blob-id.ts';
-import { parseKeyFile } from '../format/key-file.ts';
+import { assertKeyFile } from '../format/key-file.ts';
 import { keyIn, type RepositoryPlace } from '../open-repository.ts';
 import { MAX_FILE_BYTES, readObject } from '../read-object.ts';
 import { damageReason } from './index-files.ts';
@@ -35,7 +35,7 @@ export async function findKeyFault(place: RepositoryPlace, name: string, signal:
       maxBytes: MAX_FILE_BYTES.keys,
     });
     if (toHex(hashOf(bytes)) !== name) return 'its bytes are not what its name says';
-    parseKeyFile(bytes);
+    assertKeyFile(bytes);
     return null;
   } catch (error) {
     signal.throwIfAborted();
