@@ -1,4 +1,4 @@
-/** The Backint agent, called as SAP HANA calls it: real processes, named pipes. */
+/** The Backint agent, called as SAP HANA calls it: real processes, named pipes, on a local disk and on an S3 server. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { createEngine } from '@backupx/engine';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type RadosGateway, startRadosGateway } from '../servers/radosgw.ts';
 import {
   callBackint,
   drainPipe,
@@ -354,5 +355,35 @@ describe('the call itself', () => {
       [`#ERROR ${file}`],
       [`#ERROR "1" ${file}`],
     ]);
+  });
+});
+
+describe('on an S3 server', () => {
+  let server: RadosGateway;
+
+  beforeAll(async () => {
+    server = await startRadosGateway();
+  });
+  afterAll(async () => {
+    await server?.stop();
+  });
+
+  it('goes the whole way: backup, inquire, restore, delete', async () => {
+    const place = makePlace([
+      'storage = s3',
+      `storage.endpoint = ${server.endpoint}`,
+      `storage.bucket = ${server.bucket}`,
+      'storage.forcePathStyle = true',
+      `storage_file = ${work.at('keys')}`,
+      'prefix = hana/prod',
+    ]);
+    writeFileSync(
+      work.at('keys'),
+      `accessKeyId = ${server.accessKeyId}\nsecretAccessKey = ${server.secretAccessKey}\n`,
+      {
+        mode: 0o600,
+      },
+    );
+    await wholeWay(place);
   });
 });
