@@ -35,12 +35,25 @@ describe('key file', () => {
     ['absurd time', RESTIC_KEY_FILE.replace('"p":8', '"p":100000')],
     ['absurd memory for its p uses', RESTIC_KEY_FILE.replace('"N":32768,"r":8,"p":8', '"N":2,"r":65536,"p":64')],
     ['much memory and much time', RESTIC_KEY_FILE.replace('"N":32768,"r":8,"p":8', '"N":262144,"r":8,"p":9')],
+    ['a block too small for its N', RESTIC_KEY_FILE.replace('"N":32768,"r":8,"p":8', '"N":65536,"r":1,"p":1')],
     ['N no power of two', RESTIC_KEY_FILE.replace('"N":32768', '"N":1000')],
     ['no salt', RESTIC_KEY_FILE.replace('"salt"', '"pepper"')],
   ])('refuses a file with %s', async (_, text) => {
     const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
     await expect(openKeyFile(Buffer.from(text), 'geheim')).rejects.toEqual(damaged);
     expect(() => assertKeyFile(Buffer.from(text))).toThrow(damaged);
+  });
+
+  it('opens one with any other ratio of N, r and p', async () => {
+    for (const cost of [
+      { N: 32768, r: 1, p: 1 },
+      { N: 2, r: 65536, p: 1 },
+      { N: 2, r: 1, p: 8192 },
+    ]) {
+      const masterKey = createMasterKey();
+      const file = await createKeyFile({ ...about, password: 'x', masterKey, cost });
+      expect(await openKeyFile(file, 'x')).toEqual(masterKey);
+    }
   });
 
   it('tells what it asks for', () => {

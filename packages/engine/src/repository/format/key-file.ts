@@ -113,8 +113,9 @@ export function parseKeyFile(bytes: Uint8Array): KeyFileInfo {
 
 function deriveKey(password: string, salt: Uint8Array, cost: ScryptCost): Promise<MasterKey> {
   assertAffordable(cost);
-  // OpenSSL counts its own needs on top of the memory of the algorithm.
-  const options = { ...cost, maxmem: 2 * memoryOf(cost) + MIB };
+  const { N, r, p } = cost;
+  // OpenSSL counts two blocks of its own besides the table and the blocks that the p uses begin with.
+  const options = { N, r, p, maxmem: 128 * r * (N + p + 2) + MIB };
   return new Promise((resolve, reject) => {
     scrypt(password, salt, 64, options, (error, key) => (error ? reject(error) : resolve(splitKey(key))));
   });
@@ -122,6 +123,8 @@ function deriveKey(password: string, salt: Uint8Array, cost: ScryptCost): Promis
 
 function assertAffordable(cost: ScryptCost): void {
   if (!Number.isInteger(Math.log2(cost.N))) throw unaffordable(`N = ${cost.N}, which is no power of two`);
+  // RFC 7914, 2: such an N cannot be had from so small a block.
+  if (Math.log2(cost.N) >= 16 * cost.r) throw unaffordable(`N = ${cost.N} with r = ${cost.r}`);
   const memory = memoryOf(cost);
   if (memory > MAX_MEMORY_BYTES) throw unaffordable(`${inMib(memory)} of memory, ${inMib(MAX_MEMORY_BYTES)} at most`);
   const work = workOf(cost);
