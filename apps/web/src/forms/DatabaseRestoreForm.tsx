@@ -31,6 +31,16 @@ const defaultsOf = (fields: readonly FieldManifest[]): DriverValues =>
 const fieldsFor = (driver: DriverManifest, place: Place): readonly FieldManifest[] =>
   (driver.restoreFields ?? []).filter((field) => place === 'another' || !field.place);
 
+/** Without an address "another server" would be the one of the task. */
+const ADDRESSES = ['dbHost', 'dbSocket', 'uri'];
+
+function missingAddress(fields: readonly FieldManifest[], wish: Wish): Record<string, string> {
+  const own = fields.filter((field) => ADDRESSES.includes(field.name));
+  const isGiven = own.some((field) => String(wish.values[field.name] ?? '').trim() !== '');
+  if (wish.place !== 'another' || isGiven || !own[0]) return {};
+  return { [own[0].name]: t('field.required') };
+}
+
 function placeChoices(driver: DriverManifest): readonly Choice[] {
   const hasPlace = driver.restoreFields?.some((field) => field.place) ?? false;
   return [
@@ -113,6 +123,7 @@ export function DatabaseRestoreForm(props: Props) {
   });
   const [isReviewing, setReviewing] = useState(false);
   const [problem, setProblem] = useState('');
+  const [wasReviewed, setReviewed] = useState(false);
   const restore = useStartRestore(source);
   const isFiles = wish.place === 'files';
   const fields = isFiles ? [] : fieldsFor(driver, wish.place);
@@ -120,13 +131,15 @@ export function DatabaseRestoreForm(props: Props) {
   const options = Object.fromEntries(
     Object.entries(sentValues(fields, wish.values)).filter(([name]) => shown.has(name)),
   );
+  const missing = missingAddress(fields, wish);
   const server = String(options.dbHost || serverName);
   const danger = dangerOf(props, options, server);
   const nodeName = nodes.data?.find((node) => node.id === wish.nodeId)?.name ?? source.nodeName;
   const review = () => {
     const isWrong = isFiles && !wish.folder.trim().startsWith('/');
     setProblem(isWrong ? t('first.folderRule') : '');
-    setReviewing(!isWrong);
+    setReviewed(true);
+    setReviewing(!isWrong && Object.keys(missing).length === 0);
   };
   const start = () =>
     restore.start({
@@ -154,7 +167,7 @@ export function DatabaseRestoreForm(props: Props) {
               fields={fields}
               values={wish.values}
               onChange={(values) => setWish({ ...wish, values })}
-              problems={refusedBelow('options', restore.error)}
+              problems={{ ...refusedBelow('options', restore.error), ...(wasReviewed ? missing : {}) }}
             />
           )}
           <ErrorBox error={isReviewing ? null : restore.error} />

@@ -49,11 +49,14 @@ function DatabaseChoice({
 }) {
   const toggle = (name: string) =>
     onChange(chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
+  // What was chosen before and is not there any more can still be taken away.
+  const lost = chosen.filter((name) => !databases.some((one) => one.name === name));
+  const listed = [...databases, ...lost.map((name) => ({ name, sizeBytes: null }))];
   return (
     <fieldset className="space-y-2">
       <legend className="mb-1.5 font-medium">{t('source.chooseDatabases')}</legend>
       <CheckField label={t('source.all')} checked={chosen.length === 0} onChange={() => onChange([])} />
-      {databases.map(({ name, sizeBytes }) => (
+      {listed.map(({ name, sizeBytes }) => (
         <CheckField
           key={name}
           label={name}
@@ -134,17 +137,16 @@ export function SourceFields({
   place: { readonly nodeId: number; readonly taskId: number | undefined };
 }) {
   const test = useChange('sources.inspect', []);
-  const change = (next: DriverValues) => onChange(next);
   const run = () => test.mutate({ body: { type: driver.type, ...place, config: sentValues(driver.fields, values) } });
   return (
     <div className="space-y-4">
       {driver.fields.some(({ name }) => name === 'dbHost' || name === 'uri') && (
-        <PasteField driver={driver} onFill={(found) => change({ ...values, ...found })} />
+        <PasteField driver={driver} onFill={(found) => onChange({ ...values, ...found })} />
       )}
       <DriverForm
         driver={driver}
         values={values}
-        onChange={change}
+        onChange={onChange}
         problems={{ ...refusedBelow('config', test.error), ...problems }}
       />
       {driver.canInspect && (
@@ -154,7 +156,7 @@ export function SourceFields({
       )}
       <ErrorBox error={test.error} />
       {test.data && !test.isPending && (
-        <Inspection driver={driver} found={test.data} values={values} onChange={change} />
+        <Inspection driver={driver} found={test.data} values={values} onChange={onChange} />
       )}
     </div>
   );

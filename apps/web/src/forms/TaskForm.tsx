@@ -15,6 +15,7 @@ import { TaskPlaceFields } from './TaskPlaceFields.tsx';
 import { sourceProblems, TaskSourceFields } from './TaskSourceFields.tsx';
 import { initialTaskValues, type TaskValues, taskBody } from './task-values.ts';
 import { useForm } from './use-form.ts';
+import { VerifyFields } from './VerifyFields.tsx';
 
 /** Creates or changes a task, section by section on one page. */
 export function TaskForm({
@@ -96,6 +97,13 @@ export function TaskForm({
       </Card>
       <Card title={t('task.sectionKeep')}>
         <RetentionFields values={values} onChange={(next) => form.setAll({ ...values, ...next })} />
+      </Card>
+      <Card title={t('verify.section')}>
+        <VerifyFields
+          values={values}
+          onChange={(next) => form.setAll({ ...values, ...next })}
+          error={problem('verifyCronExpr')}
+        />
       </Card>
       <ErrorBox error={form.error} />
       <div className="sticky bottom-0 z-20 -mx-1 flex flex-wrap gap-2 bg-canvas/95 px-1 py-3 max-lg:bottom-15">

@@ -1,5 +1,6 @@
 /** The task form's values and the way to the contract and back. */
 import type { BackupMode, Task, TaskInput } from '../api/types.ts';
+import type { VerifyValues } from './VerifyFields.tsx';
 
 export interface RetentionValues {
   readonly retentionDays: number;
@@ -10,7 +11,7 @@ export interface RetentionValues {
   readonly keepYearly: number;
 }
 
-export interface TaskValues extends RetentionValues {
+export interface TaskValues extends RetentionValues, VerifyValues {
   readonly name: string;
   readonly type: string;
   readonly nodeId: number;
@@ -36,6 +37,9 @@ export const taskDefaults = {
   encrypt: true,
   backupMode: 'full',
   repositoryId: 0,
+  verifyEnabled: false,
+  verifyCronExpr: '',
+  verifyMode: 'quick',
   retentionDays: 7,
   maxBackups: 0,
   keepDaily: 7,
@@ -91,6 +95,9 @@ export function taskBody(values: TaskValues, task: Task | null): TaskInput {
     encrypt: rest.encrypt,
     backupMode: rest.backupMode,
     repositoryId: rest.backupMode === 'repository' ? rest.repositoryId : 0,
+    verifyEnabled: rest.verifyEnabled,
+    verifyCronExpr: rest.verifyCronExpr.trim(),
+    verifyMode: rest.verifyMode,
     retentionDays: rest.retentionDays,
     maxBackups: rest.maxBackups,
     keepDaily: rest.keepDaily,
