@@ -23,7 +23,7 @@ export interface SourceJobs {
   restore(
     source: DriverSettings,
     result: RunBackupResult,
-    more?: Partial<Pick<RunRestoreJob, 'options' | 'targetPath' | 'paths' | 'overwrite'>>,
+    more?: Partial<Pick<RunRestoreJob, 'options' | 'targetPath' | 'paths' | 'overwrite' | 'dryRun'>>,
   ): Promise<RunRestoreResult>;
   artifactOf(result: RunBackupResult): StoredArtifact;
   /** Folder of the artifacts or of the repository. */

@@ -4,6 +4,7 @@
  */
 import { mysqlTextsZhCn } from './driver-texts-mysql.ts';
 import { postgresqlTextsZhCn } from './driver-texts-postgresql.ts';
+import { redisTextsZhCn } from './driver-texts-redis.ts';
 import { sqliteTextsZhCn } from './driver-texts-sqlite.ts';
 import { currentLocale, hasMessage, t } from './i18n.ts';
 
@@ -39,6 +40,7 @@ export const driverTextsZhCn: Readonly<Record<string, string>> = {
   'driver.s3.caCertificate.help': '私有 CA 的 PEM 文本。',
   'driver.s3.insecureTls': '不校验 TLS 证书',
   'driver.s3.insecureTls.help': '传输途中的任何人都可能读取和篡改数据。',
+  ...redisTextsZhCn,
   ...sqliteTextsZhCn,
 };
 

@@ -3,6 +3,13 @@ import type { SourceDriver } from '../ports/source.ts';
 import { filesSource } from './files/files-source.ts';
 import { mysqlSource } from './mysql/mysql-source.ts';
 import { postgresqlSource } from './postgresql/postgresql-source.ts';
+import { redisSource } from './redis/redis-source.ts';
 import { sqliteSource } from './sqlite/sqlite-source.ts';
 
-export const sourceDrivers: readonly SourceDriver[] = [filesSource, mysqlSource, postgresqlSource, sqliteSource];
+export const sourceDrivers: readonly SourceDriver[] = [
+  filesSource,
+  mysqlSource,
+  postgresqlSource,
+  redisSource,
+  sqliteSource,
+];

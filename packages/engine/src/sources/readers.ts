@@ -3,11 +3,13 @@ import type { SourceReaders } from '../ports/source.ts';
 import { countFiles, readAncestors, readFiles } from './files/read-files.ts';
 import { readDatabases as readMysql } from './mysql/read-lazily.ts';
 import { readDatabases as readPostgresql } from './postgresql/read-lazily.ts';
+import { readRedis } from './redis/read-lazily.ts';
 import { readDatabases as readSqlite } from './sqlite/read-lazily.ts';
 
 export const sourceReaders: SourceReaders = {
   file: { entries: readFiles, countTotals: countFiles, ancestors: readAncestors },
   mysql: { entries: readMysql },
   postgresql: { entries: readPostgresql },
+  redis: { entries: readRedis },
   sqlite: { entries: readSqlite },
 };

@@ -78,7 +78,7 @@ class SqliteRestore implements RestoreSession {
     for (const { scratch, target, sizeBytes } of this.#staged.values()) {
       const replacement = new Replacement({ scratch, target });
       this.#replacements.push(replacement);
-      replacement.apply();
+      await this.#inPlace(target, () => replacement.apply());
       bytesWritten += sizeBytes;
     }
     for (const replacement of this.#replacements) replacement.finish();
@@ -108,6 +108,16 @@ class SqliteRestore implements RestoreSession {
     else if (this.#isWanted(path)) await this.#stage(path, entry);
   }
 
+  /** What the file system says of a place, for people. */
+  async #inPlace<T>(path: string, act: () => T): Promise<Awaited<T>> {
+    try {
+      return await act();
+    } catch (error) {
+      if (typeof (error as NodeJS.ErrnoException).syscall !== 'string') throw error;
+      throw new AppError('RESTORE_TARGET_INVALID', { path, reason: (error as Error).message }, { cause: error });
+    }
+  }
+
   #isWanted(path: string): boolean {
     const { paths } = this.#context;
     const entryPath = entryPathOf(path);
@@ -129,14 +139,16 @@ class SqliteRestore implements RestoreSession {
       return;
     }
     assertUnused(target);
-    this.#makeFolders(path, target);
-    clearLeftovers(target);
+    await this.#inPlace(target, () => {
+      this.#makeFolders(path, target);
+      clearLeftovers(target);
+    });
     const scratch = scratchPathOf(target);
     this.#context.progress({ currentItem: target });
     const staged = { original: path, target, scratch };
     // Known before it is written, so that a rollback removes what there is of it.
     this.#staged.set(path, { ...staged, sizeBytes: 0 });
-    const sizeBytes = await this.#writeScratch(scratch, entry);
+    const sizeBytes = await this.#inPlace(target, () => this.#writeScratch(scratch, entry));
     this.#staged.set(path, { ...staged, sizeBytes });
     this.#check(path, scratch);
     const failure = applyMetadata(scratch, metadataOfEntry(entry));

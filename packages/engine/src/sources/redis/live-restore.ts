@@ -1,0 +1,216 @@
+/**
+ * A restore into a running server. The dump is loaded into a scratch server of this machine, which proves it; then its
+ * keys are copied, with DUMP and RESTORE, into database numbers that nobody uses; and only when all are there the
+ * databases change places with those they replace, all at once (SWAPDB in a transaction). So until then, and after any
+ * failure, the server has what it had. It needs memory for both.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { SecretFolder } from '../../ports/secret-folder.ts';
+import type { RestoreContext } from '../../ports/source.ts';
+import { compareCounts } from './compare-counts.ts';
+import { nameOfServer, newNumbers, type RedisConfig, type RedisRestoreOptions, serverOfRestore } from './config.ts';
+import { RedisConnection } from './connection.ts';
+import { copyFunctions } from './copy-functions.ts';
+import { copyKeys } from './copy-keys.ts';
+import { DUMP_PATH } from './entry-paths.ts';
+import { clearStaleDatabases, findFreeDatabases, isMarked, MARKER, markDatabase } from './free-databases.ts';
+import type { RdbSummary } from './rdb-scanner.ts';
+import { RedisRefusal } from './resp.ts';
+import { findServerProgram, ScratchServer } from './scratch-server.ts';
+import { readFacts } from './server-facts.ts';
+
+/** RESTORE with absolute times came with 5.0. */
+const OLDEST_MAJOR = 5;
+
+/** See above: `open`, `write` all of the dump, then `commit` or `rollback`. */
+export class LiveRestore {
+  readonly #config: RedisConfig;
+  readonly #options: RedisRestoreOptions;
+  readonly #context: RestoreContext;
+  #folder: SecretFolder | null = null;
+  #fd = -1;
+  /** Numbers our keys are in until they change places. */
+  #used: number[] = [];
+
+  constructor(config: RedisConfig, options: RedisRestoreOptions, context: RestoreContext) {
+    this.#config = serverOfRestore(config, options);
+    this.#options = options;
+    this.#context = context;
+  }
+
+  get place(): string {
+    return this.#context.tempDir;
+  }
+
+  /** Refuses what cannot work before the dump is fetched. */
+  async open(): Promise<void> {
+    findServerProgram();
+    const server = await this.#connect();
+    try {
+      await this.#assertUsable(server);
+    } finally {
+      server.close();
+    }
+    this.#folder = new SecretFolder(this.#context.tempDir);
+    this.#fd = openSync(this.#dumpPath, 'wx', 0o600);
+  }
+
+  write(chunk: Uint8Array): void {
+    for (let done = 0; done < chunk.byteLength; ) done += writeSync(this.#fd, chunk, done);
+  }
+
+  async commit(summary: RdbSummary): Promise<number> {
+    this.#closeFile();
+    const highest = Math.max(15, ...(summary.keys?.keys() ?? []));
+    const { signal } = this.#context;
+    const scratch = await ScratchServer.start({
+      dumpPath: this.#dumpPath,
+      databases: highest + 1,
+      name: DUMP_PATH,
+      signal,
+    });
+    const [from, to] = [await scratch.connect(), await this.#connect()];
+    try {
+      const counts = (await readFacts(from)).keys ?? new Map<number, number>();
+      const [difference] = compareCounts(summary, counts);
+      if (difference) throw new AppError('DATABASE_DUMP_DAMAGED', { name: DUMP_PATH, reason: difference });
+      return await this.#copyAll({ from, to, databases: await this.#wantedDatabases(from, counts.keys()) });
+    } finally {
+      from.close();
+      to.close();
+      await scratch.stop();
+      this.#folder?.remove();
+    }
+  }
+
+  async rollback(): Promise<void> {
+    this.#closeFile();
+    this.#folder?.remove();
+    if (this.#used.length === 0) return;
+    const never = new AbortController().signal;
+    try {
+      const server = await RedisConnection.open(this.#config, never);
+      for (const database of this.#used) await emptyDatabase(server, database);
+      server.close();
+    } catch (error) {
+      const message = `The next restore empties the database(s) ${this.#used.join(', ')}: ${(error as Error).message}`;
+      this.#context.log('warn', message);
+    }
+  }
+
+  get #dumpPath(): string {
+    return join(this.#folder?.path ?? '', 'dump.rdb');
+  }
+
+  #closeFile(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  async #connect(): Promise<RedisConnection> {
+    return await RedisConnection.open(this.#config, this.#context.signal);
+  }
+
+  async #assertUsable(server: RedisConnection): Promise<void> {
+    const facts = await readFacts(server);
+    const name = nameOfServer(this.#config);
+    const refuse = (what: string, hint: string) => new AppError('NOT_SUPPORTED', { what, hint });
+    if (facts.isCluster) {
+      throw refuse(`A restore into a running cluster (${name})`, 'Restore the file of each node while it is stopped.');
+    }
+    if (facts.isReplica) throw refuse(`A restore into a replica (${name})`, 'Restore into its primary server.');
+    const major = facts.version[0];
+    if (major !== undefined && facts.server.startsWith('Redis') && major < OLDEST_MAJOR) {
+      throw refuse(`A restore into ${facts.server}`, 'Restore the file of the server while it is stopped.');
+    }
+  }
+
+  async #copyAll({ from, to, databases }: CopyParts): Promise<number> {
+    const { replaceExisting } = this.#options;
+    const { signal } = this.#context;
+    const targets = this.#targetsOf(databases);
+    await clearStaleDatabases(to);
+    if (!replaceExisting) await this.#assertEmpty(to, targets);
+    const places = await findFreeDatabases(to, { count: databases.length, taken: targets });
+    const onKeys = (items: number) => this.#context.progress({ items });
+    let total = 0;
+    for (const [index, database] of databases.entries()) {
+      const place = places[index] as number;
+      this.#used.push(place);
+      await markDatabase(to, place);
+      total += await copyKeys({ from, to, database, place, signal, onKeys });
+    }
+    await copyFunctions({ from, to, isReplacing: replaceExisting });
+    await swap(to, targets, places);
+    this.#used = [];
+    // What was replaced, which lies where our keys were.
+    for (const place of places) await emptyDatabase(to, place);
+    this.#context.log('info', `${total} key(s) in ${databases.length} database(s) are in place.`);
+    return Math.max(1, total);
+  }
+
+  /** Numbers in the dump, without what another restore was making when the dump was taken. */
+  async #wantedDatabases(from: RedisConnection, all: Iterable<number>): Promise<number[]> {
+    const wanted: number[] = [];
+    for (const database of all) {
+      if (!(await isMarked(from, database))) wanted.push(database);
+      else this.#context.log('info', `Database ${database} is left out: a restore was making it during the backup.`);
+    }
+    return wanted.sort((a, b) => a - b);
+  }
+
+  #targetsOf(databases: readonly number[]): number[] {
+    const numbers = newNumbers(this.#options.rename);
+    const unknown = [...numbers.keys()].find((old) => !databases.includes(old));
+    if (unknown !== undefined) {
+      throw new AppError('DATABASE_NOT_FOUND', { name: `database ${unknown}`, server: 'the backup' });
+    }
+    const targets = databases.map((database) => numbers.get(database) ?? database);
+    if (new Set(targets).size === targets.length) return targets;
+    throw new AppError('RESTORE_TARGET_INVALID', {
+      path: nameOfServer(this.#config),
+      reason: 'two databases would go to one number',
+    });
+  }
+
+  async #assertEmpty(to: RedisConnection, databases: readonly number[]): Promise<void> {
+    for (const database of databases) {
+      await to.demand('select a database', 'SELECT', database);
+      const keys = Number(await to.demand('count keys', 'DBSIZE'));
+      if (keys === 0) continue;
+      const name = `Database ${database} with ${keys} key(s)`;
+      throw new AppError('DATABASE_EXISTS', { name, server: nameOfServer(this.#config) });
+    }
+  }
+}
+
+interface CopyParts {
+  readonly from: RedisConnection;
+  readonly to: RedisConnection;
+  /** Numbers in the dump. */
+  readonly databases: readonly number[];
+}
+
+async function emptyDatabase(server: RedisConnection, database: number): Promise<void> {
+  await server.demand('select a database', 'SELECT', database);
+  await server.demand('empty a database (FLUSHDB)', 'FLUSHDB', 'ASYNC');
+}
+
+/** All of them at once, or none. */
+async function swap(to: RedisConnection, databases: readonly number[], free: readonly number[]): Promise<void> {
+  const action = 'put the databases in place (MULTI, SELECT, DEL, SWAPDB, EXEC)';
+  await to.demand(action, 'MULTI');
+  for (const [index, database] of databases.entries()) {
+    const place = free[index] as number;
+    await to.demand(action, 'SELECT', place);
+    await to.demand(action, 'DEL', MARKER);
+    await to.demand(action, 'SWAPDB', database, place);
+  }
+  const replies = await to.demand(action, 'EXEC');
+  const refused = Array.isArray(replies)
+    ? replies.find((reply) => reply instanceof RedisRefusal)
+    : new Error('EXEC did nothing');
+  if (refused) throw to.failure(refused, action);
+}

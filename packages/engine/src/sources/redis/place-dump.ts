@@ -1,0 +1,100 @@
+/** Puts a dump into a folder as a file: for a stopped server, or for people. */
+import {
+  chownSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { isMarkAlive, processMark } from '../../ports/process-mark.ts';
+
+const SCRATCH = '.backupx-new-';
+
+/** A file that is written beside its place and takes it in the end, or leaves no trace. */
+export class StagedFile {
+  readonly target: string;
+  readonly #scratch: string;
+  #fd: number;
+  #position = 0;
+  #isInPlace = false;
+
+  /** Throws what the file system says; what a killed restore left is removed. */
+  constructor(target: string) {
+    this.target = target;
+    const prefix = `.${basename(target)}${SCRATCH}`;
+    removeLeftovers(dirname(target), prefix);
+    this.#scratch = join(dirname(target), `${prefix}${processMark}`);
+    this.#fd = openSync(this.#scratch, 'wx', 0o600);
+  }
+
+  write(chunk: Uint8Array): void {
+    for (let done = 0; done < chunk.byteLength; ) {
+      const count = writeSync(this.#fd, chunk, done, chunk.byteLength - done, this.#position);
+      done += count;
+      this.#position += count;
+    }
+  }
+
+  /** The owner becomes that of the file it replaces, or of its folder: the server must be able to read it. */
+  commit(): void {
+    fsyncSync(this.#fd);
+    this.#close();
+    const { uid, gid } = statSync(this.target, { throwIfNoEntry: false }) ?? statSync(dirname(this.target));
+    const own = statSync(this.#scratch);
+    if (own.uid !== uid || own.gid !== gid) chownSync(this.#scratch, uid, gid);
+    renameSync(this.#scratch, this.target);
+    this.#isInPlace = true;
+    const folder = openSync(dirname(this.target), 'r');
+    fsyncSync(folder);
+    closeSync(folder);
+  }
+
+  /** Idempotent; does nothing after `commit`. */
+  discard(): void {
+    this.#close();
+    if (!this.#isInPlace) rmSync(this.#scratch, { force: true });
+  }
+
+  #close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+function removeLeftovers(folder: string, prefix: string): void {
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(prefix) && !isMarkAlive(name.slice(prefix.length))) rmSync(join(folder, name), { force: true });
+  }
+}
+
+/**
+ * Throws DATABASE_IN_USE when a server runs in this folder: it would write its own dump over ours when it stops. Servers
+ * change into their data folder; those of other users are seen by root only.
+ */
+export function assertNoServerIn(folder: string): void {
+  const sessions = readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+      const isServer = /^(redis|valkey)-server/.test(name);
+      return isServer && readlinkSync(`/proc/${pid}/cwd`) === folder ? [`${name} (process ${pid})`] : [];
+    } catch {
+      return [];
+    }
+  });
+  if (sessions.length > 0) throw new AppError('DATABASE_IN_USE', { name: folder, sessions: sessions.join(', ') });
+}
+
+/** What a server would read instead of the dump, were append-only files on; null: there is none. */
+export function appendOnlyFileIn(folder: string): string | null {
+  const names = ['appendonlydir', 'appendonly.aof'];
+  return names.find((name) => statSync(join(folder, name), { throwIfNoEntry: false })) ?? null;
+}
