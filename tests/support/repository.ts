@@ -249,7 +249,7 @@ export function pruneJob(repository: RepositoryAccess, more: Partial<JobOf<'prun
     kind: 'prune_repository',
     repository,
     maxUnusedShare: 0,
-    maxRepackBytes: 0,
+    maxRepackBytes: null,
     dryRun: false,
     phase: 'exclusive',
     youngerLeases: [],

@@ -151,8 +151,8 @@ export const pruneRepositoryJobSchema = z.object({
   ...repositoryJob,
   /** Share of unused bytes that may stay, 0 to 1. */
   maxUnusedShare: z.number().min(0).max(1).default(0.05),
-  /** 0: unlimited. */
-  maxRepackBytes: z.number().min(0).default(0),
+  /** Bytes of packs that may be written anew without what is unused; 0: none, null: as many as it takes. */
+  maxRepackBytes: z.number().min(0).nullable().default(null),
   dryRun: z.boolean().default(false),
   /**
    * `exclusive`: mark and sweep under one exclusive lock, as stock programs do.

@@ -58,7 +58,7 @@ function describeCheck({ terminal }: CommandContext, result: CheckRepositoryResu
 
 export interface PruneOptions extends RepositoryOptions {
   readonly maxUnused: number;
-  readonly maxRepack: number;
+  readonly maxRepack?: number;
   readonly dryRun?: boolean;
 }
 
@@ -86,9 +86,10 @@ export function withPruneOptions(command: Command): Command {
         .default(0.05, '5'),
     )
     .addOption(
-      new Option('--max-repack <bytes>', 'write at most so much anew, e.g. 10G')
-        .argParser(parseSize)
-        .default(0, 'no limit'),
+      new Option(
+        '--max-repack <bytes>',
+        'write at most so much anew, e.g. 10G; 0: nothing, for a full storage (default: no limit)',
+      ).argParser(parseSize),
     );
 }
 
@@ -110,7 +111,7 @@ export function prune(
   repository: Awaited<ReturnType<typeof readAccess>>,
   options: PruneOptions,
 ): Promise<PruneRepositoryResult> {
-  const limits = { maxUnusedShare: options.maxUnused, maxRepackBytes: options.maxRepack };
+  const limits = { maxUnusedShare: options.maxUnused, maxRepackBytes: options.maxRepack ?? null };
   const mode = { dryRun: options.dryRun === true, phase: 'exclusive', youngerLeases: [] } as const;
   return session.run({ kind: 'prune_repository', repository, ...limits, ...mode, youngerLeases: [] }, 'prune');
 }

@@ -150,6 +150,14 @@ describe('the rest of the round', () => {
     const dry = await json<{ removed: unknown[] }>(['forget', '--keep-last', '1', '--dry-run']);
     expect(dry.removed).toHaveLength(1);
     expect(await json<unknown[]>(['snapshots'])).toHaveLength(2);
+    const repacked = async (...limit: string[]) => {
+      const result = await json<{ packsRepacked: number }>(['prune', '--max-unused', '0', '--dry-run', ...limit]);
+      return result.packsRepacked;
+    };
+    expect((await run(['forget', '--keep-last', '1'])).code).toBe(0);
+    expect(await repacked('--max-repack', '0')).toBe(0);
+    expect(await repacked('--max-repack', '1T')).toBe(await repacked());
+    expect(await repacked()).toBeGreaterThan(0);
     expect((await run(['forget', '--keep-last', '1', '--prune'])).code).toBe(0);
     expect(
       (await run(['init', '--repo', 'copy', '--from-repo', 'repo', '--from-password-file', 'password'])).code,

@@ -44,7 +44,7 @@ async function run<K extends JobKind>(job: JobOf<K>): Promise<JobResults[K]> {
 }
 
 function prune(more: Partial<PruneRepositoryJob>): PruneRepositoryJob {
-  const limits = { maxUnusedShare: 0, maxRepackBytes: 0, dryRun: false };
+  const limits = { maxUnusedShare: 0, maxRepackBytes: null, dryRun: false };
   return { kind: 'prune_repository', repository: access, ...limits, phase: 'exclusive', youngerLeases: [], ...more };
 }
 

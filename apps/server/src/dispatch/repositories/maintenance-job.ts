@@ -57,7 +57,7 @@ interface Opened {
 
 async function jobOf(db: Db, { record, options, open }: Opened): Promise<MaintenanceJob> {
   const repository = await open(record.repository_id);
-  const prune = { kind: 'prune_repository', repository, maxUnusedShare: 0.05, maxRepackBytes: 0 } as const;
+  const prune = { kind: 'prune_repository', repository, maxUnusedShare: 0.05, maxRepackBytes: null } as const;
   switch (options.kind) {
     case 'check':
       return { kind: 'check_repository', repository, read: options.read };

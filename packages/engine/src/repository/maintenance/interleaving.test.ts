@@ -17,7 +17,7 @@ import {
 
 const never = new AbortController().signal;
 const SEEDS = ['a', 'b', 'c', 'd', 'e'];
-const options: PruneOptions = { dryRun: false, condemnedPacks: [], maxUnusedShare: 0, maxRepackBytes: 0 };
+const options: PruneOptions = { dryRun: false, condemnedPacks: [], maxUnusedShare: 0, maxRepackBytes: null };
 
 interface Writer {
   /** Order of beginning, as the master counts its leases. */

@@ -9,8 +9,8 @@ import type { PackTable } from './pack-table.ts';
 export interface PruneLimits {
   /** Share of unused bytes that may stay, 0 to 1. */
   readonly maxUnusedShare: number;
-  /** Bytes of packs that may be packed anew; 0: unlimited. */
-  readonly maxRepackBytes: number;
+  /** Bytes of packs that may be packed anew, besides those that must go; null: unlimited. */
+  readonly maxRepackBytes: number | null;
 }
 
 export interface PlanParts extends PruneLimits {
@@ -54,10 +54,11 @@ export function planPrune(parts: PlanParts): PrunePlan {
   const { remove, candidates, used, unused } = sortOut(parts, smallBelow);
   candidates.sort((a, b) => byUrgency(a, b, parts, smallBelow));
   const maxUnused = parts.maxUnusedShare >= 1 ? Infinity : (parts.maxUnusedShare / (1 - parts.maxUnusedShare)) * used;
+  const maxRepack = parts.maxRepackBytes ?? Infinity;
   const repack: number[] = [];
   let [repackBytes, unusedLeft] = [0, unused];
   for (const pack of candidates) {
-    const isOverLimit = parts.maxRepackBytes > 0 && repackBytes + sizeOf(pack) > parts.maxRepackBytes;
+    const isOverLimit = repackBytes + sizeOf(pack) > maxRepack;
     const isTolerable = unusedLeft <= maxUnused && sizeOf(pack) >= smallBelow && !pack.hasTrees && !pack.mustCompress;
     if (!parts.mustGo?.(pack.number) && (isOverLimit || isTolerable)) continue;
     repack.push(pack.number);

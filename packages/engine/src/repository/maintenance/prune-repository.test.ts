@@ -22,7 +22,7 @@ import {
 } from './small-repository.ts';
 
 const never = new AbortController().signal;
-const options: PruneOptions = { dryRun: false, condemnedPacks: [], maxUnusedShare: 0, maxRepackBytes: 0 };
+const options: PruneOptions = { dryRun: false, condemnedPacks: [], maxUnusedShare: 0, maxRepackBytes: null };
 
 let storage: MemoryStorage;
 let repository: Repository;
@@ -78,12 +78,27 @@ it('leaves as much waste as it may, and packs anew only as much as it may', asyn
   const a = await backup(repository, files('a', 'b', 'c', 'd', 'e', 'f'));
   await backup(repository, files('a', 'b', 'c', 'd', 'e'));
   await forget(a);
-  expect(await pruneExclusively(workOn(repository), { ...options, dryRun: true, maxRepackBytes: 1 })).toMatchObject({
-    packsRepacked: 0,
-  });
+  for (const maxRepackBytes of [0, 1]) {
+    const little = await pruneExclusively(workOn(repository), { ...options, dryRun: true, maxRepackBytes });
+    expect(little.packsRepacked).toBe(0);
+    expect(little.bytesUnusedLeft).toBeGreaterThan(0);
+  }
   const all = await pruneExclusively(workOn(repository), { ...options, dryRun: true });
   expect(all.packsRepacked).toBeGreaterThan(0);
   expect(all.bytesUnusedLeft).toBe(0);
+});
+
+it('frees what it can without writing anything anew, for a storage that is full', async () => {
+  await forget(await backup(repository, files('gone')));
+  const a = await backup(repository, files('a', 'b'));
+  const b = await backup(repository, files('b', 'c'));
+  await forget(a);
+  const before = packs();
+  const result = await pruneExclusively(workOn(repository), { ...options, maxRepackBytes: 0 });
+  expect(result).toMatchObject({ packsRepacked: 0 });
+  expect(result.packsRemoved).toBeGreaterThan(0);
+  expect(packs().filter((key) => !before.includes(key))).toEqual([]);
+  await expectWhole(new Map([[b.id, files('b', 'c')]]));
 });
 
 it('removes nothing while a snapshot is listed that the storage does not give back', async () => {
