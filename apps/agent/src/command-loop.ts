@@ -28,7 +28,7 @@ export interface CommandLoopOptions {
 }
 
 /** Long commands: journaled, reported, and delivered until acknowledged. */
-const workTypes: readonly string[] = ['run_task', 'restore_record', 'run_maintenance'];
+const workTypes: readonly string[] = ['run_task', 'restore_record', 'run_maintenance', 'run_verification'];
 const controlCapacity = 4;
 const longPollMs = 25_000;
 /** While no work can be taken the poll is short, so that the next one tells the master soon after a place is free. */

@@ -13,7 +13,7 @@ import { idSchema } from '@backupx/contracts/define-route';
 import { z } from 'zod';
 
 /** What a run writes its progress to. */
-export const runOwnerSchema = z.object({ kind: z.enum(['record', 'restore', 'maintenance']), id: idSchema });
+export const runOwnerSchema = z.object({ kind: z.enum(['record', 'restore', 'maintenance', 'verify']), id: idSchema });
 export type RunOwner = z.output<typeof runOwnerSchema>;
 
 /** A plain union would let the first shape that fits drop the fields of the others; `kind` of the owner decides. */
@@ -21,7 +21,7 @@ const closingUpdateSchema = z.looseObject({ status: z.enum(['', 'running', 'succ
 
 const journalEntrySchema = z.object({
   commandId: idSchema,
-  type: z.enum(['run_task', 'restore_record', 'run_maintenance']),
+  type: z.enum(['run_task', 'restore_record', 'run_maintenance', 'run_verification']),
   payload: z.record(z.string(), z.number()),
   owner: runOwnerSchema,
   state: z.enum(['accepted', 'running', 'finished']),

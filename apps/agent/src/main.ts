@@ -161,7 +161,8 @@ async function startEngine(
 
 function capabilitiesOf(engine: Engine): NonNullable<HeartbeatBody['capabilities']> {
   return {
-    jobs: Object.keys(jobLanes),
+    // Agents before verifications knew the job, but not the command.
+    jobs: [...Object.keys(jobLanes), 'run_verification'],
     modes: [...backupModeSchema.options],
     sources: engine.manifests.sources.map((manifest) => manifest.type),
     storages: engine.manifests.storages.map((manifest) => manifest.type),

@@ -39,7 +39,12 @@ export interface RemoteReporter extends Reporter {
   drain(signal: AbortSignal): Promise<void>;
 }
 
-const updateFolders = { record: 'records', restore: 'restores', maintenance: 'maintenance' } as const;
+const updateFolders = {
+  record: 'records',
+  restore: 'restores',
+  maintenance: 'maintenance',
+  verify: 'verifications',
+} as const;
 
 /** Path of the update route of a run. */
 export function updatePath(owner: RunOwner): string {

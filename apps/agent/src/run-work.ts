@@ -3,9 +3,11 @@ import {
   agentMaintenanceSpecSchema,
   agentRestoreSpecSchema,
   agentTaskSpecSchema,
+  agentVerificationSpecSchema,
   maintenancePayloadSchema,
   restoreRecordPayloadSchema,
   runTaskPayloadSchema,
+  verificationPayloadSchema,
 } from '@backupx/contracts/agent-protocol';
 import { AppError } from '@backupx/contracts/errors';
 import type { Clock } from '@backupx/engine/ports/clock';
@@ -36,6 +38,7 @@ const specPatienceMs = 5 * 60_000;
 export async function runWork(context: WorkContext, entry: JournalEntry, run: WorkRun): Promise<RunOutcome> {
   if (entry.type === 'run_task') return runTask(context, entry, run);
   if (entry.type === 'run_maintenance') return runMaintenance(context, entry, run);
+  if (entry.type === 'run_verification') return runVerification(context, entry, run);
   return runRestore(context, entry, run);
 }
 
@@ -49,6 +52,19 @@ async function runMaintenance(context: WorkContext, entry: JournalEntry, run: Wo
   return {
     update: { status: 'success', outcome: 'success', result },
     result: { success: true, result: { maintenanceRecordId } },
+  };
+}
+
+async function runVerification(context: WorkContext, entry: JournalEntry, run: WorkRun): Promise<RunOutcome> {
+  const { verifyRecordId } = verificationPayloadSchema.parse(entry.payload);
+  const answer = await fetchSpec(context, `/api/agent/verifications/${verifyRecordId}/spec`, run.signal);
+  const spec = agentVerificationSpecSchema.safeParse(answer);
+  if (!spec.success)
+    throw new AppError('MASTER_WRONG_CONTENT', { url: context.connection.masterUrl }, { cause: spec.error });
+  const result: unknown = await context.engine.run(spec.data.job, run);
+  return {
+    update: { status: 'success', outcome: 'success', result },
+    result: { success: true, result: { verifyRecordId } },
   };
 }
 

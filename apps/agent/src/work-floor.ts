@@ -8,6 +8,7 @@ import {
   maintenancePayloadSchema,
   restoreRecordPayloadSchema,
   runTaskPayloadSchema,
+  verificationPayloadSchema,
 } from '@backupx/contracts/agent-protocol';
 import { AppError } from '@backupx/contracts/errors';
 import { type ActiveRun, createActiveRun, journalIfPossible, runToEnd } from './active-run.ts';
@@ -139,6 +140,10 @@ function newEntry(command: AgentCommand): JournalEntry {
       payload,
       owner: { kind: 'maintenance', id: payload.maintenanceRecordId },
     };
+  }
+  if (command.type === 'run_verification') {
+    const payload = verificationPayloadSchema.parse(command.payload);
+    return { ...rest, type: 'run_verification', payload, owner: { kind: 'verify', id: payload.verifyRecordId } };
   }
   const payload = restoreRecordPayloadSchema.parse(command.payload);
   return { ...rest, type: 'restore_record', payload, owner: { kind: 'restore', id: payload.restoreRecordId } };

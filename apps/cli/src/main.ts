@@ -18,6 +18,7 @@ import { addSourceCommand } from './commands/source.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addStorageCommand } from './commands/storage.ts';
 import { addTaskCommand } from './commands/task.ts';
+import { addVerifyCommand } from './commands/verify.ts';
 import { addVersionCommand, readVersion } from './commands/version.ts';
 
 const exitCodes = `
@@ -48,6 +49,7 @@ export function buildProgram(context: CommandContext): Command {
     addTaskCommand,
     addRunCommand,
     addRestoreCommand,
+    addVerifyCommand,
     addNodeCommand,
     addStorageCommand,
     addSourceCommand,

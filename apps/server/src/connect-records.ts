@@ -26,10 +26,12 @@ import { repositorySnapshotsRoutes } from './features/repositories/snapshots.rou
 import { restoresRoutes } from './features/restores/restores.routes.ts';
 import { sourcesRoutes } from './features/sources/sources.routes.ts';
 import { tasksRoutes } from './features/tasks/tasks.routes.ts';
+import { verificationsRoutes } from './features/verifications/verifications.routes.ts';
 import { createFollowupWorker, type FollowupWorker } from './followups/worker.ts';
 import type { BoundRoute } from './http/route-context.ts';
 import { createDueMaintenance, type DueMaintenance, type DueMaintenanceDeps } from './scheduling/due-maintenance.ts';
 import { createDueTasks, type DueTasks } from './scheduling/due-tasks.ts';
+import { createDueVerifications, type DueVerifications } from './scheduling/due-verifications.ts';
 import { openTarget } from './stores/open-target.ts';
 import type { SecretBox } from './stores/secret-box.ts';
 
@@ -105,6 +107,7 @@ export interface Runs {
   readonly door: RepositoryDoor;
   readonly dueTasks: DueTasks;
   readonly dueMaintenance: DueMaintenance;
+  readonly dueVerifications: DueVerifications;
   readonly followups: FollowupWorker;
   readonly routes: readonly BoundRoute[];
   /** Ends what the last life left running, then starts the scheduler and the follow-ups. */
@@ -139,6 +142,7 @@ function routesOf(deps: RunsDeps, parts: RouteParts): BoundRoute[] {
     ...repositoryActionsRoutes(parts.repositories),
     ...maintenanceRoutesOf(parts.repositories),
     ...restoresRoutes({ db, clock, reporter, dispatcher: parts.dispatcher }),
+    ...verificationsRoutes({ db, clock, reporter, dispatcher: parts.dispatcher }),
     ...dashboardRoutesOf({ ...answers, nodeStates }),
   ];
 }
@@ -193,6 +197,8 @@ export function connectRuns(deps: RunsDeps): Runs {
   const dueTasks = createDueTasks({ db, clock, dispatcher, defaultTimezone: deps.defaultTimezone, log });
   const { plan } = deps;
   const dueMaintenance = createDueMaintenance({ db, clock, dispatcher, plan, log });
+  const { defaultTimezone } = deps;
+  const dueVerifications = createDueVerifications({ db, clock, dispatcher, defaultTimezone, log });
   const followups = createFollowupWorker({ db, clock, dispatcher, log });
   ends.onFollowups(() => followups.wake());
   return {
@@ -202,6 +208,7 @@ export function connectRuns(deps: RunsDeps): Runs {
     door,
     dueTasks,
     dueMaintenance,
+    dueVerifications,
     followups,
     routes: routesOf(deps, {
       dispatcher,
@@ -214,10 +221,12 @@ export function connectRuns(deps: RunsDeps): Runs {
       await followups.start();
       dueTasks.start();
       dueMaintenance.start();
+      dueVerifications.start();
     },
     async stop(graceMs) {
       await dueTasks.stop();
       await dueMaintenance.stop();
+      await dueVerifications.stop();
       await localNode.stop(graceMs);
       await waitAtMost(clock, followups.stop(), graceMs);
       await reporter.flush();

@@ -27,6 +27,7 @@ const activity: Page = () => import('./pages/activity/ActivityPage.tsx');
 const record: Page = () => import('./pages/activity/RecordPage.tsx');
 const restoreRecord: Page = () => import('./pages/activity/RestoreRecordPage.tsx');
 const maintenance: Page = () => import('./pages/activity/MaintenanceRecordPage.tsx');
+const verification: Page = () => import('./pages/activity/VerificationPage.tsx');
 const restore: Page = () => import('./pages/restore/RestorePage.tsx');
 const restoreTask: Page = () => import('./pages/restore/RestoreTaskPage.tsx');
 const restoreFrom: Page = () => import('./pages/restore/RestoreFromPage.tsx');
@@ -49,6 +50,7 @@ export const routes: readonly RouteEntry[] = [
   { path: paths.activity, role: 'viewer', page: activity, icon: 'activity', menu: 'nav.activity' },
   { path: '/activity/backups/$id', role: 'viewer', page: record },
   { path: '/activity/restores/$id', role: 'viewer', page: restoreRecord },
+  { path: '/activity/verifications/$id', role: 'viewer', page: verification },
   { path: '/activity/maintenance/$id', role: 'viewer', page: maintenance },
   { path: paths.restore, role: 'viewer', page: restore, icon: 'restore', menu: 'nav.restore' },
   { path: '/restore/$taskId', role: 'viewer', page: restoreTask },

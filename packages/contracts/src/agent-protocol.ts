@@ -17,6 +17,7 @@ import {
   snapshotResultSchema,
   storedArtifactSchema,
   targetResultSchema,
+  verifyArtifactJobSchema,
 } from './jobs.ts';
 
 export const AGENT_PROTOCOL_HEADER = 'x-agent-protocol';
@@ -89,6 +90,8 @@ export const commandTypeSchema = z.enum([
   // only for agents that announced the job in their capabilities: any control job, and long work on a repository
   'run_job',
   'run_maintenance',
+  // only for agents that announced it in their capabilities
+  'run_verification',
 ]);
 export type CommandType = z.output<typeof commandTypeSchema>;
 export const commandStateSchema = z.enum(['pending', 'dispatched', 'succeeded', 'failed', 'timeout']);
@@ -104,6 +107,7 @@ export const discoverDatabasesPayloadSchema = z.object({
   password: z.string().default(''),
 });
 export const maintenancePayloadSchema = z.object({ maintenanceRecordId: idSchema });
+export const verificationPayloadSchema = z.object({ verifyRecordId: idSchema });
 export const restoreRecordPayloadSchema = z.object({ restoreRecordId: idSchema });
 export const deleteStorageObjectPayloadSchema = z.object({
   targetType: z.string(),
@@ -276,6 +280,11 @@ export type AgentRestoreUpdate = z.output<typeof agentRestoreUpdateSchema>;
 export const agentMaintenanceSpecSchema = z.object({ maintenanceRecordId: idSchema, job: maintenanceJobSchema });
 export type AgentMaintenanceSpec = z.output<typeof agentMaintenanceSpecSchema>;
 
+/** The job of a verification, with what opens the artifact. */
+export const agentVerificationSpecSchema = z.object({ verifyRecordId: idSchema, job: verifyArtifactJobSchema });
+export type AgentVerificationSpec = z.output<typeof agentVerificationSpecSchema>;
+
+/** Maintenance and verifications report in the same way. */
 export const agentMaintenanceUpdateSchema = z.object({
   status: z.enum(['', 'running', 'success', 'failed']).optional(),
   errorMessage: z.string().max(65_536).optional(),
@@ -396,6 +405,26 @@ export const agentRoutes = {
     output: agentRecordUpdateOutputSchema,
     bodyLimit: 4 * 1024 * 1024,
     errors: ['NODE_INVALID_TOKEN', 'RESTORE_RECORD_NOT_FOUND', 'RESTORE_RECORD_FORBIDDEN'],
+  }),
+  verificationSpec: defineRoute({
+    method: 'GET',
+    path: '/api/agent/verifications/:id/spec',
+    access: 'agent',
+    summary: 'Job of a verification',
+    params: idParams,
+    output: agentVerificationSpecSchema,
+    errors: ['NODE_INVALID_TOKEN', 'VERIFY_RECORD_NOT_FOUND', 'VERIFY_RECORD_FORBIDDEN'],
+  }),
+  verificationUpdate: defineRoute({
+    method: 'POST',
+    path: '/api/agent/verifications/:id',
+    access: 'agent',
+    summary: 'Report status and log of a verification',
+    params: idParams,
+    body: agentMaintenanceUpdateSchema,
+    output: agentRecordUpdateOutputSchema,
+    bodyLimit: 4 * 1024 * 1024,
+    errors: ['NODE_INVALID_TOKEN', 'VERIFY_RECORD_NOT_FOUND', 'VERIFY_RECORD_FORBIDDEN'],
   }),
   maintenanceSpec: defineRoute({
     method: 'GET',

@@ -1,5 +1,6 @@
-/** Watches a backup or a restore until it has ended. */
+/** Watches a backup, a restore or a verification until it has ended. */
 import { type BackupRecord, type RestoreRecord, recordRoutes, restoreRoutes } from '@backupx/contracts/api/records';
+import { type VerifyRecord, verifyRoutes } from '@backupx/contracts/api/verifications';
 import { AppError } from '@backupx/contracts/errors';
 import type { JobProgress } from '@backupx/contracts/jobs';
 import { isFinalStatus } from '@backupx/contracts/record-status';
@@ -22,7 +23,11 @@ export function followRestore(client: ApiClient, id: number, options: FollowOpti
   return follow(() => client.call(restoreRoutes.get, { params: { id } }), options);
 }
 
-async function follow<T extends BackupRecord | RestoreRecord>(
+export function followVerification(client: ApiClient, id: number, options: FollowOptions): Promise<VerifyRecord> {
+  return follow(() => client.call(verifyRoutes.get, { params: { id } }), options);
+}
+
+async function follow<T extends BackupRecord | RestoreRecord | VerifyRecord>(
   ask: () => Promise<T>,
   options: FollowOptions,
 ): Promise<T> {

@@ -5,6 +5,7 @@ import { type Migration, Migrator } from 'kysely/migration';
 import { up as createFirstTables } from './migrations/0001-first-tables.ts';
 import { up as addRepositories } from './migrations/0002-repositories.ts';
 import { up as addRestoreOptions } from './migrations/0003-restore-options.ts';
+import { up as addVerifications } from './migrations/0004-verifications.ts';
 import type { Tables } from './tables.ts';
 
 /** In order. A released migration is never edited; a mistake is corrected by the next one. */
@@ -12,6 +13,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0001-first-tables': { up: createFirstTables },
   '0002-repositories': { up: addRepositories },
   '0003-restore-options': { up: addRestoreOptions },
+  '0004-verifications': { up: addVerifications },
 };
 
 /** Applies what is missing; each migration is one transaction. */

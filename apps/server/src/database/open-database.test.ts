@@ -55,6 +55,9 @@ const record = (changes: Partial<Record<keyof RecordsTable, string | number | nu
     log_sequence: 0,
     started_at: '',
     completed_at: null,
+    verified_status: '',
+    verified_mode: '',
+    verified_at: null,
     ...changes,
   }) as never;
 
@@ -88,6 +91,7 @@ describe('openDatabase', () => {
       'task_targets',
       'tasks',
       'users',
+      'verify_records',
     ]);
     await insertRecord(first.db, {});
     expect(statSync(path).mode & 0o777).toBe(0o600);

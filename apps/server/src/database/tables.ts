@@ -137,6 +137,12 @@ export interface TasksTable {
   next_run_at: string | null;
   /** Slot that was last claimed, so that a missed one is caught up once. */
   last_slot_at: string | null;
+  verify_enabled: Generated<Bit>;
+  verify_cron_expr: Generated<string>;
+  /** quick or deep. */
+  verify_mode: Generated<string>;
+  /** Next scheduled verification; null: none. */
+  next_verify_at: Generated<string | null>;
   created_at: string;
   updated_at: string;
   /** Soft deletion: records keep their task's name. Names are unique among the living. */
@@ -193,6 +199,10 @@ export interface RecordsTable {
   progress: string;
   /** Last sign of life of the run (progress, log, renewed by heartbeats of old agents). */
   last_activity_at: string;
+  /** What the last verification proved (success, failed), how and when; empty and null: never verified. */
+  verified_status: Generated<string>;
+  verified_mode: Generated<string>;
+  verified_at: Generated<string | null>;
   /** Start of the schedule slot this run belongs to; unique with the task. */
   slot_at: string | null;
   log_sequence: number;
@@ -203,7 +213,7 @@ export interface RecordsTable {
 /** Log text in pieces, appended; at most 8 MiB head and 2 MiB tail per record are kept. */
 export interface RecordLogsTable {
   id: Generated<number>;
-  /** 'record', 'restore' or 'maintenance'. */
+  /** 'record', 'restore', 'maintenance' or 'verify'. */
   owner: string;
   owner_id: number;
   text: string;
@@ -259,6 +269,7 @@ export interface CommandsTable {
   record_id: number | null;
   restore_record_id: number | null;
   maintenance_record_id: number | null;
+  verify_record_id: Generated<number | null>;
   /** boot id of the agent process that claimed it; empty for old agents. */
   boot_id: string;
   /** JSON. */
@@ -341,7 +352,7 @@ export interface RepositoriesTable {
 export interface RepositoryLeasesTable {
   id: Generated<number>;
   repository_id: number;
-  /** 'record', 'restore', 'maintenance' or 'question'. */
+  /** 'record', 'restore', 'maintenance', 'verify' or 'question'. */
   owner: string;
   owner_id: number;
   node_id: number;
@@ -397,6 +408,40 @@ export interface MaintenanceRecordsTable {
   completed_at: string | null;
 }
 
+/** One proof that a record can be restored. */
+export interface VerifyRecordsTable {
+  id: Generated<number>;
+  record_id: number;
+  task_id: number;
+  task_name: string;
+  node_id: number;
+  /** quick or deep. */
+  mode: string;
+  /** manual or schedule. */
+  trigger: string;
+  status: string;
+  /** Repository that is read; 0: an archive. */
+  repository_id: number;
+  /** JSON array of VerifyCheck. */
+  checks: string;
+  summary: string;
+  item_count: number;
+  source_bytes: number;
+  stored_bytes: number;
+  /** Failed checks. */
+  problem_count: number;
+  error_message: string;
+  error_code: string;
+  error_params: string;
+  cancel_requested: Bit;
+  progress: string;
+  last_activity_at: string;
+  log_sequence: number;
+  requested_by: string;
+  started_at: string;
+  completed_at: string | null;
+}
+
 export interface Tables {
   users: UsersTable;
   sessions: SessionsTable;
@@ -418,4 +463,5 @@ export interface Tables {
   condemned_packs: CondemnedPacksTable;
   snapshot_arrivals: SnapshotArrivalsTable;
   maintenance_records: MaintenanceRecordsTable;
+  verify_records: VerifyRecordsTable;
 }

@@ -20,6 +20,7 @@ import { type RecordRow, recordsStore } from '../stores/records.store.ts';
 import { type LeaseHolder, repositoryLeasesStore } from '../stores/repository-leases.store.ts';
 import { type RestoreRecordRow, restoreRecordsStore } from '../stores/restore-records.store.ts';
 import { tasksStore } from '../stores/tasks.store.ts';
+import type { VerifyRecordRow } from '../stores/verify-records.store.ts';
 import {
   type ArtifactCopy,
   isReachableFromMaster,
@@ -35,6 +36,7 @@ import type { RepositoryDoor } from './repositories/repository-door.ts';
 import { keeperOf } from './repositories/repository-place.ts';
 import { type SnapshotCopy, snapshotArtifact, snapshotCopies } from './repositories/snapshot-artifact.ts';
 import { settingsForRestore } from './stored-secrets.ts';
+import { verificationJob } from './verifications/verification-job.ts';
 
 export interface JobBuilderDeps {
   readonly db: Db;
@@ -333,6 +335,11 @@ async function withArtifact<T>(
   );
 }
 
+async function artifactOfVerification(deps: JobBuilderDeps, row: VerifyRecordRow): Promise<StoredArtifact> {
+  const leaseOf = await leasesOf(deps, { owner: 'verify', ownerId: row.id });
+  return await storedArtifact(deps, row.record_id, row.node_id, leaseOf);
+}
+
 export function createJobBuilder(deps: JobBuilderDeps): ArtifactJobBuilder {
   return {
     backupJob: (recordId) => backupJob(deps, recordId),
@@ -340,6 +347,7 @@ export function createJobBuilder(deps: JobBuilderDeps): ArtifactJobBuilder {
     storedArtifact: (recordId, nodeId) => storedArtifact(deps, recordId, nodeId),
     storedObjects: (recordId) => storedObjects(deps, recordId),
     maintenanceJob: (maintenanceRecordId) => maintenanceJob(deps, maintenanceRecordId),
+    verificationJob: (id) => verificationJob(deps, id, (row) => artifactOfVerification(deps, row)),
     nodeForArtifact: (recordId) => nodeForArtifact(deps, recordId),
     withArtifact: (recordId, nodeId, work) => withArtifact(deps, { recordId, nodeId }, work),
   };

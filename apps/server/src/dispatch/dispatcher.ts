@@ -25,6 +25,7 @@ import {
   type RestoreInput,
   type StartRestoreDeps,
 } from './start-restore.ts';
+import { createVerification, type VerificationStart } from './verifications/start-verification.ts';
 
 export interface DispatcherDeps {
   readonly db: Db;
@@ -58,6 +59,9 @@ export interface Dispatcher {
   }): Promise<number>;
   /** Starts work on a repository; answers its maintenance record. See `start-maintenance.ts`. */
   startMaintenance(start: MaintenanceStart): Promise<number>;
+  /** Starts a proof that a record can be restored; answers its id. See `start-verification.ts`. */
+  startVerification(start: VerificationStart): Promise<number>;
+  cancelVerification(verifyRecordId: number): Promise<void>;
   cancelRecord(recordId: number): Promise<void>;
   cancelRestore(restoreRecordId: number): Promise<void>;
   cancelMaintenance(maintenanceRecordId: number): Promise<void>;
@@ -126,6 +130,14 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       hand({ owner: 'maintenance', id }, node);
       return id;
     },
+    async startVerification(start) {
+      const { id, node, record } = await createVerification(deps, start);
+      const about = { verifyRecordId: id, recordId: record.id, taskId: record.task_id };
+      bus.publish({ type: 'verify_changed', ...about, status: 'running' });
+      hand({ owner: 'verify', id }, node);
+      return id;
+    },
+    cancelVerification: (id) => cancelRun(deps, { owner: 'verify', id }),
     cancelRecord: (id) => cancelRun(deps, { owner: 'record', id }),
     cancelRestore: (id) => cancelRun(deps, { owner: 'restore', id }),
     cancelMaintenance: (id) => cancelRun(deps, { owner: 'maintenance', id }),

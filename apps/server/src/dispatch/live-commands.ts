@@ -109,5 +109,6 @@ export function runOf(row: CommandRow): LiveCommand['run'] {
   if (row.record_id !== null) return { owner: 'record', id: row.record_id };
   if (row.restore_record_id !== null) return { owner: 'restore', id: row.restore_record_id };
   if (row.maintenance_record_id !== null) return { owner: 'maintenance', id: row.maintenance_record_id };
+  if (row.verify_record_id !== null) return { owner: 'verify', id: row.verify_record_id };
   return null;
 }

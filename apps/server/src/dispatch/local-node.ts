@@ -53,10 +53,11 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
 
   const sameRun = (run: LocalRun) => (entry: Entry) => entry.owner === run.owner && entry.id === run.id;
 
-  /** Maintenance has one place of its own: a check of hours must not hold up backups, nor they it. */
+  /** Maintenance and verifications have one place each: hours of reading must not hold up backups, nor they it. */
   function hasPlaceFor(entry: LocalRun): boolean {
-    const isSame = (other: LocalRun) => (other.owner === 'maintenance') === (entry.owner === 'maintenance');
-    const limit = entry.owner === 'maintenance' ? 1 : deps.maxConcurrent;
+    const placeOf = ({ owner }: LocalRun) => (owner === 'maintenance' || owner === 'verify' ? owner : 'runs');
+    const isSame = (other: LocalRun) => placeOf(other) === placeOf(entry);
+    const limit = placeOf(entry) === 'runs' ? deps.maxConcurrent : 1;
     return [...running.keys()].filter(isSame).length < limit;
   }
 

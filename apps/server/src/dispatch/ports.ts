@@ -18,6 +18,7 @@ import type {
   RunRestoreResult,
   StoredArtifact,
   TargetResult,
+  VerifyArtifactJob,
 } from '@backupx/contracts/jobs';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../database/tables.ts';
@@ -25,7 +26,7 @@ import type { Tables } from '../database/tables.ts';
 /** A database or an open transaction: stores accept both. */
 export type Db = Kysely<Tables>;
 
-export type RecordOwner = 'record' | 'restore' | 'maintenance';
+export type RecordOwner = 'record' | 'restore' | 'maintenance' | 'verify';
 
 export interface RunRef {
   readonly owner: RecordOwner;
@@ -58,6 +59,9 @@ export type RestoreOutcome =
 
 export type MaintenanceOutcome = { readonly status: 'success'; readonly result: unknown } | FailedOutcome;
 
+/** `success`: it came to a verdict, which may be that the artifact is damaged. */
+export type VerifyOutcome = MaintenanceOutcome;
+
 /** An end without a result; the same for every kind of run. */
 export interface FailedOutcome {
   readonly status: 'failed' | 'cancelled' | 'interrupted';
@@ -78,6 +82,7 @@ export interface RecordLifecycle {
   finishBackup(recordId: number, outcome: BackupOutcome, options?: EndOptions): Promise<boolean>;
   finishRestore(restoreRecordId: number, outcome: RestoreOutcome, options?: EndOptions): Promise<boolean>;
   finishMaintenance(maintenanceRecordId: number, outcome: MaintenanceOutcome, options?: EndOptions): Promise<boolean>;
+  finishVerification(verifyRecordId: number, outcome: VerifyOutcome, options?: EndOptions): Promise<boolean>;
   /** Ends a run of any kind without a result. */
   finishFailed(run: RunRef, outcome: FailedOutcome, options?: EndOptions): Promise<boolean>;
   /** The node told that the work behind a run is over, which ended before for us: nothing holds its leases any more. */
@@ -102,6 +107,7 @@ export interface JobBuilder {
   backupJob(recordId: number): Promise<RunBackupJob>;
   restoreJob(restoreRecordId: number): Promise<RunRestoreJob>;
   maintenanceJob(maintenanceRecordId: number): Promise<MaintenanceJob>;
+  verificationJob(verifyRecordId: number): Promise<VerifyArtifactJob>;
   /** Where the artifact of a record lies as seen from `nodeId` (relayed there when only the master can reach it). */
   storedArtifact(recordId: number, nodeId: number): Promise<StoredArtifact>;
 }
@@ -136,7 +142,8 @@ export interface CommandQueue {
     command:
       | { nodeId: number; type: 'run_task'; taskId: number; recordId: number }
       | { nodeId: number; type: 'restore_record'; restoreRecordId: number }
-      | { nodeId: number; type: 'run_maintenance'; maintenanceRecordId: number },
+      | { nodeId: number; type: 'run_maintenance'; maintenanceRecordId: number }
+      | { nodeId: number; type: 'run_verification'; verifyRecordId: number },
   ): Promise<number>;
   /** Wakes long polls of a node after the transaction is committed. */
   wake(nodeId: number): void;

@@ -5,6 +5,7 @@ import type { EventBus } from '../event-bus.ts';
 import { maintenanceRecordsStore } from '../stores/maintenance-records.store.ts';
 import { recordsStore } from '../stores/records.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import { verifyRecordsStore } from '../stores/verify-records.store.ts';
 import type { Db, RecordOwner } from './ports.ts';
 
 const PUBLISH_MS = 500;
@@ -12,7 +13,7 @@ const PUBLISH_MS = 500;
 const MAX_REMEMBERED = 1000;
 
 interface Published {
-  /** Task of a record, record of a restore, repository of maintenance. */
+  /** Task of a record, record of a restore or a verification, repository of maintenance. */
   readonly parentId: number;
   lastMs: number;
 }
@@ -26,6 +27,7 @@ export function createPublishProgress(deps: { db: Db; clock: Clock; bus: EventBu
   async function parentOf(owner: RecordOwner, id: number): Promise<number | null> {
     if (owner === 'record') return (await recordsStore.find(db, id))?.task_id ?? null;
     if (owner === 'maintenance') return (await maintenanceRecordsStore.find(db, id))?.repository_id ?? null;
+    if (owner === 'verify') return (await verifyRecordsStore.find(db, id))?.record_id ?? null;
     return (await restoreRecordsStore.find(db, id))?.record_id ?? null;
   }
 
@@ -50,6 +52,8 @@ export function createPublishProgress(deps: { db: Db; clock: Clock; bus: EventBu
     if (owner === 'record') bus.publish({ type: 'record_progress', recordId: id, taskId: parentId, progress });
     else if (owner === 'restore') {
       bus.publish({ type: 'restore_progress', restoreRecordId: id, recordId: parentId, progress });
+    } else if (owner === 'verify') {
+      bus.publish({ type: 'verify_progress', verifyRecordId: id, recordId: parentId, progress });
     } else {
       bus.publish({ type: 'maintenance_progress', maintenanceRecordId: id, repositoryId: parentId, progress });
     }

@@ -1,6 +1,7 @@
 /** Records and restores as the API answers them. */
 import type {
   BackupRecord,
+  LastVerified,
   RecordRow as RecordRowAnswer,
   RestoreRecord,
   RestoreRow,
@@ -11,6 +12,7 @@ import type { RecordStatus } from '@backupx/contracts/record-status';
 import type { MaintenanceView } from '../stores/maintenance-records.store.ts';
 import type { RecordListRow, RecordView } from '../stores/records.store.ts';
 import type { RestoreRecordView } from '../stores/restore-records.store.ts';
+import type { VerifyRecordView } from '../stores/verify-records.store.ts';
 import type { Trigger } from './start-backup.ts';
 
 /** Characters of the log in an answer; the whole of it comes from the log stream. */
@@ -33,7 +35,7 @@ function progressOf(row: { status: string; progress: string }): JobProgress | nu
 }
 
 /** What every kind of run answers. */
-export function runColumns(row: RecordListRow | RestoreRecordView | MaintenanceView, now: Date) {
+export function runColumns(row: RecordListRow | RestoreRecordView | MaintenanceView | VerifyRecordView, now: Date) {
   return {
     id: row.id,
     nodeId: row.node_id,
@@ -48,6 +50,15 @@ export function runColumns(row: RecordListRow | RestoreRecordView | MaintenanceV
     completedAt: row.completed_at,
     durationSeconds: secondsBetween(row, now),
   };
+}
+
+/** Null: it was never verified. */
+export function lastVerifiedOf(
+  row: Pick<RecordListRow, 'verified_status' | 'verified_mode' | 'verified_at'> | undefined,
+): LastVerified | null {
+  if (!row || row.verified_at === null) return null;
+  const status = row.verified_status === 'success' ? 'success' : 'failed';
+  return { status, mode: row.verified_mode === 'deep' ? 'deep' : 'quick', at: row.verified_at };
 }
 
 export function recordRowAnswer(row: RecordListRow, now: Date): RecordRowAnswer {
@@ -72,6 +83,7 @@ export function recordRowAnswer(row: RecordListRow, now: Date): RecordRowAnswer 
     sourceBytes: row.source_bytes,
     itemCount: row.item_count,
     locked: row.locked === 1,
+    lastVerified: lastVerifiedOf(row),
   };
 }
 

@@ -28,6 +28,7 @@ import type {
 import { finishMaintenance } from './repositories/finish-maintenance.ts';
 import { noteStoredBytes } from './repositories/note-stored-bytes.ts';
 import { interruptedFailure, nameNode } from './run-failure.ts';
+import { finishVerification } from './verifications/finish-verification.ts';
 
 /** Names of the follow-ups that dispatch queues; `followups/index.ts` must know every one of them (tested there). */
 export const queuedFollowups = ['apply_retention', 'delete_artifact'] as const;
@@ -242,9 +243,11 @@ export function createRecordLifecycle(deps: RecordLifecycleDeps): RecordLifecycl
     finishBackup: (recordId, outcome, options) => finishBackup(deps, recordId, outcome, options),
     finishRestore: (restoreRecordId, outcome, options) => finishRestore(deps, restoreRecordId, outcome, options),
     finishMaintenance: (id, outcome, options) => finishMaintenance({ ...deps, endLeases }, { id, outcome, options }),
+    finishVerification: (id, outcome, options) => finishVerification({ ...deps, endLeases }, { id, outcome, options }),
     finishFailed(run, outcome, options) {
       if (run.owner === 'record') return finishBackup(deps, run.id, outcome, options);
       if (run.owner === 'restore') return finishRestore(deps, run.id, outcome, options);
+      if (run.owner === 'verify') return lifecycle.finishVerification(run.id, outcome, options);
       return lifecycle.finishMaintenance(run.id, outcome, options);
     },
     async workEnded(run) {
@@ -254,7 +257,7 @@ export function createRecordLifecycle(deps: RecordLifecycleDeps): RecordLifecycl
     async interruptLocalRuns() {
       const outcome = { status: 'interrupted', failure: interruptedFailure } as const;
       let count = 0;
-      for (const owner of ['record', 'restore', 'maintenance'] as const) {
+      for (const owner of ['record', 'restore', 'maintenance', 'verify'] as const) {
         for (const id of await runStores[owner].runningIdsOfNode(deps.db, deps.localNodeId())) {
           if (await lifecycle.finishFailed({ owner, id }, outcome)) count += 1;
         }

@@ -77,23 +77,7 @@ export function createRemoteNodes(options: Options): RemoteNodes {
     async enqueueWork(trx, command) {
       const now = after(0);
       const shared = { nodeId: command.nodeId, lane: 'work' as const, now, expiresAt: after(WORK_EXPIRES_MS) };
-      if (command.type === 'run_task') {
-        const { taskId, recordId } = command;
-        return await commandsStore.insert(trx, {
-          ...shared,
-          type: 'run_task',
-          payload: { taskId, recordId },
-          recordId,
-        });
-      }
-      if (command.type === 'run_maintenance') {
-        const { maintenanceRecordId } = command;
-        const payload = { maintenanceRecordId };
-        return await commandsStore.insert(trx, { ...shared, type: 'run_maintenance', payload, maintenanceRecordId });
-      }
-      const { restoreRecordId } = command;
-      const payload = { restoreRecordId };
-      return await commandsStore.insert(trx, { ...shared, type: 'restore_record', payload, restoreRecordId });
+      return await commandsStore.insert(trx, { ...shared, ...workOf(command) });
     },
 
     wake: (nodeId) => bell.ring(nodeId),
@@ -137,6 +121,12 @@ export function createRemoteNodes(options: Options): RemoteNodes {
       return null;
     },
   };
+}
+
+/** How the command of a run is kept: ids only. */
+function workOf(command: Parameters<CommandQueue['enqueueWork']>[1]) {
+  const { nodeId: _, type, ...ids } = command;
+  return { type, payload: ids, ...ids };
 }
 
 /** Asks one question; the deadline is shared by all questions of a job. */

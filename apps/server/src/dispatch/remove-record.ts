@@ -8,6 +8,7 @@ import { type RecordRow, recordsStore } from '../stores/records.store.ts';
 import { repositoriesStore } from '../stores/repositories.store.ts';
 import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
+import { verifyRecordsStore } from '../stores/verify-records.store.ts';
 import type { ArtifactJobBuilder } from './build-job.ts';
 import type { ControlJob, Db } from './ports.ts';
 import { MANY_FORGOTTEN } from './repositories/maintenance-effects.ts';
@@ -39,7 +40,7 @@ async function repositoriesOf(db: Db, record: RecordRow): Promise<number[]> {
 }
 
 /**
- * Throws BACKUP_RECORD_LOCKED, BACKUP_RECORD_ACTIVE (running, or being restored), NODE_OFFLINE, or the storage's error;
+ * Throws BACKUP_RECORD_LOCKED, BACKUP_RECORD_ACTIVE (running, being restored or verified), NODE_OFFLINE, or the storage's error;
  * the record then stays. Idempotent: objects already gone count as deleted, a missing record is BACKUP_RECORD_NOT_FOUND.
  */
 export async function removeRecord(
@@ -50,7 +51,8 @@ export async function removeRecord(
   const record = await recordsStore.get(deps.db, recordId);
   if (record.locked === 1) throw new AppError('BACKUP_RECORD_LOCKED');
   if (record.status === 'running') throw new AppError('BACKUP_RECORD_ACTIVE');
-  if ((await restoreRecordsStore.countRunningOfRecord(deps.db, recordId)) > 0) {
+  const isVerified = (await verifyRecordsStore.runningIdOfRecord(deps.db, recordId)) !== undefined;
+  if (isVerified || (await restoreRecordsStore.countRunningOfRecord(deps.db, recordId)) > 0) {
     throw new AppError('BACKUP_RECORD_ACTIVE');
   }
   const forgottenIn = await repositoriesOf(deps.db, record);

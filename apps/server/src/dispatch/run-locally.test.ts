@@ -41,6 +41,7 @@ function setUp(options: { failingEnds?: number; builderError?: AppError } = {}) 
         return true;
       },
       finishRestore: async () => true,
+      finishVerification: async () => true,
       finishMaintenance: async () => true,
       finishFailed: (run, outcome) => deps.lifecycle.finishBackup(run.id, outcome),
       workEnded: async () => undefined,

@@ -42,6 +42,10 @@ async function perform(deps: RunLocallyDeps, run: LocalRun, signal: AbortSignal)
     const done: unknown = await deps.engine.run(await deps.builder.maintenanceJob(run.id), options);
     return () => deps.lifecycle.finishMaintenance(run.id, { status: 'success', result: done });
   }
+  if (run.owner === 'verify') {
+    const done: unknown = await deps.engine.run(await deps.builder.verificationJob(run.id), options);
+    return () => deps.lifecycle.finishVerification(run.id, { status: 'success', result: done });
+  }
   const result = await deps.engine.run(await deps.builder.restoreJob(run.id), options);
   return () => deps.lifecycle.finishRestore(run.id, { status: result.status, result });
 }

@@ -19,6 +19,7 @@ export interface NewCommand {
   readonly recordId?: number;
   readonly restoreRecordId?: number;
   readonly maintenanceRecordId?: number;
+  readonly verifyRecordId?: number;
   readonly now: string;
   readonly expiresAt: string;
 }
@@ -36,6 +37,7 @@ const runColumns = {
   record: ['records', 'record_id'],
   restore: ['restore_records', 'restore_record_id'],
   maintenance: ['maintenance_records', 'maintenance_record_id'],
+  verify: ['verify_records', 'verify_record_id'],
 } as const;
 export type CommandRunOwner = keyof typeof runColumns;
 
@@ -52,6 +54,7 @@ export const commandsStore = {
       record_id: command.recordId ?? null,
       restore_record_id: command.restoreRecordId ?? null,
       maintenance_record_id: command.maintenanceRecordId ?? null,
+      verify_record_id: command.verifyRecordId ?? null,
       boot_id: '',
       result: '',
       error_message: '',
@@ -247,6 +250,7 @@ export const commandsStore = {
       .leftJoin('records', 'records.id', 'commands.record_id')
       .leftJoin('restore_records', 'restore_records.id', 'commands.restore_record_id')
       .leftJoin('maintenance_records', 'maintenance_records.id', 'commands.maintenance_record_id')
+      .leftJoin('verify_records', 'verify_records.id', 'commands.verify_record_id')
       .select('commands.id')
       .where('commands.state', '=', 'dispatched')
       .where(({ or, eb }) =>
@@ -254,6 +258,7 @@ export const commandsStore = {
           eb('records.cancel_requested', '=', 1),
           eb('restore_records.cancel_requested', '=', 1),
           eb('maintenance_records.cancel_requested', '=', 1),
+          eb('verify_records.cancel_requested', '=', 1),
         ]),
       )
       .execute();

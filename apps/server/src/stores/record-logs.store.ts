@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Tables } from '../database/tables.ts';
 
 type Db = Kysely<Tables>;
-export type LogOwner = 'record' | 'restore' | 'maintenance';
+export type LogOwner = 'record' | 'restore' | 'maintenance' | 'verify';
 
 export const recordLogsStore = {
   async append(db: Db, owner: LogOwner, ownerId: number, text: string): Promise<number> {

@@ -62,12 +62,16 @@ const lightColumns = [
   'cancel_requested',
   'progress',
   'last_activity_at',
+  'verified_status',
+  'verified_mode',
+  'verified_at',
   'slot_at',
   'log_sequence',
   'started_at',
   'completed_at',
 ] as const satisfies readonly Exclude<keyof RecordsTable, HeavyColumn>[];
 export type RecordListRow = Omit<RecordView, HeavyColumn>;
+export type VerifiedRow = Pick<RecordRow, 'id' | 'task_id' | 'verified_status' | 'verified_mode' | 'verified_at'>;
 
 function viewQuery(db: Db) {
   return db
@@ -202,6 +206,24 @@ export const recordsStore = {
       last: new Map(last.map((row) => [row.task_id, row])),
       good: new Map(good.map((row) => [row.task_id, row])),
     };
+  },
+
+  /** The newest record of each task that was ever verified. */
+  async lastVerified(db: Db, taskIds: readonly number[]): Promise<Map<number, VerifiedRow>> {
+    if (taskIds.length === 0) return new Map();
+    const newest = db
+      .selectFrom('tasks')
+      .where('tasks.id', 'in', taskIds)
+      .select((eb) => {
+        const verified = eb.selectFrom('records as r').select('r.id').whereRef('r.task_id', '=', 'tasks.id');
+        return verified.where('r.verified_at', 'is not', null).orderBy('r.id', 'desc').limit(1).as('id');
+      });
+    const rows = await db
+      .selectFrom('records')
+      .select(['id', 'task_id', 'verified_status', 'verified_mode', 'verified_at'])
+      .where('id', 'in', newest)
+      .execute();
+    return new Map(rows.map((row) => [row.task_id, row]));
   },
 
   async runningViews(db: Db, limit: number): Promise<RecordListRow[]> {

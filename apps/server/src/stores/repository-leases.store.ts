@@ -7,7 +7,7 @@ import type { RepositoryLeasesTable, Tables } from '../database/tables.ts';
 
 type Db = Kysely<Tables>;
 export type LeaseRow = Selectable<RepositoryLeasesTable>;
-export type LeaseOwner = 'record' | 'restore' | 'maintenance' | 'question';
+export type LeaseOwner = 'record' | 'restore' | 'maintenance' | 'verify' | 'question';
 
 /** Whose leases. */
 export interface LeaseHolder {

@@ -15,7 +15,7 @@ export interface RunActivity {
 }
 
 /** Statements over the columns that these tables share. */
-export function runRows<T extends 'records' | 'restore_records' | 'maintenance_records'>(name: T) {
+export function runRows<T extends 'records' | 'restore_records' | 'maintenance_records' | 'verify_records'>(name: T) {
   // The query builder's types follow one table; the columns used here are the same in all.
   const table = name as 'records';
   return {

@@ -46,6 +46,18 @@ function matching<O>(query: SelectQueryBuilder<Tables, 'tasks', O>, filter: Task
 }
 
 export const tasksStore = {
+  /** Tasks whose time to be verified has come. */
+  async dueVerifications(db: Db, now: string): Promise<TaskRow[]> {
+    return await db
+      .selectFrom('tasks')
+      .selectAll()
+      .where('next_verify_at', '<=', now)
+      .where('verify_enabled', '=', 1)
+      .where('enabled', '=', 1)
+      .where('deleted_at', 'is', null)
+      .execute();
+  },
+
   async insert(db: Db, values: Insertable<TasksTable>, targetIds: readonly number[]): Promise<number> {
     const row = await db.insertInto('tasks').values(values).returning('id').executeTakeFirstOrThrow();
     await tasksStore.replaceTargets(db, row.id, targetIds);

@@ -58,6 +58,17 @@ export function staleKeys(event: ConsoleEvent): readonly (readonly unknown[])[] 
         ['snapshots', event.repositoryId],
         ['overview'],
       ];
+    case 'verify_changed':
+      return [
+        ['verification', event.verifyRecordId],
+        ['verifications'],
+        ['record', event.recordId],
+        ['records'],
+        ['tasks'],
+        ['task', event.taskId],
+        ['overview'],
+      ];
+    case 'verify_progress':
     case 'maintenance_progress':
     case 'record_progress':
     case 'restore_progress':
@@ -80,6 +91,7 @@ function take(data: string): void {
   else if (event.type === 'restore_progress') progress.set(`restore ${event.restoreRecordId}`, event.progress);
   else if (event.type === 'maintenance_progress')
     progress.set(`maintenance ${event.maintenanceRecordId}`, event.progress);
+  else if (event.type === 'verify_progress') progress.set(`verify ${event.verifyRecordId}`, event.progress);
   else refresh(...staleKeys(event));
   notify();
 }

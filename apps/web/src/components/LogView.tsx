@@ -17,6 +17,7 @@ const addresses: Readonly<Record<RunKind, string>> = {
   record: '/api/backup/records',
   restore: '/api/restore/records',
   maintenance: '/api/maintenance/records',
+  verify: '/api/verify/records',
 };
 
 /** Follows the log of a run; `text` grows while it is live. Offsets make a replay after a reconnect harmless. */

@@ -51,6 +51,7 @@ export const exceptionLooks: Readonly<Record<OverviewException['reason'], Look>>
   missed: { tone: 'bad', icon: 'clock', word: 'exception.missed' },
   warning: { tone: 'warn', icon: 'alert', word: 'exception.warning' },
   repository_damaged: { tone: 'bad', icon: 'alert', word: 'exception.repository_damaged' },
+  verify_failed: { tone: 'bad', icon: 'alert', word: 'exception.verify_failed' },
   node_offline: { tone: 'bad', icon: 'servers', word: 'exception.node_offline' },
   disabled: { tone: 'none', icon: 'pause', word: 'exception.disabled' },
 };

@@ -7,6 +7,7 @@ export const paths = {
   editTask: (id: number) => `/tasks/${id}/edit`,
   activity: '/activity',
   record: (id: number) => `/activity/backups/${id}`,
+  verification: (id: number) => `/activity/verifications/${id}`,
   restoreRecord: (id: number) => `/activity/restores/${id}`,
   maintenanceRecord: (id: number) => `/activity/maintenance/${id}`,
   restore: '/restore',

@@ -2,5 +2,6 @@
 import { en } from './en.ts';
 import { enRepositories } from './en-repositories.ts';
 import { enSources } from './en-sources.ts';
+import { enVerifications } from './en-verifications.ts';
 
-export const enWhole = { ...en, ...enRepositories, ...enSources } as const;
+export const enWhole = { ...en, ...enRepositories, ...enSources, ...enVerifications } as const;

@@ -58,6 +58,8 @@ export const en = {
   'exception.rpo_breached': 'Last copy too old',
   'exception.warning': 'Incomplete',
   'exception.repository_damaged': 'Repository damaged',
+  'exception.verify_failed': 'Damage found',
+  'exceptionText.verify_failed': 'The last verification found damage in a backup of this task.',
   'exceptionText.disabled': 'It does not run by schedule.',
   'exceptionText.failed': 'The last run did not succeed.',
   'exceptionText.missed': 'A scheduled run did not happen.',

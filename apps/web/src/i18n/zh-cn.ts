@@ -60,6 +60,8 @@ export const zhCN: Readonly<Record<keyof typeof en, Text>> = {
   'exception.rpo_breached': '最近的备份过旧',
   'exception.warning': '不完整',
   'exception.repository_damaged': '仓库已损坏',
+  'exception.verify_failed': '发现损坏',
+  'exceptionText.verify_failed': '上次验证发现此任务的备份有损坏。',
   'exceptionText.disabled': '它不按计划运行。',
   'exceptionText.failed': '上次运行未成功。',
   'exceptionText.missed': '有一次计划的运行没有进行。',

@@ -11,6 +11,7 @@ import { sourceRoutes } from './sources.ts';
 import { driverRoutes, storageTargetRoutes } from './storage-targets.ts';
 import { auditRoutes, dashboardRoutes, healthRoutes, settingsRoutes, systemRoutes } from './system.ts';
 import { taskRoutes } from './tasks.ts';
+import { verifyRoutes } from './verifications.ts';
 
 export const allRoutes = {
   auth: authRoutes,
@@ -22,6 +23,7 @@ export const allRoutes = {
   tasks: taskRoutes,
   records: recordRoutes,
   restores: restoreRoutes,
+  verifications: verifyRoutes,
   nodes: nodeRoutes,
   repositories: repositoryRoutes,
   repositorySnapshots: repositorySnapshotRoutes,

@@ -8,11 +8,20 @@ import {
   overwriteModeSchema,
   snapshotResultSchema,
   targetResultSchema,
+  verifyModeSchema,
 } from '../jobs.ts';
 import { recordStatusSchema } from '../record-status.ts';
 
 /** Why a run started. */
 export const triggerSchema = z.enum(['manual', 'schedule', 'catch_up']);
+
+/** What the last verification proved; one that could not look at the artifact does not count. */
+export const lastVerifiedSchema = z.object({
+  status: z.enum(['success', 'failed']),
+  mode: verifyModeSchema,
+  at: timeSchema,
+});
+export type LastVerified = z.output<typeof lastVerifiedSchema>;
 
 const recordCore = {
   id: idSchema,
@@ -43,6 +52,8 @@ const recordCore = {
   errorCode: z.string(),
   errorHint: z.string(),
   locked: z.boolean(),
+  /** Null: never verified. */
+  lastVerified: lastVerifiedSchema.nullish(),
   /** Set while the record runs. */
   progress: jobProgressSchema.nullable(),
   startedAt: timeSchema,

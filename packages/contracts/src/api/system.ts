@@ -122,6 +122,7 @@ export const exceptionReasonSchema = z.enum([
   'missed',
   'warning',
   'repository_damaged',
+  'verify_failed',
   'node_offline',
   'disabled',
 ]);
@@ -165,6 +166,8 @@ export const dashboardRoutes = {
       running: z.array(recordRowSchema),
       recentFailures: z.array(recordRowSchema),
       nodes: z.object({ total: z.number(), online: z.number() }),
+      /** Tasks whose last verification found damage, and those with a backup that was never verified. */
+      verification: z.object({ failed: z.number(), never: z.number() }),
       repositories: z.object({
         total: z.number(),
         damaged: z.array(

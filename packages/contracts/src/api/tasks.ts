@@ -1,10 +1,10 @@
 /** Tasks: what to back up, from which node, when, to where, how long to keep it. */
 import { z } from 'zod';
 import { defineRoute, idParams, idSchema, listQueryShape, okOutput, pageOf, timeSchema } from '../define-route.ts';
-import { compressionSchema } from '../jobs.ts';
+import { compressionSchema, verifyModeSchema } from '../jobs.ts';
 import { recordStatusSchema } from '../record-status.ts';
 import { retentionPolicySchema } from '../retention.ts';
-import { recordSchema } from './records.ts';
+import { lastVerifiedSchema, recordSchema } from './records.ts';
 
 /** Lists are accepted as arrays and as the old newline, comma or semicolon separated strings. */
 export const stringListSchema = z.preprocess(
@@ -91,6 +91,10 @@ export const taskInputSchema = z
     ),
     /** Hours after which a missing good backup is a breach; 0: none. */
     slaHoursRpo: z.number().int().min(0).max(87_600).default(0),
+    /** Prove by a schedule that the newest good backup can be restored. */
+    verifyEnabled: z.boolean().default(false),
+    verifyCronExpr: z.string().trim().max(200).default(''),
+    verifyMode: verifyModeSchema.default('quick'),
   })
   .extend(retentionPolicySchema.shape);
 export type TaskInput = z.input<typeof taskInputSchema>;
@@ -141,6 +145,12 @@ export const taskSchema = z
     repositoryId: z.number(),
     tags: z.array(z.string()),
     slaHoursRpo: z.number(),
+    verifyEnabled: z.boolean(),
+    verifyCronExpr: z.string(),
+    verifyMode: verifyModeSchema,
+    /** Of the newest backup that was verified; null: none ever was. */
+    lastVerified: lastVerifiedSchema.nullable(),
+    nextVerifyAt: timeSchema.nullable(),
     ...retentionPolicySchema.shape,
     lastStatus: z.string(),
     lastRunAt: timeSchema.nullable(),

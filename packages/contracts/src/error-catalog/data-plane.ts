@@ -243,6 +243,19 @@ export const dataPlaneErrors = {
     'This maintenance does not belong to this node.',
     'Check which node the token belongs to.',
   ),
+  VERIFY_RECORD_NOT_FOUND: define(404, 6, 'There is no such verification.', 'Reload the list; it may be too old.'),
+  VERIFY_RECORD_FORBIDDEN: define(
+    403,
+    5,
+    'This verification does not belong to this node.',
+    'Check which node the token belongs to.',
+  ),
+  VERIFY_RUNNING: define(
+    409,
+    11,
+    'The record is being verified already (verification {id}).',
+    'Wait for it to end, or cancel it first.',
+  ),
   SNAPSHOT_NOT_FOUND: define(
     404,
     6,

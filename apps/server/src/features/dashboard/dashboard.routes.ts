@@ -98,6 +98,7 @@ async function judgeAll(deps: DashboardFeatureDeps, { nodes, damaged, now }: Sur
       nextRunAt: task.nextRunAt,
       isNodeOnline: nodes.get(task.nodeId) ?? false,
       isRepositoryDamaged: damaged.some((row) => usesRepository(task, row)),
+      isVerifyFailed: task.lastVerified?.status === 'failed',
       lastGoodAt: task.lastSuccessAt,
       lastStatus: (task.lastStatus || null) as RecordStatus | null,
       lastRunAt: task.lastRunAt,
@@ -138,6 +139,10 @@ async function overview(deps: DashboardFeatureDeps) {
     running: running.map((row) => recordRowAnswer(row, now)),
     recentFailures: failures.map((row) => recordRowAnswer(row, now)),
     nodes: { total: nodes.size, online: [...nodes.values()].filter(Boolean).length },
+    verification: {
+      failed: judged.filter(({ task }) => task.lastVerified?.status === 'failed').length,
+      never: judged.filter(({ task }) => task.lastSuccessAt !== null && task.lastVerified === null).length,
+    },
     repositories: {
       total: repositories.length,
       damaged: damaged.map((row) => ({

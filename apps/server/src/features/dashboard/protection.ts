@@ -3,7 +3,7 @@
  *
  * A task is protected when it is switched on, its server is online, no slot was missed, and its last good backup is
  * recent enough: within its RPO, else within twice the time between two of its slots, else (no schedule) at all.
- * A damaged repository protects nothing until a check says otherwise. A backup with warnings is good, but is told; so is a failure after a good backup that is recent enough.
+ * A damaged repository protects nothing until a check says otherwise, nor does a task whose last verification failed. A backup with warnings is good, but is told; so is a failure after a good backup that is recent enough.
  */
 import type { exceptionReasonSchema } from '@backupx/contracts/api/system';
 import type { RecordStatus } from '@backupx/contracts/record-status';
@@ -22,6 +22,8 @@ export interface TaskFacts {
   readonly isNodeOnline: boolean;
   /** A check found something in its repository that cannot be restored. */
   readonly isRepositoryDamaged: boolean;
+  /** Its newest verified backup cannot be restored as it was. */
+  readonly isVerifyFailed?: boolean;
   /** End of the last good backup. */
   readonly lastGoodAt: string | null;
   readonly lastStatus: RecordStatus | null;
@@ -56,6 +58,7 @@ function reasonOf(facts: TaskFacts, now: Date): ExceptionReason | null {
   if (!facts.isEnabled) return 'disabled';
   if (facts.isRepositoryDamaged && !BAD.includes(facts.lastStatus)) return 'repository_damaged';
   if (BAD.includes(facts.lastStatus)) return 'failed';
+  if (facts.isVerifyFailed && !BAD.includes(facts.lastStatus)) return 'verify_failed';
   if (facts.lastGoodAt === null && facts.lastStatus !== 'running') return 'never_ran';
   if (facts.lastGoodAt !== null && !isRecent(facts, now)) return facts.rpoHours > 0 ? 'rpo_breached' : 'missed';
   if (isMissed(facts, now)) return 'missed';
@@ -71,7 +74,8 @@ function sinceOf(facts: TaskFacts, reason: ExceptionReason | null): string | nul
 
 export function judgeTask(facts: TaskFacts, now: Date): Verdict {
   const reason = reasonOf(facts, now);
-  const canRun = facts.isEnabled && facts.isNodeOnline && !facts.isRepositoryDamaged && !isMissed(facts, now);
+  const isDamaged = facts.isRepositoryDamaged || facts.isVerifyFailed === true;
+  const canRun = facts.isEnabled && facts.isNodeOnline && !isDamaged && !isMissed(facts, now);
   return { isProtected: canRun && isRecent(facts, now), reason, since: sinceOf(facts, reason) };
 }
 
@@ -81,10 +85,11 @@ export const reasonOrder: Readonly<Record<ExceptionReason, number>> = {
   never_ran: 1,
   rpo_breached: 2,
   repository_damaged: 3,
-  missed: 4,
-  warning: 5,
-  node_offline: 6,
-  disabled: 7,
+  verify_failed: 4,
+  missed: 5,
+  warning: 6,
+  node_offline: 7,
+  disabled: 8,
 };
 
 /** A sentence for readers without the console (scripts); the console translates the reason itself. */
@@ -95,6 +100,7 @@ export const reasonMessages: Readonly<Record<ExceptionReason, string>> = {
   missed: 'A scheduled run is missing.',
   warning: 'The last backup is incomplete.',
   repository_damaged: 'A check found damage in the repository of this task.',
+  verify_failed: 'The last verification found damage in a backup of this task.',
   node_offline: 'The server is offline.',
   disabled: 'The task is switched off.',
 };

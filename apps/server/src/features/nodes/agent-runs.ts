@@ -7,6 +7,7 @@ import type { Db, RecordOwner } from '../../dispatch/ports.ts';
 import { type MaintenanceRow, maintenanceRecordsStore } from '../../stores/maintenance-records.store.ts';
 import { type RecordRow, recordsStore } from '../../stores/records.store.ts';
 import { type RestoreRecordRow, restoreRecordsStore } from '../../stores/restore-records.store.ts';
+import { type VerifyRecordRow, verifyRecordsStore } from '../../stores/verify-records.store.ts';
 
 /** Log pieces are numbered per run; this many runs are remembered for finding repeated ones. */
 const MAX_REMEMBERED = 5_000;
@@ -18,6 +19,8 @@ export interface AgentRuns {
   restore(nodeId: number, id: number): Promise<RestoreRecordRow>;
   /** Throws MAINTENANCE_RECORD_NOT_FOUND, MAINTENANCE_RECORD_FORBIDDEN. */
   maintenance(nodeId: number, id: number): Promise<MaintenanceRow>;
+  /** Throws VERIFY_RECORD_NOT_FOUND, VERIFY_RECORD_FORBIDDEN. */
+  verification(nodeId: number, id: number): Promise<VerifyRecordRow>;
   /** The dispatched command of a run; undefined when it has none (any more). */
   live(nodeId: number, owner: RecordOwner, id: number): LiveCommand | undefined;
   /** A sign of life of a run: renews its lease. */
@@ -61,6 +64,11 @@ export function createAgentRuns({ db, commands }: { readonly db: Db; readonly co
     async maintenance(nodeId, id) {
       const row = await maintenanceRecordsStore.get(db, id);
       if (row.node_id !== nodeId) throw new AppError('MAINTENANCE_RECORD_FORBIDDEN');
+      return row;
+    },
+    async verification(nodeId, id) {
+      const row = await verifyRecordsStore.get(db, id);
+      if (row.node_id !== nodeId) throw new AppError('VERIFY_RECORD_FORBIDDEN');
       return row;
     },
     live: (nodeId, owner, id) => commands.liveRun(nodeId, owner, id),

@@ -19,6 +19,7 @@ import { streamArtifact } from './stream-artifact.ts';
 import { updateMaintenance } from './update-maintenance.ts';
 import { type AgentCaller, type UpdateDeps, updateRecord } from './update-record.ts';
 import { updateRestore } from './update-restore.ts';
+import { verificationRoutesOf } from './update-verification.ts';
 
 export interface AgentRoutesDeps {
   readonly db: Db;
@@ -133,6 +134,7 @@ export function agentRoutesOf(deps: AgentRoutesDeps): BoundRoute[] {
     ),
 
     ...maintenanceRoutesOf(updates, jobs),
+    ...verificationRoutesOf(updates, jobs, callerOf),
 
     bind(agentRoutes.self, ({ actor }) => {
       const { nodeId, nodeName } = callerOf(actor);

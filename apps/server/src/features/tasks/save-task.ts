@@ -81,6 +81,25 @@ async function refuseTakenName(deps: SaveTaskDeps, name: string, ownId: number |
   if (id !== undefined && id !== ownId) throw new AppError('BACKUP_TASK_NAME_TAKEN', { name });
 }
 
+/** Throws INVALID_INPUT for a schedule that is missing or cannot be read. */
+function verifyColumns(input: TaskInput, timezone: string, now: Date) {
+  const schedule = { cronExpr: input.verifyCronExpr, timezone };
+  const fail = (message: string) =>
+    new AppError('INVALID_INPUT', {}, { fields: [{ path: 'verifyCronExpr', code: 'invalid', message }] });
+  if (input.verifyEnabled && input.verifyCronExpr === '') throw fail('say when to verify');
+  try {
+    assertSchedule(schedule, now);
+  } catch (error) {
+    throw error instanceof AppError ? fail(error.fields[0]?.message ?? error.message) : error;
+  }
+  return {
+    verify_enabled: input.verifyEnabled ? 1 : 0,
+    verify_cron_expr: input.verifyCronExpr,
+    verify_mode: input.verifyMode,
+    next_verify_at: input.verifyEnabled ? (nextRunAfter(schedule, now)?.toISOString() ?? null) : null,
+  } as const;
+}
+
 async function columnsOf(deps: SaveTaskDeps, input: TaskInput, current: TaskRow | null) {
   const now = deps.clock.now();
   const node = await deps.nodes.get(input.nodeId === 0 ? deps.nodes.localNodeId : input.nodeId);
@@ -113,6 +132,7 @@ async function columnsOf(deps: SaveTaskDeps, input: TaskInput, current: TaskRow 
     keep_monthly: input.keepMonthly,
     keep_yearly: input.keepYearly,
     next_run_at: input.enabled ? (nextRunAfter(schedule, now)?.toISOString() ?? null) : null,
+    ...verifyColumns(input, schedule.timezone, now),
     updated_at: now.toISOString(),
   } as const;
 }

@@ -10,6 +10,7 @@ import { QueryView } from '../../components/QueryView.tsx';
 import { RecordTable } from '../../components/RecordTable.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
+import { VerificationTable } from '../../components/VerificationTable.tsx';
 import { formatDuration, formatNumber } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
 import { Card, EmptyState } from '../../ui/Card.tsx';
@@ -142,6 +143,16 @@ export default function ActivityPage() {
               <>
                 {filters}
                 <RestoreTable filter={filter} />
+              </>
+            ),
+          },
+          {
+            id: 'verifications',
+            label: t('verify.verifications'),
+            content: (
+              <>
+                {filters}
+                <VerificationTable filter={filter} />
               </>
             ),
           },

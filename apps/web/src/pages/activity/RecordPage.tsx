@@ -15,6 +15,7 @@ import { RunProgress } from '../../components/RunProgress.tsx';
 import { SnapshotFigures } from '../../components/SnapshotFigures.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
+import { lastVerifiedWords } from '../../components/VerificationTable.tsx';
 import { formatBytes, formatDateTime, formatDuration, formatNumber } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
 import { buttonClass } from '../../ui/Button.tsx';
@@ -37,6 +38,7 @@ function RecordFacts({ record }: { record: BackupRecord }) {
             ? [record.snapshot ? t('record.size') : t('record.sourceSize'), formatBytes(record.sourceBytes)]
             : null,
           record.fileSize > 0 ? [t('record.storedSize'), formatBytes(record.fileSize)] : null,
+          record.fileSize > 0 ? [t('verify.last'), lastVerifiedWords(record.lastVerified)] : null,
           [t('record.encrypted'), record.encrypted ? t('word.yes') : t('word.no')],
           record.fileName && !record.snapshot
             ? [

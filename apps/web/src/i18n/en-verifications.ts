@@ -1,0 +1,28 @@
+/** English texts of verifications; come with the console proper, see `en-whole.ts`. */
+export const enVerifications = {
+  'verify.action': 'Verify',
+  'verify.checks': 'What was checked',
+  'verify.damaged': 'Damage found',
+  'verify.deep': 'Deep',
+  'verify.deepHelp': 'All data is read; dumps are restored into a scratch place, of files a sample, and compared.',
+  'verify.failedText': 'The backup cannot be restored as it was: {summary}',
+  'verify.last': 'Last verified',
+  'verify.lastBad': 'Damage found, {mode}, {time}',
+  'verify.lastGood': 'Passed, {mode}, {time}',
+  'verify.mode': 'How',
+  'verify.never': 'Never',
+  'verify.none': 'No verifications yet',
+  'verify.noneText':
+    'A verification proves that a backup can be restored. Start one on the page of a backup, or by the schedule of a task.',
+  'verify.of': 'Verification of {name}',
+  'verify.passed': 'Passed',
+  'verify.quick': 'Quick',
+  'verify.quickHelp': 'The structure: everything that is needed is there and can be opened.',
+  'verify.record': 'Backup',
+  'verify.scheduled': 'Verify the newest backup by a schedule',
+  'verify.section': 'Verification',
+  'verify.start': 'Start verification',
+  'verify.title': 'Verify this backup',
+  'verify.verifications': 'Verifications',
+  'verify.when': 'When (cron expression)',
+} as const;

@@ -1,0 +1,140 @@
+import { Link } from '@tanstack/react-router';
+import { useProgress } from '../../api/live.ts';
+import { useChange } from '../../api/queries.ts';
+import { useUser } from '../../api/session.ts';
+import type { VerifyRecord } from '../../api/types.ts';
+import { useVerification } from '../../api/verify-queries.ts';
+import { LogView } from '../../components/LogView.tsx';
+import { PageHeader } from '../../components/PageHeader.tsx';
+import { PhaseBar } from '../../components/PhaseBar.tsx';
+import { paths } from '../../components/paths.ts';
+import { QueryView } from '../../components/QueryView.tsx';
+import { RunProgress } from '../../components/RunProgress.tsx';
+import { toastError } from '../../components/task-actions.tsx';
+import { useIdParam } from '../../components/use-id-param.ts';
+import { VerificationBadge } from '../../components/VerificationTable.tsx';
+import { formatBytes, formatDateTime, formatDuration, formatNumber } from '../../i18n/format.ts';
+import { t } from '../../i18n/i18n.ts';
+import { Button } from '../../ui/Button.tsx';
+import { Callout, Card, Facts } from '../../ui/Card.tsx';
+import { Icon } from '../../ui/Icon.tsx';
+
+function VerificationFacts({ record }: { record: VerifyRecord }) {
+  return (
+    <Card title={t('record.facts')}>
+      <Facts
+        items={[
+          [
+            t('verify.record'),
+            <Link key="r" to={paths.record(record.recordId)} className="text-accent-ink hover:underline">
+              {`${record.taskName} · ${record.recordId}`}
+            </Link>,
+          ],
+          [t('verify.mode'), t(`verify.${record.mode}`)],
+          [t('task.server'), record.nodeName],
+          [t('record.trigger'), t(`trigger.${record.trigger}`)],
+          record.requestedBy ? [t('restore.by'), record.requestedBy] : null,
+          [t('record.started'), formatDateTime(record.startedAt)],
+          record.completedAt ? [t('record.ended'), formatDateTime(record.completedAt)] : null,
+          [t('record.duration'), formatDuration(record.durationSeconds)],
+          record.itemCount > 0 ? [t('record.items'), formatNumber(record.itemCount)] : null,
+          record.sourceBytes > 0 ? [t('record.size'), formatBytes(record.sourceBytes)] : null,
+        ]}
+      />
+    </Card>
+  );
+}
+
+function Checks({ record }: { record: VerifyRecord }) {
+  if (record.checks.length === 0) return null;
+  return (
+    <Card title={t('verify.checks')}>
+      <ul className="space-y-3">
+        {record.checks.map((check) => (
+          <li key={`${check.subject}\n${check.name}`} className="flex gap-2.5">
+            <Icon
+              name={check.ok ? 'check-circle' : 'x-circle'}
+              className={`mt-0.5 shrink-0 ${check.ok ? 'text-ok' : 'text-bad'}`}
+            />
+            <div className="min-w-0">
+              <p className="font-medium [overflow-wrap:anywhere]">
+                {check.subject} · {check.name}
+                <span className="sr-only">{check.ok ? t('verify.passed') : t('verify.damaged')}</span>
+              </p>
+              <p className="text-[13px] [overflow-wrap:anywhere] text-ink-2">{check.detail}</p>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+function Outcome({ record }: { record: VerifyRecord }) {
+  if (record.status === 'failed' && record.problemCount > 0) {
+    return (
+      <Callout tone="bad" icon="alert" title={t('verify.damaged')}>
+        {t('verify.failedText', { summary: record.summary })}
+      </Callout>
+    );
+  }
+  if (record.errorMessage === '') return null;
+  return (
+    <Callout tone="bad" icon="alert" title={record.errorMessage}>
+      {record.errorHint}
+    </Callout>
+  );
+}
+
+function VerificationView({ record }: { record: VerifyRecord }) {
+  const user = useUser();
+  const progress = useProgress('verify', record.id, record.progress);
+  const cancel = useChange('verifications.cancel', ['verification', 'verifications']);
+  const isRunning = record.status === 'running';
+  return (
+    <>
+      <PageHeader
+        title={t('verify.of', { name: record.taskName })}
+        note={<VerificationBadge record={record} />}
+        back={{ to: paths.record(record.recordId), label: record.taskName }}
+        actions={
+          isRunning &&
+          user.can('operator') && (
+            <Button
+              icon="stop"
+              busy={cancel.isPending}
+              onClick={() => cancel.mutate({ params: { id: record.id } }, { onError: toastError })}
+            >
+              {t('action.cancel')}
+            </Button>
+          )
+        }
+      />
+      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
+        <div className="min-w-0 space-y-5">
+          <Outcome record={record} />
+          {isRunning && (
+            <Card>
+              <RunProgress kind="verify" id={record.id} known={record.progress} />
+            </Card>
+          )}
+          <Card>
+            <PhaseBar status={record.status} phase={progress?.phase ?? null} />
+          </Card>
+          <Checks record={record} />
+          <Card title={t('log.title')}>
+            <LogView kind="verify" id={record.id} stored={record.logContent} isRunning={isRunning} />
+          </Card>
+        </div>
+        <VerificationFacts record={record} />
+      </div>
+    </>
+  );
+}
+
+/** One proof that a backup can be restored: what was checked, how it ended, its log. */
+export default function VerificationPage() {
+  const id = useIdParam();
+  const query = useVerification(id);
+  return <QueryView query={query}>{(record) => <VerificationView record={record} />}</QueryView>;
+}
