@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BackupContext, RestoreEntry, SourceEntry, VerifyContext } from '../../ports/source.ts';
+import type { BackupContext, RestoreContext, RestoreEntry, SourceEntry, VerifyContext } from '../../ports/source.ts';
 import { inTreeOrder, originalPathOf } from './entry-paths.ts';
 import { findDatabases } from './find-databases.ts';
 import { RenameRules } from './rename-rules.ts';
@@ -189,6 +189,48 @@ describe('a backup', () => {
   it('does not take a name that inventories have', async () => {
     const { problems } = await backup([makeDatabase(at('x.inventory.json')), makeDatabase(at('y.db'))]);
     expect(problems).toMatchObject([{ code: 'unreadable', path: at('x.inventory.json') }]);
+  });
+});
+
+describe('a restore', () => {
+  async function restore(stored: readonly Stored[], more: Partial<RestoreContext>) {
+    const context: RestoreContext = {
+      ...{ signal: new AbortController().signal, targetPath: null, paths: null, overwrite: 'always', options: {} },
+      ...{ tempDir: at('temp'), problem() {}, log() {}, progress() {}, ...more },
+    };
+    const session = await sqliteSource.restore(settings(['/x']), context);
+    try {
+      for (const { entry, bytes } of stored) {
+        async function* content() {
+          yield bytes;
+        }
+        const isFile = entry.type === 'file';
+        await session.write({ ...entry, sizeBytes: bytes.length, segments: null, content: isFile ? content() : null });
+      }
+      return await session.commit();
+    } catch (error) {
+      await session.rollback();
+      throw error;
+    }
+  }
+
+  it('writes nothing in a dry run, nor when one of two is damaged or two would get one name', async () => {
+    const [one, two] = [makeDatabase(at('one.db')), makeDatabase(at('two.db'))];
+    const { stored } = await backup([one, two]);
+    rmSync(one);
+    const before = readdirSync(folder);
+    const options = { replaceExisting: true };
+    expect(await restore(stored, { isDryRun: true, options })).toMatchObject({ itemsWritten: 2, bytesWritten: 0 });
+    const isTwo = ({ entry }: Stored) => Buffer.from(entry.path).toString() === `/sqlite${two}`;
+    const damaged = stored.map((item) => (isTwo(item) ? { ...item, bytes: item.bytes.subarray(0, 4096) } : item));
+    await expect(restore(damaged, { options })).rejects.toMatchObject({ code: 'DATABASE_DUMP_DAMAGED' });
+    const rename = [`${one}=${two}`];
+    await expect(restore(stored, { options: { ...options, rename } })).rejects.toMatchObject({
+      code: 'RESTORE_TARGET_INVALID',
+    });
+    expect(readdirSync(folder)).toEqual(before);
+    expect(await restore(stored, { options })).toMatchObject({ itemsWritten: 2 });
+    expect(readdirSync(folder).sort()).toEqual(['one.db', 'temp', 'two.db']);
   });
 });
 
