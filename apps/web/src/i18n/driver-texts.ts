@@ -5,6 +5,7 @@
 import { mysqlTextsZhCn } from './driver-texts-mysql.ts';
 import { postgresqlTextsZhCn } from './driver-texts-postgresql.ts';
 import { redisTextsZhCn } from './driver-texts-redis.ts';
+import { saphanaTextsZhCn } from './driver-texts-saphana.ts';
 import { sqliteTextsZhCn } from './driver-texts-sqlite.ts';
 import { currentLocale, hasMessage, t } from './i18n.ts';
 
@@ -41,6 +42,7 @@ export const driverTextsZhCn: Readonly<Record<string, string>> = {
   'driver.s3.insecureTls': '不校验 TLS 证书',
   'driver.s3.insecureTls.help': '传输途中的任何人都可能读取和篡改数据。',
   ...redisTextsZhCn,
+  ...saphanaTextsZhCn,
   ...sqliteTextsZhCn,
 };
 

@@ -4,6 +4,7 @@ import { filesSource } from './files/files-source.ts';
 import { mysqlSource } from './mysql/mysql-source.ts';
 import { postgresqlSource } from './postgresql/postgresql-source.ts';
 import { redisSource } from './redis/redis-source.ts';
+import { hanaSource } from './saphana/saphana-source.ts';
 import { sqliteSource } from './sqlite/sqlite-source.ts';
 
 export const sourceDrivers: readonly SourceDriver[] = [
@@ -11,5 +12,6 @@ export const sourceDrivers: readonly SourceDriver[] = [
   mysqlSource,
   postgresqlSource,
   redisSource,
+  hanaSource,
   sqliteSource,
 ];

@@ -4,6 +4,7 @@ import { countFiles, readAncestors, readFiles } from './files/read-files.ts';
 import { readDatabases as readMysql } from './mysql/read-lazily.ts';
 import { readDatabases as readPostgresql } from './postgresql/read-lazily.ts';
 import { readRedis } from './redis/read-lazily.ts';
+import { readHana } from './saphana/read-lazily.ts';
 import { readDatabases as readSqlite } from './sqlite/read-lazily.ts';
 
 export const sourceReaders: SourceReaders = {
@@ -11,5 +12,6 @@ export const sourceReaders: SourceReaders = {
   mysql: { entries: readMysql },
   postgresql: { entries: readPostgresql },
   redis: { entries: readRedis },
+  saphana: { entries: readHana },
   sqlite: { entries: readSqlite },
 };

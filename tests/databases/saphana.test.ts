@@ -1,0 +1,205 @@
+/** SAP HANA data backups through a stand-in for hdbsql: no real HANA can be had for tests. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import path from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { createEngine } from '@backupx/engine';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { type FakeHana, makeFakeHana } from '../servers/fake-hdbsql.ts';
+import { createRunner } from '../support/repository.ts';
+import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { waitFor } from '../support/start-program.ts';
+import { makeWorkFolder } from '../support/work-folder.ts';
+
+const work = makeWorkFolder('saphana');
+const runner = createRunner(work.at('temp'));
+let hana: FakeHana;
+let backupFolder = '';
+let rounds = 0;
+
+afterAll(async () => {
+  await runner.close();
+  work.remove();
+});
+
+beforeEach(() => {
+  rounds += 1;
+  hana = makeFakeHana(work.at(`hana-${rounds}`));
+  backupFolder = work.at(`backup's ${rounds}`);
+  mkdirSync(backupFolder);
+});
+
+const source = (more: Record<string, unknown> = {}) => ({
+  type: 'saphana',
+  config: { userStoreKey: 'BACKUPX', toolFolder: hana.folder, backupFolder, ...more },
+});
+
+/** The second bytes of the stand-in's files. */
+const contentOf = (database: string, number: number, length: number) => Buffer.alloc(length, `${database}${number}`);
+
+function expectFiles(folder: string, database: string): void {
+  const names = readdirSync(folder).sort();
+  expect(names.length).toBe(5);
+  for (const [number, length] of [100, 600_000, 600_000].entries()) {
+    const name = names.find((item) => item.endsWith(`_databackup_${number}_1`)) ?? '';
+    expect(name).toMatch(/^backupx_\d{14}_/);
+    expect(readFileSync(path.join(folder, name)).equals(contentOf(database, number, length))).toBe(true);
+  }
+}
+
+describe.each(backupModes)('into an %s', (mode) => {
+  let jobs: SourceJobs;
+  const prepare = async () => {
+    jobs ??= await createSourceJobs(runner, work, mode);
+  };
+
+  it('brings every file of every database back, odd names too, with a guide', async () => {
+    await prepare();
+    const odd = ['-h =', 'q"q', "it's 租户", 'p%/x'];
+    hana.set({ databases: [...odd, 'SYSTEMDB'].map((name) => ({ name, status: 'YES' })) });
+    const result = await jobs.backup(source());
+    expect(result).toMatchObject({ status: 'success', problemCount: 0 });
+    expect(readdirSync(backupFolder)).toEqual([]);
+    const target = work.at(`back-${rounds}`);
+    const restored = await jobs.restore(source(), result, { targetPath: target });
+    expect(restored).toMatchObject({ status: 'success' });
+    expect(readdirSync(target).length).toBe(odd.length + 1);
+    for (const name of [...odd, 'SYSTEMDB']) {
+      expectFiles(path.join(target, name === 'p%/x' ? 'p%25%2Fx' : name), name);
+    }
+    const guide = readFileSync(path.join(target, 'q"q', 'RECOVERY.txt'), 'utf8');
+    expect(guide).toContain('ALTER SYSTEM STOP DATABASE "q""q";');
+    expect(guide).toMatch(/RECOVER DATA FOR "q""q" USING FILE \('\/.*\/q"q\/', 'backupx_\d{14}'\) CLEAR LOG;/);
+    expect(readFileSync(path.join(target, 'SYSTEMDB', 'RECOVERY.txt'), 'utf8')).toContain('recoverSys.py --command');
+    for (const call of hana.calls()) expect(call.slice(0, 6)).toEqual(['-U', 'BACKUPX', '-a', '-x', '-j', '-C']);
+  });
+
+  it('is proven by verification, and not restored when a file is short', async () => {
+    await prepare();
+    const result = await jobs.backup(source({ databases: ['HDB'] }));
+    const artifact = jobs.artifactOf(result);
+    const verified = await runner.run({ kind: 'verify_artifact', artifact, source: source(), mode: 'quick' });
+    expect(verified.status).toBe('success');
+    expect(verified.checks).toContainEqual(expect.objectContaining({ subject: 'HDB', name: 'structure', ok: true }));
+    if (mode === 'repository') return;
+    const file = path.join(jobs.store, artifact.storagePath);
+    truncateSync(file, readFileSync(file).length - 100);
+    const target = work.at(`never-${rounds}`);
+    await expect(jobs.restore(source(), result, { targetPath: target })).rejects.toMatchObject({
+      code: 'ARTIFACT_DAMAGED',
+    });
+    expect(existsSync(target) ? readdirSync(target) : []).toEqual([]);
+  });
+
+  it('is a warning when one of three is missing and one fails, with the reason of each', async () => {
+    await prepare();
+    hana.set({ databases: ['SYSTEMDB', 'A', 'B'].map((name) => ({ name, status: name === 'B' ? 'NO' : 'YES' })) });
+    const result = await jobs.backup(source({ databases: ['A', 'B', 'C'] }));
+    expect(result.status).toBe('warning');
+    expect(result.problems.map(({ path: at, message }) => [at, message])).toEqual([
+      ['/saphana/B', expect.stringContaining('not running')],
+      ['/saphana/C', expect.stringContaining('no database C')],
+    ]);
+  });
+});
+
+describe('a backup that is none', () => {
+  let jobs: SourceJobs;
+  beforeEach(async () => {
+    jobs ??= await createSourceJobs(runner, work, 'archive');
+  });
+
+  it.each([
+    ['error', 'DATABASE_TOOL_FAILED', 'disk full'],
+    ['failed', 'DATABASE_DUMP_INCOMPLETE', 'says "failed": internal error'],
+    ['short', 'DATABASE_DUMP_INCOMPLETE', 'has 599999 of 600000 bytes'],
+    ['missing', 'DATABASE_DUMP_INCOMPLETE', 'is not in'],
+    ['killed', 'DATABASE_TOOL_FAILED', 'SIGKILL'],
+  ] as const)('fails although hdbsql may say nothing: %s', async (failure, code, reason) => {
+    hana.set({ failures: { SYSTEMDB: failure, HDB: failure } });
+    const error = await jobs.backup(source()).catch((caught: AppError) => caught);
+    expect(error).toBeInstanceOf(AppError);
+    expect(error).toMatchObject({ code, message: expect.stringContaining(reason) });
+    expect(readdirSync(backupFolder)).toEqual([]);
+    const kept = await jobs.backup(source({ excludeDatabases: ['*B'] })).catch((caught: AppError) => caught.code);
+    expect(kept).toBe('DATABASE_NOT_FOUND');
+  });
+
+  it('tells a refused login, and asks once', async () => {
+    await expect(jobs.backup(source({ userStoreKey: 'OTHER' }))).rejects.toMatchObject({ code: 'DATABASE_AUTH' });
+    expect(hana.calls().length).toBe(1);
+    await expect(jobs.backup(source({ toolFolder: work.at('nowhere') }))).rejects.toMatchObject({
+      code: 'DATABASE_TOOL_MISSING',
+    });
+  });
+
+  it('tells HANA to stop a backup whose client was lost', async () => {
+    hana.set({ failures: { HDB: 'killed' } });
+    await jobs.backup(source({ databases: ['HDB'] })).catch(() => {});
+    expect(hana.statements('BACKUP CANCEL')).toEqual(['BACKUP CANCEL 1700000000000']);
+  });
+
+  it('stops at once when it is cancelled; the next run removes what it left', async () => {
+    hana.set({ failures: { HDB: 'slow' } });
+    const engine = createEngine({ tempDir: work.at('cancelled') });
+    const stop = new AbortController();
+    const job = jobs.backupJob(source({ databases: ['HDB'] }));
+    const running = engine
+      .run(job, { signal: stop.signal, reporter: { progress() {}, log() {} } })
+      .catch((caught: AppError) => caught.code);
+    await waitFor('the backup to begin', async () => existsSync(path.join(hana.folder, 'catalogue.json')));
+    stop.abort();
+    expect(await running).toBe('CANCELLED');
+    await engine.close(10_000);
+    await jobs.backup(source({ databases: ['SYSTEMDB'] }));
+    expect(readdirSync(backupFolder)).toEqual([]);
+  });
+});
+
+it('uses the right words for each kind and way', async () => {
+  const jobs = await createSourceJobs(runner, { ...work, at: (name: string) => work.at('words', name) }, 'archive');
+  const words = async (more: Record<string, unknown>) => {
+    const result = await jobs.backup(source(more));
+    const [system, tenant] = hana.statements('BACKUP DATA').slice(-2).toReversed();
+    return { result, texts: [system, tenant].map((text) => text?.replace(/ \(.*/, '')) };
+  };
+  expect((await words({})).texts).toEqual(['BACKUP DATA USING FILE', 'BACKUP DATA FOR "HDB" USING FILE']);
+  const incremental = await words({ backupKind: 'incremental' });
+  expect(incremental.texts).toEqual([
+    'BACKUP DATA INCREMENTAL USING FILE',
+    'BACKUP DATA INCREMENTAL FOR "HDB" USING FILE',
+  ]);
+  await jobs.restore(source(), incremental.result);
+  const guide = readFileSync(path.join(backupFolder, 'backupx-restored', 'HDB', 'RECOVERY.txt'), 'utf8');
+  expect(guide).toContain('cannot be recovered alone');
+  expect(guide).toContain(
+    'RECOVER DATABASE FOR "HDB" UNTIL TIMESTAMP \'2026-01-02 03:04:05.000\' CLEAR LOG USING CATALOG PATH',
+  );
+  const backint = await words({ backupKind: 'differential', method: 'backint', backupFolder: '' });
+  expect(backint.texts).toEqual([
+    'BACKUP DATA DIFFERENTIAL USING BACKINT',
+    'BACKUP DATA DIFFERENTIAL FOR "HDB" USING BACKINT',
+  ]);
+  const target = work.at('backint-guides');
+  await jobs.restore(source(), backint.result, { targetPath: target });
+  expect(readdirSync(path.join(target, 'HDB')).sort()).toEqual(['RECOVERY.txt', 'inventory.json']);
+  expect(readFileSync(path.join(target, 'HDB', 'RECOVERY.txt'), 'utf8')).toMatch(
+    /USING BACKUP_ID 17\d{11} USING CATALOG BACKINT CLEAR LOG/,
+  );
+});
+
+it('looks around with the same program and key, and says what is missing', async () => {
+  hana.set({ privileges: ['CATALOG READ'] });
+  const found = await runner.run({
+    kind: 'inspect_source',
+    source: source({ databases: ['HDB', 'NONE'], backupFolder: '/nowhere' }),
+  });
+  expect(found).toMatchObject({ server: 'SAP HANA 2.00.059.00.1636613990', tool: path.join(hana.folder, 'hdbsql') });
+  expect(found.databases.map(({ name }) => name)).toEqual(['HDB', 'SYSTEMDB']);
+  expect(found.warnings).toEqual([
+    'There is no database NONE.',
+    'The folder for backups /nowhere cannot be written here.',
+    'The user of the key lacks BACKUP ADMIN or BACKUP OPERATOR.',
+    'The user of the key lacks DATABASE ADMIN or DATABASE BACKUP ADMIN or DATABASE BACKUP OPERATOR.',
+  ]);
+  expect(found.readOnlyUserSql).toContain('GRANT BACKUP ADMIN, CATALOG READ');
+});
