@@ -4,7 +4,7 @@ import type { DriverManifest } from '@backupx/contracts/driver-manifest';
 import { compressionSchema } from '@backupx/contracts/jobs';
 import type { RecordStatus } from '@backupx/contracts/record-status';
 import { nodeNames } from '../stores/node-names.ts';
-import { type RecordListRow, recordsStore, type VerifiedRow } from '../stores/records.store.ts';
+import { type RecordListRow, recordsStore } from '../stores/records.store.ts';
 import { type TaskRow, type TaskTargetRow, tasksStore } from '../stores/tasks.store.ts';
 import { flatSource } from './flat-source.ts';
 import type { Db } from './ports.ts';
@@ -39,7 +39,7 @@ interface TaskParts {
   readonly nodeName: string;
   readonly last: RecordListRow | undefined;
   readonly good: RecordListRow | undefined;
-  readonly verified: VerifiedRow | undefined;
+  readonly verified: RecordListRow | undefined;
 }
 
 function taskAnswer(deps: TaskAnswerDeps, row: TaskRow, parts: TaskParts): Task {
@@ -84,12 +84,11 @@ function taskAnswer(deps: TaskAnswerDeps, row: TaskRow, parts: TaskParts): Task 
   };
 }
 
-/** Answers in the order of `rows`; five statements for any number of tasks. */
+/** Answers in the order of `rows`; four statements for any number of tasks. */
 export async function taskAnswers(deps: TaskAnswerDeps, rows: readonly TaskRow[]): Promise<Task[]> {
   const ids = rows.map((row) => row.id);
   const targets = await tasksStore.targetsOf(deps.db, ids);
   const runs = await recordsStore.lastRuns(deps.db, ids);
-  const verified = await recordsStore.lastVerified(deps.db, ids);
   const names = await nodeNames(deps.db);
   return rows.map((row) => {
     const nodeId = row.node_id || deps.localNodeId();
@@ -99,7 +98,7 @@ export async function taskAnswers(deps: TaskAnswerDeps, rows: readonly TaskRow[]
       nodeName: names.get(nodeId) ?? '',
       last: runs.last.get(row.id),
       good: runs.good.get(row.id),
-      verified: verified.get(row.id),
+      verified: runs.verified.get(row.id),
     });
   });
 }

@@ -9,7 +9,7 @@ import { condemnedQuery } from './condemned-packs.store.ts';
 import { nextQuery } from './followups.store.ts';
 import { lastEndedQuery, maintenanceIdsQuery } from './maintenance-records.store.ts';
 import { piecesQuery } from './record-logs.store.ts';
-import { newestIdsQuery, recordIdsQuery } from './records.store.ts';
+import { newestIdsQuery, newestVerifiedIdsQuery, recordIdsQuery } from './records.store.ts';
 import { leasesOfHolderQuery, openLeasesQuery } from './repository-leases.store.ts';
 import { openLeaseCountsQuery, recordCountsQuery } from './repository-use.ts';
 import { dueQuery } from './tasks.store.ts';
@@ -39,6 +39,7 @@ it.each<[name: string, index: string, query: (db: Kysely<Tables>) => Compilable]
   ['records of a node', 'records_node', (db) => newest(db, { nodeId: 1 })],
   ['records of a status', 'records_status', (db) => newest(db, { status: 'failed' })],
   ['newest good record of tasks', 'records_task', (db) => newestIdsQuery(db, [1, 2], true)],
+  ['newest verified record of tasks', 'records_verified', (db) => newestVerifiedIdsQuery(db, [1, 2])],
   ['records from a cursor', 'INTEGER PRIMARY KEY', (db) => newest(db, {}).where('records.id', '<', 900)],
   [
     'the run that holds a task',

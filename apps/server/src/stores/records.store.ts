@@ -71,7 +71,6 @@ const lightColumns = [
   'completed_at',
 ] as const satisfies readonly Exclude<keyof RecordsTable, HeavyColumn>[];
 export type RecordListRow = Omit<RecordView, HeavyColumn>;
-export type VerifiedRow = Pick<RecordRow, 'id' | 'task_id' | 'verified_status' | 'verified_mode' | 'verified_at'>;
 
 function viewQuery(db: Db) {
   return db
@@ -115,6 +114,17 @@ export function newestIdsQuery(db: Db, taskIds: readonly number[], onlyGood: boo
       let one = eb.selectFrom('records as r').select('r.id').whereRef('r.task_id', '=', 'tasks.id');
       if (onlyGood) one = one.where('r.status', 'in', GOOD_STATUSES);
       return one.orderBy('r.id', 'desc').limit(1).as('id');
+    });
+}
+
+/** The same for the newest record of each task that was ever verified. Exported for the same test. */
+export function newestVerifiedIdsQuery(db: Db, taskIds: readonly number[]) {
+  return db
+    .selectFrom('tasks')
+    .where('tasks.id', 'in', taskIds)
+    .select((eb) => {
+      const verified = eb.selectFrom('records as r').select('r.id').whereRef('r.task_id', '=', 'tasks.id');
+      return verified.where('r.verified_at', 'is not', null).orderBy('r.id', 'desc').limit(1).as('id');
     });
 }
 
@@ -198,32 +208,15 @@ export const recordsStore = {
 
   /** The newest record of each task and the newest good one; two statements for any number of tasks. */
   async lastRuns(db: Db, taskIds: readonly number[]) {
-    if (taskIds.length === 0) return { last: new Map<number, RecordListRow>(), good: new Map<number, RecordListRow>() };
-    const newest = (onlyGood: boolean) =>
-      lightView(db).where('records.id', 'in', newestIdsQuery(db, taskIds, onlyGood));
-    const [last, good] = [await newest(false).execute(), await newest(true).execute()];
-    return {
-      last: new Map(last.map((row) => [row.task_id, row])),
-      good: new Map(good.map((row) => [row.task_id, row])),
-    };
-  },
-
-  /** The newest record of each task that was ever verified. */
-  async lastVerified(db: Db, taskIds: readonly number[]): Promise<Map<number, VerifiedRow>> {
-    if (taskIds.length === 0) return new Map();
-    const newest = db
-      .selectFrom('tasks')
-      .where('tasks.id', 'in', taskIds)
-      .select((eb) => {
-        const verified = eb.selectFrom('records as r').select('r.id').whereRef('r.task_id', '=', 'tasks.id');
-        return verified.where('r.verified_at', 'is not', null).orderBy('r.id', 'desc').limit(1).as('id');
-      });
-    const rows = await db
-      .selectFrom('records')
-      .select(['id', 'task_id', 'verified_status', 'verified_mode', 'verified_at'])
-      .where('id', 'in', newest)
+    const byTask = (rows: readonly RecordListRow[]) => new Map(rows.map((row) => [row.task_id, row]));
+    if (taskIds.length === 0) return { last: byTask([]), good: byTask([]), verified: byTask([]) };
+    const last = await lightView(db)
+      .where('records.id', 'in', newestIdsQuery(db, taskIds, false))
       .execute();
-    return new Map(rows.map((row) => [row.task_id, row]));
+    const ids = newestIdsQuery(db, taskIds, true).unionAll(newestVerifiedIdsQuery(db, taskIds));
+    // Only good ones are verified, so the newer of the two is the newest good one.
+    const good = await lightView(db).where('records.id', 'in', ids).orderBy('records.id').execute();
+    return { last: byTask(last), good: byTask(good), verified: byTask(good.filter((row) => row.verified_at !== null)) };
   },
 
   async runningViews(db: Db, limit: number): Promise<RecordListRow[]> {

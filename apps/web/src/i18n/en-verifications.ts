@@ -25,4 +25,11 @@ export const enVerifications = {
   'verify.title': 'Verify this backup',
   'verify.verifications': 'Verifications',
   'verify.when': 'When (cron expression)',
+  'verifyCheck.checksum': 'Checksum',
+  'verifyCheck.content': 'Content',
+  'verifyCheck.engine': 'Own checks of the database',
+  'verifyCheck.inventory': 'Inventory',
+  'verifyCheck.restore': 'Restore',
+  'verifyCheck.rows': 'Rows',
+  'verifyCheck.structure': 'Structure',
 } as const;

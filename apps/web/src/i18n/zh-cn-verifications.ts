@@ -27,4 +27,11 @@ export const zhCNVerifications: Readonly<Record<keyof typeof enVerifications, Te
   'verify.title': '验证此备份',
   'verify.verifications': '验证',
   'verify.when': '时间（cron 表达式）',
+  'verifyCheck.checksum': '校验和',
+  'verifyCheck.content': '内容',
+  'verifyCheck.engine': '数据库自检',
+  'verifyCheck.inventory': '对象清单',
+  'verifyCheck.restore': '恢复',
+  'verifyCheck.rows': '行',
+  'verifyCheck.structure': '结构',
 };

@@ -58,7 +58,7 @@ function Checks({ record }: { record: VerifyRecord }) {
             />
             <div className="min-w-0">
               <p className="font-medium [overflow-wrap:anywhere]">
-                {check.subject} · {check.name}
+                {check.subject} · {t(`verifyCheck.${check.name}`)}
                 <span className="sr-only">{check.ok ? t('verify.passed') : t('verify.damaged')}</span>
               </p>
               <p className="text-[13px] [overflow-wrap:anywhere] text-ink-2">{check.detail}</p>

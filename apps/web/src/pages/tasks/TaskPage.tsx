@@ -15,6 +15,7 @@ import { sourceWords } from '../../components/source-words.ts';
 import { Time } from '../../components/Time.tsx';
 import { DeleteTaskDialog, useRunTask, useToggleTask } from '../../components/task-actions.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
+import { lastVerifiedWords } from '../../components/VerificationTable.tsx';
 import { cronWords } from '../../i18n/cron-words.ts';
 import { formatDateTime, formatList } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
@@ -79,6 +80,7 @@ function Summary({ task }: { task: Task }) {
         isRepository ? null : [t('task.compression'), t(`compression.${task.compression}`)],
         [t('record.encrypted'), isRepository || task.encrypt ? t('word.yes') : t('word.no')],
         [t('task.retention'), retentionWords(task)],
+        [t('verify.last'), lastVerifiedWords(task.lastVerified)],
       ]}
     />
   );
