@@ -111,6 +111,7 @@ async function connectWork(
       metrics.taskBytes.inc({ task_type: end.taskType }, end.bytes);
     },
     onRestoreEnded: (end: { status: string }) => metrics.restoreRuns.inc({ status: end.status }),
+    onVerifyEnded: (end: { status: string }) => metrics.verifyRuns.inc({ status: end.status }),
   };
   const ends = connectRecordEnds(recordEnds);
   const fleet = createFleet({

@@ -43,6 +43,7 @@ export interface RecordEndsDeps {
   readonly localNodeId: number;
   readonly onBackupEnded?: RecordLifecycleDeps['onBackupEnded'];
   readonly onRestoreEnded?: RecordLifecycleDeps['onRestoreEnded'];
+  readonly onVerifyEnded?: RecordLifecycleDeps['onVerifyEnded'];
 }
 
 export interface RecordEnds {
@@ -70,6 +71,7 @@ export function connectRecordEnds(deps: RecordEndsDeps): RecordEnds {
     onLeasesLeft: (nodeId) => orphanLeases.left(nodeId),
     ...(deps.onBackupEnded ? { onBackupEnded: deps.onBackupEnded } : {}),
     ...(deps.onRestoreEnded ? { onRestoreEnded: deps.onRestoreEnded } : {}),
+    ...(deps.onVerifyEnded ? { onVerifyEnded: deps.onVerifyEnded } : {}),
   });
   return {
     reporter,

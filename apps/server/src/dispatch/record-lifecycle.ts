@@ -45,6 +45,7 @@ export interface RecordLifecycleDeps {
   /** Called after the end of a backup: metrics. */
   readonly onBackupEnded?: (end: { taskType: string; status: string; seconds: number; bytes: number }) => void;
   readonly onRestoreEnded?: (end: { status: string }) => void;
+  readonly onVerifyEnded?: (end: { status: string }) => void;
   /** Called after a commit that left leases open although their run has ended for us. */
   readonly onLeasesLeft?: (nodeId: number) => void;
 }

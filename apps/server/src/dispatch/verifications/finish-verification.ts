@@ -16,6 +16,7 @@ export interface FinishVerificationDeps {
   readonly bus: EventBus;
   readonly reporter: RecordReporter;
   readonly onLeasesLeft?: (nodeId: number) => void;
+  readonly onVerifyEnded?: (end: { status: string }) => void;
   readonly endLeases: (trx: Db, run: RunRef, options: EndOptions | undefined, now: Date) => Promise<void>;
 }
 
@@ -103,5 +104,6 @@ export async function finishVerification(
   deps.reporter.touch('verify', id);
   const { record_id: recordId, task_id: taskId } = row;
   deps.bus.publish({ type: 'verify_changed', verifyRecordId: id, recordId, taskId, status: values.status });
+  deps.onVerifyEnded?.({ status: values.status });
   return true;
 }
