@@ -141,7 +141,7 @@ function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promi
   const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
   const url = new URL('./job-worker.ts', import.meta.url);
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
-  const worker = startThread(url, { data: workerData, name: `backupx ${job.kind}`, resourceLimits });
+  const worker = startThread(url, { data: workerData, name: `backupx ${job.kind}`, resourceLimits, tempDir });
   parts.onStart(worker);
   return new Promise((resolve, reject) => {
     let graceTimer: NodeJS.Timeout | null = null;

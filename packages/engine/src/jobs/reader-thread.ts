@@ -35,7 +35,7 @@ function startReader(options: ReaderThreadOptions, source: DriverSettings): Work
     blockCount,
     blockBytes: BLOCK_BYTES,
   };
-  return startThread(new URL('./reader-worker.ts', import.meta.url), { data, name: 'backupx read' });
+  return startThread(new URL('./reader-worker.ts', import.meta.url), { data, name: 'backupx read', tempDir });
 }
 
 /** A queue between the thread's messages and one reader of them. */

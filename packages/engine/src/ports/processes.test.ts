@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +15,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findTool } from './find-tool.ts';
 import { describeEnd, outputOf, runTool, startTool } from './processes.ts';
-import { SecretFolder } from './secret-folder.ts';
+import { removeSecretsOf, SecretFolder } from './secret-folder.ts';
 
 const shell = (script: string) => ({ program: '/bin/sh', args: ['-c', script] });
 const live = () => new AbortController().signal;
@@ -130,6 +139,19 @@ it('secrets lie in a folder for us alone, and leftovers of the dead are removed'
   first.remove();
   second.remove();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it('what an ended thread left of its secrets is removed, and nothing else', () => {
+  const ours = new SecretFolder(folder);
+  const left = ours.path.replace(/\.t\d+-/, '.t12345-');
+  const other = ours.path.replace(/\.t\d+-/, '.t123456-');
+  for (const path of [left, other]) mkdirSync(path);
+  removeSecretsOf(folder, 12345);
+  expect(readdirSync(folder).sort()).toEqual([ours.path, other].map((path) => path.slice(folder.length + 1)).sort());
+  // All of this process: a new folder leaves them.
+  new SecretFolder(folder).remove();
+  expect(existsSync(other)).toBe(true);
+  expect(() => removeSecretsOf(join(folder, 'gone'), 1)).not.toThrow();
 });
 
 it('finds programs by name, in given folders first', () => {

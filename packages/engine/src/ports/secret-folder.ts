@@ -1,9 +1,10 @@
 /**
  * Files with secrets for programs of others: mode 0600 in a folder of mode 0700 of their own, gone when the work is
- * done. What a killed process left is removed by the next one.
+ * done. What a killed process left is removed by the next one, what a thread left that was ended, by whoever started it.
  */
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { isMarkAlive, processMark } from './process-mark.ts';
 
 const PREFIX = 'secrets-';
@@ -17,7 +18,7 @@ export class SecretFolder {
   constructor(tempDir: string, owner: { readonly uid: number; readonly gid: number } | null = null) {
     mkdirSync(tempDir, { recursive: true });
     removeLeftovers(tempDir);
-    this.path = mkdtempSync(join(tempDir, `${PREFIX}${processMark}-`));
+    this.path = mkdtempSync(join(tempDir, prefixOf(threadId)));
     this.#owner = owner;
     if (owner) chownSync(this.path, owner.uid, owner.gid);
   }
@@ -36,9 +37,22 @@ export class SecretFolder {
   }
 }
 
+const prefixOf = (thread: number): string => `${PREFIX}${processMark}.t${thread}-`;
+
+/** Removes what a thread of this process left, which was ended in the middle of its work. Ids of threads are used once. */
+export function removeSecretsOf(tempDir: string, thread: number): void {
+  try {
+    for (const name of readdirSync(tempDir)) {
+      if (name.startsWith(prefixOf(thread))) rmSync(join(tempDir, name), { recursive: true, force: true });
+    }
+  } catch {
+    // The folder has gone, or is out of reach; then the next process removes what is there.
+  }
+}
+
 function removeLeftovers(tempDir: string): void {
   for (const name of readdirSync(tempDir)) {
-    const mark = name.startsWith(PREFIX) ? name.slice(PREFIX.length).replace(/-[^-]*$/, '') : null;
+    const mark = name.startsWith(PREFIX) ? name.slice(PREFIX.length).replace(/(?:\.t\d+)?-[^-]*$/, '') : null;
     if (mark !== null && !isMarkAlive(mark)) rmSync(join(tempDir, name), { recursive: true, force: true });
   }
 }

@@ -1,5 +1,6 @@
 import { getCompileCacheDir } from 'node:module';
 import { type ResourceLimits, Worker, workerData } from 'node:worker_threads';
+import { removeSecretsOf } from './secret-folder.ts';
 
 /** What a thread is started with; read by `thread-entry.mjs`. */
 export interface ThreadStart<T> {
@@ -12,12 +13,21 @@ export interface ThreadOptions<T> {
   readonly data: T;
   readonly name: string;
   readonly resourceLimits?: ResourceLimits;
+  /** Where it keeps files with secrets; those it leaves when it is ended are removed. Left out: it has none. */
+  readonly tempDir?: string;
 }
 
 /** Starts a module in a thread of its own, with the code cache of this one: loading is most of what a thread costs. */
-export function startThread<T>(url: URL, { data, name, resourceLimits }: ThreadOptions<T>): Worker {
+export function startThread<T>(url: URL, { data, name, resourceLimits, tempDir }: ThreadOptions<T>): Worker {
   const start: ThreadStart<T> = { codeCacheDir: getCompileCacheDir(), entryUrl: url.href, data };
-  return new Worker(new URL('./thread-entry.mjs', import.meta.url), { workerData: start, name, resourceLimits });
+  const worker = new Worker(new URL('./thread-entry.mjs', import.meta.url), {
+    workerData: start,
+    name,
+    resourceLimits,
+  });
+  const { threadId } = worker;
+  if (tempDir !== undefined) worker.once('exit', () => removeSecretsOf(tempDir, threadId));
+  return worker;
 }
 
 /** In a thread: what it was started with. */

@@ -87,6 +87,7 @@ export class BackupPipeline {
     this.#reader = startThread(new URL('./reader-worker.ts', import.meta.url), {
       data,
       name: 'backupx read',
+      tempDir: options.tempDir,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB },
     });
     this.#sealers = new SealerPool({ count: parallelism, masterKey });
