@@ -1,6 +1,6 @@
 /** MariaDB there and back: every object and row, names of all kinds, what a restore replaces and what it refuses. */
 import { execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
@@ -76,6 +76,7 @@ async function verify(
 ) {
   const { mysqlSource } = await import('../../packages/engine/src/sources/mysql/mysql-source.ts');
   const folder = work.at(`files-${Math.random()}`);
+  mkdirSync(work.at('temp-verify'), { recursive: true });
   await jobs.restore(source(), result, { targetPath: folder });
   const context = { signal: new AbortController().signal, tempDir: work.at('temp-verify'), depth, log() {} };
   const options = mysqlSource.restoreConfig?.parse({}) ?? {};
@@ -229,9 +230,9 @@ describe('a restore', () => {
     const { details } = JSON.parse(readFileSync(work.at('plain-0/mysql/shop/inventory.json'), 'utf8'));
     server.sql('CREATE DATABASE pit; CREATE TABLE pit.t (i INT)');
     const saved = await jobs.backup(source({ databases: ['pit'] }));
-    server.sql('INSERT INTO pit.t VALUES (1), (2)');
+    server.sql('INSERT INTO t VALUES (1), (2)', 'pit');
     const [file = '', stop = ''] = server.sql('SHOW MASTER STATUS').split('\t');
-    server.sql('DELETE FROM pit.t');
+    server.sql('DELETE FROM t', 'pit');
     await jobs.restore(source(), saved, { targetPath: work.at('pit') });
     const start = JSON.parse(readFileSync(work.at('pit/mysql/pit/inventory.json'), 'utf8')).details;
     expect(start.binlogFile).toBe(details.binlogFile);
