@@ -1,0 +1,128 @@
+/** A database in a real browser: tested and added through the form, backed up, restored under a new name, then over itself. */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { BackupRecord } from '@backupx/contracts/api/records';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  findAccessibilityProblems,
+  findSidewaysScroll,
+  launchBrowser,
+  openContext,
+  saveSession,
+  waitUntilLoaded,
+  watchPage,
+} from '../support/browser.ts';
+import { adminLogin, createLocalTarget, type Master, startMaster, waitForRecord } from '../support/master.ts';
+import { makeWorkFolder } from '../support/work-folder.ts';
+
+const work = makeWorkFolder('database-e2e');
+const file = work.at('apps', 'shop.sqlite');
+const copy = work.at('apps', 'copy.sqlite');
+let master: Master;
+let browser: Browser;
+let page: Page;
+let problems: string[];
+let restorePage: string;
+
+function names(of: string): unknown[] {
+  const database = new DatabaseSync(of, { readOnly: true });
+  try {
+    return database
+      .prepare('SELECT name FROM customers ORDER BY name')
+      .all()
+      .map((row) => row.name);
+  } finally {
+    database.close();
+  }
+}
+
+function change(statements: string): void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  const database = new DatabaseSync(file);
+  database.exec(statements);
+  database.close();
+}
+
+beforeAll(async () => {
+  change("CREATE TABLE customers (name TEXT); INSERT INTO customers VALUES ('Ada'), ('Grace')");
+  browser = await launchBrowser();
+  master = await startMaster(work.path);
+  await createLocalTarget(master.client, work.at('store'), { name: 'NAS' });
+  const session = await saveSession(browser, master.url, adminLogin);
+  page = await (await openContext(browser, { session })).newPage();
+  problems = watchPage(page, master.url);
+}, 60_000);
+afterAll(async () => {
+  await browser?.close();
+  await master?.stop();
+  work.remove();
+});
+
+async function open(address: string): Promise<void> {
+  await page.goto(`${master.url}${address}`);
+  await waitUntilLoaded(page);
+}
+
+const check = async (): Promise<void> => {
+  expect(await findAccessibilityProblems(page)).toEqual([]);
+  expect(await findSidewaysScroll(page)).toEqual([]);
+};
+
+describe('a database', () => {
+  it('is tested before there is a task', async () => {
+    await open('/tasks/new');
+    await page.getByLabel('Name', { exact: true }).fill('shop');
+    await page.getByLabel('Kind of data').selectOption('sqlite');
+    await page.getByRole('button', { name: 'Test connection' }).click();
+    await page.getByRole('alert').first().waitFor();
+    await page.getByLabel('Database files').fill(work.at('apps', '*.sqlite'));
+    await page.getByRole('button', { name: 'Test connection' }).click();
+    await page.getByText('Connected: SQLite').waitFor();
+    await page.getByText(file).waitFor();
+    await check();
+  });
+
+  it('is added, and backed up', async () => {
+    await page.getByLabel('NAS').check();
+    await page.getByRole('button', { name: 'Create task' }).click();
+    await page.getByRole('heading', { name: 'shop' }).waitFor();
+    await page.getByText(work.at('apps', '*.sqlite')).first().waitFor();
+    const { items } = await master.client.call<{ items: { id: number; type: string }[] }>('GET', '/api/backup/tasks');
+    expect(items).toMatchObject([{ type: 'sqlite' }]);
+    const run = await master.client.call<BackupRecord>('POST', `/api/backup/tasks/${items[0]?.id}/run`);
+    const record = await waitForRecord(master.client, run.id);
+    expect([record.errorMessage, record.status]).toEqual(['', 'success']);
+    restorePage = `/restore/${record.taskId}/${record.id}`;
+  });
+
+  it('comes back under a new name', async () => {
+    await open(restorePage);
+    await page.getByLabel('Restore to another path').fill(`${file}=${copy}`);
+    await check();
+    await page.getByRole('button', { name: 'Review and restore' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Restore this?' });
+    await dialog.getByText('nothing is replaced').waitFor();
+    await check();
+    await dialog.getByRole('button', { name: 'Start restore' }).click();
+    await page.getByText('Everything was restored').waitFor();
+    expect(names(copy)).toEqual(['Ada', 'Grace']);
+  });
+
+  it('is replaced once its loss was confirmed by name', async () => {
+    change("DELETE FROM customers; INSERT INTO customers VALUES ('Mallory')");
+    await open(restorePage);
+    await page.getByLabel('Replace databases that exist').check();
+    await page.getByRole('button', { name: 'Review and restore' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Restore this?' });
+    await dialog.getByText('This replaces the databases of the backup “shop”').waitFor();
+    const start = dialog.getByRole('button', { name: 'Start restore' });
+    expect(await start.isDisabled()).toBe(true);
+    await dialog.getByLabel(/Type “shop” to confirm/).fill('shop');
+    await start.click();
+    await page.getByText('Everything was restored').waitFor();
+    expect(names(file)).toEqual(['Ada', 'Grace']);
+    expect(problems).toEqual([]);
+  });
+});
