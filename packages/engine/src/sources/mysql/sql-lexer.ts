@@ -76,7 +76,7 @@ export class SqlLexer {
         return this.#inBlockComment(at, limit);
       case 'word':
         return this.#inWord(at, limit);
-      default:
+      case 'code':
         return this.#inCode(at, limit);
     }
   }
