@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { allRoutes } from '@backupx/contracts/api/all-routes';
+import type { VerifyRecord } from '@backupx/contracts/api/verifications';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Agent, startAgent } from '../support/agent.ts';
@@ -18,7 +19,7 @@ import {
   watchPage,
 } from '../support/browser.ts';
 import { adminLogin, createTask, type Master, runTask, startMaster } from '../support/master.ts';
-import { root } from '../support/start-program.ts';
+import { root, waitFor } from '../support/start-program.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import {
   createInstallation,
@@ -42,10 +43,19 @@ let browser: Browser;
 let admin: SavedSession;
 let installation: Installation;
 let damaged: SeededRepository;
+let verification: VerifyRecord;
 
 /** A module of the console itself, so that the tests cannot drift from its table of pages and its texts. */
 async function loadFromConsole<T>(file: string): Promise<T> {
   return (await import(pathToFileURL(path.join(root, 'apps', 'web', 'src', file)).href)) as T;
+}
+
+async function verifyRecord(recordId: number): Promise<VerifyRecord> {
+  const { id } = await master.client.call<VerifyRecord>('POST', `/api/backup/records/${recordId}/verify`, {});
+  return await waitFor(`verification ${id} ends`, async () => {
+    const current = await master.client.call<VerifyRecord>('GET', `/api/verify/records/${id}`);
+    return current.status === 'running' ? null : current;
+  });
 }
 
 beforeAll(async () => {
@@ -58,6 +68,7 @@ beforeAll(async () => {
   const restores = await runRestores(master.client, places, records.good);
   const repository = await fillRepository(master.client, places, setting);
   installation = { ...setting, records, restores, repository };
+  verification = await verifyRecord(records.good);
   damaged = await damageRepository(master.client, places, setting);
   const busy = await createTask(master.client, {
     name: 'many-runs',
@@ -91,6 +102,7 @@ function addressesOf(seeded: Installation): Readonly<Record<string, readonly str
     '/activity/backups/$id': [good, failed, warning, repository.recordId].map((id) => `/activity/backups/${id}`),
     '/activity/restores/$id': [restores.good, restores.failed].map((id) => `/activity/restores/${id}`),
     '/activity/maintenance/$id': [repository, damaged].map(({ checkId }) => `/activity/maintenance/${checkId}`),
+    '/activity/verifications/$id': [`/activity/verifications/${verification.id}`],
     '/restore': ['/restore'],
     '/restore/$taskId': [`/restore/${tasks.web}`, `/restore/${tasks.crm}`],
     '/restore/$taskId/$recordId': [`/restore/${tasks.web}/${good}`],
@@ -314,7 +326,7 @@ describe('people', () => {
     const page = await (await openContext(browser)).newPage();
     await signIn(page, master.url, viewerLogin);
     const changing =
-      /^(new|add|create|delete|edit|run now|run again|run .* now|cancel run|lock|rename|remove|replace|test|review|save|switch|schedule|revoke|forget|all as)\b|…$/i;
+      /^(new|add|create|delete|edit|run now|run again|run .* now|cancel run|lock|rename|remove|replace|test|verify|review|save|switch|schedule|revoke|forget|all as)\b|…$/i;
     const { good, failed } = installation.records;
     const addresses = ['/', '/tasks', `/tasks/${installation.tasks.web}`, '/activity', '/servers', '/storage']
       .concat([good, failed].map((id) => `/activity/backups/${id}`))
@@ -322,7 +334,7 @@ describe('people', () => {
       .concat('/storage/repositories', `/storage/repositories/${installation.repository.id}`)
       .concat(`/storage/repositories/${installation.repository.id}/maintenance`)
       .concat(`/storage/repositories/${installation.repository.id}/snapshots/${installation.repository.snapshotId}`)
-      .concat(`/activity/maintenance/${installation.repository.checkId}`);
+      .concat(`/activity/maintenance/${installation.repository.checkId}`, `/activity/verifications/${verification.id}`);
     for (const address of addresses) {
       await page.goto(`${master.url}${address}`);
       await waitUntilLoaded(page);
