@@ -53,6 +53,21 @@ describe.each(backupModes)('in mode %s', (mode) => {
     expect(leftInTemp()).toEqual([]);
   });
 
+  it('changes nothing in a dry run', async () => {
+    const result = await jobs.backup(shop());
+    server.sql('INSERT INTO shop.parted VALUES (99, 99)');
+    const [before, list] = [describeDatabase(server, 'shop'), schemas()];
+    const running = runner.run({
+      ...{ kind: 'run_restore', restoreRecordId: 1, recordId: 1, taskName: 'databases', source: shop() },
+      ...{ artifact: jobs.artifactOf(result), targetPath: null, paths: null, overwrite: 'always' },
+      ...{ options: { replaceExisting: true }, dryRun: true },
+    });
+    if (mode === 'archive') await expect(running).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+    else expect(await running).toMatchObject({ status: 'success', itemsWritten: 5 });
+    expect([describeDatabase(server, 'shop'), schemas()]).toEqual([before, list]);
+    server.sql('DELETE FROM shop.parted WHERE id = 99');
+  });
+
   it('is proven, quickly and by restoring it', async () => {
     const result = await jobs.backup(source());
     for (const depth of ['quick', 'deep'] as const) {

@@ -20,6 +20,7 @@ export const mysqlSource = defineSource({
   snapshotPaths: () => ['/mysql'],
   // What follows is not needed by a thread that backs up.
   async restore(config, context) {
+    if (context.isDryRun) return await (await import('./restore-preview.ts')).openRestorePreview(config, context);
     if (context.targetPath !== null) {
       return (await import('./restore-files.ts')).openFileRestore(context.targetPath, context);
     }
