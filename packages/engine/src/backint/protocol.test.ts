@@ -8,7 +8,8 @@ it('reads words with quotes, spaces and backslashes', () => {
   expect(values('#PIPE /a  "/b c" "x \\"y\\" z"')).toEqual(['#PIPE', '/a', '/b c', 'x "y" z']);
   expect(values('"a\\b" "c\\\\d" "e\\" "f"')).toEqual(['a\\b', 'c\\\\d', 'e\\', 'f']);
   expect(values('')).toEqual([]);
-  for (const broken of ['"a', '"a"b', 'x "']) expect(() => splitWords(broken)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+  for (const broken of ['"a', '"a"b', 'x "'])
+    expect(() => splitWords(broken)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
 });
 
 it('writes words so that they are read back', () => {
