@@ -1,6 +1,6 @@
 /** Chinese words of the SAP HANA source. */
 export const saphanaTextsZhCn: Readonly<Record<string, string>> = {
-  'driver.saphana.title': 'SAP HANA',
+  'driver.saphana.title': 'SAP HANA 数据库',
   'driver.saphana.userStoreKey': 'hdbuserstore 密钥',
   'driver.saphana.userStoreKey.help':
     '由 "hdbuserstore SET <密钥> <主机>:3<实例>13@SYSTEMDB <用户> <密码>" 创建，其中保存地址、用户和密码。',
@@ -19,7 +19,7 @@ export const saphanaTextsZhCn: Readonly<Record<string, string>> = {
   'driver.saphana.method': '数据途径',
   'driver.saphana.method.help': '文件：HANA 写入下面的文件夹，取走后删除。Backint：HANA 通过其 Backint 代理发送。',
   'driver.saphana.method.file': '文件',
-  'driver.saphana.method.backint': 'Backint',
+  'driver.saphana.method.backint': 'Backint 接口',
   'driver.saphana.backupFolder': '备份文件夹',
   'driver.saphana.backupFolder.help': '位于数据库主机上，HANA 必须可写。同一时间只存放一个数据库的备份。',
   'driver.saphana.toolFolder': 'hdbsql 所在文件夹',
