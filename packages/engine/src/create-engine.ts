@@ -33,11 +33,13 @@ export function createEngine(options: EngineOptions): Engine {
     compressionParallelism: options.compressionParallelism ?? availableParallelism(),
     storageAttempts: options.storageAttempts,
   });
+  /** Made when they are asked for: a program that runs one job needs none. */
+  let manifests: Engine['manifests'] | null = null;
   return {
     run: (job, runOptions) => runner.run(job, runOptions),
-    manifests: {
-      sources: drivers.sources.map((driver) => toDriverManifest({ kind: 'source', ...driver })),
-      storages: drivers.storages.map((driver) => toDriverManifest({ kind: 'storage', ...driver })),
+    get manifests() {
+      manifests ??= describeDrivers();
+      return manifests;
     },
     parseSettings(kind, type, config) {
       if (kind === 'storage') return parseConfig(findStorage(drivers.storages, type), config);
@@ -55,6 +57,13 @@ export function createEngine(options: EngineOptions): Engine {
       await runner.close(graceMs);
       rmSync(tempDir, { recursive: true, force: true });
     },
+  };
+}
+
+function describeDrivers(): Engine['manifests'] {
+  return {
+    sources: drivers.sources.map((driver) => toDriverManifest({ kind: 'source', ...driver })),
+    storages: drivers.storages.map((driver) => toDriverManifest({ kind: 'storage', ...driver })),
   };
 }
 
