@@ -29,16 +29,19 @@ beforeAll(async () => {
     at: (step) => onStep(step),
   });
   agent.start();
-  await waitFor('the agent is online', async () => {
-    const { status } = await master.client.call<{ status: string }>('GET', `/api/nodes/${node.id}`);
-    return status === 'online';
-  });
+  await agentIsOnline();
 });
 afterAll(async () => {
   await agent?.stop();
   await master?.stop();
   work.remove();
 });
+
+const agentIsOnline = () =>
+  waitFor('the agent is online', async () => {
+    const { status } = await master.client.call<{ status: string }>('GET', `/api/nodes/${node.id}`);
+    return status === 'online';
+  });
 
 const record = (id: number) => master.client.call<BackupRecord>('GET', `/api/backup/records/${id}`);
 
@@ -102,6 +105,8 @@ describe('an agent from the field under the shipped master', () => {
   });
 
   it('lists a folder for the console', async () => {
+    // The master that was restarted hears of it with the next heartbeat.
+    await agentIsOnline();
     const query = encodeURIComponent(work.at('source'));
     const { entries } = await master.client.call<{ entries: { name: string }[] }>(
       'GET',
