@@ -104,8 +104,9 @@ const freshVictim = (): void => copyFolder(folderOf(whole), folderOf(victim));
 
 async function expectPruned(isThorough: boolean): Promise<void> {
   await expectClean(victim, isThorough);
-  const again = await runner.run(pruneJob(victim, { dryRun: true }));
-  expect(again).toMatchObject({ packsRemoved: 0, packsRepacked: 0, bytesFreed: 0 });
+  // Nothing packed anew: ten packs that are small but whole would be joined, and how many there are is chance.
+  const again = await runner.run(pruneJob(victim, { dryRun: true, maxRepackBytes: 0 }));
+  expect(again).toMatchObject({ packsRemoved: 0, packsRepacked: 0, bytesFreed: 0, bytesUnusedLeft: 0 });
   expect((await snapshotIds(runner, victim)).toSorted()).toEqual(kept.toSorted());
 }
 
