@@ -1,0 +1,36 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { StagedFiles } from './staged-files.ts';
+
+let root: string;
+const modifiedAt = new Date('2026-01-02T03:04:05Z');
+async function* text(content: string) {
+  yield Buffer.from(content);
+}
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'staged-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+it('puts files in place only at commit, and takes back what it made', async () => {
+  const files = new StagedFiles(join(root, 'out'));
+  await files.write(join(root, 'out/a/b'), text('x'), { modifiedAt });
+  expect(readdirSync(join(root, 'out/a'))).not.toContain('b');
+  files.commit();
+  expect(readFileSync(join(root, 'out/a/b'), 'utf8')).toBe('x');
+  const other = new StagedFiles(join(root, 'out'));
+  await other.write(join(root, 'out/c/d'), text('y'), { modifiedAt });
+  other.rollback();
+  expect(readdirSync(join(root, 'out'))).toEqual(['a']);
+});
+
+it('follows no link below its folder', async () => {
+  mkdirSync(join(root, 'elsewhere'));
+  mkdirSync(join(root, 'out'));
+  symlinkSync(join(root, 'elsewhere'), join(root, 'out/link'));
+  const writing = new StagedFiles(join(root, 'out')).write(join(root, 'out/link/a'), text('x'), { modifiedAt });
+  await expect(writing).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
+  expect(readdirSync(join(root, 'elsewhere'))).toEqual([]);
+});

@@ -1,0 +1,136 @@
+/**
+ * Files that a restore writes below a folder: beside their place first, put there when all of them are whole. Links
+ * below the folder are not followed, so a file never comes to lie outside of it.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  futimesSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import type { OverwriteMode } from '@backupx/contracts/jobs';
+
+interface Staged {
+  readonly temporary: string;
+  readonly path: string;
+}
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
+
+/** See above. Synchronous file calls: for threads that work. */
+export class StagedFiles {
+  readonly #root: string;
+  readonly #staged: Staged[] = [];
+  readonly #folders: string[] = [];
+
+  /** `root`: absolute; made when the first file is written. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  get count(): number {
+    return this.#staged.length;
+  }
+
+  /** False when the overwrite mode leaves what is there. */
+  mayWrite(path: string, modifiedAt: Date, overwrite: OverwriteMode): boolean {
+    const present = lstatSync(path, { throwIfNoEntry: false });
+    return !present || overwrite === 'always' || (overwrite === 'if_newer' && modifiedAt > present.mtime);
+  }
+
+  /** Writes a file for `path`, which is below the root. Throws RESTORE_TARGET_INVALID, and what the content throws. */
+  async write(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    { modifiedAt, onBytes }: { readonly modifiedAt: Date; onBytes?(count: number): void },
+  ): Promise<number> {
+    const attempt = <T>(step: () => T): T => {
+      try {
+        return step();
+      } catch (error) {
+        throw error instanceof AppError ? error : invalidTarget(path, error);
+      }
+    };
+    const handle = attempt(() => this.#open(path));
+    let size = 0;
+    try {
+      for await (const chunk of content) {
+        attempt(() => {
+          for (let at = 0; at < chunk.byteLength; ) at += writeSync(handle, chunk, at);
+        });
+        size += chunk.byteLength;
+        onBytes?.(chunk.byteLength);
+      }
+      attempt(() => {
+        futimesSync(handle, modifiedAt, modifiedAt);
+        fsyncSync(handle);
+      });
+    } finally {
+      closeSync(handle);
+    }
+    return size;
+  }
+
+  /** Puts all of them in their places. */
+  commit(): void {
+    for (const { temporary, path } of this.#staged) renameSync(temporary, path);
+    for (const folder of new Set(this.#staged.map(({ path }) => dirname(path)))) syncFolder(folder);
+  }
+
+  /** Removes what was written and the folders made for it. */
+  rollback(): void {
+    for (const { temporary } of this.#staged) rmSync(temporary, { force: true });
+    for (const folder of this.#folders.reverse()) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        // Somebody has put something in it.
+      }
+    }
+  }
+
+  #open(path: string): number {
+    this.#makeFolders(dirname(path));
+    const temporary = join(dirname(path), `.backupx-restore-${randomBytes(6).toString('hex')}`);
+    const handle = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    this.#staged.push({ temporary, path });
+    return handle;
+  }
+
+  #makeFolders(folder: string): void {
+    if (folder.length <= this.#root.length) {
+      mkdirSync(this.#root, { recursive: true, mode: 0o700 });
+      return;
+    }
+    this.#makeFolders(dirname(folder));
+    const present = lstatSync(folder, { throwIfNoEntry: false });
+    if (!present) {
+      mkdirSync(folder, { mode: 0o700 });
+      this.#folders.push(folder);
+    } else if (!present.isDirectory()) throw invalidTarget(folder, new Error('it is no folder'));
+  }
+}
+
+function invalidTarget(path: string, error: unknown): AppError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new AppError('RESTORE_TARGET_INVALID', { path, reason }, { cause: error });
+}
+
+function syncFolder(folder: string): void {
+  const handle = openSync(folder, O_RDONLY);
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
