@@ -97,6 +97,25 @@ it('restores log backups one after the other, in the order they are asked for', 
   expect(most).toBe(1);
 });
 
+it('answers questions in the order they are asked in, however long each takes', async () => {
+  const storage = createMemoryStorage();
+  const ebid = await saveOnce(storage, 'text');
+  let calls = 0;
+  const slowAtFirst: Storage = {
+    ...bind(storage),
+    async *list(...args) {
+      calls += 1;
+      if (calls === 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      yield* storage.list(...args);
+    },
+  };
+  expect(await ask(slowAtFirst, 'inquire', `#NULL ${file}`, '#EBID "nothing"', `#NULL "${file}2"`)).toEqual([
+    `#BACKUP "${ebid}" "${file}"`,
+    '#NOTFOUND "nothing"',
+    `#NOTFOUND "${file}2"`,
+  ]);
+});
+
 function bind(storage: Storage): Storage {
   return {
     put: (...args) => storage.put(...args),

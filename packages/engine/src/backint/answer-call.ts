@@ -1,6 +1,7 @@
 /**
- * Answers one Backint call: what is asked for is done from top to bottom, each item gets exactly one line as soon as it is
- * over, whatever happens. Nothing is kept between calls: names of objects are the catalogue.
+ * Answers one Backint call: what is asked for is done from top to bottom, each item gets exactly one line, whatever happens:
+ * as soon as it is over where data moves, else in the order of the questions. Nothing is kept between calls: names of
+ * objects are the catalogue.
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { Clock } from '../ports/clock.ts';
@@ -64,13 +65,21 @@ export async function answerCall(options: AnswerOptions): Promise<void> {
   const catalogue = openCatalogue(options.storage, parameters.prefix, user);
   const call: OpenCall = { ...options, version, catalogue };
   call.reply(softwareLine(version, options.agent));
-  await runInOrder(items, (item) => answerItem(item, call), {
+  const movesData = options.function === 'backup' || options.function === 'restore';
+  let before: Promise<void> = Promise.resolve();
+  const answer = (item: BackintItem): Promise<void> => {
+    const turn = movesData ? Promise.resolve() : before;
+    before = answerItem(item, call, turn);
+    return before;
+  };
+  await runInOrder(items, answer, {
     parallelism: parameters.parallelism,
     isSerial: (item) => options.function === 'restore' && LOG_BACKUP.test(item.file?.value ?? ''),
   });
 }
 
-async function answerItem(item: BackintItem, call: OpenCall): Promise<void> {
+/** Its lines are written when `turn` has come; the work does not wait for that. */
+async function answerItem(item: BackintItem, call: OpenCall, turn: Promise<void>): Promise<void> {
   const lines: string[] = [];
   try {
     await works[call.function](item, { ...call, reply: (line) => lines.push(line) });
@@ -79,6 +88,7 @@ async function answerItem(item: BackintItem, call: OpenCall): Promise<void> {
     const ebid = call.function === 'restore' ? null : item.ebid;
     lines.splice(0, lines.length, itemLine('#ERROR', ebid, item.file));
   }
+  await turn;
   for (const line of lines) call.reply(line);
 }
 
