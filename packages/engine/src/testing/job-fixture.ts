@@ -1,8 +1,9 @@
 /** A job context over memory storages and the reader of the same thread, for tests of single jobs. */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { JobProgress, JobTarget, RunBackupJob, StoredArtifact } from '@backupx/contracts/jobs';
+import { afterAll } from 'vitest';
 import type { EngineDrivers, JobContext } from '../jobs/job-context.ts';
 import { openSource } from '../jobs/parse-settings.ts';
 import { readSource } from '../jobs/read-source.ts';
@@ -17,6 +18,10 @@ export interface JobFixture {
   readonly logs: string[];
 }
 
+/** Of this test file; goes with its last test. */
+const tempRoot = mkdtempSync(path.join(tmpdir(), 'backupx-test-'));
+afterAll(() => rmSync(tempRoot, { recursive: true, force: true }));
+
 /** `storages`: by the `type` of the targets that use them. */
 export function createJobFixture(options: {
   readonly storages: Readonly<Record<string, Storage>>;
@@ -24,7 +29,7 @@ export function createJobFixture(options: {
   readonly blockSize?: number;
 }): JobFixture {
   const abort = new AbortController();
-  const tempDir = mkdtempSync(path.join(tmpdir(), 'backupx-test-'));
+  const tempDir = mkdtempSync(path.join(tempRoot, 'job-'));
   const progress: JobProgress[] = [];
   const logs: string[] = [];
   const drivers: EngineDrivers = {
