@@ -1,0 +1,61 @@
+/** How the native path is called: dumps and restores over the driver, where mongodump and mongorestore are missing. */
+import type { MongoClient } from 'mongodb';
+import type { ArchiveInventory, CollectionType, Namespace } from './archive-format.ts';
+
+export interface NativeDumpOptions {
+  /** Connected; its time limits are its own. Stays open. */
+  readonly client: MongoClient;
+  readonly database: string;
+  readonly signal: AbortSignal;
+  /** Collections, views and time series wanted; left out: all. */
+  readonly wants?: (collection: string) => boolean;
+  /** A sentence for the log: what the dump is not, or has not. */
+  note(message: string): void;
+  /** Called once, after the last byte. */
+  onInventory(inventory: ArchiveInventory): void;
+}
+
+export interface NativeRestoreOptions {
+  /** Connected; its time limits are its own. Stays open. */
+  readonly client: MongoClient;
+  readonly signal: AbortSignal;
+  /** What is restored, in messages: the name of the dump. */
+  readonly label: string;
+  /** Where a collection goes; left out: where it came from. */
+  readonly rename?: (from: Namespace) => Namespace;
+  /** Namespaces wanted, by their names in the archive; left out: all. */
+  readonly wants?: (from: Namespace) => boolean;
+  /** Collections that are there: `refuse` before anything is written, `add` to them, or `drop` them one by one. */
+  readonly existing: 'refuse' | 'add' | 'drop';
+  /** A sentence for the log: what was left out, and why. */
+  note(message: string): void;
+  progress?(delta: { readonly documents: number; readonly bytes: number; readonly namespace: string }): void;
+}
+
+export interface RestoredNamespace {
+  readonly from: Namespace;
+  readonly to: Namespace;
+  readonly type: CollectionType;
+  readonly documents: number;
+  readonly bytes: number;
+  /** Without the one on `_id`. */
+  readonly indexes: number;
+}
+
+/**
+ * Writes the database as an archive of mongodump: collections in the order of their names, documents in the order of
+ * `_id`, so that equal data gives equal bytes. Throws errors of the driver as they are, and what the signal was
+ * aborted with.
+ */
+export type DumpDatabaseNatively = (options: NativeDumpOptions) => AsyncGenerator<Uint8Array>;
+
+/**
+ * Reads an archive to its end and writes it into the server: collections, their documents as they are byte for byte,
+ * then indexes, then views. Throws DATABASE_DUMP_DAMAGED; DATABASE_EXISTS; DATABASE_TOOL_FAILED naming each namespace
+ * with documents or indexes that the server refused (everything else was restored); errors of the driver as they are;
+ * and what the signal was aborted with. What was written until then stays.
+ */
+export type RestoreArchiveNatively = (
+  archive: AsyncIterable<Uint8Array>,
+  options: NativeRestoreOptions,
+) => Promise<readonly RestoredNamespace[]>;
