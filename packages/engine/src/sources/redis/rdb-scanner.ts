@@ -3,7 +3,7 @@
  * and the checksum over all of it; and counts the keys of each database. A file with a kind of value that is newer than
  * this program is checked by its head, end mark and checksum alone.
  */
-import { Crc64 } from './crc64.ts';
+import { CRC64_JONES, Crc64 } from '../../ports/crc64.ts';
 import { RdbError, RdbParser } from './rdb-parser.ts';
 
 export interface RdbSummary {
@@ -24,7 +24,7 @@ const TRAILER_BYTES = 8;
 
 /** See above. `push` every chunk, then `finish`. */
 export class RdbScanner {
-  readonly #crc = new Crc64();
+  readonly #crc = new Crc64(CRC64_JONES);
   readonly #parser = new RdbParser();
   /** The last bytes so far, not in the checksum yet: the checksum itself once all has come. */
   #held: Uint8Array = new Uint8Array(0);

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CRC64_JONES, Crc64 } from '../../ports/crc64.ts';
 import { formatInventory } from '../../ports/database-inventory.ts';
 import type { RestoreContext } from '../../ports/source.ts';
 import { folderEntry, textEntry } from '../../ports/stream-entry.ts';
 import { redisConfigSchema } from './config.ts';
-import { Crc64 } from './crc64.ts';
 import { openRestoreSession } from './restore-session.ts';
 
 let folder: string;
@@ -22,7 +22,7 @@ const at = (...names: string[]) => join(folder, ...names);
 /** Two keys in database 3. */
 const dump = (() => {
   const body = Buffer.from('REDIS0011\xfe\x03\x00\x01a\x01b\x00\x01c\x01d\xff', 'latin1');
-  const crc = new Crc64();
+  const crc = new Crc64(CRC64_JONES);
   crc.update(body);
   return Buffer.concat([body, crc.digest()]);
 })();

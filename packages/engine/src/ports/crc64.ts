@@ -1,14 +1,35 @@
 /**
- * The checksum of RDB files: CRC-64 with the polynomial of Jones, reflected, from zero. Eight bytes a step in two halves
- * of 32 bits, since 64-bit integers of the language are far slower.
+ * CRC-64 of reflected bits. Eight bytes a step in two halves of 32 bits, since 64-bit integers of the language are far
+ * slower.
  */
-const POLYNOMIAL_HIGH = 0x95ac9329;
-const POLYNOMIAL_LOW = 0xac4bc9b5;
 const SLICES = 8;
 
-const [tableHigh, tableLow] = makeTables();
+interface Tables {
+  readonly high: Int32Array;
+  readonly low: Int32Array;
+}
 
-function makeTables(): [Int32Array, Int32Array] {
+/** One of the kinds there are. */
+export interface Crc64Kind {
+  readonly polynomial: readonly [high: number, low: number];
+  /** True: the register begins with ones and is inverted at the end. */
+  readonly isInverted: boolean;
+}
+
+/** Of Redis' RDB files. */
+export const CRC64_JONES: Crc64Kind = { polynomial: [0x95ac9329, 0xac4bc9b5], isInverted: false };
+/** Of xz files and of mongodump's archives. */
+export const CRC64_ECMA: Crc64Kind = { polynomial: [0xc96c5795, 0xd7870f42], isInverted: true };
+
+const tablesByKind = new Map<Crc64Kind, Tables>();
+
+function tablesOf(kind: Crc64Kind): Tables {
+  const tables = tablesByKind.get(kind) ?? makeTables(kind.polynomial);
+  tablesByKind.set(kind, tables);
+  return tables;
+}
+
+function makeTables([polynomialHigh, polynomialLow]: Crc64Kind['polynomial']): Tables {
   const high = new Int32Array(SLICES * 256);
   const low = new Int32Array(SLICES * 256);
   for (let index = 0; index < 256; index += 1) {
@@ -17,7 +38,7 @@ function makeTables(): [Int32Array, Int32Array] {
       const isOdd = (l & 1) === 1;
       l = (l >>> 1) | (h << 31);
       h >>>= 1;
-      if (isOdd) [h, l] = [h ^ POLYNOMIAL_HIGH, l ^ POLYNOMIAL_LOW];
+      if (isOdd) [h, l] = [h ^ polynomialHigh, l ^ polynomialLow];
     }
     [high[index], low[index]] = [h, l];
   }
@@ -26,15 +47,24 @@ function makeTables(): [Int32Array, Int32Array] {
     low[at] = ((l >>> 8) | (h << 24)) ^ (low[l & 255] as number);
     high[at] = (h >>> 8) ^ (high[l & 255] as number);
   }
-  return [high, low];
+  return { high, low };
 }
 
 /** A running checksum. */
 export class Crc64 {
-  #high = 0;
-  #low = 0;
+  readonly #tables: Tables;
+  readonly #inverted: number;
+  #high: number;
+  #low: number;
+
+  constructor(kind: Crc64Kind) {
+    this.#tables = tablesOf(kind);
+    this.#inverted = kind.isInverted ? -1 : 0;
+    [this.#high, this.#low] = [this.#inverted, this.#inverted];
+  }
 
   update(bytes: Uint8Array): void {
+    const { high: tableHigh, low: tableLow } = this.#tables;
     let [high, low] = [this.#high, this.#low];
     const whole = bytes.byteLength - (bytes.byteLength % SLICES);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -52,11 +82,11 @@ export class Crc64 {
     [this.#high, this.#low] = [high, low];
   }
 
-  /** The value as eight bytes, lowest first, as it stands in the file. */
+  /** The value as eight bytes, lowest first. */
   digest(): Uint8Array {
     const bytes = Buffer.alloc(8);
-    bytes.writeInt32LE(this.#low, 0);
-    bytes.writeInt32LE(this.#high, 4);
+    bytes.writeInt32LE(this.#low ^ this.#inverted, 0);
+    bytes.writeInt32LE(this.#high ^ this.#inverted, 4);
     return bytes;
   }
 }
