@@ -63,9 +63,14 @@ export const zones: readonly Zone[] = [
     mayImport: ['engine/ports', 'engine/archive', 'engine/repository', 'contracts'],
   },
   {
+    name: 'engine/direct-storage',
+    pattern: /^packages\/engine\/src\/direct-storage\//,
+    mayImport: ['engine/ports', 'engine/archive', 'contracts'],
+  },
+  {
     name: 'engine/backint',
     pattern: /^packages\/engine\/src\/backint\//,
-    mayImport: ['engine/ports', 'engine/archive', 'contracts'],
+    mayImport: ['engine/ports', 'engine/direct-storage', 'contracts'],
   },
   { name: 'engine/testing', pattern: /^packages\/engine\/src\/testing\//, mayImport: ['engine/ports', 'contracts'] },
   { name: 'engine/assembly', pattern: /^packages\/engine\/assembly\//, mayImport: [], packages: /^$/ },
@@ -80,6 +85,7 @@ export const zones: readonly Zone[] = [
       'engine/archive',
       'engine/repository',
       'engine/jobs',
+      'engine/direct-storage',
       'engine/backint',
       'contracts',
     ],

@@ -3,14 +3,12 @@
  * package, beside the engine: such a call has no job and no threads, only pipes and a storage.
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { toDriverManifest } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
 import { answerCall } from './backint/answer-call.ts';
 import { readParameters } from './backint/parameters.ts';
 import { type BackintFunction, backintFunctions } from './backint/parse-input.ts';
 import { PROTOCOL_VERSION } from './backint/replies.ts';
-import { drivers } from './drivers.ts';
-import { findStorage } from './jobs/parse-settings.ts';
+import { fieldsOfStorage, openDirectStorage, openLog } from './open-direct-storage.ts';
 import { systemClock } from './ports/clock.ts';
 
 /** The flags of a call, as the database gave them. */
@@ -44,7 +42,7 @@ export async function runBackint(call: BackintCall): Promise<void> {
   const name = checkFunction(call.function);
   const { storage: target, logFile, ...parameters } = readParameters(call.parameterFile, fieldsOfStorage);
   const log = openLog(logFile);
-  const storage = drivers.openStorage(target, {});
+  const storage = openDirectStorage(target);
   const output = call.outputFile === null ? null : openSync(call.outputFile, 'w', 0o600);
   try {
     await answerCall({
@@ -77,17 +75,4 @@ function checkFunction(name: string): BackintFunction {
   if (known) return known;
   const message = `must be one of ${backintFunctions.join(', ')}`;
   throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '-f', code: 'invalid', message }] });
-}
-
-function fieldsOfStorage(type: string) {
-  return toDriverManifest({ kind: 'storage', ...findStorage(drivers.storages, type) }).fields;
-}
-
-/** Several processes append to the same file, so a line is written at once. */
-function openLog(file: string | null): (message: string) => void {
-  if (file === null) return () => {};
-  const fd = openSync(file, 'a', 0o600);
-  return (message) => {
-    writeSync(fd, `${systemClock.now().toISOString()} [${process.pid}] ${message}\n`);
-  };
 }

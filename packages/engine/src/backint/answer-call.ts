@@ -4,10 +4,11 @@
  * objects are the catalogue.
  */
 import { AppError } from '@backupx/contracts/errors';
+import { describeError } from '../direct-storage/describe-error.ts';
+import { openObject, sealObject } from '../direct-storage/sealed-object.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Storage } from '../ports/storage.ts';
 import { type Catalogue, openCatalogue } from './catalogue.ts';
-import { openBackup, sealBackup } from './object-format.ts';
 import { fileFolder, newEbid, objectName, type StoredBackup } from './object-keys.ts';
 import type { BackintParameters } from './parameters.ts';
 import { type BackintFunction, type BackintItem, parseInput } from './parse-input.ts';
@@ -84,7 +85,7 @@ async function answerItem(item: BackintItem, call: OpenCall, turn: Promise<void>
   try {
     await works[call.function](item, { ...call, reply: (line) => lines.push(line) });
   } catch (error) {
-    call.warn(`${call.function} ${item.ebid ?? ''} ${item.file?.value ?? ''}: ${describe(error)}`);
+    call.warn(`${call.function} ${item.ebid ?? ''} ${item.file?.value ?? ''}: ${describeError(error)}`);
     const ebid = call.function === 'restore' ? null : item.ebid;
     lines.splice(0, lines.length, itemLine('#ERROR', ebid, item.file));
   }
@@ -98,7 +99,7 @@ async function saveItem({ file }: BackintItem, call: OpenCall): Promise<void> {
   const ebid = newEbid(call.clock);
   const key = `${fileFolder(parameters.prefix, call.user, value)}${objectName(ebid, parameters.recipients.length > 0)}`;
   const data = readPlace(value, { signal, openTimeoutMs: parameters.openTimeoutMs, clock: call.clock });
-  const sealed = sealBackup(data, {
+  const sealed = sealObject(data, {
     header: { format: 1, user: call.user, file: value, ebid, backupId: call.backupId, level: call.level },
     recipients: parameters.recipients,
     compressionLevel: parameters.compressionLevel,
@@ -118,7 +119,7 @@ async function restoreItem(item: BackintItem, call: OpenCall): Promise<void> {
     return;
   }
   const { ebid, isEncrypted } = backup;
-  const data = openBackup(call.storage.get(backup.key, { signal }), {
+  const data = openObject(call.storage.get(backup.key, { signal }), {
     expected: { file: file.value, ebid },
     isEncrypted,
     identities: parameters.identities,
@@ -161,10 +162,4 @@ async function deleteItem({ ebid, file }: BackintItem, call: OpenCall): Promise<
 function required(file: Word | null): Word {
   if (!file) throw new AppError('INTERNAL', {}, { cause: new Error('an item without a file') });
   return file;
-}
-
-/** The words of an error and of what caused it. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message} (${describe(error.cause)})`;
 }

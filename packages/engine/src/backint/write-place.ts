@@ -1,11 +1,10 @@
 /** Where a restore goes: into a pipe that the database made, or into a file, which appears only when it is whole. */
 import { randomBytes } from 'node:crypto';
 import { constants, openSync, statSync } from 'node:fs';
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { writeWholeFile } from '../direct-storage/write-whole-file.ts';
 import { openPatiently } from './open-patiently.ts';
 import type { PlaceOptions } from './read-place.ts';
 
@@ -13,7 +12,8 @@ import type { PlaceOptions } from './read-place.ts';
 export async function writePlace(path: string, data: AsyncIterable<Uint8Array>, options: PlaceOptions): Promise<void> {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats?.isFIFO()) await writePipe(path, data, options);
-  else if (stats === undefined || stats.isFile()) await writeFile(path, data);
+  else if (stats === undefined || stats.isFile())
+    await writeWholeFile(path, data, `${path}.backupx-${randomBytes(6).toString('hex')}.part`);
   else throw new Error(`${path} is neither a pipe nor a file`);
 }
 
@@ -22,27 +22,4 @@ async function writePipe(path: string, data: AsyncIterable<Uint8Array>, options:
   const fd = await openPatiently(() => openSync(path, flags), path, options);
   const pipe = new Socket({ fd, readable: false, writable: true });
   await pipeline(Readable.from(data, { objectMode: true, highWaterMark: 1 }), pipe, { signal: options.signal });
-}
-
-async function writeFile(path: string, data: AsyncIterable<Uint8Array>): Promise<void> {
-  const temp = `${path}.backupx-${randomBytes(6).toString('hex')}.part`;
-  const file = await open(temp, 'wx', 0o600);
-  try {
-    await fill(file, data);
-    await rename(temp, path);
-  } catch (error) {
-    await unlink(temp).catch(() => {});
-    throw error;
-  }
-  const folder = await open(dirname(path), 'r');
-  await folder.sync().finally(() => folder.close());
-}
-
-async function fill(file: FileHandle, data: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const chunk of data) await file.writeFile(chunk);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

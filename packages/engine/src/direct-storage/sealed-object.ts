@@ -1,5 +1,5 @@
 /**
- * One stored backup: a zstd file with a skippable frame before the data (JSON: what it is) and one behind it (size and
+ * One stored object: a zstd file with a skippable frame before the data (JSON: what it is) and one behind it (size and
  * SHA-256 of the data), sealed with age when there are recipients. `age -d | zstd -d` makes the data of it; whoever reads
  * it here knows in the end whether every byte came back, without any catalogue.
  */
@@ -18,18 +18,10 @@ const TRAILER_BYTES = FRAME_START_BYTES + 8 + 32;
 const BLOCKS_IN_FLIGHT = 2;
 
 /** What an object says about itself. */
-export interface BackupHeader {
-  readonly format: 1;
-  readonly user: string;
-  readonly file: string;
-  readonly ebid: string;
-  /** As the caller gave them; null when it did not. */
-  readonly backupId: string | null;
-  readonly level: string | null;
-}
+export type ObjectHeader = Readonly<Record<string, string | number | null>> & { readonly format: 1 };
 
 export interface SealOptions {
-  readonly header: BackupHeader;
+  readonly header: ObjectHeader;
   /** Empty: not encrypted. */
   readonly recipients: readonly string[];
   readonly compressionLevel: number;
@@ -37,12 +29,12 @@ export interface SealOptions {
 }
 
 /** The object of some data, to be read once; `sizeBytes` of the data is known afterwards. */
-export interface SealedBackup extends AsyncIterable<Uint8Array> {
+export interface SealedObject extends AsyncIterable<Uint8Array> {
   sizeBytes(): number;
 }
 
 /** Makes an object while the data passes. Memory: a few blocks of 1 MiB. */
-export function sealBackup(data: AsyncIterable<Uint8Array>, options: SealOptions): SealedBackup {
+export function sealObject(data: AsyncIterable<Uint8Array>, options: SealOptions): SealedObject {
   const { signal } = options;
   const { blocks, giveBack } = cutBlocks(data);
   const tap = countAndHash(blocks);
@@ -65,8 +57,8 @@ export function sealBackup(data: AsyncIterable<Uint8Array>, options: SealOptions
 }
 
 export interface OpenOptions {
-  /** What must be in it. */
-  readonly expected: Pick<BackupHeader, 'file' | 'ebid'>;
+  /** What its header must say, among other things. */
+  readonly expected: Readonly<Record<string, string>>;
   readonly isEncrypted: boolean;
   readonly identities: readonly string[];
   readonly signal: AbortSignal;
@@ -76,7 +68,7 @@ export interface OpenOptions {
  * The data of an object. The last piece is handed out only when size and checksum have proved right, so a reader that
  * got everything got the right thing. Throws ARTIFACT_DAMAGED, ARTIFACT_KEY_MISSING, ARTIFACT_KEY_WRONG.
  */
-export async function* openBackup(stored: AsyncIterable<Uint8Array>, options: OpenOptions): AsyncGenerator<Uint8Array> {
+export async function* openObject(stored: AsyncIterable<Uint8Array>, options: OpenOptions): AsyncGenerator<Uint8Array> {
   const { signal, identities } = options;
   if (options.isEncrypted && identities.length === 0) throw new AppError('ARTIFACT_KEY_MISSING');
   const source = new ByteSource(options.isEncrypted ? decryptAge(stored, identities, { signal }) : stored, signal);
@@ -101,16 +93,17 @@ export async function* openBackup(stored: AsyncIterable<Uint8Array>, options: Op
 async function checkHeader(source: ByteSource, expected: OpenOptions['expected']): Promise<void> {
   const start = await source.take(FRAME_START_BYTES);
   const view = Buffer.from(start ?? []);
-  if (!start || view.readUInt32LE(0) !== HEADER_MAGIC) throw damaged('it is not a backup of this program');
+  if (!start || view.readUInt32LE(0) !== HEADER_MAGIC) throw damaged('it was not stored by this program');
   const length = view.readUInt32LE(4);
   const text = length <= MAX_HEADER_BYTES ? await source.take(length) : null;
   if (!text) throw damaged('its header is cut off');
   const header = readHeader(Buffer.from(text).toString());
   if (header.format !== 1) throw damaged('a newer version of this program wrote it');
-  if (header.file !== expected.file || header.ebid !== expected.ebid) throw damaged('it is the backup of another file');
+  const isOther = Object.entries(expected).some(([key, value]) => header[key] !== value);
+  if (isOther) throw damaged('it is that of another file');
 }
 
-function readHeader(text: string): Partial<BackupHeader> {
+function readHeader(text: string): Partial<ObjectHeader> {
   try {
     return Object(JSON.parse(text));
   } catch (error) {

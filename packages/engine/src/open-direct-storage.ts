@@ -1,0 +1,30 @@
+/** Storage and log of what a database starts itself: no job and no threads, so nothing but storages is loaded. */
+import { openSync, writeSync } from 'node:fs';
+import { type FieldManifest, toDriverManifest } from '@backupx/contracts/driver-manifest';
+import { findStorage, parseConfig } from './jobs/parse-settings.ts';
+import { systemClock } from './ports/clock.ts';
+import type { Storage } from './ports/storage.ts';
+import { withRetry } from './storages/decorators/with-retry.ts';
+import { storageDrivers } from './storages/index.ts';
+
+const ATTEMPTS = 4;
+
+/** The settings of a kind of storage. Throws STORAGE_TYPE_UNKNOWN. */
+export function fieldsOfStorage(type: string): readonly FieldManifest[] {
+  return toDriverManifest({ kind: 'storage', ...findStorage(storageDrivers, type) }).fields;
+}
+
+/** Never does I/O; tries again what may pass. Throws STORAGE_TYPE_UNKNOWN, INVALID_INPUT. */
+export function openDirectStorage({ type, config }: { type: string; config: Record<string, unknown> }): Storage {
+  const driver = findStorage(storageDrivers, type);
+  return withRetry(driver.create(parseConfig(driver, config)), { attempts: ATTEMPTS });
+}
+
+/** Several processes append to the same file, so a line is written at once. Null: nowhere. */
+export function openLog(file: string | null): (message: string) => void {
+  if (file === null) return () => {};
+  const fd = openSync(file, 'a', 0o600);
+  return (message) => {
+    writeSync(fd, `${systemClock.now().toISOString()} [${process.pid}] ${message}\n`);
+  };
+}
