@@ -358,6 +358,12 @@ describe('people', () => {
     expect(await findAccessibilityProblems(page)).toEqual([]);
     await page.getByLabel('Password').fill(adminLogin.password);
     await page.getByRole('button', { name: 'Sign in' }).click();
+    // The session lives on where the master cannot be told, and whoever asked hears of it.
+    await page.route('**/auth/logout', (route) => route.abort());
+    await page.getByRole('button', { name: 'Sign out' }).first().click();
+    await page.getByText('BackupX cannot be reached.').waitFor();
+    await page.reload();
+    await page.unroute('**/auth/logout');
     await page.getByRole('button', { name: 'Sign out' }).first().click();
     await page.getByRole('heading', { name: 'Sign in to BackupX' }).waitFor();
     await page.goto(`${master.url}/tasks`);

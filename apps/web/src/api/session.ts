@@ -61,13 +61,14 @@ export async function setUp(body: { username: string; password: string; displayN
   setSession({ state: 'signed-in', user: answer.user });
 }
 
-/** Ends the session here and, when it can be reached, on the server. */
+/** Ends the session on the server and then here. Throws ApiError when that failed: the user is signed in still. */
 export async function signOut(): Promise<void> {
   try {
     await call('auth.logout', {});
-  } finally {
-    setSession({ state: 'signed-out', ended: false });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
   }
+  setSession({ state: 'signed-out', ended: false });
 }
 
 export function useSession(): Session {

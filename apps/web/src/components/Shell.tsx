@@ -11,6 +11,7 @@ import { type Command, CommandPalette } from './CommandPalette.tsx';
 import { Preferences } from './Preferences.tsx';
 import { ShortcutHelp } from './ShortcutHelp.tsx';
 import { type Shortcut, useShortcuts } from './shortcuts.ts';
+import { toastError } from './task-actions.tsx';
 
 export interface MenuEntry {
   readonly to: string;
@@ -65,7 +66,7 @@ function Account() {
           type="button"
           aria-label={t('account.signOut')}
           title={t('account.signOut')}
-          onClick={() => void signOut().catch(() => {})}
+          onClick={() => void signOut().catch(toastError)}
           className="grid size-8 place-items-center rounded-lg text-ink-2 hover:bg-raised hover:text-ink"
         >
           <Icon name="logout" />

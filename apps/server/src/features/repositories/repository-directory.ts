@@ -2,7 +2,9 @@
  * Who may reach which repository through the gateway. A node reaches those it writes to: its own and those its tasks
  * name; a token of a repository reaches that one. Both may add and never delete: that is the master's work.
  */
+
 import { hash } from 'node:crypto';
+import { AppError } from '@backupx/contracts/errors';
 import type { OpenedTarget } from '../../dispatch/locate-artifact.ts';
 import type { NodeTokens, TokenOwner } from '../../dispatch/node-tokens.ts';
 import type { Db } from '../../dispatch/ports.ts';
@@ -64,7 +66,7 @@ export function createRepositoryDirectory(deps: RepositoryDirectoryDeps) {
   }
 
   async function granted(row: RepositoryRow, caller: string): Promise<Access> {
-    const target = await deps.openTarget(row.storage_target_id).catch(() => null);
+    const target = await deps.openTarget(row.storage_target_id).catch(onlyGone);
     if (!target?.enabled) return { kind: 'foreign', caller };
     const { type, config } = target;
     const [quotaBytes, usedBytes] = [Number(row.quota_bytes), Math.max(0, Number(row.stored_bytes))];
@@ -97,6 +99,12 @@ export function createRepositoryDirectory(deps: RepositoryDirectoryDeps) {
       return row?.id === own.id ? await granted(own, caller) : { kind: 'foreign', caller };
     },
   };
+}
+
+/** A target that is gone is an answer; that it could not be read (a busy database, a lost key) must not look like one. */
+function onlyGone(error: unknown): null {
+  if (error instanceof AppError && error.code === 'STORAGE_TARGET_NOT_FOUND') return null;
+  throw error;
 }
 
 /** Caller of the gateway with the token of a repository. */
