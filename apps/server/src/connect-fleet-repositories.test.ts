@@ -98,6 +98,17 @@ describe('a run into a repository on an agent', () => {
     expect(spec.snapshot).toMatchObject({ hostname: 'web-1' });
   });
 
+  it('keeps its node while it lies on its disk alone', async () => {
+    await started();
+    await master.db.updateTable('repositories').set({ is_on_node_disk: 1 }).execute();
+    await master.call('DELETE', `/backup/tasks/${taskId}`);
+    const { status, data } = await master.call('DELETE', `/nodes/${node.id}`);
+    expect([status, data.code]).toEqual([400, 'NODE_HAS_REPOSITORIES']);
+    expect(data.message).toContain('1 repository');
+    await master.db.updateTable('repositories').set({ is_on_node_disk: 0 }).execute();
+    expect((await master.call('DELETE', `/nodes/${node.id}`)).status).toBe(200);
+  });
+
   it('ends with its snapshot, and may name no place but its own', async () => {
     const { command } = await started();
     const path = `/records/${command.payload.recordId}`;

@@ -422,6 +422,15 @@ describe('repositories by hand', () => {
     expect(other.data.recoveryKit).toBeNull();
   });
 
+  it('have folders of their own, however many a node has on one target', async () => {
+    for (let count = 0; count < 4; count++) {
+      expect((await call('POST', '/repositories', { storageTargetId: targetId })).status).toBe(200);
+    }
+    const prefixes = jobs('init_repository').map((job) => job.prefix);
+    expect(prefixes[0]).toBe('repositories/local-1');
+    expect(new Set(prefixes).size).toBe(4);
+  });
+
   it('leave no row when they could not be made', async () => {
     test.engine.answers.set('init_repository', () => {
       throw new AppError('REPOSITORY_WRONG_PASSWORD');

@@ -105,6 +105,10 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
   NODE_NAME_TAKEN: say('名为 {name} 的节点已存在。', '请换一个名称。'),
   NODE_OFFLINE: say('{node} 已离线。', '请在 {node} 上启动代理。'),
   NODE_HAS_TASKS: say('{node} 仍被 {count} 个任务使用。', '请先移动或删除这些任务。'),
+  NODE_HAS_REPOSITORIES: say(
+    '{node} 的磁盘上有 {count} 个仓库，只有该节点能访问。',
+    '请先将仍需要的内容复制到其他存储目标，再从列表中移除这些仓库。',
+  ),
   NODE_DELETE_LOCAL: say('不能删除本地节点。', '它就是运行主控的机器。'),
   NODE_INVALID_TOKEN: say('节点令牌缺失或无效。', '请在控制台重新添加服务器，并使用新的令牌。'),
   AGENT_COMMAND_NOT_FOUND: say('命令不存在。', '它结束后可能已被清理。'),

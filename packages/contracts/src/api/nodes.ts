@@ -74,7 +74,7 @@ export const nodeRoutes = {
     audit: 'node.delete',
     params: idParams,
     output: okOutput,
-    errors: ['NODE_NOT_FOUND', 'NODE_HAS_TASKS', 'NODE_DELETE_LOCAL'],
+    errors: ['NODE_NOT_FOUND', 'NODE_HAS_TASKS', 'NODE_HAS_REPOSITORIES', 'NODE_DELETE_LOCAL'],
   }),
   rotateToken: defineRoute({
     method: 'POST',

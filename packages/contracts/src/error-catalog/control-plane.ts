@@ -96,6 +96,12 @@ export const controlPlaneErrors = {
   NODE_NAME_TAKEN: define(409, 2, 'A node named {name} exists already.', 'Choose another name.'),
   NODE_OFFLINE: define(400, 7, '{node} is offline.', 'Start the agent on {node}.', true),
   NODE_HAS_TASKS: define(400, 13, '{node} is still used by {count} task(s).', 'Move or delete these tasks first.'),
+  NODE_HAS_REPOSITORIES: define(
+    400,
+    13,
+    'The disk of {node} holds {count} repository(ies), which only this node can reach.',
+    'Copy what is still needed to another storage target, then remove these repositories from the list.',
+  ),
   NODE_DELETE_LOCAL: define(400, 2, 'The local node cannot be deleted.', 'It is the machine the master runs on.'),
   NODE_INVALID_TOKEN: define(
     401,

@@ -14,6 +14,7 @@ import { type BoundRoute, bind, ok } from '../../http/route-context.ts';
 import { isUniqueViolation } from '../../stores/is-unique-violation.ts';
 import { DEFAULT_PAGE_SIZE, isPaged } from '../../stores/list-window.ts';
 import { type NodeCounts, type NodeRow, nodesStore } from '../../stores/nodes.store.ts';
+import { repositoriesStore } from '../../stores/repositories.store.ts';
 import { toNode } from './to-node.ts';
 
 const LIST_DIRECTORY_MS = 15_000;
@@ -97,6 +98,8 @@ export function nodeRoutesOf(deps: NodeRoutesDeps): BoundRoute[] {
       audit({ target: row.name });
       const count = await nodesStore.countLivingTasks(db, row.id);
       if (count > 0) throw new AppError('NODE_HAS_TASKS', { node: row.name, count });
+      const held = await repositoriesStore.countOfNodeDisk(db, row.id);
+      if (held > 0) throw new AppError('NODE_HAS_REPOSITORIES', { node: row.name, count: held });
       // Runs of deleted tasks may still be under way; they end as interrupted, not as running for ever.
       await fleet.commands.endNode(row.id, row.name);
       await nodesStore.remove(db, row.id);

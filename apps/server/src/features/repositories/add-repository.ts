@@ -73,13 +73,21 @@ function nodeOf(deps: RepositoriesFeatureDeps, nodeId: number): Promise<NodeStat
   return deps.nodes.get(nodeId === 0 ? deps.nodes.localNodeId : nodeId);
 }
 
+/** A folder for one more repository of a node; by the time, since one that was removed from the list may lie there still. */
+async function furtherPrefix(deps: RepositoriesFeatureDeps, target: OpenedTarget, node: NodeState): Promise<string> {
+  const taken = new Set((await repositoriesStore.ofTarget(deps.db, target.id)).map((row) => row.prefix));
+  for (let time = deps.clock.now().getTime(); ; time += 1) {
+    const prefix = `${ownPrefix(node)}-${time.toString(36)}`;
+    if (!taken.has(prefix)) return prefix;
+  }
+}
+
 /** Throws STORAGE_TARGET_NOT_FOUND, NODE_NOT_FOUND, NODE_OFFLINE, REPOSITORY_EXISTS, NOT_SUPPORTED, the storage's errors. */
 export async function createRepository(deps: RepositoriesFeatureDeps, input: CreateInput) {
   const target = await deps.openTarget(input.storageTargetId);
   const node = await nodeOf(deps, input.nodeId);
   const own = await repositoriesStore.findOwn(deps.db, target.id, node.id);
-  const prefix =
-    input.prefix ?? (own ? `${ownPrefix(node)}-${Date.parse(own.created_at).toString(36)}` : ownPrefix(node));
+  const prefix = input.prefix ?? (own ? await furtherPrefix(deps, target, node) : ownPrefix(node));
   const repository = {
     name: input.name ?? `${node.name} – ${target.name}`,
     target,
