@@ -99,7 +99,8 @@ describe('a run into a repository on an agent', () => {
   });
 
   it('keeps its node while it lies on its disk alone', async () => {
-    await started();
+    const { command } = await started();
+    await agent('POST', `/records/${command.payload.recordId}`, success(`repositories/web-1-${node.id}`));
     await master.db.updateTable('repositories').set({ is_on_node_disk: 1 }).execute();
     await master.call('DELETE', `/backup/tasks/${taskId}`);
     const { status, data } = await master.call('DELETE', `/nodes/${node.id}`);
