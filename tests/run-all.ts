@@ -6,8 +6,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { findFerretdb } from './servers/ferretdb.ts';
 import type { TestCounts } from './support/count-reporter.ts';
 import { findModernRestic } from './support/modern-restic.ts';
+import { findMongoTools } from './support/mongo-tools.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -50,6 +52,8 @@ function main(): number {
   if (run('bash', ['tests/install-peers.sh']) !== 0) return 1;
   // Built here and not in the middle of a test, which must not wait for minutes.
   findModernRestic();
+  findMongoTools();
+  findFerretdb();
   const vite = path.join(root, 'node_modules', 'vite', 'bin', 'vite.js');
   if (run(process.execPath, [vite, 'build', 'apps/web']) !== 0) return 1;
   const all = ['unit', 'system'].map((project) => runProject(project, filters));
