@@ -181,8 +181,8 @@ export function connectRuns(deps: RunsDeps): Runs {
     reporter,
     clock,
     maxConcurrent: deps.maxConcurrent,
-    onLostEnd: (run, error) =>
-      log.error({ err: error, ...run }, 'the end of a run could not be written; the next start repairs it'),
+    onLateEnd: (run, error) =>
+      log.error({ err: error, ...run }, 'the end of a run cannot be written; it is tried again every half minute'),
   });
   const dispatcher = createDispatcher({
     engine,

@@ -10,7 +10,7 @@ import { askEngine } from './ask-engine.ts';
 import type { ControlJob } from './ports.ts';
 import { endLocally, type LocalRun, type RunLocallyDeps, runLocally, type StopReason } from './run-locally.ts';
 
-export interface LocalNodeDeps extends RunLocallyDeps {
+export interface LocalNodeDeps extends Omit<RunLocallyDeps, 'givingUp'> {
   /** Runs at the same time. */
   readonly maxConcurrent: number;
 }
@@ -46,7 +46,9 @@ interface Entry extends LocalRun {
   stopReason: StopReason;
 }
 
-export function createLocalNode(deps: LocalNodeDeps): LocalNode {
+export function createLocalNode(options: LocalNodeDeps): LocalNode {
+  const giveUp = new AbortController();
+  const deps = { ...options, givingUp: giveUp.signal };
   const waiting: Entry[] = [];
   const running = new Map<Entry, Promise<void>>();
   let isStopping = false;
@@ -109,6 +111,7 @@ export function createLocalNode(deps: LocalNodeDeps): LocalNode {
       const ends = waiting.splice(0).map((entry) => endLocally(deps, entry, { reason: 'interrupted', error: null }));
       for (const entry of running.keys()) abort(entry, 'interrupted');
       await waitAtMost(deps.clock, Promise.all([...running.values(), ...ends]), graceMs);
+      giveUp.abort();
     },
   };
 }

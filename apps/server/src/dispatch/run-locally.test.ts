@@ -29,6 +29,7 @@ function setUp(options: { failingEnds?: number; builderError?: AppError } = {}) 
     },
   } as unknown as JobBuilder;
   const clock = createFakeClock();
+  const giveUp = new AbortController();
   const deps: RunLocallyDeps = {
     engine: createMemoryEngine(),
     builder,
@@ -47,11 +48,12 @@ function setUp(options: { failingEnds?: number; builderError?: AppError } = {}) 
       workEnded: async () => undefined,
       interruptLocalRuns: async () => 0,
     },
-    onLostEnd: (_run, error) => lost.push(error),
+    onLateEnd: (_run, error) => lost.push(error),
+    givingUp: giveUp.signal,
   };
   const run = () =>
     runLocally(deps, { owner: 'record', id: 1 }, { signal: new AbortController().signal, stopReason: () => null });
-  return { ends, lost, clock, run };
+  return { ends, lost, clock, run, giveUp };
 }
 
 describe('a run on this machine', () => {
@@ -64,13 +66,26 @@ describe('a run on this machine', () => {
     expect(lost).toEqual([]);
   });
 
-  it('says when its end is lost, and never throws', async () => {
-    const { ends, lost, clock, run } = setUp({ failingEnds: 100 });
+  it('says once when its end cannot be written for long, frees its place and goes on trying', async () => {
+    const { ends, lost, clock, run } = setUp({ failingEnds: 20 });
     const done = run();
-    await clock.advance(600_000);
+    await clock.advance(60_000);
     await done;
-    expect(ends).toEqual([]);
     expect(lost).toHaveLength(1);
+    expect(ends).toEqual([]);
+    for (let minute = 0; minute < 20; minute++) await clock.advance(60_000);
+    expect(ends).toMatchObject([{ status: 'success' }]);
+    expect(lost).toHaveLength(1);
+  });
+
+  it('leaves an end that could not be written to the next start when the process ends', async () => {
+    const { ends, clock, run, giveUp } = setUp({ failingEnds: 20 });
+    const done = run();
+    await clock.advance(60_000);
+    await done;
+    giveUp.abort();
+    for (let minute = 0; minute < 20; minute++) await clock.advance(60_000);
+    expect(ends).toEqual([]);
   });
 
   it('fails with the reason when its job cannot be built', async () => {

@@ -17,11 +17,14 @@ export interface RunLocallyDeps {
   readonly lifecycle: RecordLifecycle;
   readonly reporter: RecordReporter;
   readonly clock: Clock;
-  /** Told about ends that could not be written even after retries; the next start repairs them. */
-  readonly onLostEnd: (run: LocalRun, error: unknown) => void;
+  /** Told once about an end that cannot be written for long; it is tried on, until `givingUp`: the next start repairs it. */
+  readonly onLateEnd: (run: LocalRun, error: unknown) => void;
+  /** Aborted when this process ends. */
+  readonly givingUp: AbortSignal;
 }
 
 const FINISH_ATTEMPTS = 6;
+const LATE_RETRY_MS = 30_000;
 
 type WriteEnd = () => Promise<boolean>;
 
@@ -56,7 +59,10 @@ function outcomeOf(reason: StopReason, error: unknown) {
   return { status: 'failed', failure: runFailureOf(error) } as const;
 }
 
-/** A full disk or a locked database must not leave a finished run "running": the end is tried again. */
+/**
+ * A full disk or a locked database must not leave a finished run "running": the end is tried again. After some tries the
+ * place of the run is free for others while it is tried on: a backup that is whole must not be called interrupted.
+ */
 async function writeEnd(deps: RunLocallyDeps, run: LocalRun, end: WriteEnd): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -64,11 +70,24 @@ async function writeEnd(deps: RunLocallyDeps, run: LocalRun, end: WriteEnd): Pro
       return;
     } catch (error) {
       if (attempt === FINISH_ATTEMPTS) {
-        deps.onLostEnd(run, error);
+        deps.onLateEnd(run, error);
+        void tryOn(deps, end);
         return;
       }
       await deps.clock.sleep(200 * 2 ** attempt);
     }
+  }
+}
+
+async function tryOn({ clock, givingUp }: RunLocallyDeps, end: WriteEnd): Promise<void> {
+  let isWritten = false;
+  while (!isWritten && !givingUp.aborted) {
+    await clock.sleep(LATE_RETRY_MS, givingUp).catch(() => undefined);
+    if (givingUp.aborted) return;
+    isWritten = await end().then(
+      () => true,
+      () => false,
+    );
   }
 }
 
