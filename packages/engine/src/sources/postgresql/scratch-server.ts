@@ -1,5 +1,5 @@
 /** A server of this machine's own programs for one verification: a private socket, no network, gone afterwards. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
@@ -43,25 +43,62 @@ export async function startScratchServer(
   programs: Programs,
   { tempDir, signal }: { tempDir: string; signal: AbortSignal },
 ): Promise<ScratchServer> {
-  const owner = await serverUser(signal);
-  const folder = makeFolder(owner ? folderFor(tempDir) : tempDir);
-  const socketFolder = folder.length > MAX_SOCKET_FOLDER ? makeFolder(tmpdir()) : folder;
-  const folders = [...new Set([folder, socketFolder])];
-  const remove = () => {
-    for (const path of folders) rmSync(path, { recursive: true, force: true });
-  };
+  const place = await ScratchPlace.make(tempDir, signal);
   try {
-    for (const path of folders) {
-      chmodSync(path, 0o700);
-      if (owner) chownSync(path, owner.uid, owner.gid);
-    }
-    const data = join(folder, 'data');
-    await initialize({ programs, data, owner, signal });
-    const tool = startServer({ programs, data, owner, signal }, socketFolder);
-    return await connect({ tool, programs, socketFolder, tempDir, signal, remove });
+    await initialize(programs, place, signal);
+    return await startIn(place, {
+      ...{ programs, tempDir, signal },
+      login: 'postgres',
+      database: 'postgres',
+      settings: QUICK_SETTINGS,
+    });
   } catch (error) {
-    remove();
+    place.remove();
     throw error;
+  }
+}
+
+/** Folders for one scratch server: for its data, and for its socket, whose path must be short. */
+export class ScratchPlace {
+  readonly folder: string;
+  readonly socketFolder: string;
+  /** Who runs the server. Null: we do. */
+  readonly owner: SystemUser | null;
+
+  private constructor(folder: string, socketFolder: string, owner: SystemUser | null) {
+    this.folder = folder;
+    this.socketFolder = socketFolder;
+    this.owner = owner;
+  }
+
+  static async make(tempDir: string, signal: AbortSignal): Promise<ScratchPlace> {
+    const owner = await serverUser(signal);
+    const folder = makeFolder(owner ? folderFor(tempDir) : tempDir);
+    const socketFolder = folder.length > MAX_SOCKET_FOLDER ? makeFolder(tmpdir()) : folder;
+    const place = new ScratchPlace(folder, socketFolder, owner);
+    try {
+      for (const path of place.#folders) {
+        chmodSync(path, 0o700);
+        if (owner) chownSync(path, owner.uid, owner.gid);
+      }
+      return place;
+    } catch (error) {
+      place.remove();
+      throw error;
+    }
+  }
+
+  get data(): string {
+    return join(this.folder, 'data');
+  }
+
+  get #folders(): readonly string[] {
+    return [...new Set([this.folder, this.socketFolder])];
+  }
+
+  /** Idempotent. */
+  remove(): void {
+    for (const path of this.#folders) rmSync(path, { recursive: true, force: true });
   }
 }
 
@@ -80,14 +117,11 @@ async function serverUser(signal: AbortSignal): Promise<SystemUser | null> {
   return await findSystemUser('postgres', signal).catch(() => findSystemUser('nobody', signal));
 }
 
-interface Place {
-  readonly programs: Programs;
-  readonly data: string;
-  readonly owner: SystemUser | null;
-  readonly signal: AbortSignal;
-}
-
-async function initialize({ programs, data, owner, signal }: Place): Promise<void> {
+async function initialize(
+  programs: Programs,
+  { data, owner }: Pick<ScratchPlace, 'data' | 'owner'>,
+  signal: AbortSignal,
+): Promise<void> {
   // Whoever can get at the socket is its owner or root.
   const args = ['-D', data, '-U', 'postgres', '--auth=trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
   const command = { program: join(programs.folder, 'initdb'), args, cwd: '/', ...(owner ? { runAs: owner } : {}) };
@@ -95,24 +129,57 @@ async function initialize({ programs, data, owner, signal }: Place): Promise<voi
   if (!isSuccess(said)) throw new AppError('DATABASE_TOOL_FAILED', { tool: 'initdb', reason: describeEnd(said) });
 }
 
-function startServer({ programs, data, owner, signal }: Place, socketFolder: string): ToolProcess {
-  mkdirSync(socketFolder, { recursive: true });
+/** What nobody needs to survive need not be safe. */
+const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_wal_size: '1GB' };
+const QUICK_SETTINGS = { ...FAST_SETTINGS, wal_level: 'minimal', max_wal_senders: 0 };
+
+export interface StartOptions {
+  readonly programs: Programs;
+  readonly tempDir: string;
+  readonly signal: AbortSignal;
+  /** A superuser of it, who gets in without a password. */
+  readonly login: string;
+  /** One that lets people in. */
+  readonly database: string;
+  readonly settings: Readonly<Record<string, string | number>>;
+  /** How long it may take to come up; default one minute. */
+  readonly limitMs?: number;
+}
+
+/** Starts a server on the data in this place, which goes when it is closed. Throws DATABASE_TOOL_FAILED. */
+export async function startIn(place: ScratchPlace, options: StartOptions): Promise<ScratchServer> {
+  const { programs, tempDir, signal } = options;
+  const tool = startServer(place, options);
+  let server: Server | null = null;
+  const stop = async () => {
+    tool.kill();
+    await tool.ended;
+    server?.close();
+    place.remove();
+  };
+  try {
+    const settings = settingsFor(place, options);
+    server = await Server.open(settings, tempDir, signal);
+    const admin = await waitUntilUp(server, tool, options);
+    const close = async () => {
+      await admin.close();
+      await stop();
+    };
+    return { server, admin, major: programs.major, close };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function startServer({ data, owner, socketFolder }: ScratchPlace, options: StartOptions): ToolProcess {
   const settings = {
-    ...{
-      listen_addresses: '',
-      unix_socket_directories: socketFolder,
-      port: PORT,
-      fsync: 'off',
-      full_page_writes: 'off',
-    },
-    ...{ synchronous_commit: 'off', wal_level: 'minimal', max_wal_senders: 0, autovacuum: 'off', max_wal_size: '1GB' },
-    ...{ dynamic_shared_memory_type: 'mmap', logging_collector: 'off' },
+    ...{ listen_addresses: '', unix_socket_directories: socketFolder, port: PORT, autovacuum: 'off' },
+    ...{ dynamic_shared_memory_type: 'mmap', logging_collector: 'off', ...options.settings },
   };
   const args = ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-  const tool = startTool(
-    { program: join(programs.folder, 'postgres'), args, cwd: '/', ...(owner ? { runAs: owner } : {}) },
-    signal,
-  );
+  const program = join(options.programs.folder, 'postgres');
+  const tool = startTool({ program, args, cwd: '/', ...(owner ? { runAs: owner } : {}) }, options.signal);
   tool.endInput();
   void drain(tool);
   return tool;
@@ -126,52 +193,26 @@ async function drain(tool: ToolProcess): Promise<void> {
   }
 }
 
-async function connect(parts: {
-  readonly tool: ToolProcess;
-  readonly programs: Programs;
-  readonly socketFolder: string;
-  readonly tempDir: string;
-  readonly signal: AbortSignal;
-  remove(): void;
-}): Promise<ScratchServer> {
-  const { tool, programs, signal } = parts;
-  let server: Server | null = null;
-  const stop = async () => {
-    tool.kill();
-    await tool.ended;
-    server?.close();
-    parts.remove();
-  };
-  try {
-    server = await Server.open(settingsFor(parts.socketFolder, programs.folder), parts.tempDir, signal);
-    const admin = await waitUntilUp(server, tool, signal);
-    const close = async () => {
-      await admin.close();
-      await stop();
-    };
-    return { server, admin, major: programs.major, close };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-function settingsFor(socketFolder: string, toolFolder: string): ServerSettings {
+function settingsFor(place: ScratchPlace, { programs, login, database }: StartOptions): ServerSettings {
   return {
-    ...{ dbHost: socketFolder, dbPort: PORT, dbUser: 'postgres', dbPassword: '', tlsMode: 'disable' },
-    ...{ tlsCa: '', tlsCertificate: '', tlsKey: '', systemUser: '', maintenanceDatabase: 'postgres', toolFolder },
+    ...{ dbHost: place.socketFolder, dbPort: PORT, dbUser: login, dbPassword: '', tlsMode: 'disable', tlsCa: '' },
+    ...{ tlsCertificate: '', tlsKey: '', systemUser: '', maintenanceDatabase: database, toolFolder: programs.folder },
   };
 }
 
-async function waitUntilUp(server: Server, tool: ToolProcess, signal: AbortSignal): Promise<PsqlSession> {
-  const deadline = AbortSignal.timeout(START_LIMIT_MS);
+async function waitUntilUp(
+  server: Server,
+  tool: ToolProcess,
+  { signal, database, limitMs = START_LIMIT_MS }: StartOptions,
+): Promise<PsqlSession> {
+  const deadline = AbortSignal.timeout(limitMs);
   let hasEnded = false;
   void tool.ended.then(() => {
     hasEnded = true;
   });
   for (;;) {
     try {
-      return await PsqlSession.open(server, 'postgres', signal);
+      return await PsqlSession.open(server, database, signal);
     } catch (error) {
       if (signal.aborted) throw error;
       if (hasEnded)

@@ -28,7 +28,8 @@ const tls = {
   help: 'verify-full checks the certificate and its name; prefer also works without encryption, and says so in the log.',
 };
 
-const serverShape = {
+/** How a server is reached; shared by dumps and physical backups. */
+export const serverShape = {
   dbHost: host.default('localhost'),
   dbPort: port.default(5432).meta({ label: 'Port' }),
   dbUser: text.pipe(z.string().min(1)).default('postgres').meta({ label: 'User' }),
