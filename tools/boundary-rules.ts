@@ -72,6 +72,11 @@ export const zones: readonly Zone[] = [
     pattern: /^packages\/engine\/src\/backint\//,
     mayImport: ['engine/ports', 'engine/direct-storage', 'contracts'],
   },
+  {
+    name: 'engine/wal',
+    pattern: /^packages\/engine\/src\/wal\//,
+    mayImport: ['engine/ports', 'engine/archive', 'engine/direct-storage', 'contracts'],
+  },
   { name: 'engine/testing', pattern: /^packages\/engine\/src\/testing\//, mayImport: ['engine/ports', 'contracts'] },
   { name: 'engine/assembly', pattern: /^packages\/engine\/assembly\//, mayImport: [], packages: /^$/ },
   {
@@ -87,6 +92,7 @@ export const zones: readonly Zone[] = [
       'engine/jobs',
       'engine/direct-storage',
       'engine/backint',
+      'engine/wal',
       'contracts',
     ],
   },

@@ -32,6 +32,22 @@ function findPinnedNode() {
 /** SAP HANA starts its Backint agent by the name `hdbbackint`: a link of that name to this file is the command. */
 const words = [...(basename(process.argv[1]) === 'hdbbackint' ? ['backint'] : []), ...process.argv.slice(2)];
 
+/**
+ * To PostgreSQL an ordinary failure of its restore_command means that the log ends here. So a program that cannot even
+ * start must fail with a code that stops the recovery (see src/wal/move-file.ts).
+ */
+const failureCode = words[0] === 'wal' && words[1] === 'fetch' ? 200 : 1;
+const crashCodes = new Set([6, 7, 13]);
+if (failureCode !== 1) {
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`backupx: unexpected error: ${error?.stack ?? error}\n`);
+    process.exit(failureCode);
+  });
+  process.on('exit', (code) => {
+    if (crashCodes.has(code)) process.exitCode = failureCode;
+  });
+}
+
 function runWith(node) {
   const child = spawn(node, [fileURLToPath(import.meta.url), ...words], { stdio: 'inherit' });
   // A terminal sends Ctrl-C to both processes; one that comes to this one alone (systemd, kill) is passed on.
@@ -42,9 +58,11 @@ function runWith(node) {
   }
   child.on('error', (error) => {
     process.stderr.write(`backupx: ${node} cannot be started: ${error.message}\n`);
-    process.exit(1);
+    process.exit(failureCode);
   });
-  child.on('exit', (code, signal) => process.exit(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1)));
+  child.on('exit', (code, signal) =>
+    process.exit(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? failureCode)),
+  );
 }
 
 const major = Number(process.versions.node.split('.')[0]);
@@ -61,6 +79,6 @@ if (major >= neededMajor) {
       `backupx needs Node ${neededMajor}; this is ${process.version} and no newer one was installed beside the program.\n` +
         'Run "npm ci" again without --omit=optional, or start backupx with Node 24 or newer.\n',
     );
-    process.exit(1);
+    process.exit(failureCode);
   }
 }

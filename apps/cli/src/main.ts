@@ -20,6 +20,7 @@ import { addStorageCommand } from './commands/storage.ts';
 import { addTaskCommand } from './commands/task.ts';
 import { addVerifyCommand } from './commands/verify.ts';
 import { addVersionCommand, readVersion } from './commands/version.ts';
+import { addWalCommand } from './commands/wal.ts';
 
 const exitCodes = `
 Exit codes: 0 success, 1 failed, 2 usage, 3 finished with unreadable items, 4 not signed in, 5 not permitted,
@@ -55,6 +56,7 @@ export function buildProgram(context: CommandContext): Command {
     addSourceCommand,
     addRepoCommand,
     addBackintCommand,
+    addWalCommand,
     addResetPasswordCommand,
     addVersionCommand,
   ]) {

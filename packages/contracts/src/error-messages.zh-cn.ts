@@ -140,8 +140,30 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
     '请在执行任务的机器上安装软件包 {package}。',
   ),
   DATABASE_TOOL_FAILED: say('{tool} 失败：{reason}', '请查看本次运行的日志。'),
+  DATABASE_SETTINGS: say('{server} 的设置不满足要求：{reason}。', '请更改服务器上的设置；连接测试会显示缺少什么。'),
   DATABASE_DUMP_INCOMPLETE: say('{name} 的转储不完整：{reason}', '未保留其任何内容。请查看本次运行的日志。'),
   DATABASE_DUMP_DAMAGED: say('{name} 的转储无法恢复：{reason}', '请从其他记录或副本恢复；没有任何内容被覆盖。'),
   DATABASE_EXISTS: say('{server} 上已存在 {name}。', '请换一个名称，或允许替换它。'),
   DATABASE_IN_USE: say('{name} 正在使用中：{sessions}。', '请结束这些会话，或允许恢复时结束它们。'),
+  WAL_FILE_REFUSED: say(
+    '{name} 未归档：{reason}',
+    '没有存储任何内容。archive_command 必须传入 %p，且文件必须属于此服务器。',
+  ),
+  WAL_CONFLICT: say(
+    '归档中已有名为 {name} 的另一个文件。',
+    '没有覆盖任何内容。是否有其他服务器也归档到此处？请为每个集簇使用各自的前缀。',
+  ),
+  WAL_OTHER_CLUSTER: say(
+    '该归档属于集簇 {expected}，而不是 {found}。',
+    '请为此集簇使用单独的前缀。执行 initdb 或 pg_upgrade 之后即为新的集簇。',
+  ),
+  WAL_ARCHIVE_MISSING: say(
+    '此存储的“{prefix}”下没有任何集簇的归档。',
+    '请检查参数文件中的存储和前缀，并确认磁盘已挂载。',
+  ),
+  WAL_STILL_NEEDED: say(
+    '最新的基础备份（{time}）需要从 {segment} 开始的内容。',
+    '请选择该段或更早的段，或添加 --force。',
+  ),
+  WAL_GAP: say('接收程序会留下缺口：{reason}', '请先做一次新的基础备份，然后加 --accept-gap 启动。'),
 };

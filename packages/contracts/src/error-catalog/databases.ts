@@ -41,6 +41,12 @@ export const databaseErrors = {
     'Install the package {package} on the machine that runs the task.',
   ),
   DATABASE_TOOL_FAILED: define(500, 1, '{tool} failed: {reason}', 'See the log of the run.'),
+  DATABASE_SETTINGS: define(
+    400,
+    13,
+    '{server} is not set up for this: {reason}.',
+    'Change the setting on the server; the connection test shows what is missing.',
+  ),
   DATABASE_DUMP_INCOMPLETE: define(
     500,
     1,
@@ -64,5 +70,43 @@ export const databaseErrors = {
     11,
     '{name} is in use: {sessions}.',
     'End these sessions, or allow the restore to end them.',
+  ),
+
+  // --- archive of PostgreSQL's log -------------------------------------------------------------
+  WAL_FILE_REFUSED: define(
+    422,
+    2,
+    '{name} is not archived: {reason}',
+    'Nothing was stored. archive_command must pass %p, and the file must be one of this server.',
+  ),
+  WAL_CONFLICT: define(
+    409,
+    1,
+    'The archive holds another file by the name of {name}.',
+    'Nothing was overwritten. Does another server archive there? Give each cluster a prefix of its own.',
+  ),
+  WAL_OTHER_CLUSTER: define(
+    409,
+    2,
+    'The archive belongs to the cluster {expected}, not to {found}.',
+    'Give this cluster a prefix of its own. After initdb or pg_upgrade a cluster is a new one.',
+  ),
+  WAL_ARCHIVE_MISSING: define(
+    404,
+    6,
+    'There is no archive of a cluster below "{prefix}" in this storage.',
+    'Check storage and prefix in the parameter file, and that a disk is mounted.',
+  ),
+  WAL_STILL_NEEDED: define(
+    409,
+    13,
+    'The newest base backup, of {time}, needs what comes from {segment} on.',
+    'Choose that segment or an earlier one, or add --force.',
+  ),
+  WAL_GAP: define(
+    409,
+    8,
+    'The receiver would leave a gap: {reason}',
+    'Make a new base backup, then start it with --accept-gap.',
   ),
 } as const satisfies Record<string, ErrorDefinition>;

@@ -14,7 +14,7 @@ import type { BackintParameters } from './parameters.ts';
 import { type BackintFunction, type BackintItem, parseInput } from './parse-input.ts';
 import { readPlace } from './read-place.ts';
 import { answeredVersion, backupLine, itemLine, savedLine, softwareLine } from './replies.ts';
-import { runInOrder } from './run-in-order.ts';
+import { runInOrder } from '../direct-storage/run-in-order.ts';
 import type { Word } from './words.ts';
 import { writePlace } from './write-place.ts';
 

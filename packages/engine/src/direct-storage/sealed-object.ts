@@ -25,6 +25,8 @@ export interface SealOptions {
   /** Empty: not encrypted. */
   readonly recipients: readonly string[];
   readonly compressionLevel: number;
+  /** SHA-256 the data must turn out to have, when it was read before. */
+  readonly sha256?: string;
   readonly signal: AbortSignal;
 }
 
@@ -49,6 +51,7 @@ export function sealObject(data: AsyncIterable<Uint8Array>, options: SealOptions
       onBlockDone: giveBack,
     });
     const { sizeBytes, sha256 } = tap.digest();
+    if (options.sha256 !== undefined && options.sha256 !== sha256) throw new Error('it changed while it was read');
     yield frame(TRAILER_MAGIC, trailer(sizeBytes, sha256));
   }
 

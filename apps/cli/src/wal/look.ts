@@ -1,0 +1,142 @@
+/** What is in an archive, whether it is whole, and what may go. */
+import type { Command } from 'commander';
+import { act, type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
+import { formatBytes, formatCount, formatTable } from '../output/format.ts';
+import { parseCount } from '../parse-argument.ts';
+import { configOption, walCall } from './wal-call.ts';
+
+type Archive = typeof import('@backupx/engine/wal-archive');
+type ArchiveSummary = Awaited<ReturnType<Archive['listWal']>>;
+type WalVerdict = Awaited<ReturnType<Archive['verifyWal']>>;
+type Expiry = Awaited<ReturnType<Archive['expireWal']>>;
+
+const DAMAGED = 8;
+
+interface LookFlags {
+  readonly config: string;
+  readonly json?: boolean;
+}
+
+/** `backupx wal list` */
+export function addListCommand(wal: Command, context: CommandContext): void {
+  wal
+    .command('list')
+    .description('Timelines, ranges of segments, gaps, base backups')
+    .requiredOption(...configOption)
+    .option(...jsonFlag)
+    .action(
+      act(context, async (flags: LookFlags) => {
+        const { listWal } = await import('@backupx/engine/wal-archive');
+        const summary = await listWal(walCall(flags.config));
+        context.terminal.data(flags.json ? JSON.stringify(summary, null, 2) : summaryText(summary));
+        return 0;
+      }),
+    );
+}
+
+function summaryText(summary: ArchiveSummary): string {
+  const { timelines, backups, partials } = summary;
+  const rows = timelines.map((item) => [
+    String(item.timeline),
+    item.first,
+    item.last,
+    String(item.segments),
+    item.missing === 0 ? '-' : String(item.missing),
+    formatBytes(item.sizeBytes),
+    item.lastStoredAt ?? '-',
+  ]);
+  const heading = ['timeline', 'first segment', 'last segment', 'segments', 'missing', 'size', 'last stored'];
+  const others = [...backups, ...partials].map((file) => [
+    file.name,
+    formatBytes(file.sizeBytes),
+    file.storedAt ?? '-',
+  ]);
+  const table = others.length > 0 ? formatTable([['base backups, partial segments', 'size', 'stored'], ...others]) : '';
+  const about = `cluster ${summary.systemIdentifier}, segments of ${formatBytes(summary.segmentBytes)}\n`;
+  return `${about}\n${formatTable([heading, ...rows])}${table && `\n${table}`}`;
+}
+
+interface VerifyFlags extends LookFlags {
+  readonly from?: string;
+  readonly deep?: boolean;
+}
+
+/** `backupx wal verify` */
+export function addVerifyCommand(wal: Command, context: CommandContext): void {
+  const command = wal
+    .command('verify')
+    .description('Name every segment that is missing or damaged')
+    .requiredOption(...configOption)
+    .option('--from <segment>', 'begin there: a segment, the label of a base backup, or a place such as 0/3000028')
+    .option('--deep', 'read every file')
+    .option(...jsonFlag)
+    .action(
+      act(context, async (flags: VerifyFlags) => {
+        const { verifyWal } = await import('@backupx/engine/wal-archive');
+        const verdict = await verifyWal(walCall(flags.config), {
+          from: flags.from ?? null,
+          isDeep: flags.deep ?? false,
+        });
+        context.terminal.data(flags.json ? JSON.stringify(verdict, null, 2) : verdictText(verdict));
+        return verdict.isWhole ? 0 : DAMAGED;
+      }),
+    )
+    .addHelpText('after', `\nExit codes: 0 whole, ${DAMAGED} something is missing or damaged.`);
+  withExamples(
+    command,
+    'backupx wal verify --config /etc/backupx/wal.conf',
+    'backupx wal verify --config /etc/backupx/wal.conf --from 0/3000028 --deep',
+  );
+}
+
+function verdictText(verdict: WalVerdict): string {
+  const range = verdict.first === null ? '' : `, ${verdict.first} to ${verdict.last}`;
+  const lines = [`${formatCount(verdict.segments, 'segment')}${range}`];
+  for (const { first, last, count } of verdict.missing) {
+    lines.push(count === 1 ? `missing: ${first}` : `missing: ${first} to ${last} (${count})`);
+  }
+  lines.push(...verdict.damaged.map(({ name, reason }) => `damaged: ${name}: ${reason}`));
+  lines.push(...verdict.unchecked.map(({ name, reason }) => `not checked: ${name}: ${reason}`));
+  lines.push(verdict.isWhole ? 'The archive is whole.' : 'The archive is NOT whole.');
+  return lines.join('\n');
+}
+
+interface ExpireFlags extends LookFlags {
+  readonly before?: string;
+  readonly keepBackups?: number;
+  readonly delete?: boolean;
+  readonly force?: boolean;
+}
+
+/** `backupx wal expire` */
+export function addExpireCommand(wal: Command, context: CommandContext): void {
+  const command = wal
+    .command('expire')
+    .description('Delete what no base backup needs; without --delete only say what')
+    .requiredOption(...configOption)
+    .option('--before <segment>', 'what comes before this segment')
+    .option('--keep-backups <count>', 'what the newest so many base backups do not need', parseCount)
+    .option('--delete', 'do it')
+    .option('--force', 'also what the newest base backup needs')
+    .option(...jsonFlag)
+    .action(
+      act(context, async (flags: ExpireFlags) => {
+        const { expireWal } = await import('@backupx/engine/wal-archive');
+        const expiry = await expireWal(walCall(flags.config), {
+          before: flags.before ?? null,
+          keepBackups: flags.keepBackups ?? null,
+          isDeleting: flags.delete ?? false,
+          isForced: flags.force ?? false,
+        });
+        context.terminal.data(flags.json ? JSON.stringify(expiry, null, 2) : expiryText(expiry));
+        return 0;
+      }),
+    );
+  withExamples(command, 'backupx wal expire --config /etc/backupx/wal.conf --keep-backups 2 --delete');
+}
+
+function expiryText({ keptFrom, files, sizeBytes, isDeleted }: Expiry): string {
+  const what = `${formatCount(files.length, 'file')}, ${formatBytes(sizeBytes)}`;
+  const end = isDeleted ? 'deleted' : 'would be deleted; add --delete';
+  return [...files, `${what}: ${end}. The log is kept from ${keptFrom.slice(8)} on.`].join('\n');
+}

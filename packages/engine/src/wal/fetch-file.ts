@@ -1,0 +1,54 @@
+/** Brings one file of the log back. That a file is not there ends a recovery, so nothing else may look like it. */
+import { open } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { writeWholeFile } from '../direct-storage/write-whole-file.ts';
+import type { WalArchiveStore } from './wal-archive-store.ts';
+import { parseWalName } from './wal-names.ts';
+
+/** Where a cluster keeps its identifier, in its first eight bytes; below the folder of its data. */
+const CONTROL_FILE = 'global/pg_control';
+
+export interface FetchOptions {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes the file `name` to `path`. False: the archive does not have it. Throws WAL_ARCHIVE_MISSING when there is no
+ * archive at all, WAL_CONFLICT, ARTIFACT_DAMAGED, ARTIFACT_KEY_…, and what the storage and the disk say; then `path` is
+ * as it was.
+ */
+export async function fetchFile(
+  { name, path }: { name: string; path: string },
+  archive: WalArchiveStore,
+  { signal }: FetchOptions,
+): Promise<boolean> {
+  const wal = parseWalName(name);
+  const found = wal ? await archive.find(wal, signal) : [];
+  const [stored, other] = found;
+  if (!stored) {
+    await archive.cluster(signal);
+    return false;
+  }
+  if (other) throw new AppError('WAL_CONFLICT', { name });
+  const systemIdentifier = await clusterAround(path);
+  const expected: Record<string, string> = systemIdentifier === null ? {} : { systemIdentifier };
+  try {
+    await writeWholeFile(path, archive.open(stored, signal, expected), `${path}.backupx-part`);
+  } catch (error) {
+    const { systemIdentifier: owner } = await archive.cluster(signal);
+    if (systemIdentifier === null || owner === systemIdentifier) throw error;
+    throw new AppError('WAL_OTHER_CLUSTER', { expected: owner, found: systemIdentifier }, { cause: error });
+  }
+  return true;
+}
+
+/** Identifier of the cluster into whose log `path` is; null when it is no such place. */
+async function clusterAround(path: string): Promise<string | null> {
+  const control = join(dirname(dirname(resolve(path))), CONTROL_FILE);
+  const file = await open(control, 'r').catch(() => null);
+  if (!file) return null;
+  const start = Buffer.alloc(8);
+  const { bytesRead } = await file.read(start, 0, 8, 0).finally(() => file.close());
+  return bytesRead === 8 ? start.readBigUInt64LE(0).toString() : null;
+}

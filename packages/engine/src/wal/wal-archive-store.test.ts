@@ -1,0 +1,189 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeEach, expect, it } from 'vitest';
+import type { Storage } from '../ports/storage.ts';
+import { createMemoryStorage } from '../testing/memory-storage.ts';
+import { expireArchive } from './expire-archive.ts';
+import { fetchFile } from './fetch-file.ts';
+import { listArchive } from './list-archive.ts';
+import { pushFile } from './push-file.ts';
+import { verifyArchive } from './verify-archive.ts';
+import { WalArchiveStore } from './wal-archive-store.ts';
+import { parseWalName, segmentName, segmentNumber, type WalName } from './wal-names.ts';
+
+const SIZE = 2 ** 20;
+const folder = mkdtempSync(path.join(tmpdir(), 'backupx-wal-'));
+const wal = path.join(folder, 'data', 'pg_wal');
+const { signal } = new AbortController();
+let storage: Storage;
+let archive: WalArchiveStore;
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeEach(() => {
+  rmSync(path.join(folder, 'data'), { recursive: true, force: true });
+  mkdirSync(wal, { recursive: true });
+  storage = createMemoryStorage();
+  archive = new WalArchiveStore(storage, { prefix: 'p', recipients: [], identities: [], compressionLevel: 3 });
+});
+
+const name = (segment: number, timeline = 1) => segmentName(timeline, segment, SIZE);
+
+/** A segment of 1 MiB as a server would leave it in `pg_wal`. */
+function write(file: string, options: { fill?: number; cluster?: bigint; timeline?: number } = {}): string {
+  const bytes = Buffer.alloc(SIZE, options.fill ?? 7);
+  bytes.writeUInt16LE(0xd110, 0);
+  bytes.writeUInt16LE(2, 2);
+  bytes.writeUInt32LE(options.timeline ?? 1, 4);
+  bytes.writeBigUInt64LE(BigInt(segmentNumber(file, SIZE) * SIZE), 8);
+  bytes.writeBigUInt64LE(options.cluster ?? 42n, 24);
+  bytes.writeUInt32LE(SIZE, 32);
+  const target = path.join(wal, file);
+  writeFileSync(target, bytes);
+  return target;
+}
+
+function writeText(file: string, text: string): string {
+  const target = path.join(wal, file);
+  writeFileSync(target, text);
+  return target;
+}
+
+const push = (file: string, isReplacing = false) => pushFile(file, archive, { signal, isReplacing });
+const code = (work: Promise<unknown>) => work.then(() => 'done').catch((error) => error.code ?? error.message);
+const keys = async () => {
+  const found: string[] = [];
+  for await (const { key } of storage.list('', signal)) found.push(key);
+  return found.sort();
+};
+
+it('brings back what it was given, and says what it does not have', async () => {
+  const file = write(name(3));
+  expect(await push(file)).toBeGreaterThan(0);
+  const target = path.join(wal, 'RECOVERYXLOG');
+  expect(await fetchFile({ name: name(3), path: target }, archive, { signal })).toBe(true);
+  expect(readFileSync(target).equals(readFileSync(file))).toBe(true);
+  expect(await fetchFile({ name: name(4), path: target }, archive, { signal })).toBe(false);
+  expect(await fetchFile({ name: 'nonsense', path: target }, archive, { signal })).toBe(false);
+  const empty = new WalArchiveStore(createMemoryStorage(), archive.settings);
+  expect(await code(fetchFile({ name: name(3), path: target }, empty, { signal }))).toBe('WAL_ARCHIVE_MISSING');
+});
+
+it('takes the same file twice, and no other of its name', async () => {
+  await push(write(name(3)));
+  const before = await keys();
+  expect(await push(path.join(wal, name(3)))).toBe(0);
+  expect(await code(push(write(name(3), { fill: 8 })))).toBe('WAL_CONFLICT');
+  expect(await keys()).toEqual(before);
+  await push(write(`${name(4)}.partial`));
+  expect(await code(push(write(`${name(4)}.partial`, { fill: 8 })))).toBe('WAL_CONFLICT');
+  await push(path.join(wal, `${name(4)}.partial`), true);
+  expect((await keys()).filter((key) => key.includes('partial')).length).toBe(1);
+});
+
+it('stores a damaged object anew', async () => {
+  await push(write(name(3)));
+  const [key = ''] = (await keys()).filter((item) => item.endsWith('.zst'));
+  await storage.put(key, text('x'), { signal });
+  expect(await push(path.join(wal, name(3)))).toBeGreaterThan(0);
+  expect((await verifyArchive(archive, options({ isDeep: true }))).isWhole).toBe(true);
+});
+
+it('notices two servers that store another file of one name at the same moment', async () => {
+  await push(write(name(2)));
+  const first = path.join(folder, name(3));
+  writeFileSync(first, readFileSync(write(name(3), { fill: 1 })));
+  write(name(3), { fill: 2 });
+  const ends = await Promise.all([code(push(first)), code(push(path.join(wal, name(3))))]);
+  expect(ends).toContain('WAL_CONFLICT');
+  expect((await archive.find(parseWalName(name(3)) as WalName, signal)).length).toBe(ends.includes('done') ? 1 : 0);
+  expect((await verifyArchive(archive, options())).damaged).toEqual([]);
+});
+
+it('belongs to the cluster that came first', async () => {
+  const label = writeText(`${name(2)}.00000028.backup`, 'START WAL LOCATION: 0/2000028 (file x)\n');
+  expect(await code(push(label))).toBe('WAL_ARCHIVE_MISSING');
+  await push(write(name(2)));
+  await push(label);
+  expect(await code(push(write(name(5), { cluster: 43n })))).toBe('WAL_OTHER_CLUSTER');
+  expect(await code(push(writeText('00000002.history', '1\t0/3000000\tx\n')))).toBe('WAL_OTHER_CLUSTER');
+  mkdirSync(path.join(folder, 'data', 'global'));
+  const control = Buffer.alloc(8);
+  control.writeBigUInt64LE(43n);
+  writeFileSync(path.join(folder, 'data', 'global', 'pg_control'), control);
+  const asked = fetchFile({ name: name(2), path: path.join(wal, 'RECOVERYXLOG') }, archive, { signal });
+  expect(await code(asked)).toBe('WAL_OTHER_CLUSTER');
+});
+
+it('refuses what is no file of a log', async () => {
+  await push(write(name(2)));
+  const wrong = [
+    writeText(name(9), 'short'),
+    writeText('notes', 'x'),
+    writeText('00000002.history', ''),
+    writeText(`${name(2)}.00000028.backup`, 'START WAL LOCATION: cut off'),
+    path.join(wal, name(10)),
+  ];
+  for (const file of wrong) expect(await code(push(file)), file).toBe('WAL_FILE_REFUSED');
+  mkdirSync(path.join(wal, name(11)));
+  expect(await code(push(path.join(wal, name(11))))).toBe('WAL_FILE_REFUSED');
+  expect((await listArchive(archive, signal)).timelines).toMatchObject([{ segments: 1 }]);
+});
+
+it('lists, verifies and expires across timelines', async () => {
+  for (const segment of [2, 3, 4, 6]) await push(write(name(segment)));
+  await push(write(`${name(7)}.partial`));
+  for (const segment of [7, 8]) await push(write(name(segment, 2), { timeline: segment === 7 ? 1 : 2 }));
+  await push(writeText('00000002.history', '1\t0/708000\tno recovery target specified\n'));
+  for (const segment of [2, 6]) {
+    await push(writeText(`${name(segment)}.00000028.backup`, 'START WAL LOCATION: 0/2000028 (file x)\n'));
+  }
+  const listed = await listArchive(archive, signal);
+  expect(listed.timelines.map(({ segments, missing }) => [segments, missing])).toEqual([
+    [4, 1],
+    [2, 0],
+  ]);
+  expect([listed.backups.length, listed.partials.length, listed.histories.length]).toEqual([2, 1, 1]);
+  const verdict = await verifyArchive(archive, options({ isDeep: true }));
+  expect(verdict).toMatchObject({
+    isWhole: false,
+    missing: [{ first: name(5), last: name(5), count: 1 }],
+    damaged: [],
+  });
+  expect((await verifyArchive(archive, options({ from: '0/600000' }))).isWhole).toBe(true);
+  expect(await code(verifyArchive(archive, options({ from: 'x' })))).toBe('INVALID_INPUT');
+
+  const expire = (parts: object) =>
+    expireArchive(archive, {
+      ...{ signal, before: null, keepBackups: null, isDeleting: false, isForced: false, parallelism: 2 },
+      ...parts,
+    });
+  const all = await keys();
+  expect((await expire({ keepBackups: 2 })).files).toEqual([]);
+  expect((await expire({ keepBackups: 1 })).files.length).toBe(4);
+  expect(await keys()).toEqual(all);
+  expect(await code(expire({ before: name(7) }))).toBe('WAL_STILL_NEEDED');
+  expect(await code(expire({ keepBackups: 3 }))).toBe('INVALID_INPUT');
+  expect(await code(expire({}))).toBe('INVALID_INPUT');
+  expect((await expire({ keepBackups: 1, isDeleting: true })).files).toEqual([
+    name(2),
+    `${name(2)}.00000028.backup`,
+    name(3),
+    name(4),
+  ]);
+  expect((await verifyArchive(archive, options())).isWhole).toBe(true);
+  await expire({ before: name(8), isDeleting: true, isForced: true });
+  expect((await listArchive(archive, signal)).timelines).toMatchObject([{ first: name(8, 2), segments: 1 }]);
+});
+
+it('misses the history of a timeline', async () => {
+  await push(write(name(7, 2)));
+  expect(await verifyArchive(archive, options())).toMatchObject({ damaged: [{ name: '00000002.history' }] });
+});
+
+function options(parts: { from?: string; isDeep?: boolean } = {}) {
+  return { signal, from: parts.from ?? null, isDeep: parts.isDeep ?? false, parallelism: 2 };
+}
+
+async function* text(value: string) {
+  yield Buffer.from(value);
+}

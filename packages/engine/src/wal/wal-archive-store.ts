@@ -1,0 +1,148 @@
+/**
+ * An archive in a storage. There is no catalogue beside the names of objects; each object proves itself, and one `put`
+ * makes it appear whole or not at all.
+ */
+import { AppError } from '@backupx/contracts/errors';
+import type { DirectParameters } from '../direct-storage/parameter-file.ts';
+import { openObject, sealObject } from '../direct-storage/sealed-object.ts';
+import { replayable, type Storage } from '../ports/storage.ts';
+import {
+  type Cluster,
+  keyStart,
+  markKey,
+  markStart,
+  readMarkKey,
+  readWalKey,
+  type StoredWal,
+  walKey,
+} from './archive-keys.ts';
+import type { WalName } from './wal-names.ts';
+
+export type ArchiveSettings = Pick<DirectParameters, 'prefix' | 'recipients' | 'identities' | 'compressionLevel'>;
+
+export interface NewFile {
+  readonly file: WalName;
+  readonly sha256: string;
+  readonly systemIdentifier: string;
+  /** Reads it from its beginning, as often as it is called. */
+  read(): AsyncIterable<Uint8Array>;
+}
+
+/** See above. Methods throw what the storage throws. */
+export class WalArchiveStore {
+  readonly settings: ArchiveSettings;
+  readonly #storage: Storage;
+
+  constructor(storage: Storage, settings: ArchiveSettings) {
+    this.#storage = storage;
+    this.settings = settings;
+  }
+
+  /** The clusters that archive here; more than one only where two began at the same moment. */
+  async clusters(signal: AbortSignal): Promise<Cluster[]> {
+    const { prefix } = this.settings;
+    const found: Cluster[] = [];
+    for await (const { key } of this.#storage.list(markStart(prefix), signal)) {
+      const cluster = readMarkKey(prefix, key);
+      if (cluster) found.push(cluster);
+    }
+    return found;
+  }
+
+  /** The cluster whose archive this is. Throws WAL_ARCHIVE_MISSING, WAL_OTHER_CLUSTER. */
+  async cluster(signal: AbortSignal): Promise<Cluster> {
+    const [first, second] = await this.clusters(signal);
+    if (!first) throw new AppError('WAL_ARCHIVE_MISSING', { prefix: this.settings.prefix });
+    if (second) throw otherCluster(first, second);
+    return first;
+  }
+
+  /** Makes the archive that of a cluster, or proves that it is. Throws WAL_OTHER_CLUSTER. */
+  async claim({ systemIdentifier, segmentBytes }: Cluster, signal: AbortSignal): Promise<void> {
+    const cluster = { systemIdentifier, segmentBytes };
+    const before = await this.clusters(signal);
+    const other = before.find((item) => !isSame(item, cluster));
+    if (other) throw otherCluster(other, cluster);
+    if (before.length > 0) return;
+    const key = markKey(this.settings.prefix, cluster);
+    await this.#storage.put(key, textBody(`${JSON.stringify(cluster)}\n`), { signal });
+    const rival = (await this.clusters(signal)).find((item) => !isSame(item, cluster));
+    if (!rival) return;
+    await this.#storage.delete(key, signal);
+    throw otherCluster(rival, cluster);
+  }
+
+  /** Everything of one name; more than one is a conflict. */
+  async find(file: WalName, signal: AbortSignal): Promise<StoredWal[]> {
+    return await this.#collect(keyStart(this.settings.prefix, file), signal);
+  }
+
+  /** All files, in no order. */
+  async list(signal: AbortSignal): Promise<StoredWal[]> {
+    return await this.#collect(`${this.settings.prefix}/`, signal);
+  }
+
+  /** Stores a file; answers its key and how many bytes went there. */
+  async put(file: NewFile, signal: AbortSignal): Promise<{ key: string; sizeBytes: number }> {
+    const { prefix, recipients, compressionLevel } = this.settings;
+    const { sha256, systemIdentifier } = file;
+    let sizeBytes = 0;
+    async function* body(): AsyncGenerator<Uint8Array> {
+      sizeBytes = 0;
+      const header = { format: 1, name: file.file.name, sha256, systemIdentifier } as const;
+      for await (const chunk of sealObject(file.read(), { header, recipients, compressionLevel, sha256, signal })) {
+        sizeBytes += chunk.byteLength;
+        yield chunk;
+      }
+    }
+    const key = walKey(prefix, { ...file.file, sha256, isEncrypted: recipients.length > 0 });
+    await this.#storage.put(key, replayable(body), { signal });
+    return { key, sizeBytes };
+  }
+
+  /** The content; whoever gets all of it got the right thing. Throws ARTIFACT_DAMAGED, ARTIFACT_KEY_… */
+  open(stored: StoredWal, signal: AbortSignal, expected: Readonly<Record<string, string>> = {}) {
+    return openObject(this.#storage.get(stored.key, { signal }), {
+      expected: { name: stored.name, sha256: stored.sha256, ...expected },
+      isEncrypted: stored.isEncrypted,
+      identities: this.settings.identities,
+      signal,
+    });
+  }
+
+  /** False when it cannot be read here for want of a key. */
+  canRead({ isEncrypted }: StoredWal): boolean {
+    return !isEncrypted || this.settings.identities.length > 0;
+  }
+
+  async delete({ key }: StoredWal, signal: AbortSignal): Promise<void> {
+    await this.#storage.delete(key, signal);
+  }
+
+  async #collect(start: string, signal: AbortSignal): Promise<StoredWal[]> {
+    const found: StoredWal[] = [];
+    for await (const object of this.#storage.list(start, signal)) {
+      const stored = readWalKey(this.settings.prefix, object);
+      if (stored) found.push(stored);
+    }
+    return found;
+  }
+}
+
+function isSame(one: Cluster, other: Cluster): boolean {
+  return one.systemIdentifier === other.systemIdentifier && one.segmentBytes === other.segmentBytes;
+}
+
+function describeCluster({ systemIdentifier, segmentBytes }: Cluster): string {
+  return `${systemIdentifier} (segments of ${segmentBytes / 2 ** 20} MiB)`;
+}
+
+function otherCluster(expected: Cluster, found: Cluster): AppError {
+  return new AppError('WAL_OTHER_CLUSTER', { expected: describeCluster(expected), found: describeCluster(found) });
+}
+
+function textBody(text: string): AsyncIterable<Uint8Array> {
+  return replayable(async function* () {
+    yield Buffer.from(text);
+  });
+}
