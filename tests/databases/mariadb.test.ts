@@ -180,6 +180,15 @@ describe('a restore', () => {
     });
     expectUntouched();
     expect(session.exitCode).toBeNull();
+    const entries = ['/mysql/shop/inventory.json', '/mysql/other/inventory.json'];
+    const target = { rename: ['other=none_yet'] };
+    const found = await runner.run({ kind: 'inspect_target', source: shop(), options: target, entries });
+    const since = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    const sleeper = { id: expect.stringMatching(/^\d+$/), user: 'root', address: 'localhost', program: 'Query', since };
+    expect(found.databases).toEqual([
+      { name: 'shop', exists: true, sizeBytes: expect.any(Number), sessions: [sleeper] },
+      { name: 'none_yet', exists: false, sizeBytes: null, sessions: [] },
+    ]);
     await jobs.restore(shop(), result, { options: { ...options, endSessions: true } });
     await ended;
     expectUntouched();

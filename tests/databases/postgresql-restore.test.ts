@@ -48,6 +48,12 @@ const failure = async (work: Promise<unknown>) =>
   );
 const leftovers = (place = server) => databaseNames(place).filter((name) => name.startsWith('backupx'));
 
+const OTHER = '/postgresql/other/inventory.json';
+const since = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+const sleeper = { id: expect.stringMatching(/^\d+$/), user: 'postgres', address: '', program: 'sleeper', since };
+const lookAt = (options: Record<string, unknown>, entries: string[]) =>
+  runner.run({ kind: 'inspect_target', source: source(), options, entries });
+
 describe('in the way', () => {
   it('does not replace a database unless it may', async () => {
     expect(await failure(restore({}))).toMatchObject({ code: 'DATABASE_EXISTS' });
@@ -60,6 +66,11 @@ describe('in the way', () => {
       const error = await failure(restore({ replaceExisting: true }));
       expect([error.code, error.message]).toEqual(['DATABASE_IN_USE', expect.stringContaining('sleeper')]);
       expect(leftovers()).toEqual([]);
+      const found = await lookAt({ rename: ['other=none_yet'] }, ['/postgresql/shop/inventory.json', OTHER]);
+      expect(found.databases).toEqual([
+        { name: 'shop', exists: true, sizeBytes: expect.any(Number), sessions: [sleeper] },
+        { name: 'none_yet', exists: false, sizeBytes: null, sessions: [] },
+      ]);
       await restore({ replaceExisting: true, endSessions: true });
       expect(describeDatabase(server, 'shop')).toBe(original);
     } finally {

@@ -286,6 +286,14 @@ describe('what is not as it should be', () => {
       code: 'DATABASE_IN_USE',
       message: expect.stringContaining(`(process ${child.pid})`),
     });
+    const entries = [file, other].map((each) => `/sqlite${each}.inventory.json`);
+    const rename = [`${other}=${other}.copy`];
+    const found = await runner.run({ kind: 'inspect_target', source, options: { rename }, entries });
+    const session = { id: String(child.pid), user: '', address: '', program: expect.any(String), since: null };
+    expect(found.databases).toEqual([
+      { name: file, exists: true, sizeBytes: expect.any(Number), sessions: [session] },
+      { name: `${other}.copy`, exists: false, sizeBytes: null, sessions: [] },
+    ]);
     child.kill('SIGKILL');
     await new Promise((resolve) => child.once('exit', resolve));
     expect([file, other].map(dump)).toEqual(before);

@@ -46,6 +46,8 @@ export const driverManifestSchema = z.object({
   restoreFields: z.array(fieldManifestSchema).optional(),
   /** True: the connection can be tested and what is there listed. */
   canInspect: z.boolean().optional(),
+  /** True: it can be asked what a restore would replace, and who is connected to that. */
+  canInspectTarget: z.boolean().optional(),
 });
 export type DriverManifest = z.output<typeof driverManifestSchema>;
 
@@ -80,12 +82,14 @@ export function toDriverManifest(driver: {
   config: z.ZodObject;
   restoreConfig?: z.ZodObject;
   inspect?: unknown;
+  inspectTarget?: unknown;
 }): DriverManifest {
   const { kind, type, title } = driver;
   return {
     ...{ kind, type, title, fields: fieldsOf(driver.config) },
     ...(driver.restoreConfig ? { restoreFields: fieldsOf(driver.restoreConfig) } : {}),
     ...(driver.inspect ? { canInspect: true } : {}),
+    ...(driver.inspectTarget ? { canInspectTarget: true } : {}),
   };
 }
 

@@ -8,6 +8,7 @@ export const jobLanes: Readonly<Record<JobKind, Lane>> = {
   run_restore: 'work',
   verify_artifact: 'work',
   inspect_source: 'control',
+  inspect_target: 'control',
   list_directory: 'control',
   browse_artifact: 'control',
   delete_objects: 'control',

@@ -205,6 +205,43 @@ export const inspectSourceResultSchema = z.object({
 });
 export type InspectSourceResult = z.output<typeof inspectSourceResultSchema>;
 
+/** Asks what is where a restore would put databases, before anything is done. Never stored. */
+export const inspectTargetJobSchema = z.object({
+  kind: z.literal('inspect_target'),
+  source: driverSettingsSchema,
+  /** Options of the restore, as in `run_restore`. */
+  options: z.record(z.string(), z.unknown()),
+  /** Paths of what would be restored, as they are in the artifact: the inventories of its databases. */
+  entries: z.array(z.string()).max(10_000),
+});
+export type InspectTargetJob = z.output<typeof inspectTargetJobSchema>;
+/** A connection to a database, or a program that has it open; what is not known is empty. */
+export const databaseSessionSchema = z.object({
+  id: z.string(),
+  user: z.string(),
+  /** Address of the client. */
+  address: z.string(),
+  program: z.string(),
+  /** Connected since; where a server tells only that (MySQL): in its present state since. */
+  since: z.string().nullable(),
+});
+export type DatabaseSession = z.output<typeof databaseSessionSchema>;
+export const inspectTargetResultSchema = z.object({
+  /** Address of the server, or the machine. */
+  server: z.string(),
+  databases: z.array(
+    z.object({
+      /** Name it would be restored under. */
+      name: z.string(),
+      /** True: there is one of that name with something in it, which would be replaced. */
+      exists: z.boolean(),
+      sizeBytes: z.number().nullable(),
+      sessions: z.array(databaseSessionSchema),
+    }),
+  ),
+});
+export type InspectTargetResult = z.output<typeof inspectTargetResultSchema>;
+
 export const listDirectoryJobSchema = z.object({ kind: z.literal('list_directory'), path: z.string() });
 export type ListDirectoryJob = z.output<typeof listDirectoryJobSchema>;
 export const directoryEntrySchema = z.object({
@@ -268,6 +305,7 @@ export const jobSchema = z.discriminatedUnion('kind', [
   runRestoreJobSchema,
   verifyArtifactJobSchema,
   inspectSourceJobSchema,
+  inspectTargetJobSchema,
   listDirectoryJobSchema,
   browseArtifactJobSchema,
   deleteObjectsJobSchema,
@@ -292,6 +330,7 @@ export interface JobResults {
   run_restore: RunRestoreResult;
   verify_artifact: VerifyArtifactResult;
   inspect_source: InspectSourceResult;
+  inspect_target: InspectTargetResult;
   list_directory: ListDirectoryResult;
   browse_artifact: BrowseArtifactResult;
   delete_objects: DeleteObjectsResult;

@@ -11,6 +11,7 @@ const table: JobTable = {
   run_restore: async (job, context) => (await import('./run-restore.ts')).runRestore(job, context),
   verify_artifact: async (job, context) => (await import('./verify-artifact.ts')).verifyArtifact(job, context),
   inspect_source: async (job, context) => (await import('./inspect-source.ts')).inspectSource(job, context),
+  inspect_target: async (job, context) => (await import('./inspect-target.ts')).inspectTarget(job, context),
   list_directory: async (job, context) => (await import('./list-directory.ts')).listDirectory(job, context),
   browse_artifact: async (job, context) => (await import('./browse-artifact.ts')).browseArtifact(job, context),
   delete_objects: async (job, context) => (await import('./delete-objects.ts')).deleteObjects(job, context),

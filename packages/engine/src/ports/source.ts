@@ -6,7 +6,14 @@
  * A source that streams (a dump) makes its stream throw when what it brought is not whole: then the run fails.
  * Sources run in a worker thread: synchronous file calls are welcome, they are many times cheaper there.
  */
-import type { InspectSourceResult, ItemProblem, OverwriteMode, VerifyCheck, VerifyMode } from '@backupx/contracts/jobs';
+import type {
+  InspectSourceResult,
+  InspectTargetResult,
+  ItemProblem,
+  OverwriteMode,
+  VerifyCheck,
+  VerifyMode,
+} from '@backupx/contracts/jobs';
 import type { z } from 'zod';
 
 export type EntryType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'char_device' | 'block_device';
@@ -198,6 +205,17 @@ export interface InspectContext {
 /** What a source found out about the place it is to read, with the very programs and settings of a backup. */
 export type SourceInspection = InspectSourceResult;
 
+/** Asked before a restore into a server, within seconds. */
+export interface TargetContext extends InspectContext {
+  /** As in a restore. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Paths in the artifact of the inventories of what would be restored. */
+  readonly entries: readonly string[];
+}
+
+/** What is there already, and who uses it. */
+export type TargetInspection = InspectTargetResult;
+
 export interface VerifyContext {
   readonly signal: AbortSignal;
   readonly tempDir: string;
@@ -248,6 +266,8 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
   readonly restoreConfig?: z.ZodObject;
   /** Tests the connection and looks around: what there is to back up, what is missing for it. Left out: nothing to ask. */
   inspect?(config: z.output<C>, context: InspectContext): Promise<SourceInspection>;
+  /** What a restore would replace, and who is connected to it. Left out: nobody can say. */
+  inspectTarget?(config: z.output<C>, context: TargetContext): Promise<TargetInspection>;
   /** Left out: an artifact is proven by reading it to its end. */
   openVerifier?(config: z.output<C>, context: VerifyContext): Promise<Verifier>;
 }

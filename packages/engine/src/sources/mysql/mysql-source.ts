@@ -27,5 +27,6 @@ export const mysqlSource = defineSource({
     return await (await import('./restore-session.ts')).openServerRestore(config, context);
   },
   inspect: async (config, context) => (await import('./inspect.ts')).inspectServer(config, context),
+  inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
   openVerifier: async (config, context) => (await import('./verifier.ts')).openMysqlVerifier(config, context),
 });

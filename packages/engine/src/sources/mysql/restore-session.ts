@@ -14,8 +14,9 @@ import { countRows, readInventory } from './read-inventory.ts';
 import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } from './restore-place.ts';
 import { tellMissingDefiners, tellNamesKept } from './restore-warnings.ts';
 import type { RewriteOptions } from './rewrite-statement.ts';
+import { describeSessions, sessionsOf } from './sessions.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, parseRenames, restoreConnection } from './settings.ts';
-import { databaseName, GRANTS_FILE, quoteName, quoteText } from './sql-text.ts';
+import { databaseName, GRANTS_FILE, quoteName } from './sql-text.ts';
 import { assertNotReferred, type Swap, type SwapPlace, swapDatabase, undoSwap } from './swap-database.ts';
 import { isWanted } from './wanted-paths.ts';
 
@@ -106,7 +107,7 @@ class ServerRestore implements RestoreSession {
   async commit(): Promise<RestoreOutcome> {
     const { place, context } = this.#parts;
     for (const database of this.#loaded) await this.#prove(database);
-    for (const { target } of this.#loaded) await this.#assertReplaceable(target);
+    for (const { target } of this.#loaded) await this.#assertReplaceable(target, { isSwapNext: true });
     if (context.signal.aborted) throw new AppError('CANCELLED');
     await this.#parts.lock.assertHeld(place.connection);
     try {
@@ -164,8 +165,8 @@ class ServerRestore implements RestoreSession {
     }
   }
 
-  /** Throws DATABASE_EXISTS, DATABASE_IN_USE. */
-  async #assertReplaceable(target: string): Promise<void> {
+  /** Throws DATABASE_EXISTS, DATABASE_IN_USE. Sessions that may be ended are ended right before the swap. */
+  async #assertReplaceable(target: string, { isSwapNext = false } = {}): Promise<void> {
     const { connection, options } = this.#parts;
     const { objects } = await readInventory(connection, target);
     if (objects.length === 0) return;
@@ -174,16 +175,19 @@ class ServerRestore implements RestoreSession {
     }
     await assertNotReferred(connection, target);
     await assertMayReplace(connection, target);
-    const sessions = await connection.query(
-      `SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE DB = ${quoteText(target)} AND ID <> CONNECTION_ID()`,
-    );
+    if (isSwapNext || !options.endSessions) await this.#clearSessions(target);
+  }
+
+  /** Throws DATABASE_IN_USE when somebody is there and may not be sent away. */
+  async #clearSessions(target: string): Promise<void> {
+    const { connection, options } = this.#parts;
+    const sessions = await sessionsOf(connection, target);
     if (sessions.length === 0) return;
     if (!options.endSessions) {
-      const list = sessions.slice(0, 10).map(([id, user, host]) => `${user}@${host} (${id})`);
-      throw new AppError('DATABASE_IN_USE', { name: `database ${target}`, sessions: list.join(', ') });
+      throw new AppError('DATABASE_IN_USE', { name: `database ${target}`, sessions: describeSessions(sessions) });
     }
     // One that ended meanwhile is no failure.
-    for (const [id] of sessions) await connection.query(`KILL CONNECTION ${Number(id)}`).catch(() => {});
+    for (const { id } of sessions) await connection.query(`KILL CONNECTION ${Number(id)}`).catch(() => {});
   }
 
   async #check(source: string, content: AsyncIterable<Uint8Array>): Promise<void> {

@@ -22,5 +22,6 @@ export const postgresqlSource = defineSource({
   // Halves that a thread that backs up does without.
   restore: async (config, context) => (await import('./restore-session.ts')).openRestoreSession(config, context),
   inspect: async (config, context) => (await import('./inspect-server.ts')).inspectServer(config, context),
+  inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
   openVerifier: async (config, context) => (await import('./verify-dumps.ts')).openVerifier(config, context),
 });

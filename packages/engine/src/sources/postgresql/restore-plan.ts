@@ -137,12 +137,15 @@ export interface OtherSession {
   readonly user: string | null;
   readonly program: string | null;
   readonly address: string | null;
+  /** When it connected, RFC 3339; null: the user may not know. */
+  readonly since: string | null;
 }
 
 /** Who else is connected to a database. */
 export async function sessionsOf(session: PsqlSession, database: string): Promise<OtherSession[]> {
   return await session.query<OtherSession>(
-    `SELECT pid, usename::text AS user, application_name AS program, host(client_addr) AS address FROM pg_stat_activity
+    `SELECT pid, usename::text AS user, application_name AS program, host(client_addr) AS address,
+     to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since FROM pg_stat_activity
      WHERE datname = ${quoteLiteral(database)} AND pid <> pg_backend_pid() AND coalesce(backend_type, '') NOT LIKE 'autovacuum%'
      ORDER BY pid`,
   );
@@ -151,8 +154,8 @@ export async function sessionsOf(session: PsqlSession, database: string): Promis
 export function describeSessions(sessions: readonly OtherSession[]): string {
   return sessions
     .map(
-      ({ pid, user, program, address }) =>
-        `${user ?? '?'} at ${address ?? 'this machine'} (${program || 'pid'} ${pid})`,
+      ({ pid, user, program, address, since }) =>
+        `${user ?? '?'} at ${address ?? 'this machine'} (${program || 'pid'} ${pid}${since ? `, since ${since}` : ''})`,
     )
     .join(', ');
 }

@@ -16,7 +16,7 @@ import { basename, dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, processMark } from '../../ports/process-mark.ts';
-import { type FileKey, fileKey, holdersOf } from './file-holders.ts';
+import { describeHolder, type FileKey, fileKey, type Holder, holdersOf, holdersOfDatabase } from './file-holders.ts';
 import { openForLock } from './open-database.ts';
 import { SIDECAR_SUFFIXES } from './sidecars.ts';
 import { SQLITE, sqliteCode, sqliteReason } from './sqlite-errors.ts';
@@ -31,12 +31,12 @@ export function scratchPathOf(target: string): string {
 
 /** Throws DATABASE_IN_USE with the programs that have it open. */
 export function assertUnused(target: string): void {
-  const files = [target, ...SIDECAR_SUFFIXES.map((suffix) => `${target}${suffix}`)].map(fileKey);
-  throwInUse(target, holdersOf(files.filter((key) => key !== null)));
+  throwInUse(target, holdersOfDatabase(target));
 }
 
-function throwInUse(target: string, holders: readonly string[]): void {
-  if (holders.length > 0) throw new AppError('DATABASE_IN_USE', { name: target, sessions: holders.join(', ') });
+function throwInUse(target: string, holders: readonly Holder[]): void {
+  if (holders.length === 0) return;
+  throw new AppError('DATABASE_IN_USE', { name: target, sessions: holders.map(describeHolder).join(', ') });
 }
 
 /** One file on its way to its place. `undo` also after a failed `apply`, but not after `finish`. */

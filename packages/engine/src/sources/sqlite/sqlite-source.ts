@@ -21,5 +21,6 @@ export const sqliteSource = defineSource({
   entries: readDatabases,
   restore: async (_config, context) => (await import('./restore-session.ts')).openRestoreSession(context),
   inspect: async (config) => (await import('./inspect-databases.ts')).inspectDatabases(config),
+  inspectTarget: async (_config, context) => (await import('./inspect-target.ts')).inspectTarget(context),
   openVerifier: async (_config, context) => (await import('./verifier.ts')).openSqliteVerifier(context),
 });
