@@ -20,6 +20,7 @@ const longQuestionLimitMs = 5 * 60_000;
 /** Jobs that may come as a question: they look, or change next to nothing. */
 const askableJobs: readonly JobKind[] = [
   'inspect_source',
+  'inspect_target',
   'init_repository',
   'list_snapshots',
   'find_in_repository',

@@ -45,8 +45,11 @@ const shopdb = {
     ...server,
     dbHost: z.string().default(''),
     rename: z.array(z.string().regex(/=/)).default([]),
+    replaceExisting: z.boolean().default(false),
+    endSessions: z.boolean().default(false),
   }),
   inspect: true,
+  inspectTarget: true,
 };
 
 const manifests: Engine['manifests'] = {
@@ -149,7 +152,7 @@ const doers: { readonly [K in JobKind]?: (engine: MemoryEngine, job: JobOf<K>) =
     for (const key of job.keys) engine.objects.delete(objectKey(job.target, key));
     return { deleted: job.keys.length };
   },
-  browse_artifact: () => ({ entries: [], total: 0, nextOffset: null }),
+  browse_artifact: ({ answers }) => answers.get('browse_artifact') ?? { entries: [], total: 0, nextOffset: null },
 };
 
 async function runJob(engine: MemoryEngine, job: Job, options: RunJobOptions): Promise<unknown> {

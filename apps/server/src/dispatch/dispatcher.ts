@@ -5,7 +5,7 @@
  * what comes after the commit (handing to the local queue, waking a poll) is repeated by the next start or poll.
  */
 import { AppError } from '@backupx/contracts/errors';
-import type { JobResults } from '@backupx/contracts/jobs';
+import type { InspectTargetResult, JobResults } from '@backupx/contracts/jobs';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { EventBus } from '../event-bus.ts';
 import { tasksStore } from '../stores/tasks.store.ts';
@@ -17,11 +17,13 @@ import type { CommandQueue, ControlJob, Db, NodeDirectory, RecordLifecycle, RunR
 import { type RemoveRecordOptions, removeRecord } from './remove-record.ts';
 import { type PlanRepositoriesDeps, planRepositories } from './repositories/plan-repositories.ts';
 import { createMaintenanceRecord, type MaintenanceStart } from './repositories/start-maintenance.ts';
+import { askTarget } from './restore-preview.ts';
 import { runFailureOf } from './run-failure.ts';
 import { createBackupRecord, createFailedRecord, type SlotClaim, type Trigger } from './start-backup.ts';
 import {
-  createRestoreRecord,
   createSnapshotRestore,
+  insertRestore,
+  planRecordRestore,
   type RestoreInput,
   type StartRestoreDeps,
 } from './start-restore.ts';
@@ -38,6 +40,7 @@ export interface DispatcherDeps {
   readonly lifecycle: RecordLifecycle;
   readonly engine: StartRestoreDeps['engine'];
   readonly seal: PlanRepositoriesDeps['seal'];
+  readonly open: (sealed: string) => string;
   readonly openTarget: PlanRepositoriesDeps['openTarget'];
 }
 
@@ -50,6 +53,8 @@ export interface Dispatcher {
   /** Keeps a scheduled run that could not start as a failed record. */
   recordFailedStart(taskId: number, start: { trigger: Trigger; slot: SlotClaim; error: unknown }): Promise<void>;
   startRestore(recordId: number, input: RestoreInput, requestedBy: string): Promise<number>;
+  /** What that restore would replace, and who is connected to it. Throws what it would, NOT_SUPPORTED, DATABASE_*. */
+  previewRestore(recordId: number, input: RestoreInput): Promise<InspectTargetResult>;
   /** The same for a snapshot of a repository, whoever made it. */
   startSnapshotRestore(start: {
     repositoryId: number;
@@ -112,10 +117,16 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       if (recordId !== null) bus.publish({ type: 'record_changed', recordId, taskId, status: 'failed' });
     },
     async startRestore(recordId, input, requestedBy) {
-      const { id, node } = await createRestoreRecord(deps, { recordId, input, requestedBy });
+      const plan = await planRecordRestore(deps, { recordId, input, requestedBy });
+      const id = await insertRestore(deps, plan);
+      const { node } = plan;
       bus.publish({ type: 'restore_changed', restoreRecordId: id, recordId, status: 'running' });
       hand({ owner: 'restore', id }, node);
       return id;
+    },
+    async previewRestore(recordId, input) {
+      const plan = await planRecordRestore(deps, { recordId, input, requestedBy: '' });
+      return await askTarget({ ...deps, askNode }, plan);
     },
     async startSnapshotRestore(start) {
       const { id, node } = await createSnapshotRestore(deps, start);

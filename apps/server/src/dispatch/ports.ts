@@ -119,6 +119,7 @@ export type ControlJob = JobOf<
   | 'delete_objects'
   | 'test_storage'
   | 'inspect_source'
+  | 'inspect_target'
   | 'init_repository'
   | 'list_snapshots'
   | 'find_in_repository'

@@ -13,6 +13,7 @@ import {
   findInRepositoryResultSchema,
   initRepositoryResultSchema,
   inspectSourceResultSchema,
+  inspectTargetResultSchema,
   type JobResults,
   listDirectoryResultSchema,
   listSnapshotsResultSchema,
@@ -96,6 +97,7 @@ const inspectionSchema = z.union([
 const answerSchemas = {
   browse_artifact: browseArtifactResultSchema,
   test_storage: testStorageResultSchema,
+  inspect_target: inspectTargetResultSchema,
   init_repository: initRepositoryResultSchema,
   list_snapshots: listSnapshotsResultSchema,
   find_in_repository: findInRepositoryResultSchema,

@@ -5,7 +5,7 @@ import type { OverwriteMode } from '@backupx/contracts/jobs';
 import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
 import type { Clock } from '@backupx/engine/ports/clock';
 import type { Engine } from '@backupx/engine/ports/engine';
-import { recordsStore } from '../stores/records.store.ts';
+import { type RecordRow, recordsStore } from '../stores/records.store.ts';
 import { repositoriesStore } from '../stores/repositories.store.ts';
 import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
 import { restoreRecordsStore } from '../stores/restore-records.store.ts';
@@ -46,13 +46,14 @@ export interface StartRestoreDeps {
   readonly seal: (text: string) => string;
 }
 
-/** As they are shown and as they are kept. */
+/** As they were given, as they are shown and as they are kept. */
 interface RestoreOptions {
+  readonly given: Readonly<Record<string, unknown>>;
   readonly shown: Readonly<Record<string, unknown>>;
   readonly sealed: string;
 }
 
-const noOptions: RestoreOptions = { shown: {}, sealed: '' };
+const noOptions: RestoreOptions = { given: {}, shown: {}, sealed: '' };
 
 /** Throws INVALID_INPUT with fields below `options.`. */
 function checkedOptions(deps: StartRestoreDeps, type: string, input: RestoreInput): RestoreOptions {
@@ -72,7 +73,7 @@ function checkedOptions(deps: StartRestoreDeps, type: string, input: RestoreInpu
     const fields = error.fields.map((field) => ({ ...field, path: field.path.replace(/^config/, 'options') }));
     throw new AppError('INVALID_INPUT', error.params, { fields, cause: error });
   }
-  return { shown: maskFields(known, options), sealed: deps.seal(JSON.stringify(options)) };
+  return { given: options, shown: maskFields(known, options), sealed: deps.seal(JSON.stringify(options)) };
 }
 
 interface RestorePlan {
@@ -92,7 +93,8 @@ interface RestorePlan {
   };
 }
 
-async function insertRestore(deps: StartRestoreDeps, plan: RestorePlan): Promise<number> {
+/** Answers its id. */
+export async function insertRestore(deps: StartRestoreDeps, plan: RestorePlan): Promise<number> {
   const { node, input } = plan;
   const now = deps.clock.now().toISOString();
   return await deps.db.transaction().execute(async (trx) => {
@@ -133,11 +135,19 @@ async function insertRestore(deps: StartRestoreDeps, plan: RestorePlan): Promise
   });
 }
 
+export interface RestoreStart {
+  readonly recordId: number;
+  readonly input: RestoreInput;
+  readonly requestedBy: string;
+}
+
+/** A restore of a record that nothing speaks against. */
+export interface RecordRestore extends RestorePlan {
+  readonly record: RecordRow;
+}
+
 /** Throws BACKUP_RECORD_NO_ARTIFACT, INVALID_INPUT (options), RESTORE_TARGET_INVALID, NODE_OFFLINE, NOT_SUPPORTED. */
-export async function createRestoreRecord(
-  deps: StartRestoreDeps,
-  start: { recordId: number; input: RestoreInput; requestedBy: string },
-): Promise<{ id: number; node: NodeState }> {
+export async function planRecordRestore(deps: StartRestoreDeps, start: RestoreStart): Promise<RecordRestore> {
   const { input } = start;
   const record = await recordsStore.get(deps.db, start.recordId);
   if (!isRestorable(record.status as RecordStatus) || record.storage_path === '') {
@@ -159,7 +169,8 @@ export async function createRestoreRecord(
   });
   // Says now what would fail later: an artifact on another node's disk, a missing key, a removed target.
   const artifact = await deps.builder.storedArtifact(record.id, node.id);
-  const id = await insertRestore(deps, {
+  return {
+    record,
     node,
     input,
     targetPath,
@@ -173,8 +184,7 @@ export async function createRestoreRecord(
       repository_id: artifact.snapshot?.repository.id ?? 0,
       snapshot_id: artifact.snapshot?.snapshotId ?? '',
     },
-  });
-  return { id, node };
+  };
 }
 
 /** The same for a snapshot that may have no record of ours. Throws REPOSITORY_NOT_FOUND too. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineRoute, idParams, idSchema, listQueryShape, okOutput, pageOf, timeSchema } from '../define-route.ts';
 import {
   browseArtifactResultSchema,
+  inspectTargetResultSchema,
   itemProblemSchema,
   jobProgressSchema,
   overwriteModeSchema,
@@ -203,6 +204,24 @@ export const recordRoutes = {
     body: restoreInputSchema,
     output: restoreRecordSchema,
     errors: [...recordErrors, 'BACKUP_RECORD_NO_ARTIFACT', 'RESTORE_TARGET_INVALID', 'NODE_OFFLINE', 'NOT_SUPPORTED'],
+  }),
+  previewRestore: defineRoute({
+    method: 'POST',
+    path: '/api/backup/records/:id/restore/preview',
+    access: 'operator',
+    summary: 'What a restore into a server would replace, and who is connected to that',
+    params: idParams,
+    body: restoreInputSchema,
+    output: inspectTargetResultSchema,
+    errors: [
+      ...recordErrors,
+      'BACKUP_RECORD_NO_ARTIFACT',
+      'RATE_LIMITED',
+      'NODE_OFFLINE',
+      'NOT_SUPPORTED',
+      'AGENT_COMMAND_TIMEOUT',
+      'TIMEOUT',
+    ],
   }),
   cancel: defineRoute({
     method: 'POST',

@@ -9,6 +9,7 @@ import type { NodeDirectory } from '../../dispatch/ports.ts';
 import { MAX_LOG_CHARACTERS, recordAnswer, recordRowAnswer, restoreAnswer } from '../../dispatch/record-answer.ts';
 import { type StreamLogDeps, streamLog } from '../../dispatch/stream-log.ts';
 import type { EventBus } from '../../event-bus.ts';
+import { createAttemptLimiter } from '../../http/attempt-limiter.ts';
 import { openEventStream } from '../../http/event-stream.ts';
 import { type Actor, type BoundRoute, bind } from '../../http/route-context.ts';
 import { recordPage, recordWindow } from '../../stores/page-of-records.ts';
@@ -42,6 +43,8 @@ function assertMayOpen(actor: Actor): void {
 
 export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
   const { db, clock, dispatcher, builder, nodes } = deps;
+  const monotonicMs = () => clock.monotonicMs();
+  const previews = createAttemptLimiter({ attempts: 30, windowMs: 60_000, monotonicMs });
 
   async function answer(id: number) {
     await deps.reporter.flush();
@@ -100,6 +103,11 @@ export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
       const view = await restoreRecordsStore.view(db, id);
       audit({ target: view.task_name, detail: `restore ${id} to ${view.target_path || 'the original place'}` });
       return restoreAnswer(view, '', clock.now());
+    }),
+    bind(recordRoutes.previewRestore, async ({ params, body, actor }) => {
+      // It logs in where the caller says: too slow for trying passwords.
+      previews.take(actor.kind === 'user' ? String(actor.userId) : actor.kind);
+      return await dispatcher.previewRestore(params.id, body);
     }),
     bind(recordRoutes.cancel, async ({ params, audit }) => {
       await dispatcher.cancelRecord(params.id);
