@@ -1,5 +1,6 @@
 /** A database in a real browser: tested and added through the form, backed up, restored under a new name, then over itself. */
-import { mkdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { BackupRecord } from '@backupx/contracts/api/records';
@@ -110,6 +111,30 @@ describe('a database', () => {
     expect(names(copy)).toEqual(['Ada', 'Grace']);
   });
 
+  it('is not replaced while a program has it open, which is listed', async () => {
+    const input = openSync(file, 'r');
+    const holder = spawn('sleep', ['600'], { stdio: [input, 'ignore', 'ignore'] });
+    closeSync(input);
+    try {
+      await open(restorePage);
+      await page.getByLabel('Replace databases that exist').check();
+      await page.getByRole('button', { name: 'Review and restore' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Restore this?' });
+      await dialog.getByText('1 session is connected').waitFor();
+      await dialog.getByText(`sleep (${holder.pid})`).waitFor();
+      await dialog.getByLabel(/Type “shop” to confirm/).fill('shop');
+      expect(await dialog.getByRole('button', { name: 'Start restore' }).isDisabled()).toBe(true);
+      await check();
+      const gone = new Promise((resolve) => holder.once('exit', resolve));
+      holder.kill('SIGKILL');
+      await gone;
+      await dialog.getByRole('button', { name: 'Ask again' }).click();
+      await expect.poll(() => dialog.getByRole('button', { name: 'Start restore' }).isDisabled()).toBe(false);
+    } finally {
+      holder.kill('SIGKILL');
+    }
+  });
+
   it('is replaced once its loss was confirmed by name', async () => {
     change("DELETE FROM customers; INSERT INTO customers VALUES ('Mallory')");
     await open(restorePage);
@@ -117,6 +142,8 @@ describe('a database', () => {
     await page.getByRole('button', { name: 'Review and restore' }).click();
     const dialog = page.getByRole('dialog', { name: 'Restore this?' });
     await dialog.getByText('This replaces the databases of the backup “shop”').waitFor();
+    await dialog.getByText(`${file} · is replaced`).waitFor();
+    await check();
     const start = dialog.getByRole('button', { name: 'Start restore' });
     expect(await start.isDisabled()).toBe(true);
     await dialog.getByLabel(/Type “shop” to confirm/).fill('shop');

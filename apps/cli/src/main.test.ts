@@ -244,6 +244,30 @@ describe('API commands', () => {
     const body = { targetPath: join(dir, 'back'), paths: ['/a', '/b'], overwrite: 'never' };
     expect(seen.find((one) => one.route.endsWith('/restore'))?.body).toEqual(body);
   });
+
+  test('a restore of databases says what it replaces and who is connected before it begins', async () => {
+    const flag = (name: string) => ({ name, kind: 'boolean', label: name, required: false, secret: false });
+    const restoreFields = [flag('replaceExisting'), flag('endSessions')];
+    const driver = { kind: 'source', type: 'shopdb', title: 'Shop', fields: [], restoreFields, canInspectTarget: true };
+    answers['GET /api/drivers'] = ok({ sources: [driver], storages: [] });
+    answers['GET /api/backup/records/812'] = ok({ ...record, taskType: 'shopdb' });
+    answers['POST /api/backup/records/812/restore'] = ok({ id: 5 });
+    const session = { id: '77', user: 'till', address: '10.0.0.7', program: 'psql', since: '2026-01-02T03:04:05Z' };
+    const shop = { name: 'shop', exists: true, sizeBytes: 2048, sessions: [session] };
+    const crm = { name: 'crm', exists: false, sizeBytes: null, sessions: [] };
+    answers['POST /api/backup/records/812/restore/preview'] = ok({ server: 'db-1:5432', databases: [shop, crm] });
+    const started = () => seen.filter((one) => one.route.endsWith('/restore')).length;
+    const command = ['restore', '812', '--original', '--set', 'replaceExisting=true', '--confirm', 'web'];
+    const inUse = await run(command);
+    expect([inUse.code, started()]).toEqual([11, 0]);
+    expect(inUse.stderr).toContain('replaces shop (2.0 KiB) on db-1:5432');
+    expect(inUse.stderr).toContain('  in use by till from 10.0.0.7 with psql (77) since 2026-01-02T03:04:05Z');
+    expect(inUse.stderr).toContain('creates  crm on db-1:5432');
+    expect(inUse.stderr).toContain('--set endSessions=true');
+    const unconfirmed = await run([...command.slice(0, -2), '--set', 'endSessions=true']);
+    expect([unconfirmed.code, started()]).toEqual([13, 0]);
+    expect(await run([...command, '--set', 'endSessions=true'])).toMatchObject({ code: 0, stdout: '5\n' });
+  });
 });
 
 describe('launcher', () => {

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
-import { recordRoutes } from '@backupx/contracts/api/records';
+import { type BackupRecord, recordRoutes } from '@backupx/contracts/api/records';
 import { AppError } from '@backupx/contracts/errors';
 import { type OverwriteMode, overwriteModeSchema } from '@backupx/contracts/jobs';
 import { type Command, Option } from 'commander';
+import type { ApiClient } from '../api/api-client.ts';
 import { connect } from '../api/profile.ts';
 import { act, type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
 import { addSettingOptions, findSourceDriver, readSettings, type SettingOptions } from '../driver-settings.ts';
 import { collect, parseCount } from '../parse-argument.ts';
+import { showTarget } from '../show-target.ts';
 import { waitForRestore } from '../wait-for-run.ts';
 
 interface RestoreOptions extends SettingOptions {
@@ -45,11 +47,34 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     'backupx restore 812 --target /tmp/back --wait',
     'backupx restore 812 --target /tmp/back --path /srv/www/index.html',
     'backupx restore 813 --original --set rename=shop=shop_copy --wait',
+    'backupx restore 813 --original --set replaceExisting=true --set endSessions=true --confirm shop --wait',
     'backupx restore 812 --original --overwrite if_newer --confirm web-files',
   );
 }
 
 const hasSettings = ({ set, secretFile, ask }: SettingOptions) => Boolean(set || secretFile || ask);
+
+/** The body of the request, and whether it replaces databases. */
+async function readWishes(client: ApiClient, record: BackupRecord, options: RestoreOptions) {
+  const driver = hasSettings(options) ? await findSourceDriver(client, record.taskType) : null;
+  const chosen = await readSettings(driver?.restoreFields ?? [], options);
+  const body = {
+    targetPath: options.target ? resolve(options.target) : undefined,
+    paths: options.path,
+    nodeId: options.node,
+    overwrite: options.overwrite,
+    ...(Object.keys(chosen).length > 0 ? { options: chosen } : {}),
+  };
+  return { body, driver, replaces: options.original === true && chosen.replaceExisting === true };
+}
+
+/** Says what is lost. 0: it was confirmed. */
+function confirmLoss({ terminal }: CommandContext, record: BackupRecord, confirm: string | undefined): number {
+  if (confirm === record.taskName) return 0;
+  terminal.say(`This overwrites live data of ${record.nodeName} with the backup of ${record.startedAt}.`);
+  terminal.say(`If that is what you want, add: --confirm '${record.taskName}'`);
+  return 13;
+}
 
 async function restore(context: CommandContext, recordId: number, options: RestoreOptions): Promise<number> {
   const { terminal } = context;
@@ -59,24 +84,18 @@ async function restore(context: CommandContext, recordId: number, options: Resto
   }
   const client = connect();
   const record = await client.call(recordRoutes.get, { params: { id: recordId } });
-  const { restoreFields = [] } = hasSettings(options) ? await findSourceDriver(client, record.taskType) : {};
-  const chosen = await readSettings(restoreFields, options);
-  const replaces = options.overwrite !== 'never' || chosen.replaceExisting === true;
-  if (options.original && replaces && options.confirm !== record.taskName) {
-    terminal.say(`This overwrites live data of ${record.nodeName} with the backup of ${record.startedAt}.`);
-    terminal.say(`If that is what you want, add: --confirm '${record.taskName}'`);
-    return 13;
+  const { body, driver, replaces } = await readWishes(client, record, options);
+  const params = { id: recordId };
+  if (replaces && driver?.canInspectTarget) {
+    const found = await client.call(recordRoutes.previewRestore, { params, body });
+    const code = showTarget(context, found, body.options ?? {});
+    if (code !== 0) return code;
   }
-  const started = await client.call(recordRoutes.restore, {
-    params: { id: recordId },
-    body: {
-      targetPath: options.target ? resolve(options.target) : undefined,
-      paths: options.path,
-      nodeId: options.node,
-      overwrite: options.overwrite,
-      ...(Object.keys(chosen).length > 0 ? { options: chosen } : {}),
-    },
-  });
+  if (options.original && (replaces || options.overwrite !== 'never')) {
+    const code = confirmLoss(context, record, options.confirm);
+    if (code !== 0) return code;
+  }
+  const started = await client.call(recordRoutes.restore, { params, body });
   if (options.wait) {
     return waitForRestore(context, client, { id: started.id, label: `restore ${record.taskName}`, json: options.json });
   }

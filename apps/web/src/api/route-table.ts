@@ -49,6 +49,7 @@ export const routeTable = {
   'records.list': 'GET /api/backup/records',
   'records.get': 'GET /api/backup/records/:id',
   'records.contents': 'GET /api/backup/records/:id/contents',
+  'records.previewRestore': 'POST /api/backup/records/:id/restore/preview',
   'records.restore': 'POST /api/backup/records/:id/restore',
   'records.cancel': 'POST /api/backup/records/:id/cancel',
   'records.lock': 'PUT /api/backup/records/:id/lock',

@@ -20,6 +20,7 @@ export type { ConsoleEvent, RecordLogEvent } from '@backupx/contracts/events';
 export type {
   ArtifactEntry,
   InspectSourceResult,
+  InspectTargetResult,
   ItemProblem,
   JobPhase,
   JobProgress,

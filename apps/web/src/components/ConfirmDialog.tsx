@@ -21,6 +21,7 @@ export function ConfirmDialog({
   typeToConfirm,
   isReady = true,
   kind = 'danger',
+  wide,
 }: {
   open: boolean;
   onClose: () => void;
@@ -34,6 +35,8 @@ export function ConfirmDialog({
   /** False: something has to be chosen first. */
   isReady?: boolean;
   kind?: 'danger' | 'primary';
+  /** For tables. */
+  wide?: boolean;
 }) {
   const cancel = useRef<HTMLButtonElement>(null);
   const [typed, setTyped] = useState('');
@@ -45,6 +48,7 @@ export function ConfirmDialog({
       title={title}
       closeLabel={t('action.close')}
       initialFocus={cancel}
+      wide={wide}
       footer={
         <>
           <Button ref={cancel} onClick={onClose}>

@@ -1,19 +1,19 @@
 import { useState } from 'react';
 import { useNodes } from '../api/queries.ts';
 import type { DriverManifest, FieldManifest } from '../api/types.ts';
-import { ConfirmDialog } from '../components/ConfirmDialog.tsx';
 import type { Basket } from '../components/ContentsBrowser.tsx';
 import { ErrorBox } from '../components/ErrorBox.tsx';
 import { t } from '../i18n/i18n.ts';
 import { Button } from '../ui/Button.tsx';
 import { Card } from '../ui/Card.tsx';
 import { type Choice, ChoiceCards, SelectField, TextField } from '../ui/Field.tsx';
+import { type Danger, DatabaseRestoreReview } from './DatabaseRestoreReview.tsx';
 import { DriverForm, type DriverValues, sentValues } from './DriverForm.tsx';
 import { BasketList } from './RestoreForm.tsx';
 import { chosenDatabases, nameAfter } from './restore-names.ts';
 import { folderBeside } from './restore-target.ts';
 import { refusedBelow } from './SourceFields.tsx';
-import { type RestoreSource, useStartRestore } from './use-start-restore.ts';
+import { type RestoreSource, type RestoreWishes, useStartRestore } from './use-start-restore.ts';
 
 type Place = 'same' | 'another' | 'files';
 
@@ -80,18 +80,6 @@ function WhereTo({ wish, onChange, problem }: { wish: Wish; onChange: (wish: Wis
   );
 }
 
-/** What will happen, before it does; what is lost is named. */
-function Review({ chosen, danger, whereTo }: { chosen: string; danger: string; whereTo: string }) {
-  return (
-    <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
-      <li>{chosen}</li>
-      <li>{whereTo}</li>
-      <li>{danger || t('sourceRestore.keepsExisting')}</li>
-      <li>{t('restore.verified')}</li>
-    </ul>
-  );
-}
-
 interface Props {
   readonly driver: DriverManifest;
   readonly source: RestoreSource;
@@ -101,8 +89,8 @@ interface Props {
   readonly onChange: (basket: Basket) => void;
 }
 
-/** What is to be typed, and the words for the loss, when databases may be replaced; null: nothing is. */
-function dangerOf({ source, basket }: Props, options: DriverValues, server: string) {
+/** Null: nothing is replaced. */
+function dangerOf({ source, basket }: Props, options: DriverValues, server: string): Danger | null {
   if (options.replaceExisting !== true) return null;
   const names = chosenDatabases(basket.keys());
   const only = names.length === 1 ? nameAfter(names[0] ?? '', options.rename) : null;
@@ -135,18 +123,20 @@ export function DatabaseRestoreForm(props: Props) {
   const server = String(options.dbHost || serverName);
   const danger = dangerOf(props, options, server);
   const nodeName = nodes.data?.find((node) => node.id === wish.nodeId)?.name ?? source.nodeName;
+  const wishes: RestoreWishes = {
+    targetPath: isFiles ? wish.folder.trim() : '',
+    ...(basket.size > 0 ? { paths: [...basket.keys()] } : {}),
+    nodeId: wish.nodeId,
+    overwrite: 'never',
+    dryRun: false,
+    options,
+  };
   const review = () => {
     const isWrong = isFiles && !wish.folder.trim().startsWith('/');
     setProblem(isWrong ? t('first.folderRule') : '');
     setReviewed(true);
     setReviewing(!isWrong && Object.keys(missing).length === 0);
   };
-  const start = () =>
-    restore.start({
-      targetPath: isFiles ? wish.folder.trim() : '',
-      ...(basket.size > 0 ? { paths: [...basket.keys()] } : {}),
-      ...{ nodeId: wish.nodeId, overwrite: 'never', dryRun: false, options },
-    });
   return (
     <div className="space-y-5 lg:sticky lg:top-8">
       <Card title={t('restore.basket')}>
@@ -176,27 +166,23 @@ export function DatabaseRestoreForm(props: Props) {
           </Button>
         </div>
       </Card>
-      <ConfirmDialog
-        open={isReviewing}
-        onClose={() => setReviewing(false)}
-        title={t('restore.reviewTitle')}
-        confirm={t('restore.start')}
-        kind={danger ? 'danger' : 'primary'}
-        busy={restore.isPending}
-        error={restore.error}
-        typeToConfirm={danger?.type}
-        onConfirm={start}
-      >
-        <Review
-          chosen={basket.size > 0 ? t('restore.basketCount', { count: basket.size }) : t('restore.everything')}
-          danger={danger?.words ?? ''}
+      {isReviewing && (
+        <DatabaseRestoreReview
+          {...{ driver, source, danger, restore, wishes }}
+          onClose={() => setReviewing(false)}
+          chosen={basket.size}
           whereTo={
             isFiles
               ? t('restore.toFolder', { folder: wish.folder, node: nodeName })
               : t('sourceRestore.toServer', { server, node: nodeName })
           }
+          onEndSessions={
+            shown.has('endSessions')
+              ? (endSessions) => setWish({ ...wish, values: { ...wish.values, endSessions } })
+              : null
+          }
         />
-      </ConfirmDialog>
+      )}
     </div>
   );
 }

@@ -15,17 +15,32 @@ export const enSources = {
   'source.what': 'Source',
   'sourceRestore.another': 'Another server',
   'sourceRestore.anotherHelp': 'Passwords of the task are not used there.',
+  'sourceRestore.askAgain': 'Ask again',
+  'sourceRestore.asking': 'Asking what is there',
   'sourceRestore.dangerMany':
     'This replaces the databases of the backup “{name}” on {server}, as far as they exist. Until the restored ones are whole, the old ones stay.',
   'sourceRestore.dangerOne':
     'This replaces database {name} on {server}. Until the restored one is whole, the old one stays.',
+  'sourceRestore.endSessions': 'End these sessions when everything else is done',
   'sourceRestore.everything': 'All databases of this backup. Select some to restore only those.',
   'sourceRestore.files': 'Files into a folder',
   'sourceRestore.filesHelp': 'Writes the dumps; no database is touched.',
+  'sourceRestore.isNew': 'does not exist yet',
+  'sourceRestore.isReplaced': 'is replaced',
   'sourceRestore.keepsExisting':
     'A database of the same name that is not empty stops the restore; nothing is replaced.',
   'sourceRestore.options': 'Options',
+  'sourceRestore.programsHelp': 'Stop these programs first; the restore refuses as long as they have it open.',
   'sourceRestore.same': 'Where it came from',
   'sourceRestore.sameHelp': 'The server or place of the task.',
+  'sourceRestore.sessionAddress': 'From',
+  'sourceRestore.sessionProgram': 'Program',
+  'sourceRestore.sessionSince': 'Since',
+  'sourceRestore.sessionUser': 'User',
+  'sourceRestore.sessions': { one: '{count} session is connected.', other: '{count} sessions are connected.' },
+  'sourceRestore.sessionsHelp':
+    'The restore stops as long as they are there, unless it may end them. What they have not committed is lost then.',
+  'sourceRestore.sessionsOf': 'Sessions of {name}',
   'sourceRestore.toServer': 'Into {server}, by {node}',
+  'sourceRestore.whatIsThere': 'What is there now',
 } as const;

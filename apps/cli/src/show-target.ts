@@ -1,0 +1,31 @@
+/** Tells what a restore of databases would replace, and who is connected to that, before it begins. */
+import { errorCatalog } from '@backupx/contracts/errors';
+import type { DatabaseSession, InspectTargetResult } from '@backupx/contracts/jobs';
+import type { CommandContext } from './command-context.ts';
+import { formatBytes, printable } from './output/format.ts';
+
+const describeSession = ({ id, user, address, program, since }: DatabaseSession): string =>
+  [user || 'somebody', address && `from ${address}`, `with ${program || 'process'} (${id})`, since && `since ${since}`]
+    .filter(Boolean)
+    .join(' ');
+
+/** Answers an exit code: 0, or that of DATABASE_IN_USE when sessions would stop the restore. */
+export function showTarget(
+  { terminal }: CommandContext,
+  found: InspectTargetResult,
+  options: Readonly<Record<string, unknown>>,
+): number {
+  const place = found.server === '' ? '' : ` on ${found.server}`;
+  let connected = 0;
+  for (const { name, exists, sizeBytes, sessions } of found.databases) {
+    const size = sizeBytes === null ? '' : ` (${formatBytes(sizeBytes)})`;
+    terminal.say(printable(exists ? `replaces ${name}${size}${place}` : `creates  ${name}${place}`));
+    if (!exists) continue;
+    for (const session of sessions) terminal.say(printable(`  in use by ${describeSession(session)}`));
+    connected += sessions.length;
+  }
+  if (connected === 0 || options.endSessions === true) return 0;
+  terminal.say('As long as they are connected the restore would stop. End them, or have them ended at the');
+  terminal.say('last moment where the kind of database can do that: --set endSessions=true');
+  return errorCatalog.DATABASE_IN_USE.exitCode;
+}

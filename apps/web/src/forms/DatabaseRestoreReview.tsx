@@ -1,0 +1,76 @@
+import { useQuery } from '@tanstack/react-query';
+import { call } from '../api/client.ts';
+import type { DriverManifest } from '../api/types.ts';
+import { ConfirmDialog } from '../components/ConfirmDialog.tsx';
+import { t } from '../i18n/i18n.ts';
+import { sessionsIn, TargetPreview } from './TargetPreview.tsx';
+import type { RestoreSource, RestoreWishes, useStartRestore } from './use-start-restore.ts';
+
+/** What may be lost: the words for it, and what must be typed. */
+export interface Danger {
+  readonly type: string;
+  readonly words: string;
+}
+
+interface Props {
+  readonly driver: DriverManifest;
+  readonly source: RestoreSource;
+  readonly danger: Danger | null;
+  readonly wishes: RestoreWishes;
+  readonly restore: ReturnType<typeof useStartRestore>;
+  /** How many things were chosen; 0: everything. */
+  readonly chosen: number;
+  readonly whereTo: string;
+  readonly onClose: () => void;
+  /** Null: a restore of this kind ends nobody's session. */
+  readonly onEndSessions: ((endSessions: boolean) => void) | null;
+}
+
+/** What is there now, asked anew each time a loss is reviewed. */
+function useTargetPreview({ driver, source: { recordId }, danger, wishes }: Props) {
+  return useQuery({
+    queryKey: ['restorePreview', recordId],
+    queryFn: ({ signal }) => call('records.previewRestore', { params: { id: recordId ?? 0 }, body: wishes, signal }),
+    enabled: danger !== null && driver.canInspectTarget === true && recordId !== null,
+    ...{ gcTime: 0, retry: false, refetchOnWindowFocus: false },
+  });
+}
+
+/** What will happen, before it does; what is lost is named. Mounted while it is open. */
+export function DatabaseRestoreReview(props: Props) {
+  const { danger, wishes, restore, chosen, whereTo, onClose, onEndSessions } = props;
+  const preview = useTargetPreview(props);
+  const endSessions = wishes.options?.endSessions === true;
+  return (
+    <ConfirmDialog
+      open
+      onClose={onClose}
+      title={t('restore.reviewTitle')}
+      confirm={t('restore.start')}
+      kind={danger ? 'danger' : 'primary'}
+      wide={danger !== null}
+      busy={restore.isPending}
+      error={restore.error}
+      typeToConfirm={danger?.type}
+      isReady={!preview.isFetching && (endSessions || sessionsIn(preview.data) === 0)}
+      onConfirm={() => restore.start(wishes)}
+    >
+      <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
+        <li>{chosen > 0 ? t('restore.basketCount', { count: chosen }) : t('restore.everything')}</li>
+        <li>{whereTo}</li>
+        <li>{danger?.words || t('sourceRestore.keepsExisting')}</li>
+        <li>{t('restore.verified')}</li>
+      </ul>
+      <div className="mt-4 empty:hidden">
+        <TargetPreview
+          found={preview.data}
+          error={preview.error}
+          isPending={preview.isFetching}
+          onAsk={() => void preview.refetch()}
+          endSessions={endSessions}
+          onEndSessions={onEndSessions}
+        />
+      </div>
+    </ConfirmDialog>
+  );
+}

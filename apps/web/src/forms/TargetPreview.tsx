@@ -1,0 +1,107 @@
+import type { InspectTargetResult } from '../api/types.ts';
+import { ErrorBox } from '../components/ErrorBox.tsx';
+import { Time } from '../components/Time.tsx';
+import { formatBytes } from '../i18n/format.ts';
+import { t } from '../i18n/i18n.ts';
+import { Button } from '../ui/Button.tsx';
+import { Callout, Skeleton } from '../ui/Card.tsx';
+import { type Column, DataTable } from '../ui/DataTable.tsx';
+import { CheckField } from '../ui/Field.tsx';
+
+type Database = InspectTargetResult['databases'][number];
+type Session = Database['sessions'][number];
+
+const sessionColumns = (): readonly Column<Session>[] => [
+  {
+    id: 'user',
+    title: t('sourceRestore.sessionUser'),
+    lead: true,
+    cell: ({ user, id }) => <span className="[overflow-wrap:anywhere]">{user || id}</span>,
+  },
+  {
+    id: 'address',
+    title: t('sourceRestore.sessionAddress'),
+    cell: ({ address }) => <span className="[overflow-wrap:anywhere]">{address || '–'}</span>,
+  },
+  {
+    id: 'program',
+    title: t('sourceRestore.sessionProgram'),
+    cell: ({ program, id }) => <span className="[overflow-wrap:anywhere]">{program ? `${program} (${id})` : id}</span>,
+  },
+  { id: 'since', title: t('sourceRestore.sessionSince'), nowrap: true, cell: ({ since }) => <Time at={since} /> },
+];
+
+/** Sessions that stop the restore as long as they are there. */
+export const sessionsIn = (found: InspectTargetResult | undefined): number =>
+  (found?.databases ?? []).reduce((sum, { exists, sessions }) => sum + (exists ? sessions.length : 0), 0);
+
+function DatabaseItem({ name, exists, sizeBytes, sessions }: Database) {
+  const fate = exists ? t('sourceRestore.isReplaced') : t('sourceRestore.isNew');
+  return (
+    <li className="space-y-2">
+      <p className="[overflow-wrap:anywhere]">
+        <span className="font-medium text-ink">{name}</span> · {fate}
+        {sizeBytes !== null && ` · ${formatBytes(sizeBytes)}`}
+      </p>
+      {exists && sessions.length > 0 && (
+        <div className="overflow-x-auto rounded-lg border border-line">
+          <DataTable
+            label={t('sourceRestore.sessionsOf', { name })}
+            columns={sessionColumns()}
+            rows={sessions}
+            rowKey={({ id }) => id}
+          />
+        </div>
+      )}
+    </li>
+  );
+}
+
+/** What a restore would replace, and who is connected to it; `onEndSessions` null: they must leave by themselves. */
+export function TargetPreview({
+  found,
+  error,
+  isPending,
+  onAsk,
+  endSessions,
+  onEndSessions,
+}: {
+  found: InspectTargetResult | undefined;
+  error: unknown;
+  isPending: boolean;
+  onAsk: () => void;
+  endSessions: boolean;
+  onEndSessions: ((endSessions: boolean) => void) | null;
+}) {
+  if (isPending) return <Skeleton rows={2} label={t('sourceRestore.asking')} />;
+  if (error) return <ErrorBox error={error} onRetry={onAsk} />;
+  if (!found) return null;
+  const count = sessionsIn(found);
+  return (
+    <div className="space-y-3">
+      <ul className="max-h-72 space-y-3 overflow-y-auto" aria-label={t('sourceRestore.whatIsThere')}>
+        {found.databases.map((database) => (
+          <DatabaseItem key={database.name} {...database} />
+        ))}
+      </ul>
+      {count > 0 && (
+        <Callout
+          tone="warn"
+          icon="alert"
+          role="status"
+          title={t('sourceRestore.sessions', { count })}
+          actions={
+            <Button small icon="refresh" onClick={onAsk}>
+              {t('sourceRestore.askAgain')}
+            </Button>
+          }
+        >
+          <p>{onEndSessions ? t('sourceRestore.sessionsHelp') : t('sourceRestore.programsHelp')}</p>
+        </Callout>
+      )}
+      {count > 0 && onEndSessions && (
+        <CheckField label={t('sourceRestore.endSessions')} checked={endSessions} onChange={onEndSessions} />
+      )}
+    </div>
+  );
+}
