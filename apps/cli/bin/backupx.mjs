@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import nodeModule from 'node:module';
-import { constants } from 'node:os';
+import { constants, homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -67,7 +67,9 @@ function runWith(node) {
 
 const major = Number(process.versions.node.split('.')[0]);
 if (major >= neededMajor) {
-  nodeModule.enableCompileCache();
+  // In the user's own folder (NODE_COMPILE_CACHE says otherwise): Node's default, in the folder for temporary files,
+  // belongs to whoever came first, and others start three times slower or run what that one put there.
+  nodeModule.enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'backupx', 'code'));
   const { main } = await import('../src/main.ts');
   await main([...process.argv.slice(0, 2), ...words]);
 } else {
