@@ -16,6 +16,8 @@ export interface CollectionToWrite {
 
 const END = uint32(TERMINATOR);
 const NO_CRC = Buffer.alloc(8);
+/** Documents go on in pieces of about this size. */
+const PIECE_BYTES = 256 * 1024;
 
 function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
@@ -71,14 +73,26 @@ export async function* writeArchive(
 ): AsyncGenerator<Uint8Array> {
   const contents = collections.map(({ about }) => collectionDocument(about));
   yield Buffer.concat([uint32(MAGIC), headerDocument(header), ...contents, END]);
-  for (const { stream, documents } of collections) {
-    const crc = new Crc64(CRC64_ECMA);
-    let head = blockHead(stream, null);
-    for await (const batch of documents()) {
-      for (const bytes of batch) crc.update(bytes);
-      yield Buffer.concat([head, ...batch]);
-      head = Buffer.alloc(0);
+  for (const { stream, documents } of collections) yield* writeStream(stream, documents());
+}
+
+async function* writeStream(
+  stream: Namespace,
+  documents: AsyncIterable<readonly Uint8Array[]>,
+): AsyncGenerator<Uint8Array> {
+  const crc = new Crc64(CRC64_ECMA);
+  const parts: Uint8Array[] = [blockHead(stream, null)];
+  let size = 0;
+  for await (const batch of documents) {
+    for (const bytes of batch) {
+      crc.update(bytes);
+      parts.push(bytes);
+      size += bytes.byteLength;
+      if (size < PIECE_BYTES) continue;
+      yield Buffer.concat(parts);
+      parts.length = 0;
+      size = 0;
     }
-    yield Buffer.concat([head, END, blockHead(stream, crc), END]);
   }
+  yield Buffer.concat([...parts, END, blockHead(stream, crc), END]);
 }

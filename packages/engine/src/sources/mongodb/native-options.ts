@@ -41,21 +41,3 @@ export interface RestoredNamespace {
   /** Without the one on `_id`. */
   readonly indexes: number;
 }
-
-/**
- * Writes the database as an archive of mongodump: collections in the order of their names, documents in the order of
- * `_id`, so that equal data gives equal bytes. Throws errors of the driver as they are, and what the signal was
- * aborted with.
- */
-export type DumpDatabaseNatively = (options: NativeDumpOptions) => AsyncGenerator<Uint8Array>;
-
-/**
- * Reads an archive to its end and writes it into the server: collections, their documents as they are byte for byte,
- * then indexes, then views. Throws DATABASE_DUMP_DAMAGED; DATABASE_EXISTS; DATABASE_TOOL_FAILED naming each namespace
- * with documents or indexes that the server refused (everything else was restored); errors of the driver as they are;
- * and what the signal was aborted with. What was written until then stays.
- */
-export type RestoreArchiveNatively = (
-  archive: AsyncIterable<Uint8Array>,
-  options: NativeRestoreOptions,
-) => Promise<readonly RestoredNamespace[]>;
