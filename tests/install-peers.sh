@@ -34,6 +34,7 @@ unzip           unzip
 /usr/lib/postgresql/15/bin/pg_dump postgresql-client-15
 mariadbd        mariadb-server
 mariadb-dump    mariadb-client
+mariadb-backup  mariadb-backup
 redis-server    redis-server
 redis-cli       redis-tools
 '

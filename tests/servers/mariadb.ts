@@ -19,6 +19,8 @@ export interface MariadbOptions {
   readonly settings?: readonly string[];
   /** PEM texts; without them the server offers no TLS. */
   readonly tls?: { readonly key: string; readonly certificate: string };
+  /** Data that is there already; left out: new data. */
+  readonly dataFolder?: string;
 }
 
 export interface Mariadb {
@@ -38,7 +40,8 @@ export interface Mariadb {
 /** Starts a server whose user `root` has no password and may log in from everywhere on this machine. */
 export async function startMariadb(options: MariadbOptions = {}): Promise<Mariadb> {
   const folder = mkdtempSync(path.join(tmpdir(), 'backupx-mariadb-'));
-  const [data, socket, conf] = [path.join(folder, 'data'), path.join(folder, 's.sock'), path.join(folder, 'my.cnf')];
+  const data = options.dataFolder ?? path.join(folder, 'data');
+  const [socket, conf] = [path.join(folder, 's.sock'), path.join(folder, 'my.cnf')];
   const port = await freePort();
   let server: ChildProcess | null = null;
   const removeAll = () => {
@@ -83,9 +86,11 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
 
   try {
     const install = ['--no-defaults', '--basedir=/usr', `--datadir=${data}`, '--skip-test-db', ...asOurselves()];
-    await run('mariadb-install-db', [...install, '--auth-root-authentication-method=normal'], {
-      timeout: STEP_LIMIT_MS,
-    });
+    if (options.dataFolder === undefined) {
+      await run('mariadb-install-db', [...install, '--auth-root-authentication-method=normal'], {
+        timeout: STEP_LIMIT_MS,
+      });
+    }
     writeFileSync(conf, configText({ folder, data, socket, port }, options));
     await start();
   } catch (error) {

@@ -3,6 +3,7 @@
  * Keys are `driver.<type>.<field>`, with `.help` or an option's name after it. Loaded with the first driver form.
  */
 import { mysqlTextsZhCn } from './driver-texts-mysql.ts';
+import { mysqlPhysicalTextsZhCn } from './driver-texts-mysql-physical.ts';
 import { postgresqlTextsZhCn } from './driver-texts-postgresql.ts';
 import { redisTextsZhCn } from './driver-texts-redis.ts';
 import { saphanaTextsZhCn } from './driver-texts-saphana.ts';
@@ -12,6 +13,7 @@ import { currentLocale, hasMessage, t } from './i18n.ts';
 /** Chinese; a test demands every field of every driver. */
 export const driverTextsZhCn: Readonly<Record<string, string>> = {
   ...mysqlTextsZhCn,
+  ...mysqlPhysicalTextsZhCn,
   ...postgresqlTextsZhCn,
   'driver.file.title': '文件和文件夹',
   'driver.file.paths': '文件夹和文件',

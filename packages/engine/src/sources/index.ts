@@ -2,6 +2,7 @@
 import type { SourceDriver } from '../ports/source.ts';
 import { filesSource } from './files/files-source.ts';
 import { mysqlSource } from './mysql/mysql-source.ts';
+import { mysqlPhysicalSource } from './mysql/physical/physical-source.ts';
 import { postgresqlSource } from './postgresql/postgresql-source.ts';
 import { redisSource } from './redis/redis-source.ts';
 import { hanaSource } from './saphana/saphana-source.ts';
@@ -10,6 +11,7 @@ import { sqliteSource } from './sqlite/sqlite-source.ts';
 export const sourceDrivers: readonly SourceDriver[] = [
   filesSource,
   mysqlSource,
+  mysqlPhysicalSource,
   postgresqlSource,
   redisSource,
   hanaSource,

@@ -22,7 +22,7 @@ export async function inspectServer(config: MysqlConfig, context: InspectContext
     return {
       server: connection.serverName,
       tool: `${describeProduct(tool)} (${tool.path})`,
-      databases: await sizes(connection, all),
+      databases: await databaseSizes(connection, all),
       warnings,
       readOnlyUserSql: readOnlyUserSql(connection.server),
     };
@@ -70,7 +70,11 @@ async function serverWarnings(
 const statusTable = ({ server }: MysqlConnection): string =>
   server.flavour === 'mariadb' ? 'information_schema.SESSION_STATUS' : 'performance_schema.session_status';
 
-async function sizes(connection: MysqlConnection, names: readonly string[]): Promise<SourceInspection['databases']> {
+/** Bytes of each, as the server estimates them. */
+export async function databaseSizes(
+  connection: MysqlConnection,
+  names: readonly string[],
+): Promise<SourceInspection['databases']> {
   const rows = await connection.query(
     'SELECT TABLE_SCHEMA, SUM(COALESCE(DATA_LENGTH, 0) + COALESCE(INDEX_LENGTH, 0)) FROM information_schema.TABLES GROUP BY TABLE_SCHEMA',
   );

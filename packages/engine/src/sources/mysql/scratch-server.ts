@@ -25,6 +25,8 @@ export interface ScratchOptions {
   /** What the dumps were made from; the server is of the same flavour and no older. */
   readonly product: Product;
   readonly toolFolder: string;
+  /** Data that is there already, which stays with who made it; left out: new, empty data. Its passwords are not asked for. */
+  readonly existing?: { readonly dataFolder: string; readonly args: readonly string[] };
 }
 
 /** A running one. `close` ends it and removes its folder. */
@@ -45,7 +47,7 @@ export class ScratchServer {
     const folder = makeFolder(options.tempDir);
     let running: ToolProcess | null = null;
     try {
-      await install(program, folder, options);
+      if (!options.existing) await install(program, folder, options);
       running = startTool({ program, args: serverArgs(folder, options) }, options.signal);
       const connection = await connect(running, folder, options);
       return new ScratchServer(connection, running, folder);
@@ -121,8 +123,10 @@ async function install(
   if (!isSuccess(end)) throw new AppError('DATABASE_TOOL_FAILED', { tool: installer, reason: describeEnd(end) });
 }
 
-function serverArgs(folder: string, { product }: ScratchOptions): string[] {
-  const args = ['--no-defaults', `--datadir=${join(folder, 'data')}`, `--socket=${join(folder, 's.sock')}`];
+function serverArgs(folder: string, { product, existing }: ScratchOptions): string[] {
+  const data = existing?.dataFolder ?? join(folder, 'data');
+  const args = ['--no-defaults', `--datadir=${data}`, `--socket=${join(folder, 's.sock')}`];
+  if (existing) args.push('--skip-grant-tables', '--skip-slave-start', ...existing.args);
   args.push('--skip-networking', '--skip-log-bin', '--event-scheduler=OFF', '--innodb-flush-log-at-trx-commit=0');
   args.push(`--pid-file=${join(folder, 'pid')}`, `--log-error=${join(folder, 'log')}`, '--max-allowed-packet=1G');
   if (product.flavour === 'mysql') args.push('--mysqlx=OFF');

@@ -4,10 +4,14 @@ import { z } from 'zod';
 export const TLS_MODES = ['disabled', 'preferred', 'required', 'verify-ca', 'verify-full'] as const;
 export type TlsMode = (typeof TLS_MODES)[number];
 
-const oneLine = z.string().refine((text) => !/[\r\n\0]/.test(text), 'It must not hold a line break or a zero byte.');
+/** Text that fits in a line of an option file. */
+export const oneLine = z
+  .string()
+  .refine((text) => !/[\r\n\0]/.test(text), 'It must not hold a line break or a zero byte.');
 const password = oneLine.max(1000);
 
-const connectionFields = {
+/** How a server is reached. */
+export const connectionFields = {
   dbHost: oneLine.default('127.0.0.1').meta({ label: 'Host', placeholder: 'db.example.com' }),
   dbPort: z.number().int().min(1).max(65535).default(3306).meta({ label: 'Port' }),
   dbSocket: oneLine.default('').meta({

@@ -12,6 +12,7 @@ import {
   parseInventory,
 } from '../../ports/database-inventory.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../ports/source.ts';
+import { checkTables } from './check-tables.ts';
 import { MysqlConnection } from './connection.ts';
 import { serverProduct } from './flavour.ts';
 import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
@@ -35,8 +36,6 @@ interface Proven {
   inventory: DatabaseInventory | null;
 }
 
-const CHECK_TIMEOUT_MS = 6 * 60 * 60 * 1000;
-const CHECKED_AT_ONCE = 200;
 const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
 /** Opens it. Throws DATABASE_* when a deep proof has no server to be made on. */
@@ -135,7 +134,9 @@ class MysqlVerifier implements Verifier {
       ok: missing.length === 0,
       detail: missing.join('; ') || `${rows} rows`,
     });
-    this.#checks.push(await checkTables(connection, { source, name, found: found.objects }));
+    const { bad, count } = await checkTables(connection, name);
+    const detail = bad.join('; ') || `CHECK TABLE: ${count} in order`;
+    this.#checks.push({ subject: source, name: 'engine', ok: bad.length === 0, detail });
   }
 
   async #openPlace(): Promise<Place> {
@@ -214,22 +215,6 @@ async function setCollation(
   const { charset = '', collation = '' } = inventory?.details ?? {};
   if (!/^\w+$/.test(charset) || !/^\w+$/.test(collation)) return;
   await connection.query(`ALTER DATABASE ${quoteName(name)} CHARACTER SET ${charset} COLLATE ${collation}`);
-}
-
-/** What mariadb-check does: the server looks through every table and view. */
-async function checkTables(
-  connection: MysqlConnection,
-  { source, name, found }: { source: string; name: string; found: readonly { kind: string; name: string }[] },
-): Promise<VerifyCheck> {
-  const tables = found.filter(({ kind }) => kind === 'table' || kind === 'view');
-  const bad: string[] = [];
-  for (let at = 0; at < tables.length; at += CHECKED_AT_ONCE) {
-    const list = tables.slice(at, at + CHECKED_AT_ONCE).map((table) => `${quoteName(name)}.${quoteName(table.name)}`);
-    const rows = await connection.query(`CHECK TABLE ${list.join(', ')}`, { timeoutMs: CHECK_TIMEOUT_MS });
-    for (const [table, , type, text] of rows) if (type?.toLowerCase() === 'error') bad.push(`${table}: ${text}`);
-  }
-  const detail = bad.join('; ') || `CHECK TABLE: ${tables.length} in order`;
-  return { subject: source, name: 'engine', ok: bad.length === 0, detail };
 }
 
 /** Content must be read to its end, also after a check has failed in the middle. */

@@ -1,0 +1,73 @@
+/** What the programs write beside the files they copy: moments, positions, versions. */
+import { AppError } from '@backupx/contracts/errors';
+
+const NOTE = /^(?:xtrabackup|mariadb_backup)_(info|checkpoints|binlog_info)$/;
+const MAX_NOTE_BYTES = 1024 * 1024;
+
+/** Gathered while the files pass. */
+export class BackupNotes {
+  readonly #texts = new Map<string, string>();
+
+  /** Passes content on and keeps that of the notes. */
+  keep(path: string, content: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    const kind = NOTE.exec(path)?.[1] ?? (path === 'backup-my.cnf' ? 'settings' : null);
+    return kind === null ? content : this.#read(kind, content);
+  }
+
+  /** LSN of the end of the copy, position in the binary log and others. Throws DATABASE_DUMP_INCOMPLETE. */
+  details(): Record<string, string> {
+    const [info, checkpoints] = [this.#values('info'), this.#values('checkpoints')];
+    const lsn = checkpoints.get('last_lsn') ?? checkpoints.get('to_lsn') ?? '';
+    if (!/^\d+$/.test(lsn) || !info.has('server_version')) {
+      const reason = 'what the program notes at its end is missing (xtrabackup_info, xtrabackup_checkpoints)';
+      throw new AppError('DATABASE_DUMP_INCOMPLETE', { name: 'the server', reason });
+    }
+    const details: Record<string, string> = {
+      toolVersion: info.get('tool_version') ?? '',
+      serverVersion: info.get('server_version') ?? '',
+      fromLsn: checkpoints.get('from_lsn') ?? '0',
+      toLsn: checkpoints.get('to_lsn') ?? lsn,
+      lastLsn: lsn,
+    };
+    return { ...details, ...positionOf(this.#texts.get('binlog_info') ?? '') };
+  }
+
+  async *#read(kind: string, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of content) {
+      size += chunk.byteLength;
+      if (size <= MAX_NOTE_BYTES) chunks.push(Buffer.from(chunk));
+      yield chunk;
+    }
+    this.#texts.set(kind, Buffer.concat(chunks).toString('utf8'));
+  }
+
+  #values(kind: string): Map<string, string> {
+    const lines = (this.#texts.get(kind) ?? '').split('\n');
+    return new Map(lines.flatMap((line) => entryOf(line)));
+  }
+}
+
+function entryOf(line: string): [string, string][] {
+  const match = /^([\w-]+)\s*=\s*(.*)$/.exec(line);
+  return match ? [[match[1] ?? '', match[2] ?? '']] : [];
+}
+
+/** `bin.000001<tab>636<tab>0-7-2`. */
+function positionOf(text: string): Record<string, string> {
+  const [binlogFile, binlogPosition = '', gtid] = text.trim().split(/\t/);
+  if (!binlogFile || !/^\d+$/.test(binlogPosition)) return {};
+  return { binlogFile, binlogPosition, ...(gtid ? { gtid: gtid.replace(/\s+/g, '') } : {}) };
+}
+
+/** Settings of `backup-my.cnf` that a server needs to read the files, as arguments. */
+export function serverArgsOf(settings: string): string[] {
+  const wanted =
+    /^(innodb_(?:data_file_path|page_size|undo_tablespaces|undo_directory|checksum_algorithm)|lower_case_table_names)$/;
+  return settings
+    .split('\n')
+    .flatMap((line) => entryOf(line))
+    .filter(([name, value]) => wanted.test(name) && value !== '')
+    .map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`);
+}

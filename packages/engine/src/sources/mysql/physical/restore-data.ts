@@ -1,0 +1,127 @@
+/** A restore into the data folder of a stopped server: unpacked, compared with its list, made ready, put in place. */
+import { AppError } from '@backupx/contracts/errors';
+import { findTool } from '../../../ports/find-tool.ts';
+import { runTool } from '../../../ports/processes.ts';
+import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../../ports/source.ts';
+import { isWanted } from '../wanted-paths.ts';
+import { CopyEntries } from './copy-entries.ts';
+import { ROOT } from './paths.ts';
+import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
+import { prepareCopy } from './prepare-copy.ts';
+import { giveTo, type Owner, StagedData } from './staged-data.ts';
+
+/** Opens it. Throws RESTORE_TARGET_INVALID, DATABASE_EXISTS, DATABASE_IN_USE before anything is read. */
+export async function openDataRestore(config: PhysicalConfig, context: RestoreContext): Promise<RestoreSession> {
+  const options = context.options as PhysicalRestoreOptions;
+  const folder = options.dataFolder || config.dataFolder;
+  if (folder === '') throw invalid('(none)', 'say which data folder the server will use');
+  if (!isWanted(ROOT, context.paths)) {
+    throw invalid(folder, 'the files of a server belong together: restore all of them, or single ones into a folder');
+  }
+  const owner = await ownerOf(options.owner, context.signal);
+  const staged = StagedData.open({ folder, replaceExisting: options.replaceExisting });
+  if (context.isDryRun) staged.rollback();
+  const toolFolder = options.toolFolder || config.toolFolder;
+  return new DataRestore({ staged, context, owner, toolFolder, replaceExisting: options.replaceExisting });
+}
+
+interface Parts {
+  readonly staged: StagedData;
+  readonly context: RestoreContext;
+  /** Null: nobody was chosen. */
+  readonly owner: Owner | null;
+  readonly toolFolder: string;
+  readonly replaceExisting: boolean;
+}
+
+class DataRestore implements RestoreSession {
+  readonly #parts: Parts;
+  readonly #entries = new CopyEntries();
+  #files = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async write(entry: RestoreEntry): Promise<void> {
+    const { staged, context } = this.#parts;
+    await this.#entries.take(entry, async (path, content) => {
+      const counted = tell(content, (bytes) => context.progress({ bytes }));
+      if (context.isDryRun) for await (const _ of counted);
+      else await staged.write(path, counted);
+      this.#files += 1;
+      context.progress({ items: 1, currentItem: path });
+    });
+  }
+
+  async commit(): Promise<RestoreOutcome> {
+    const { staged, context, toolFolder } = this.#parts;
+    const [wrong, ...others] = this.#entries.differences();
+    if (wrong !== undefined) {
+      const reason = others.length === 0 ? wrong : `${wrong}, and ${others.length} more`;
+      throw new AppError('DATABASE_DUMP_DAMAGED', { name: 'the server', reason });
+    }
+    const outcome = { itemsWritten: this.#files, bytesWritten: this.#entries.bytes, itemsSkipped: 0 };
+    if (context.isDryRun) {
+      context.log('info', `Would put ${this.#files} files into ${staged.folder} and make them ready.`);
+      return outcome;
+    }
+    context.log('info', 'All files are there. Making them ready.');
+    const tool = await prepareCopy(staged.stage, { toolFolder, signal: context.signal });
+    context.log('info', `Made ready by ${tool.path}.`);
+    if (context.signal.aborted) throw new AppError('CANCELLED');
+    const owner = await this.#owner();
+    if (owner) giveTo(staged.stage, owner);
+    staged.place({ folder: staged.folder, replaceExisting: this.#parts.replaceExisting });
+    if (owner) giveTo(staged.folder, owner);
+    this.#guide();
+    return outcome;
+  }
+
+  async rollback(): Promise<void> {
+    if (!this.#parts.context.isDryRun) this.#parts.staged.rollback();
+  }
+
+  /** Only root can give files away. */
+  async #owner(): Promise<Owner | null> {
+    const { owner, staged, context } = this.#parts;
+    if (owner || process.getuid?.() !== 0) return owner;
+    return staged.owner ?? (await findUser('mysql', context.signal));
+  }
+
+  #guide(): void {
+    const { staged, context } = this.#parts;
+    const { binlogFile, binlogPosition, gtid } = this.#entries.inventory?.details ?? {};
+    context.log('info', `${staged.folder} is ready. Start the server: systemctl start mariadb (or mysql).`);
+    context.log('info', 'Users and passwords are those of the backup.');
+    if (binlogFile === undefined) return;
+    context.log(
+      'info',
+      `For a later moment replay the binary log from ${binlogFile}, position ${binlogPosition}${gtid ? ` (GTID ${gtid})` : ''}: backupx binlog replay -p <parameter file> --from ${binlogFile}:${binlogPosition} --until <moment>`,
+    );
+  }
+}
+
+async function* tell(content: AsyncIterable<Uint8Array>, onBytes: (count: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    onBytes(chunk.byteLength);
+    yield chunk;
+  }
+}
+
+/** Throws RESTORE_TARGET_INVALID for a user that is not there. */
+async function ownerOf(name: string, signal: AbortSignal): Promise<Owner | null> {
+  if (name === '') return null;
+  const owner = await findUser(name, signal);
+  if (!owner) throw invalid(name, 'there is no such user on this machine');
+  return owner;
+}
+
+async function findUser(name: string, signal: AbortSignal): Promise<Owner | null> {
+  const getent = findTool(['getent']);
+  const answer = getent ? await runTool({ program: getent, args: ['passwd', '--', name] }, { signal }) : null;
+  const [, , uid, gid] = answer?.text.trim().split(':') ?? [];
+  return uid && gid ? { uid: Number(uid), gid: Number(gid) } : null;
+}
+
+const invalid = (path: string, reason: string): AppError => new AppError('RESTORE_TARGET_INVALID', { path, reason });

@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Files that a running server keeps locked. */
+const LOCKED = ['ibdata1', 'aria_log_control', 'ib_logfile0'];
+
+/** The process id of a server that runs on this data folder; null: none was found. */
+export function serverOn(folder: string): number | null {
+  return holderOfLocks(folder) ?? processIn(folder);
+}
+
+/** The kernel lists locks for everyone, by device and inode of the file. */
+function holderOfLocks(folder: string): number | null {
+  const files = new Set(
+    LOCKED.flatMap((name) => {
+      const stats = statSync(join(folder, name), { throwIfNoEntry: false });
+      return stats ? [stats.ino] : [];
+    }),
+  );
+  const lines = readText('/proc/locks').split('\n');
+  for (const line of lines) {
+    const [, pid = '', , , inode = ''] = /(?:READ|WRITE)\s+(-?\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)\s/.exec(line) ?? [];
+    if (files.has(Number(inode)) && isOfFolder(Number(pid), folder)) return Number(pid);
+  }
+  return null;
+}
+
+/** Inodes are numbers of one file system only; where it can be seen, the process must have such a file open. */
+function isOfFolder(pid: number, folder: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => linkOf(`/proc/${pid}/fd/${fd}`).startsWith(`${folder}/`));
+  } catch {
+    return true;
+  }
+}
+
+/** Servers work in their data folder. */
+function processIn(folder: string): number | null {
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    if (linkOf(`/proc/${name}/cwd`) !== folder) continue;
+    if (/^(?:mariadbd|mysqld)$/.test(readText(`/proc/${name}/comm`).trim())) return Number(name);
+  }
+  return null;
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

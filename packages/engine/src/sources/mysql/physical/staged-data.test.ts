@@ -1,0 +1,105 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { StagedData } from './staged-data.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'staged-data-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const put = (path: string, text: string) => {
+  mkdirSync(join(folder, path, '..'), { recursive: true });
+  writeFileSync(join(folder, path), text);
+};
+const filesIn = (at: string): Record<string, string> => {
+  const items = readdirSync(at, { recursive: true, withFileTypes: true }).filter((item) => item.isFile());
+  const paths = items.map((item) => join(item.parentPath, item.name).slice(at.length + 1)).sort();
+  return Object.fromEntries(paths.map((path) => [path, readFileSync(join(at, path), 'utf8')]));
+};
+async function* bytes(text: string) {
+  yield Buffer.from(text);
+}
+
+it('makes a folder, and takes it away again', async () => {
+  const place = { folder: join(folder, 'a/data'), replaceExisting: false };
+  const staged = StagedData.open(place);
+  await staged.write('shop/t.ibd', bytes('new'));
+  staged.rollback();
+  expect(existsSync(place.folder)).toBe(false);
+});
+
+it('puts files into an empty folder', async () => {
+  mkdirSync(join(folder, 'lost+found'));
+  const place = { folder, replaceExisting: false };
+  const staged = StagedData.open(place);
+  await staged.write('shop/t.ibd', bytes('new'));
+  await expect(staged.write('../x', bytes('out'))).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
+  staged.place(place);
+  expect(filesIn(folder)).toEqual({ 'shop/t.ibd': 'new' });
+  expect(readdirSync(folder).sort()).toEqual(['lost+found', 'shop']);
+});
+
+it('stops before what is there, unless it may be replaced', async () => {
+  put('ibdata1', 'old');
+  put('only-old/t.ibd', 'old');
+  const error = expect.objectContaining({ code: 'DATABASE_EXISTS' });
+  expect(() => StagedData.open({ folder, replaceExisting: false })).toThrow(error);
+  const staged = StagedData.open({ folder, replaceExisting: true });
+  await staged.write('ibdata1', bytes('new'));
+  expect(filesIn(folder)).toMatchObject({ ibdata1: 'old' });
+  staged.place({ folder, replaceExisting: true });
+  expect(filesIn(folder)).toEqual({ ibdata1: 'new' });
+  expect(readdirSync(folder)).toEqual(['ibdata1']);
+});
+
+describe('a restore that was killed', () => {
+  const OLD = { ibdata1: 'old', 'only-old/t': 'old' };
+  const openNext = () => StagedData.open({ folder, replaceExisting: true }).rollback();
+
+  it.each([
+    ['while files came', () => put('.backupx-new-1/ibdata1', 'new')],
+    [
+      'while the old ones moved out',
+      () => {
+        mkdirSync(join(folder, '.backupx-old-1'));
+        renameSync(join(folder, 'ibdata1'), join(folder, '.backupx-old-1/ibdata1'));
+      },
+    ],
+    [
+      'while the new ones moved in',
+      () => {
+        mkdirSync(join(folder, '.backupx-swap-1'));
+        for (const name of ['ibdata1', 'only-old'])
+          renameSync(join(folder, name), join(folder, '.backupx-swap-1', name));
+        put('ibdata1', 'new');
+        put('only-new/t', 'new');
+        put('.backupx-new-1/more', 'new');
+      },
+    ],
+  ])('%s leaves the old data', (_, breakIt) => {
+    for (const [path, text] of Object.entries(OLD)) put(path, text);
+    breakIt();
+    openNext();
+    expect(filesIn(folder)).toEqual(OLD);
+    expect(readdirSync(folder).sort()).toEqual(['ibdata1', 'only-old']);
+  });
+
+  it('while the old ones were removed leaves the new data', () => {
+    put('ibdata1', 'new');
+    put('.backupx-gone-1/ibdata1', 'old');
+    openNext();
+    expect(filesIn(folder)).toEqual({ ibdata1: 'new' });
+  });
+});

@@ -1,0 +1,226 @@
+/**
+ * A data folder on its way: files come into a folder inside of the place, are made ready there, and take the place when
+ * all of it is good. What was in the place is moved aside and goes last, so that a restore that breaks, also by a kill,
+ * leaves the old data or the new, and the next restore clears up:
+ *
+ *     .backupx-new-…   files that come                  removed by the next restore
+ *     .backupx-old-…   what was there, as it moves out  moved back by the next restore
+ *     .backupx-swap-…  all of it, new files move in     the same, and what has moved in is removed
+ *     .backupx-gone-…  all of it, all new is in place   removed by the next restore
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  chownSync,
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { serverOn } from './running-server.ts';
+
+const OWN = /^\.backupx-(new|old|swap|gone)-/;
+/** What a file system has by itself at its top. */
+const IGNORED = new Set(['lost+found']);
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface StageOptions {
+  readonly folder: string;
+  readonly replaceExisting: boolean;
+}
+
+/** See above. Synchronous file calls: for threads that work. */
+export class StagedData {
+  readonly folder: string;
+  readonly #id = randomBytes(6).toString('hex');
+  readonly #isNew: boolean;
+  #owner: Owner | null = null;
+
+  private constructor(folder: string, isNew: boolean) {
+    this.folder = folder;
+    this.#isNew = isNew;
+  }
+
+  /** Throws RESTORE_TARGET_INVALID, DATABASE_EXISTS, DATABASE_IN_USE. */
+  static open(options: StageOptions): StagedData {
+    const { folder, isNew, owner } = prepareFolder(options);
+    const staged = new StagedData(folder, isNew);
+    staged.#owner = owner;
+    attempt(folder, () => mkdirSync(staged.stage, { mode: 0o700 }));
+    return staged;
+  }
+
+  /** Where files are while they come. */
+  get stage(): string {
+    return join(this.folder, `.backupx-new-${this.#id}`);
+  }
+
+  /** Who owned the folder before; null: it was not there. */
+  get owner(): Owner | null {
+    return this.#owner;
+  }
+
+  /** Writes one file below the stage; answers its size. */
+  async write(path: string, content: AsyncIterable<Uint8Array>): Promise<number> {
+    return await writeBelow(this.stage, path, content);
+  }
+
+  /** Puts everything in place. Throws like `open` when somebody began to use the folder meanwhile. */
+  place(options: StageOptions): void {
+    assertFree(this.folder, options);
+    const at = (kind: string) => join(this.folder, `.backupx-${kind}-${this.#id}`);
+    attempt(this.folder, () => {
+      mkdirSync(at('old'), { mode: 0o700 });
+      try {
+        moveAll(this.folder, at('old'), itemsOf(this.folder));
+        step(this.folder, at('old'), at('swap'));
+        moveAll(this.stage, this.folder, readdirSync(this.stage));
+        step(this.folder, at('swap'), at('gone'));
+      } catch (error) {
+        putBack(this.folder);
+        throw error;
+      }
+      for (const path of [at('gone'), this.stage]) rmSync(path, { recursive: true, force: true });
+    });
+  }
+
+  /** Removes what came. */
+  rollback(): void {
+    rmSync(this.stage, { recursive: true, force: true });
+    if (this.#isNew && readdirSync(this.folder).length === 0) rmSync(this.folder, { recursive: true });
+  }
+}
+
+function prepareFolder(options: StageOptions) {
+  const stats = lstatSync(options.folder, { throwIfNoEntry: false });
+  if (!stats) {
+    attempt(options.folder, () => mkdirSync(options.folder, { recursive: true, mode: 0o700 }));
+    return { folder: realpathSync(options.folder), isNew: true, owner: null };
+  }
+  const folder = attempt(options.folder, () => realpathSync(options.folder));
+  if (!lstatSync(folder).isDirectory()) throw invalid(folder, 'it is no folder');
+  assertStopped(folder);
+  attempt(folder, () => clearUp(folder));
+  assertFree(folder, options);
+  const { uid, gid } = lstatSync(folder);
+  return { folder, isNew: false, owner: { uid, gid } };
+}
+
+/** What a broken restore left. */
+function clearUp(folder: string): void {
+  putBack(folder);
+  for (const name of readdirSync(folder)) {
+    if (OWN.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Undoes a swap that has not come to its end, if there is one. */
+function putBack(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const kind = OWN.exec(name)?.[1];
+    if (kind !== 'old' && kind !== 'swap') continue;
+    const old = join(folder, name.replace('swap', 'old'));
+    if (kind === 'swap') {
+      for (const item of itemsOf(folder)) rmSync(join(folder, item), { recursive: true });
+      // From here on what is in the place is old, should it break again.
+      step(folder, join(folder, name), old);
+    }
+    moveAll(old, folder, readdirSync(old));
+    rmSync(old, { recursive: true });
+  }
+}
+
+/** What has happened so far is on the disk before the name says so. */
+function step(folder: string, from: string, to: string): void {
+  syncFolder(folder);
+  renameSync(from, to);
+  syncFolder(folder);
+}
+
+const itemsOf = (folder: string): string[] =>
+  readdirSync(folder).filter((name) => !OWN.test(name) && !IGNORED.has(name));
+
+function moveAll(from: string, to: string, names: readonly string[]): void {
+  for (const name of names) renameSync(join(from, name), join(to, name));
+}
+
+function assertFree(folder: string, { replaceExisting }: StageOptions): void {
+  assertStopped(folder);
+  if (replaceExisting) return;
+  const count = itemsOf(folder).length;
+  if (count > 0)
+    throw new AppError('DATABASE_EXISTS', { name: `${folder} with ${count} items in it`, server: 'this machine' });
+}
+
+function assertStopped(folder: string): void {
+  const pid = serverOn(folder);
+  if (pid === null) return;
+  throw new AppError('DATABASE_IN_USE', {
+    name: folder,
+    sessions: `a server runs on it (process ${pid}); stop it first`,
+  });
+}
+
+/** Writes a file below a folder. Throws RESTORE_TARGET_INVALID, and what the content throws. */
+export async function writeBelow(root: string, path: string, content: AsyncIterable<Uint8Array>): Promise<number> {
+  const parts = path.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))) {
+    throw new AppError('ARTIFACT_DAMAGED', { reason: 'a path in it leads out of its folder' });
+  }
+  const file = join(root, ...parts);
+  attempt(root, () => mkdirSync(dirname(file), { recursive: true, mode: 0o700 }));
+  const handle = attempt(root, () => openSync(file, 'wx', 0o660));
+  let size = 0;
+  try {
+    for await (const chunk of content) {
+      attempt(root, () => {
+        for (let at = 0; at < chunk.byteLength; ) at += writeSync(handle, chunk, at);
+      });
+      size += chunk.byteLength;
+    }
+    attempt(root, () => fsyncSync(handle));
+  } finally {
+    closeSync(handle);
+  }
+  return size;
+}
+
+/** Gives everything below a folder, and the folder, to an owner. */
+export function giveTo(folder: string, { uid, gid }: Owner): void {
+  chownSync(folder, uid, gid);
+  for (const item of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    chownSync(join(item.parentPath, item.name), uid, gid);
+  }
+}
+
+function syncFolder(folder: string): void {
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function attempt<T>(path: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw invalid(path, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+const invalid = (path: string, reason: string, cause?: unknown): AppError =>
+  new AppError('RESTORE_TARGET_INVALID', { path, reason }, { cause });
