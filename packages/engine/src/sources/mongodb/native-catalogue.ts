@@ -1,5 +1,6 @@
 /** What a dump takes of a database: its collections, views and time series with their options and indexes. */
 import { type Db, MongoServerError } from 'mongodb';
+import { orCancelled } from '../../ports/pull-body.ts';
 import {
   BUCKETS_PREFIX,
   type CollectionMetadata,
@@ -30,12 +31,13 @@ interface Listed {
   readonly uuid: string | null;
 }
 
-/** In the order of their names. Throws errors of the driver. */
+/** In the order of their names. Throws CANCELLED, errors of the driver. */
 export async function listForDump(options: NativeDumpOptions, server: NativeServer): Promise<CollectionToDump[]> {
   const { client, database, signal, wants = () => true } = options;
   const db = client.db(database);
   const listed: Listed[] = [];
-  for await (const document of db.listCollections({}, { raw: true, signal })) {
+  const documents = await orCancelled(db.listCollections({}, { raw: true, signal }).toArray(), signal);
+  for (const document of documents) {
     const found = readListed(decodeOrdered(document as unknown as Uint8Array));
     if (!isInternal(found.name) && wants(found.name)) listed.push(found);
   }
@@ -74,8 +76,8 @@ function isUuid(value: unknown): value is { toString(encoding: 'hex'): string } 
 /** Null: there is no such collection. */
 async function listIndexes(db: Db, collection: string, signal: AbortSignal): Promise<OrderedDocument[] | null> {
   try {
-    const cursor = db.collection(collection).listIndexes({ raw: true, signal } as object);
-    return (await cursor.toArray()).map((document) => decodeOrdered(document as Uint8Array));
+    const indexes = await orCancelled(db.collection(collection).listIndexes({ raw: true }).toArray(), signal);
+    return indexes.map((document) => decodeOrdered(document as Uint8Array));
   } catch (error) {
     if (error instanceof MongoServerError && error.code === NAMESPACE_NOT_FOUND) return null;
     throw error;

@@ -3,6 +3,7 @@
  * server sends. On a replica set or a sharded cluster all of them are of one moment.
  */
 import { type Abortable, type ClientSession, type FindOptions, MongoServerError } from 'mongodb';
+import { orCancelled, throwIfCancelled } from '../../ports/pull-body.ts';
 import { type ArchiveHeader, FORMAT_VERSION, namespaceName } from './archive-format.ts';
 import { scannedArchive } from './archive-scanner.ts';
 import { type CollectionToWrite, writeArchive } from './archive-writer.ts';
@@ -24,10 +25,18 @@ interface Moment {
 
 /**
  * Writes the database as an archive of mongodump: collections in the order of their names, documents in the order of
- * `_id`, so that equal data gives equal bytes. Throws errors of the driver as they are, and what the signal was
- * aborted with.
+ * `_id`, so that equal data gives equal bytes. Throws CANCELLED, and errors of the driver as they are.
  */
 export async function* dumpDatabaseNatively(options: NativeDumpOptions): AsyncGenerator<Uint8Array> {
+  try {
+    yield* dumpDatabase(options);
+  } catch (error) {
+    throwIfCancelled(options.signal);
+    throw error;
+  }
+}
+
+async function* dumpDatabase(options: NativeDumpOptions): AsyncGenerator<Uint8Array> {
   const { client, database, signal, note } = options;
   const server = await readServer(client, signal);
   const collections = await listForDump(options, server);
@@ -102,8 +111,8 @@ async function* readBatches(
   const cursor = client.db(database).collection(stream.collection).find({}, find);
   let skipped = after && idOf(after);
   try {
-    while (await cursor.hasNext()) {
-      signal.throwIfAborted();
+    // The driver itself lets the signal end the first question only.
+    while (await orCancelled(cursor.hasNext(), signal)) {
       const batch = cursor.readBufferedDocuments() as unknown as Uint8Array[];
       const [first] = batch;
       if (skipped && first && idOf(first).equals(skipped)) batch.shift();
@@ -111,7 +120,10 @@ async function* readBatches(
       yield batch;
     }
   } finally {
-    await cursor.close();
+    // A server that does not answer would not answer to this either; the end of the client ends the cursor as well.
+    const closed = cursor.close();
+    if (signal.aborted) closed.catch(() => {});
+    else await closed;
   }
 }
 

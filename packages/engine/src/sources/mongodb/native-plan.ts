@@ -1,5 +1,6 @@
 /** Which collections of an archive are restored, where to, and whether that may be. */
 import { AppError } from '@backupx/contracts/errors';
+import { orCancelled } from '../../ports/pull-body.ts';
 import { BUCKETS_PREFIX, type CollectionMetadata, type Namespace, namespaceName } from './archive-format.ts';
 import { type CollectionDetails, readDetails } from './archive-prelude.ts';
 import type { InsertCounts } from './native-insert.ts';
@@ -76,8 +77,8 @@ async function findExisting(
 ): Promise<void> {
   const present = new Set<string>();
   for (const db of new Set(planned.map(({ to }) => to.db))) {
-    const names = client.db(db).listCollections({}, { nameOnly: true, signal });
-    for await (const { name } of names) present.add(namespaceName({ db, collection: name }));
+    const names = await orCancelled(client.db(db).listCollections({}, { nameOnly: true, signal }).toArray(), signal);
+    for (const { name } of names) present.add(namespaceName({ db, collection: name }));
   }
   for (const collection of planned) {
     const name = namespaceName(collection.to);

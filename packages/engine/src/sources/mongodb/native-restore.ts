@@ -3,9 +3,10 @@
  * the archive. Nothing is taken back: who needs that restores under other names first.
  */
 import { AppError } from '@backupx/contracts/errors';
+import { BodyFailure, pullBody, throwIfCancelled } from '../../ports/pull-body.ts';
 import { ArchiveError, type CollectionMetadata, namespaceName } from './archive-format.ts';
 import { type ArchiveEvent, ArchiveReader, type ArchiveStream } from './archive-reader.ts';
-import { BSON_TIMESTAMP, readElements } from './bson-elements.ts';
+import { BSON_TIMESTAMP, type BsonElement, readElements } from './bson-elements.ts';
 import { createCollection, createIndexes } from './native-definitions.ts';
 import { DocumentInserter } from './native-insert.ts';
 import type { NativeRestoreOptions, RestoredNamespace } from './native-options.ts';
@@ -18,17 +19,19 @@ const MAX_NAMED = 5;
 /**
  * Reads an archive to its end and writes it into the server: collections, their documents as they are byte for byte,
  * then indexes, then views. Throws DATABASE_DUMP_DAMAGED; DATABASE_EXISTS; DATABASE_TOOL_FAILED naming each namespace
- * with documents or indexes that the server refused (everything else was restored); errors of the driver as they are;
- * and what the signal was aborted with. What was written until then stays.
+ * with documents or indexes that the server refused (everything else was restored); CANCELLED; errors of the driver
+ * and of the archive's stream as they are. What was written until then stays.
  */
 export async function restoreArchiveNatively(
   archive: AsyncIterable<Uint8Array>,
   options: NativeRestoreOptions,
 ): Promise<readonly RestoredNamespace[]> {
-  const restore = new NativeRestore(options, await readServer(options.client, options.signal));
   try {
+    const restore = new NativeRestore(options, await readServer(options.client, options.signal));
     return await restore.run(archive);
   } catch (error) {
+    throwIfCancelled(options.signal);
+    if (error instanceof BodyFailure) throw error.cause;
     if (!(error instanceof ArchiveError)) throw error;
     throw new AppError('DATABASE_DUMP_DAMAGED', { name: options.label, reason: error.message }, { cause: error });
   }
@@ -52,8 +55,7 @@ class NativeRestore {
 
   async run(archive: AsyncIterable<Uint8Array>): Promise<RestoredNamespace[]> {
     const { signal, note } = this.#options;
-    for await (const chunk of archive) {
-      signal.throwIfAborted();
+    for await (const chunk of pullBody(archive, signal)) {
       for (const event of this.#reader.push(chunk)) {
         const waiting = this.#see(event);
         if (waiting) await waiting;
@@ -179,7 +181,12 @@ function describeRefusals({ counts }: PlannedCollection): string {
 
 /** Servers look at the top of a document alone, and leave `_id` as it is. */
 function hasEmptyTimestamp(document: Uint8Array): boolean {
-  return readElements(document).some(
-    ({ type, name, value }) => type === BSON_TIMESTAMP && name !== '_id' && value.every((byte) => byte === 0),
-  );
+  const isEmpty = ({ type, name, value }: BsonElement) =>
+    type === BSON_TIMESTAMP && name !== '_id' && value.every((byte) => byte === 0);
+  try {
+    return readElements(document).some(isEmpty);
+  } catch {
+    // The server says what it thinks of such a document.
+    return false;
+  }
 }

@@ -1,0 +1,293 @@
+/**
+ * For the tests: a server of documents that are bytes, speaking MongoDB's wire protocol, and going wrong when asked.
+ * It stands for what no test machine has: replica sets, time series, views, and types that other stand-ins refuse.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { BSON, MongoClient } from 'mongodb';
+import { readElements } from './bson-elements.ts';
+
+const OP_MSG = 2013;
+const HEAD_BYTES = 16;
+
+export interface FakeCollection {
+  readonly type?: 'collection' | 'view' | 'timeseries';
+  readonly options?: object;
+  readonly documents?: readonly Uint8Array[];
+  readonly indexes?: readonly object[];
+  readonly uuid?: string;
+}
+
+export interface FakeCommand {
+  readonly name: string;
+  readonly db: string;
+  readonly body: BSON.Document;
+  /** Of a sequence of documents, as they came. */
+  readonly documents: readonly Buffer[];
+}
+
+export interface FakeSetup {
+  readonly version?: string;
+  readonly isReplicaSet?: boolean;
+  /** By `db.collection`. */
+  readonly collections?: Readonly<Record<string, FakeCollection>>;
+  /** Documents of an answer. */
+  readonly batchSize?: number;
+  /** Asked before a command is obeyed: what to answer instead, `cut` the connection, or null. */
+  readonly onCommand?: (command: FakeCommand) => object | 'cut' | null | Promise<object | 'cut' | null>;
+}
+
+interface Stored {
+  type: string;
+  options: object;
+  uuid: string;
+  documents: Buffer[];
+  indexes: object[];
+}
+
+const ID_INDEX = { v: 2, key: { _id: 1 }, name: '_id_' };
+
+/** An answer of the server with an error. */
+export const failure = (code: number, errmsg: string, codeName = 'Failed') => ({ ok: 0, code, codeName, errmsg });
+
+export class FakeMongo {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #setup: FakeSetup;
+  readonly #stored = new Map<string, Stored>();
+  readonly #cursors = new Map<number, { ns: string; rest: Buffer[] }>();
+  /** All but those of the driver's own housekeeping. */
+  readonly commands: FakeCommand[] = [];
+  readonly #clients: MongoClient[] = [];
+
+  private constructor(setup: FakeSetup) {
+    this.#setup = setup;
+    for (const [ns, collection] of Object.entries(setup.collections ?? {})) this.#store(ns, collection);
+    this.#server = createServer((socket) => this.#serve(socket));
+  }
+
+  static async start(setup: FakeSetup = {}): Promise<FakeMongo> {
+    const fake = new FakeMongo(setup);
+    await new Promise<void>((resolve) => fake.#server.listen(0, '127.0.0.1', resolve));
+    return fake;
+  }
+
+  get address(): string {
+    const address = this.#server.address();
+    return typeof address === 'object' && address ? `127.0.0.1:${address.port}` : '';
+  }
+
+  /** A connected client; closed by `stop`. */
+  async connect(): Promise<MongoClient> {
+    const options = { serverApi: '1', directConnection: true, retryReads: false } as const;
+    const client = new MongoClient(`mongodb://${this.address}/`, options);
+    this.#clients.push(client);
+    return await client.connect();
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#clients) await client.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  /** As they lie. */
+  documents(ns: string): readonly Buffer[] {
+    return this.#stored.get(ns)?.documents ?? [];
+  }
+
+  names(name: string): string[] {
+    return this.commands.filter((command) => command.name === name).map(({ db, body }) => `${db}.${body[name]}`);
+  }
+
+  of(name: string): FakeCommand[] {
+    return this.commands.filter((command) => command.name === name);
+  }
+
+  #store(ns: string, { type = 'collection', options = {}, uuid, documents = [], indexes }: FakeCollection): void {
+    this.#stored.set(ns, {
+      type,
+      options,
+      uuid: uuid ?? '0123456789abcdef0123456789abcdef',
+      documents: documents.map((bytes) => Buffer.from(bytes)),
+      indexes: [...(indexes ?? [ID_INDEX])],
+    });
+  }
+
+  #serve(socket: Socket): void {
+    this.#sockets.add(socket);
+    let held: Buffer[] = [];
+    let wanted = HEAD_BYTES;
+    let turn = Promise.resolve();
+    socket.on('error', () => {});
+    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('data', (chunk) => {
+      held.push(chunk);
+      for (;;) {
+        if (held.reduce((sum, part) => sum + part.byteLength, 0) < wanted) return;
+        const bytes = Buffer.concat(held);
+        held = [bytes];
+        wanted = Math.max(HEAD_BYTES, bytes.readInt32LE(0));
+        if (bytes.byteLength < wanted) return;
+        held = [bytes.subarray(wanted)];
+        const message = bytes.subarray(0, wanted);
+        wanted = HEAD_BYTES;
+        turn = turn.then(() => this.#answer(socket, message));
+      }
+    });
+  }
+
+  async #answer(socket: Socket, message: Buffer): Promise<void> {
+    const command = readCommand(message);
+    const isHousekeeping = ['hello', 'ping', 'endSessions'].includes(command.name);
+    if (!isHousekeeping) this.commands.push(command);
+    const instead = await this.#setup.onCommand?.(command);
+    if (instead === 'cut') {
+      socket.destroy();
+      return;
+    }
+    const reply = instead ? BSON.serialize(instead) : this.#obey(command);
+    const head = Buffer.alloc(HEAD_BYTES + 5);
+    head.writeInt32LE(head.byteLength + reply.byteLength, 0);
+    head.writeInt32LE(message.readInt32LE(4), 8);
+    head.writeInt32LE(OP_MSG, 12);
+    if (!socket.destroyed) socket.write(Buffer.concat([head, reply]));
+  }
+
+  #obey(command: FakeCommand): Uint8Array {
+    const { name, db, body, documents } = command;
+    const ns = `${db}.${body[name]}`;
+    switch (name) {
+      case 'hello':
+        return BSON.serialize(this.#hello());
+      case 'buildInfo':
+        return BSON.serialize({ ok: 1, version: this.#setup.version ?? '7.0.20' });
+      case 'listCollections':
+        return cursorReply(`${db}.$cmd.listCollections`, 'firstBatch', this.#list(db));
+      case 'listIndexes': {
+        const stored = this.#stored.get(ns);
+        if (!stored) return BSON.serialize(failure(26, 'ns does not exist', 'NamespaceNotFound'));
+        return cursorReply(
+          ns,
+          'firstBatch',
+          stored.indexes.map((index) => BSON.serialize(index)),
+        );
+      }
+      case 'find':
+        return this.#find(ns, body);
+      case 'getMore':
+        return this.#more(Number(body.getMore));
+      case 'insert':
+        this.#stored.get(ns)?.documents.push(...documents);
+        return BSON.serialize({ ok: 1, n: documents.length });
+      case 'create': {
+        const { create: _, $db: __, lsid: ___, apiVersion: ____, ...options } = body;
+        this.#store(ns, { options });
+        if (options.timeseries) this.#store(`${db}.system.buckets.${body.create}`, {});
+        return BSON.serialize({ ok: 1 });
+      }
+      case 'drop':
+        this.#stored.delete(ns);
+        return BSON.serialize({ ok: 1 });
+      default:
+        return BSON.serialize({ ok: 1 });
+    }
+  }
+
+  #hello(): object {
+    const { address } = this;
+    const set = { setName: 'rs', hosts: [address], me: address, primary: address, secondary: false };
+    return {
+      ...(this.#setup.isReplicaSet ? set : {}),
+      ...{
+        isWritablePrimary: true,
+        maxWireVersion: this.#setup.version?.startsWith('8.3.') ? 29 : 21,
+        minWireVersion: 0,
+        readOnly: false,
+        ok: 1,
+      },
+      ...{ maxBsonObjectSize: 16_777_216, maxMessageSizeBytes: 48_000_000, maxWriteBatchSize: 100_000 },
+      ...{ logicalSessionTimeoutMinutes: 30, connectionId: 1, helloOk: true },
+    };
+  }
+
+  #list(db: string): Uint8Array[] {
+    return [...this.#stored].flatMap(([ns, { type, options, uuid }]) => {
+      if (!ns.startsWith(`${db}.`)) return [];
+      const name = ns.slice(db.length + 1);
+      const info = {
+        readOnly: type === 'view',
+        ...(type === 'view' ? {} : { uuid: BSON.UUID.createFromHexString(uuid) }),
+      };
+      return [BSON.serialize({ name, type, options, info, ...(type === 'view' ? {} : { idIndex: ID_INDEX }) })];
+    });
+  }
+
+  #find(ns: string, body: BSON.Document): Uint8Array {
+    let documents = [...this.documents(ns)];
+    if (body.min) {
+      const wanted = BSON.serialize({ _id: body.min._id });
+      const at = documents.findIndex((bytes) => Buffer.compare(idElement(bytes), idElement(wanted)) >= 0);
+      documents = at < 0 ? [] : documents.slice(at);
+    }
+    const id = this.#cursors.size + 1;
+    const batch = documents.splice(0, this.#setup.batchSize ?? 101);
+    this.#cursors.set(id, { ns, rest: documents });
+    const moment = body.readConcern?.level === 'snapshot' ? new BSON.Timestamp({ t: 100, i: 1 }) : null;
+    return cursorReply(ns, 'firstBatch', batch, { id: documents.length > 0 ? id : 0, moment });
+  }
+
+  #more(id: number): Uint8Array {
+    const cursor = this.#cursors.get(id);
+    if (!cursor) return BSON.serialize(failure(43, 'cursor not found', 'CursorNotFound'));
+    const batch = cursor.rest.splice(0, this.#setup.batchSize ?? 101);
+    return cursorReply(cursor.ns, 'nextBatch', batch, { id: cursor.rest.length > 0 ? id : 0, moment: null });
+  }
+}
+
+/** Type, name and value. */
+function idElement(document: Uint8Array): Buffer {
+  const [first] = readElements(document);
+  return first?.value ?? Buffer.alloc(0);
+}
+
+function readCommand(message: Buffer): FakeCommand {
+  if (message.readInt32LE(12) !== OP_MSG) throw new Error(`operation ${message.readInt32LE(12)}`);
+  let body: BSON.Document = {};
+  const documents: Buffer[] = [];
+  for (let at = HEAD_BYTES + 4; at < message.byteLength; ) {
+    const kind = message[at] as number;
+    const size = message.readInt32LE(at + 1);
+    const section = message.subarray(at + 1, at + 1 + size);
+    at += 1 + size;
+    if (kind === 0) body = BSON.deserialize(section, { promoteValues: true });
+    else {
+      for (let inner = section.indexOf(0, 4) + 1; inner < section.byteLength; ) {
+        const length = section.readInt32LE(inner);
+        documents.push(Buffer.from(section.subarray(inner, inner + length)));
+        inner += length;
+      }
+    }
+  }
+  const [name = ''] = Object.keys(body);
+  return { name, db: String(body.$db), body, documents };
+}
+
+/** With the documents as they are. */
+function cursorReply(
+  ns: string,
+  field: 'firstBatch' | 'nextBatch',
+  documents: readonly Uint8Array[],
+  { id, moment }: { readonly id: number; readonly moment: BSON.Timestamp | null } = { id: 0, moment: null },
+): Uint8Array {
+  const items = documents.map((bytes, index) => Buffer.concat([Buffer.from(`\x03${index}\0`), bytes]));
+  const list = wrap(Buffer.concat(items));
+  const rest = BSON.serialize({ id: BSON.Long.fromNumber(id), ns, ...(moment ? { atClusterTime: moment } : {}) });
+  const cursor = wrap(Buffer.concat([Buffer.from(`\x04${field}\0`), list, rest.subarray(4, -1)]));
+  return wrap(Buffer.concat([Buffer.from('\x03cursor\0'), cursor, BSON.serialize({ ok: 1 }).subarray(4, -1)]));
+}
+
+function wrap(elements: Buffer): Buffer {
+  const size = Buffer.alloc(4);
+  size.writeInt32LE(elements.byteLength + 5, 0);
+  return Buffer.concat([size, elements, Buffer.alloc(1)]);
+}
