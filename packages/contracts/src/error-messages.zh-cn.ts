@@ -145,6 +145,10 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
   DATABASE_DUMP_DAMAGED: say('{name} 的转储无法恢复：{reason}', '请从其他记录或副本恢复；没有任何内容被覆盖。'),
   DATABASE_EXISTS: say('{server} 上已存在 {name}。', '请换一个名称，或允许替换它。'),
   DATABASE_IN_USE: say('{name} 正在使用中：{sessions}。', '请结束这些会话，或允许恢复时结束它们。'),
+  DATABASE_OPLOG: say(
+    '无法使用 {server} 的操作日志：{reason}。',
+    '请不使用操作日志、逐个数据库备份和恢复，或先解决所述问题。',
+  ),
   WAL_FILE_REFUSED: say(
     '{name} 未归档：{reason}',
     '没有存储任何内容。archive_command 必须传入 %p，且文件必须属于此服务器。',

@@ -2,6 +2,7 @@
  * Words of drivers: fields are declared in English by each driver's manifest, so only other languages need texts here.
  * Keys are `driver.<type>.<field>`, with `.help` or an option's name after it. Loaded with the first driver form.
  */
+import { mongodbTextsZhCn } from './driver-texts-mongodb.ts';
 import { mysqlTextsZhCn } from './driver-texts-mysql.ts';
 import { mysqlPhysicalTextsZhCn } from './driver-texts-mysql-physical.ts';
 import { postgresqlTextsZhCn } from './driver-texts-postgresql.ts';
@@ -12,6 +13,7 @@ import { currentLocale, hasMessage, t } from './i18n.ts';
 
 /** Chinese; a test demands every field of every driver. */
 export const driverTextsZhCn: Readonly<Record<string, string>> = {
+  ...mongodbTextsZhCn,
   ...mysqlTextsZhCn,
   ...mysqlPhysicalTextsZhCn,
   ...postgresqlTextsZhCn,

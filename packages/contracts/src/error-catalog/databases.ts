@@ -109,4 +109,10 @@ export const databaseErrors = {
     'The receiver would leave a gap: {reason}',
     'Make a new base backup, then start it with --accept-gap.',
   ),
+  DATABASE_OPLOG: define(
+    400,
+    2,
+    'The operations log of {server} cannot be used: {reason}.',
+    'Back up and restore databases one by one, without the operations log; or mend what is said.',
+  ),
 } as const satisfies Record<string, ErrorDefinition>;

@@ -62,5 +62,10 @@ export function countObjects(objects: readonly InventoryObject[]): string {
   const counts = new Map<string, number>();
   for (const { kind } of objects) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const parts = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
-  return parts.map(([kind, count]) => `${count} ${kind}${count === 1 ? '' : 's'}`).join(', ') || 'nothing';
+  return parts.map(([kind, count]) => `${count} ${count === 1 ? kind : pluralOf(kind)}`).join(', ') || 'nothing';
+}
+
+function pluralOf(kind: string): string {
+  if (kind.endsWith('s')) return kind;
+  return kind.endsWith('x') ? `${kind}es` : `${kind}s`;
 }

@@ -1,6 +1,7 @@
 /** Every kind of thing that can be backed up. A new source is one line here. */
 import type { SourceDriver } from '../ports/source.ts';
 import { filesSource } from './files/files-source.ts';
+import { mongodbSource } from './mongodb/mongodb-source.ts';
 import { mysqlSource } from './mysql/mysql-source.ts';
 import { mysqlPhysicalSource } from './mysql/physical/physical-source.ts';
 import { postgresqlSource } from './postgresql/postgresql-source.ts';
@@ -10,6 +11,7 @@ import { sqliteSource } from './sqlite/sqlite-source.ts';
 
 export const sourceDrivers: readonly SourceDriver[] = [
   filesSource,
+  mongodbSource,
   mysqlSource,
   mysqlPhysicalSource,
   postgresqlSource,

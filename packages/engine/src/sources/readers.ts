@@ -2,6 +2,7 @@
 import type { SourceReaders } from '../ports/source.ts';
 import { countFiles, readAncestors, readFiles } from './files/read-files.ts';
 import { physicalFolders, readServer as readMysqlPhysical } from './mysql/physical/read-lazily.ts';
+import { readDatabases as readMongodb } from './mongodb/read-lazily.ts';
 import { readDatabases as readMysql } from './mysql/read-lazily.ts';
 import { readDatabases as readPostgresql } from './postgresql/read-lazily.ts';
 import { readRedis } from './redis/read-lazily.ts';
@@ -10,6 +11,7 @@ import { readDatabases as readSqlite } from './sqlite/read-lazily.ts';
 
 export const sourceReaders: SourceReaders = {
   file: { entries: readFiles, countTotals: countFiles, ancestors: readAncestors },
+  mongodb: { entries: readMongodb },
   mysql: { entries: readMysql },
   'mysql-physical': { entries: readMysqlPhysical, ancestors: physicalFolders },
   postgresql: { entries: readPostgresql },

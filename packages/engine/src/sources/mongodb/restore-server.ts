@@ -1,0 +1,101 @@
+/**
+ * A restore of a whole replica set with its operations log. The log is of all databases at once and knows them by their
+ * names, so nothing can be renamed and nothing be put aside: the dump is kept in a file until it is known to be whole,
+ * and only then are collections replaced one by one.
+ */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { AppError } from '@backupx/contracts/errors';
+import { type DatabaseInventory, missingObjects } from '../../ports/database-inventory.ts';
+import { SecretFolder } from '../../ports/secret-folder.ts';
+import type { ArchiveInventory } from './archive-format.ts';
+import { scannedArchive } from './archive-scanner.ts';
+import { listDatabases } from './choose-databases.ts';
+import { objectsOfServer } from './dump-server.ts';
+import { feed } from './load-archive.ts';
+import { listCollections } from './read-inventory.ts';
+import type { RestoreParts } from './restore-session.ts';
+import { chooseTool, type Tool } from './tools.ts';
+
+const NAME = 'the server';
+
+/** See above. */
+export class ServerRestore {
+  readonly #parts: RestoreParts;
+  readonly #tool: Tool;
+  readonly #folder: SecretFolder;
+  #archive: ArchiveInventory | null = null;
+
+  private constructor(parts: RestoreParts, tool: Tool) {
+    this.#parts = parts;
+    this.#tool = tool;
+    this.#folder = new SecretFolder(parts.context.tempDir);
+  }
+
+  /** Throws DATABASE_OPLOG, DATABASE_TOOL_MISSING. */
+  static async open(parts: RestoreParts): Promise<ServerRestore> {
+    const { connection, options, context } = parts;
+    const refuse = (reason: string) => new AppError('DATABASE_OPLOG', { server: connection.address, reason });
+    if (options.rename.length > 0) throw refuse('its operations log knows databases by their names; they stay');
+    if (options.collections.length > 0) throw refuse('its operations log is of all collections');
+    const place = { ...connection.config, program: 'tools' as const };
+    const tool = parts.tool ?? (await chooseTool('mongorestore', place, context.signal));
+    if (!tool) throw refuse('mongorestore is needed for it');
+    return new ServerRestore(parts, tool);
+  }
+
+  get #path(): string {
+    return join(this.#folder.path, 'dump.archive');
+  }
+
+  /** Keeps the dump. Throws DATABASE_DUMP_DAMAGED, DATABASE_EXISTS. */
+  async write(content: AsyncIterable<Uint8Array>): Promise<void> {
+    const archive = scannedArchive(content, {
+      onInventory: (inventory) => {
+        this.#archive = inventory;
+      },
+      failure: (reason) => new AppError('DATABASE_DUMP_DAMAGED', { name: NAME, reason }),
+    });
+    await pipeline(archive, createWriteStream(this.#path, { mode: 0o600 }), { signal: this.#parts.context.signal });
+    await this.#assertReplaceable();
+  }
+
+  compare(inventory: DatabaseInventory): void {
+    if (!this.#archive) return;
+    const missing = missingObjects(inventory.objects, objectsOfServer(this.#archive));
+    if (missing.length > 0)
+      throw new AppError('DATABASE_DUMP_DAMAGED', { name: NAME, reason: missing.slice(0, 5).join('; ') });
+  }
+
+  /** Answers how many databases there are in it. */
+  async commit(): Promise<number> {
+    const { connection, options } = this.#parts;
+    await this.#assertReplaceable();
+    const drop = options.replaceExisting ? ['--drop'] : [];
+    // Users and roles come with `admin`, only when they are asked for.
+    const users = options.restoreUsers ? [] : ['--nsExclude=admin.*'];
+    const args = ['--archive', '--oplogReplay', '--stopOnError', '--quiet', ...drop, ...users];
+    await feed(connection, { tool: this.#tool, args, archive: readFile(this.#path), doing: 'restore the server' });
+    this.close();
+    return new Set(this.#archive?.collections.map(({ db }) => db).filter((db) => db !== '' && db !== 'admin')).size;
+  }
+
+  close(): void {
+    this.#folder.remove();
+  }
+
+  async #assertReplaceable(): Promise<void> {
+    const { connection, options } = this.#parts;
+    if (options.replaceExisting) return;
+    const dumped = new Set(this.#archive?.collections.map(({ db }) => db));
+    for (const { name } of await listDatabases(connection)) {
+      if (!dumped.has(name) || (await listCollections(connection, name)).length === 0) continue;
+      throw new AppError('DATABASE_EXISTS', { name: `database ${name}`, server: connection.address });
+    }
+  }
+}
+
+async function* readFile(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path);
+}

@@ -1,0 +1,192 @@
+/**
+ * Proves dumps. `quick`: each is read to its end, its checksums are compared and what it holds is compared with its
+ * inventory. `deep`: all are also restored into a server started for it (or the one that is named), where documents and
+ * indexes are counted.
+ */
+import { randomBytes } from 'node:crypto';
+import { toAppError } from '@backupx/contracts/errors';
+import type { VerifyCheck } from '@backupx/contracts/jobs';
+import {
+  countObjects,
+  type DatabaseInventory,
+  type InventoryObject,
+  missingObjects,
+  parseInventory,
+} from '../../ports/database-inventory.ts';
+import type { RestoreEntry, Verifier, VerifyContext } from '../../ports/source.ts';
+import { ArchiveError } from './archive-format.ts';
+import { scanArchive } from './archive-scanner.ts';
+import { MongodbConnection } from './connection.ts';
+import { objectsOfServer } from './dump-server.ts';
+import { placeOf, ROOT } from './entry-paths.ts';
+import { loadArchive } from './load-archive.ts';
+import { describeCollections } from './loaded-database.ts';
+import { listCollections, objectsOfArchive } from './read-inventory.ts';
+import { readText } from './read-text.ts';
+import { ScratchServer } from './scratch-server.ts';
+import { isAnotherServer, type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
+import { chooseTool, type Tool } from './tools.ts';
+import { parseUsers } from './users.ts';
+
+/** A place to restore to, with names for databases in it. */
+interface Place {
+  readonly connection: MongodbConnection;
+  readonly tool: Tool | null;
+  nameFor(index: number): string;
+  close(): Promise<void>;
+}
+
+interface Proven {
+  readonly index: number;
+  /** Null: the dump of a whole server. */
+  readonly source: string | null;
+  readonly objects: readonly InventoryObject[];
+  readonly isLoaded: boolean;
+  inventory: DatabaseInventory | null;
+}
+
+/** Opens it. */
+export function openMongodbVerifier(config: MongodbConfig, context: VerifyContext): Verifier {
+  return new MongodbVerifier(config, context);
+}
+
+class MongodbVerifier implements Verifier {
+  readonly #config: MongodbConfig;
+  readonly #context: VerifyContext;
+  readonly #proven: Proven[] = [];
+  readonly #checks: VerifyCheck[] = [];
+  #place: Place | null = null;
+
+  constructor(config: MongodbConfig, context: VerifyContext) {
+    this.#config = config;
+    this.#context = context;
+  }
+
+  async write(entry: RestoreEntry): Promise<void> {
+    if (!entry.content) return;
+    const place = placeOf(entry.path);
+    if (place?.item === 'dump') await this.#read(place.database, toItsEnd(entry.content));
+    else if (place?.item === 'inventory') {
+      const inventory = parseInventory(await readText(entry.content));
+      const proven = this.#proven.find((one) => one.source === place.database);
+      if (proven) proven.inventory = inventory;
+    } else if (place?.item === 'users') parseUsers(await readText(entry.content));
+    else for await (const _ of entry.content);
+  }
+
+  async finish(): Promise<readonly VerifyCheck[]> {
+    for (const proven of this.#proven) this.#compare(proven);
+    if (this.#place) for (const proven of this.#proven) await this.#count(this.#place, proven);
+    if (this.#proven.length === 0 && this.#checks.length === 0) {
+      this.#add(ROOT, { name: 'structure', ok: false, detail: 'there is no dump in it' });
+    }
+    return this.#checks;
+  }
+
+  async close(): Promise<void> {
+    const place = this.#place;
+    this.#place = null;
+    await place?.close();
+  }
+
+  #add(subject: string, check: Omit<VerifyCheck, 'subject'>): void {
+    this.#checks.push({ subject, ...check });
+  }
+
+  async #read(source: string | null, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const subject = source ?? ROOT;
+    const index = this.#proven.length;
+    try {
+      // The operations log knows databases by their names only, so such a dump has no scratch place.
+      const isLoaded = this.#context.depth === 'deep' && source !== null;
+      const archive = isLoaded ? await this.#load(index, source, content) : await scanArchive(content);
+      const objects = source === null ? objectsOfServer(archive) : objectsOfArchive(archive, source);
+      this.#proven.push({ index, source, objects, isLoaded, inventory: null });
+      this.#add(subject, { name: 'structure', ok: true, detail: `checksums are right; ${countObjects(objects)}` });
+    } catch (error) {
+      if (error instanceof ArchiveError) {
+        this.#add(subject, { name: 'structure', ok: false, detail: error.message });
+        return;
+      }
+      const failure = toAppError(error);
+      // A damaged dump, or one the server does not take, is an answer; all else says nothing of it.
+      const isAnswer = failure.code === 'DATABASE_DUMP_DAMAGED' || failure.code === 'DATABASE_TOOL_FAILED';
+      if (!isAnswer || this.#context.signal.aborted) throw error;
+      const name = failure.code === 'DATABASE_DUMP_DAMAGED' ? 'structure' : 'restore';
+      this.#add(subject, { name, ok: false, detail: failure.message });
+    }
+  }
+
+  async #load(index: number, source: string, content: AsyncIterable<Uint8Array>) {
+    this.#place ??= await openPlace(this.#config, this.#context);
+    const { connection, tool } = this.#place;
+    const target = this.#place.nameFor(index);
+    return await loadArchive({
+      ...{ connection, tool, content, database: source },
+      note: (message) => this.#context.log('warn', message),
+      plan: () => ({ target, prefix: '', direct: [], wanted: null }),
+    });
+  }
+
+  #compare({ source, objects, inventory }: Proven): void {
+    const subject = source ?? ROOT;
+    if (!inventory) {
+      this.#add(subject, { name: 'inventory', ok: false, detail: 'there is no inventory beside it' });
+      return;
+    }
+    const missing = missingObjects(inventory.objects, objects);
+    const detail = missing.join('; ') || `${countObjects(inventory.objects)}, as counted when it was made`;
+    this.#add(subject, { name: 'inventory', ok: missing.length === 0, detail });
+  }
+
+  async #count({ connection, nameFor }: Place, { index, source, objects, inventory, isLoaded }: Proven): Promise<void> {
+    if (!isLoaded || source === null) return;
+    this.#add(source, { name: 'restore', ok: true, detail: connection.serverName });
+    const database = nameFor(index);
+    const collections = await listCollections(connection, database);
+    const found = await describeCollections(connection, database, { collections, nameOf: ({ name }) => name });
+    const missing = missingObjects([...objects, ...(inventory?.objects ?? [])], found);
+    const documents = found.reduce((sum, object) => sum + (object.rows ?? 0), 0);
+    const detail = [...new Set(missing)].join('; ') || `${documents} documents, all indexes`;
+    this.#add(source, { name: 'rows', ok: missing.length === 0, detail });
+  }
+}
+
+async function openPlace(config: MongodbConfig, context: VerifyContext): Promise<Place> {
+  const options = context.options as MongodbRestoreOptions;
+  const target = restoreConnection(config, options);
+  const tool = await chooseTool('mongorestore', target, context.signal);
+  const id = randomBytes(6).toString('hex');
+  const nameFor = (index: number) => `backupx_verify_${id}_${index}`;
+  if (!isAnotherServer(options)) {
+    const { program, toolFolder } = target;
+    const server = await ScratchServer.start({ ...context, program, toolFolder });
+    context.log('info', `Restoring into ${server.connection.serverName}, started for it.`);
+    return { connection: server.connection, tool, nameFor, close: () => server.close() };
+  }
+  const connection = await MongodbConnection.open(target, context);
+  const calm = connection.withSignal(new AbortController().signal);
+  return { connection, tool, nameFor, close: () => dropAll(calm, `backupx_verify_${id}_`) };
+}
+
+/** Drops every database of a proof and closes. */
+async function dropAll(connection: MongodbConnection, prefix: string): Promise<void> {
+  try {
+    const { databases } = await connection.command('admin', { listDatabases: 1, nameOnly: true });
+    for (const { name } of databases as { name: string }[]) {
+      if (name.startsWith(prefix)) await connection.command(name, { dropDatabase: 1 }, { doing: `drop ${name}` });
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Content must be read to its end, also after a check has failed in the middle. */
+async function* toItsEnd(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const iterator = content[Symbol.asyncIterator]();
+  try {
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
+  } finally {
+    for (let next = await iterator.next(); !next.done; next = await iterator.next());
+  }
+}
