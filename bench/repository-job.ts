@@ -8,7 +8,7 @@ import type { JobOf, RepositoryAccess } from '@backupx/contracts/jobs';
 
 // As the program itself does.
 enableCompileCache();
-const { createEngine } = await import('@backupx/engine');
+const { createJobEngine } = await import('@backupx/engine/job-engine');
 const { silentReporter } = await import('@backupx/engine/ports/reporter');
 
 const [action = '', folder = '', place = '', snapshotId = '', ...more] = process.argv.slice(2);
@@ -96,7 +96,7 @@ function browse(): JobOf<'browse_artifact'> {
 const jobs = { init, backup, restore, browse } as const;
 const makeJob = jobs[action as keyof typeof jobs];
 if (!makeJob) throw new Error(`name one of ${Object.keys(jobs).join(', ')}`);
-const engine = createEngine({ tempDir: `${folder}.tmp` });
+const engine = createJobEngine({ tempDir: `${folder}.tmp` });
 const job = makeJob();
 const startedAt = performance.now();
 const result = await engine.run(job, { reporter: silentReporter, signal: new AbortController().signal });

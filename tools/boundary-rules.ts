@@ -26,7 +26,7 @@ export const zones: readonly Zone[] = [
   },
   {
     name: 'engine/sources-list',
-    pattern: /^packages\/engine\/src\/sources\/(index|readers)\.ts$/,
+    pattern: /^packages\/engine\/src\/sources\/(index|by-type|readers)\.ts$/,
     mayImport: ['engine/ports', 'engine/sources'],
   },
   {
@@ -37,7 +37,7 @@ export const zones: readonly Zone[] = [
   },
   {
     name: 'engine/storages-list',
-    pattern: /^packages\/engine\/src\/storages\/index\.ts$/,
+    pattern: /^packages\/engine\/src\/storages\/(index|by-type)\.ts$/,
     mayImport: ['engine/ports', 'engine/storages'],
   },
   {

@@ -42,8 +42,6 @@ export const itemProblemSchema = z.object({
   message: z.string(),
 });
 export type ItemProblem = z.output<typeof itemProblemSchema>;
-/** A result lists at most this many problems; `problemCount` has the true number. */
-export const MAX_LISTED_PROBLEMS = 1000;
 
 /**
  * A repository as a job sees it: where it lies and what opens it. Secrets inside; never stored, never logged.

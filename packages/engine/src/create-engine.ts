@@ -1,42 +1,20 @@
 /**
  * The engine: all drivers and all jobs behind one object, the same on master and agent. The only way into this
- * package besides `ports/`.
+ * package besides `ports/`, and `create-job-engine.ts` for programs that run a job and end.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import path from 'node:path';
 import { toDriverManifest } from '@backupx/contracts/driver-manifest';
-import { AppError } from '@backupx/contracts/errors';
+import { createJobEngine } from './create-job-engine.ts';
 import { drivers } from './drivers.ts';
-import { createJobRunner } from './jobs/job-runner.ts';
 import { findSource, findStorage, parseConfig, parseOptions } from './jobs/parse-settings.ts';
 import type { Engine, EngineOptions } from './ports/engine.ts';
-import { outliveHangups } from './ports/outlive-hangups.ts';
-import { isMarkAlive, processMark } from './ports/process-mark.ts';
-
-const SPOOL_PREFIX = 'engine-';
-const modules = {
-  driversUrl: new URL('./drivers.ts', import.meta.url).href,
-  readersUrl: new URL('./sources/readers.ts', import.meta.url).href,
-};
 
 /** Creates an engine; clears away what engines of killed processes left in `tempDir`. */
 export function createEngine(options: EngineOptions): Engine {
-  // Jobs may hold locks in repositories, and run in threads that get no signals.
-  outliveHangups();
-  const tempDir = prepareTempDir(options.tempDir);
-  const runner = createJobRunner({
-    drivers,
-    modules,
-    tempDir,
-    relay: () => options.relay?.() ?? null,
-    compressionParallelism: options.compressionParallelism ?? availableParallelism(),
-    storageAttempts: options.storageAttempts,
-  });
+  const jobEngine = createJobEngine(options, async () => drivers);
   /** Made when they are asked for: a program that runs one job needs none. */
   let manifests: Engine['manifests'] | null = null;
   return {
-    run: (job, runOptions) => runner.run(job, runOptions),
+    ...jobEngine,
     get manifests() {
       manifests ??= describeDrivers();
       return manifests;
@@ -51,12 +29,7 @@ export function createEngine(options: EngineOptions): Engine {
       const { decryptAge } = await import('./archive/encryption.ts');
       yield* decryptAge(body, identities, { signal: new AbortController().signal });
     },
-    openSnapshotStream: (request, signal) => runner.stream(request, signal),
     createEncryptionKey: async () => (await import('./archive/encryption.ts')).createAgeKey(),
-    async close(graceMs) {
-      await runner.close(graceMs);
-      rmSync(tempDir, { recursive: true, force: true });
-    },
   };
 }
 
@@ -65,18 +38,4 @@ function describeDrivers(): Engine['manifests'] {
     sources: drivers.sources.map((driver) => toDriverManifest({ kind: 'source', ...driver })),
     storages: drivers.storages.map((driver) => toDriverManifest({ kind: 'storage', ...driver })),
   };
-}
-
-/** A folder of this engine's own below `parent`, named for the process, and none of dead processes beside it. */
-function prepareTempDir(parent: string): string {
-  try {
-    mkdirSync(parent, { recursive: true, mode: 0o700 });
-    for (const name of readdirSync(parent)) {
-      const mark = name.startsWith(SPOOL_PREFIX) ? name.slice(SPOOL_PREFIX.length).split('-')[0] : undefined;
-      if (mark && !isMarkAlive(mark)) rmSync(path.join(parent, name), { recursive: true, force: true });
-    }
-    return mkdtempSync(path.join(parent, `${SPOOL_PREFIX}${processMark}-`));
-  } catch (error) {
-    throw new AppError('INTERNAL', {}, { cause: error });
-  }
 }

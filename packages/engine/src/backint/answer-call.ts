@@ -5,6 +5,7 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import { describeError } from '../direct-storage/describe-error.ts';
+import { runInOrder } from '../direct-storage/run-in-order.ts';
 import { openObject, sealObject } from '../direct-storage/sealed-object.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Storage } from '../ports/storage.ts';
@@ -14,7 +15,6 @@ import type { BackintParameters } from './parameters.ts';
 import { type BackintFunction, type BackintItem, parseInput } from './parse-input.ts';
 import { readPlace } from './read-place.ts';
 import { answeredVersion, backupLine, itemLine, savedLine, softwareLine } from './replies.ts';
-import { runInOrder } from '../direct-storage/run-in-order.ts';
 import type { Word } from './words.ts';
 import { writePlace } from './write-place.ts';
 

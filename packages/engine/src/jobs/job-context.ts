@@ -19,6 +19,12 @@ export interface EngineDrivers {
   limitBandwidth(storage: Storage, bytesPerSecond: number): Storage;
 }
 
+/** What a thread loads its drivers from. */
+export interface DriversModule {
+  /** Those that a job needs; null: all of them. */
+  loadDrivers(job: unknown): Promise<EngineDrivers>;
+}
+
 /** How a storage may be used. */
 export interface StorageLimits {
   /** 0 or left out: unlimited. */

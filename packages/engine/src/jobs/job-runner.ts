@@ -8,10 +8,10 @@ import { jobLanes } from '@backupx/contracts/job-lanes';
 import type { BrowseArtifactJob, Job, JobKind, JobOf, JobResults } from '@backupx/contracts/jobs';
 import { systemClock, waitAtMost } from '../ports/clock.ts';
 import type { RelaySettings, RunJobOptions, SnapshotStreamRequest } from '../ports/engine.ts';
-import { cancelledError, orCancelled } from '../ports/pull-body.ts';
+import { cancelledError, orCancelled, throwIfCancelled } from '../ports/pull-body.ts';
 import { startThread } from '../ports/start-thread.ts';
 import { unpackError } from '../ports/thread-error.ts';
-import type { EngineDrivers } from './job-context.ts';
+import type { DriversModule } from './job-context.ts';
 import { LookThread } from './look-thread.ts';
 import { runJob } from './run-job.ts';
 import type { DriverModules, FromJobWorker, JobWorkerData, ToJobWorker } from './thread-messages.ts';
@@ -26,7 +26,8 @@ const YOUNG_MB = 6;
 const TERMINATE_GRACE_MS = 2_000;
 
 export interface JobRunnerOptions {
-  readonly drivers: EngineDrivers;
+  /** For the jobs that run here. */
+  readonly loadDrivers: DriversModule['loadDrivers'];
   readonly modules: DriverModules;
   readonly tempDir: string;
   readonly relay: () => RelaySettings | null;
@@ -116,7 +117,9 @@ function isAboutSnapshot(job: Job): job is BrowseArtifactJob {
 }
 
 async function runHere({ job, options, reporter, signal }: RunParts): Promise<JobResults[JobKind]> {
-  const { drivers, tempDir, compressionParallelism, storageAttempts } = options;
+  const { tempDir, compressionParallelism, storageAttempts } = options;
+  const drivers = await options.loadDrivers(job);
+  throwIfCancelled(signal);
   const work = runJob(job, {
     drivers,
     signal,

@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { threadData } from '../ports/start-thread.ts';
 import { packError } from '../ports/thread-error.ts';
-import type { EngineDrivers } from './job-context.ts';
+import type { DriversModule } from './job-context.ts';
 import { createThreadReader } from './reader-thread.ts';
 import { runJob } from './run-job.ts';
 import { createSealThread } from './seal-thread.ts';
@@ -19,7 +19,8 @@ async function main(): Promise<void> {
   });
   const sealing = createSealThread();
   try {
-    const { drivers } = (await import(data.modules.driversUrl)) as { drivers: EngineDrivers };
+    const { loadDrivers } = (await import(data.modules.driversUrl)) as DriversModule;
+    const drivers = await loadDrivers(data.job);
     const { modules, tempDir, relay, compressionParallelism, storageAttempts } = data;
     const result = await runJob(data.job, {
       drivers,

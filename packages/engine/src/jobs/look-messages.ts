@@ -4,7 +4,7 @@ import type { RelaySettings, SnapshotStreamRequest } from '../ports/engine.ts';
 import type { ThreadError } from '../ports/thread-error.ts';
 
 export interface LookWorkerData {
-  /** Exports `drivers` (EngineDrivers). */
+  /** A `DriversModule`. */
   readonly driversUrl: string;
   readonly tempDir: string;
   readonly storageAttempts?: number;

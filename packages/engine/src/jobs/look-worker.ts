@@ -9,7 +9,7 @@ import { silentReporter } from '../ports/reporter.ts';
 import { threadData } from '../ports/start-thread.ts';
 import { packError } from '../ports/thread-error.ts';
 import { browseArtifact } from './browse-artifact.ts';
-import type { EngineDrivers, JobContext, KeptSlot } from './job-context.ts';
+import type { DriversModule, JobContext, KeptSlot } from './job-context.ts';
 import { CHUNKS_AHEAD, type FromLookWorker, type LookWorkerData, type ToLookWorker } from './look-messages.ts';
 import { SendCredit } from './send-credit.ts';
 import { streamSnapshot } from './snapshot-stream.ts';
@@ -22,7 +22,8 @@ interface Asked {
 
 const port = parentPort;
 const data = threadData<LookWorkerData>();
-const { drivers } = (await import(data.driversUrl)) as { drivers: EngineDrivers };
+const { loadDrivers } = (await import(data.driversUrl)) as DriversModule;
+const drivers = await loadDrivers(null);
 const kept: KeptSlot = { repositories: null };
 const asked = new Map<number, Asked>();
 

@@ -1,4 +1,5 @@
-import { type ItemProblem, MAX_LISTED_PROBLEMS } from '@backupx/contracts/jobs';
+import type { ItemProblem } from '@backupx/contracts/jobs';
+import { MAX_LISTED_PROBLEMS } from '@backupx/contracts/problem-limit';
 import type { Reporter } from '../ports/reporter.ts';
 
 const LOGGED_PROBLEMS = 100;

@@ -8,7 +8,7 @@ import type { ReadCounters } from './read-source.ts';
 
 /** Addresses of modules that a thread loads; the reading thread does without the weight of the storages. */
 export interface DriverModules {
-  /** Exports `drivers` (EngineDrivers). */
+  /** A `DriversModule`. */
   readonly driversUrl: string;
   /** Exports `sourceReaders` (SourceReaders). */
   readonly readersUrl: string;

@@ -52,9 +52,20 @@ export interface SnapshotStreamRequest {
   readonly format: 'auto' | 'raw' | 'tar' | 'zip';
 }
 
-export interface Engine {
+/** What a program needs that runs a job and ends. */
+export interface JobEngine {
   /** Runs one job. Rejects with an AppError. Results and progress are plain data. */
   run<K extends JobKind>(job: JobOf<K>, options: RunJobOptions): Promise<JobResults[K]>;
+  /**
+   * A file of a snapshot, or a part of it as an archive. Ends with REPOSITORY_DAMAGED where a blob is
+   * damaged; what was handed out until then is right. Whoever stops reading early must call `return` (or leave `for await`).
+   */
+  openSnapshotStream(request: SnapshotStreamRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Cancels everything, waits for the cleanup at most `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface Engine extends JobEngine {
   /** Forms of all drivers. */
   readonly manifests: { readonly sources: readonly DriverManifest[]; readonly storages: readonly DriverManifest[] };
   /**
@@ -66,13 +77,6 @@ export interface Engine {
   openStorage(target: Pick<JobTarget, 'type' | 'config'>): Storage;
   /** Decrypts an age stream (not compressed data: that stays as it is). */
   decrypt(body: AsyncIterable<Uint8Array>, identities: readonly string[]): AsyncIterable<Uint8Array>;
-  /**
-   * A file of a snapshot, or a part of it as an archive. Ends with REPOSITORY_DAMAGED where a blob is
-   * damaged; what was handed out until then is right. Whoever stops reading early must call `return` (or leave `for await`).
-   */
-  openSnapshotStream(request: SnapshotStreamRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** New age identity and its recipient. */
   createEncryptionKey(): Promise<{ identity: string; recipient: string }>;
-  /** Cancels everything, waits for the cleanup at most `graceMs`. */
-  close(graceMs: number): Promise<void>;
 }

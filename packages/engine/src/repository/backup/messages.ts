@@ -78,10 +78,11 @@ export type ToReader = { readonly trees: readonly (Uint8Array | null)[] };
 
 export interface SealerData {
   readonly masterKey: MasterKey;
+  /** The slots. */
+  readonly memory: SharedArrayBuffer;
 }
 
 export type ToSealer =
-  | { readonly type: 'memory'; readonly memory: SharedArrayBuffer }
   | { readonly type: 'slot'; readonly rows: Uint32Array }
   | { readonly type: 'large'; readonly parts: readonly TreePart[] };
 

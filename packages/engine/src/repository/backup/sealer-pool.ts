@@ -3,7 +3,8 @@ import { AppError } from '@backupx/contracts/errors';
 import { startThread } from '../../ports/start-thread.ts';
 import { unpackError } from '../../ports/thread-error.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
-import { buffersOf } from './slot-memory.ts';
+import { BLOB_ROW, buffersOf } from './slot-memory.ts';
+import { SlotSealer } from './slot-sealer.ts';
 import type { TreePart } from './tree-part.ts';
 
 interface Sealer {
@@ -16,7 +17,10 @@ const YOUNG_MB = 3;
 /** A small limit also makes the runtime let the heap grow more slowly; 14 MB are used. */
 const OLD_MB = 256;
 
-export interface SealerPoolOptions extends SealerData {
+/** So little is sealed sooner than a thread is started: it is all that an unchanged source has. */
+const LOCAL_BYTES = 256 * 1024;
+
+export interface SealerPoolOptions extends Omit<SealerData, 'memory'> {
   readonly count: number;
 }
 
@@ -40,6 +44,7 @@ export class SealerPool {
 
   /** Seals the blobs of a slot; answers their lengths, see `FromSealer`. */
   async sealSlot(rows: Uint32Array): Promise<Uint32Array> {
+    if (this.#sealers.length === 0 && bytesOf(rows) <= LOCAL_BYTES) return this.#sealHere(rows);
     const answer = await this.#ask({ type: 'slot', rows });
     if (answer.type !== 'sealed') throw failureOf(answer);
     return answer.lengths;
@@ -57,13 +62,21 @@ export class SealerPool {
     await Promise.all(this.#sealers.map(({ worker }) => worker.terminate()));
   }
 
+  #sealHere(rows: Uint32Array): Uint32Array {
+    if (this.#failure !== null) throw this.#failure;
+    return new SlotSealer(this.#options.masterKey, this.#slots).seal(rows);
+  }
+
+  get #slots(): SharedArrayBuffer {
+    if (!this.#memory) throw new Error('nothing can be sealed before there are slots');
+    return this.#memory;
+  }
+
   #start(): Sealer {
-    const { masterKey } = this.#options;
-    const data: SealerData = { masterKey };
+    const data: SealerData = { masterKey: this.#options.masterKey, memory: this.#slots };
     const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB };
     const url = new URL('./sealer-worker.ts', import.meta.url);
     const worker = startThread(url, { data, name: 'backupx seal', resourceLimits });
-    if (this.#memory) worker.postMessage({ type: 'memory', memory: this.#memory } satisfies ToSealer);
     const sealer: Sealer = { worker, answer: null };
     this.#sealers.push(sealer);
     worker.on('message', (message: FromSealer) => sealer.answer?.(message));
@@ -106,6 +119,12 @@ export class SealerPool {
       if (sealer) waiting(sealer);
     }
   }
+}
+
+function bytesOf(rows: Uint32Array): number {
+  let bytes = 0;
+  for (let row = 0; row < rows.length; row += BLOB_ROW) bytes += rows[row + 1] ?? 0;
+  return bytes;
 }
 
 function failureOf(answer: FromSealer): unknown {

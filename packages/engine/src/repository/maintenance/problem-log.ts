@@ -1,5 +1,5 @@
 import type { RepositoryProblem } from '@backupx/contracts/jobs';
-import { MAX_LISTED_PROBLEMS } from '@backupx/contracts/jobs';
+import { MAX_LISTED_PROBLEMS } from '@backupx/contracts/problem-limit';
 
 const MAX_NAMED = 100;
 const MAX_MESSAGE_LENGTH = 4000;
