@@ -4,23 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { type CommandContext, processContext } from './command-context.ts';
-import { addAgentCommand } from './commands/agent.ts';
-import { addBackintCommand } from './commands/backint.ts';
-import { addLoginCommand, addLogoutCommand } from './commands/login.ts';
-import { addNodeCommand } from './commands/node.ts';
-import { addQuickstartCommand } from './commands/quickstart.ts';
-import { addRepoCommand } from './commands/repo.ts';
-import { addResetPasswordCommand } from './commands/reset-password.ts';
-import { addRestoreCommand } from './commands/restore.ts';
-import { addRunCommand } from './commands/run.ts';
-import { addServerCommand } from './commands/server.ts';
-import { addSourceCommand } from './commands/source.ts';
-import { addStatusCommand } from './commands/status.ts';
-import { addStorageCommand } from './commands/storage.ts';
-import { addTaskCommand } from './commands/task.ts';
-import { addVerifyCommand } from './commands/verify.ts';
-import { addVersionCommand, readVersion } from './commands/version.ts';
-import { addWalCommand } from './commands/wal.ts';
+import { readVersion } from './commands/version.ts';
 
 const exitCodes = `
 Exit codes: 0 success, 1 failed, 2 usage, 3 finished with unreadable items, 4 not signed in, 5 not permitted,
@@ -28,8 +12,32 @@ Exit codes: 0 success, 1 failed, 2 usage, 3 finished with unreadable items, 4 no
 13 confirmation needed, 124 time limit, 130 interrupted.
 The API commands use BACKUPX_URL and BACKUPX_TOKEN_FILE, or what "backupx login" remembered.`;
 
-/** Every command, ready to parse. */
-export function buildProgram(context: CommandContext): Command {
+type AddCommand = (program: Command, context: CommandContext) => void;
+
+/** By name, as the help lists them. Loaded only when needed: a database that waits for one should not wait for all. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  quickstart: async () => (await import('./commands/quickstart.ts')).addQuickstartCommand,
+  server: async () => (await import('./commands/server.ts')).addServerCommand,
+  agent: async () => (await import('./commands/agent.ts')).addAgentCommand,
+  status: async () => (await import('./commands/status.ts')).addStatusCommand,
+  login: async () => (await import('./commands/login.ts')).addLoginCommand,
+  logout: async () => (await import('./commands/login.ts')).addLogoutCommand,
+  task: async () => (await import('./commands/task.ts')).addTaskCommand,
+  run: async () => (await import('./commands/run.ts')).addRunCommand,
+  restore: async () => (await import('./commands/restore.ts')).addRestoreCommand,
+  verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
+  node: async () => (await import('./commands/node.ts')).addNodeCommand,
+  storage: async () => (await import('./commands/storage.ts')).addStorageCommand,
+  source: async () => (await import('./commands/source.ts')).addSourceCommand,
+  repo: async () => (await import('./commands/repo.ts')).addRepoCommand,
+  backint: async () => (await import('./commands/backint.ts')).addBackintCommand,
+  wal: async () => (await import('./commands/wal.ts')).addWalCommand,
+  'reset-password': async () => (await import('./commands/reset-password.ts')).addResetPasswordCommand,
+  version: async () => (await import('./commands/version.ts')).addVersionCommand,
+};
+
+/** The command of that name, ready to parse; every command when there is none. */
+async function buildProgram(context: CommandContext, name: string | undefined): Promise<Command> {
   const program = new Command('backupx')
     .description('Backups of files on many machines, under one roof.')
     .version(readVersion(), '-V, --version')
@@ -40,28 +48,8 @@ export function buildProgram(context: CommandContext): Command {
     .addHelpText('after', exitCodes)
     .showHelpAfterError('(add --help for the usage)')
     .exitOverride();
-  for (const add of [
-    addQuickstartCommand,
-    addServerCommand,
-    addAgentCommand,
-    addStatusCommand,
-    addLoginCommand,
-    addLogoutCommand,
-    addTaskCommand,
-    addRunCommand,
-    addRestoreCommand,
-    addVerifyCommand,
-    addNodeCommand,
-    addStorageCommand,
-    addSourceCommand,
-    addRepoCommand,
-    addBackintCommand,
-    addWalCommand,
-    addResetPasswordCommand,
-    addVersionCommand,
-  ]) {
-    add(program, context);
-  }
+  const only = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  for (const load of only ? [only] : Object.values(commands)) (await load())(program, context);
   return program;
 }
 
@@ -70,7 +58,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', onBrokenPipe);
   process.stderr.on('error', onBrokenPipe);
   try {
-    const program = buildProgram(processContext);
+    const program = await buildProgram(processContext, argv[2]);
     refuseUnknownCommand(program, argv[2]);
     await program.parseAsync(argv);
   } catch (error) {
