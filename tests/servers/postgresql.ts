@@ -24,6 +24,8 @@ export interface PostgresqlOptions {
   readonly tls?: { readonly key: string; readonly certificate: string };
   /** Folder with `postgres` and `initdb`. */
   readonly programs?: string;
+  /** More arguments for initdb. */
+  readonly initdb?: readonly string[];
 }
 
 export interface Postgresql {
@@ -52,10 +54,42 @@ export async function newerPrograms(): Promise<string | null> {
 /** Starts a server whose superuser is `postgres` with `PASSWORD`. */
 export async function startPostgresql(options: PostgresqlOptions = {}): Promise<Postgresql> {
   const programs = options.programs ?? PROGRAMS;
+  return await run({ ...options, programs }, (folder, port) => {
+    const data = path.join(folder, 'data');
+    const user = serverUser();
+    const passwordFile = path.join(folder, 'password');
+    writeFileSync(passwordFile, `${PASSWORD}\n`);
+    if (user) chownSync(passwordFile, user.uid, user.gid);
+    const [initdb, args] = asUser(user, path.join(programs, 'initdb'), [
+      ...['-D', data, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`],
+      ...['-E', 'UTF8', '--locale=C.UTF-8', '--no-sync', ...(options.initdb ?? [])],
+    ]);
+    execFileSync(initdb, args, { timeout: STEP_LIMIT_MS, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+    appendFileSync(path.join(data, 'postgresql.conf'), configText({ folder, port, user }, options));
+    return { data, args: [] };
+  });
+}
+
+/** Starts a server on a data directory that is there, such as a restored one; its port and socket are its own. */
+export async function startOn(data: string): Promise<Postgresql> {
+  return await run({ programs: PROGRAMS }, (folder, port) => ({
+    data,
+    args: [`port=${port}`, `unix_socket_directories=${folder}`, `log_directory=${folder}`].flatMap((one) => [
+      '-c',
+      one,
+    ]),
+  }));
+}
+
+/** Prepares a folder for a server and runs it. */
+async function run(
+  { programs }: { readonly programs: string },
+  prepare: (folder: string, port: number) => { readonly data: string; readonly args: readonly string[] },
+): Promise<Postgresql> {
   const folder = mkdtempSync(path.join(tmpdir(), 'backupx-postgresql-'));
-  const data = path.join(folder, 'data');
   const port = await freePort();
   const user = serverUser();
+  let place: ReturnType<typeof prepare> | null = null;
   let server: ChildProcess | null = null;
   const removeAll = () => {
     server?.kill('SIGKILL');
@@ -93,7 +127,8 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
   }
 
   async function start(): Promise<void> {
-    const [program, args] = asUser(user, path.join(programs, 'postgres'), ['-D', data]);
+    const { data = '', args: more = [] } = place ?? {};
+    const [program, args] = asUser(user, path.join(programs, 'postgres'), ['-D', data, ...more]);
     server = spawn(program, args, { stdio: 'ignore', cwd: '/' });
     const deadlineMs = Date.now() + START_LIMIT_MS;
     while (Date.now() < deadlineMs && server.exitCode === null) {
@@ -104,15 +139,8 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
   }
 
   try {
-    const passwordFile = path.join(folder, 'password');
-    writeFileSync(passwordFile, `${PASSWORD}\n`);
-    for (const owned of [folder, passwordFile]) if (user) chownSync(owned, user.uid, user.gid);
-    const [initdb, args] = asUser(user, path.join(programs, 'initdb'), [
-      ...['-D', data, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`],
-      ...['-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
-    ]);
-    execFileSync(initdb, args, { timeout: STEP_LIMIT_MS, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
-    appendFileSync(path.join(data, 'postgresql.conf'), configText({ folder, port, user }, options));
+    if (user) chownSync(folder, user.uid, user.gid);
+    place = prepare(folder, port);
     await start();
   } catch (error) {
     removeAll();

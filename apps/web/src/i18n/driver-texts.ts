@@ -6,6 +6,7 @@ import { mongodbTextsZhCn } from './driver-texts-mongodb.ts';
 import { mysqlTextsZhCn } from './driver-texts-mysql.ts';
 import { mysqlPhysicalTextsZhCn } from './driver-texts-mysql-physical.ts';
 import { postgresqlTextsZhCn } from './driver-texts-postgresql.ts';
+import { postgresqlPhysicalTextsZhCn } from './driver-texts-postgresql-physical.ts';
 import { redisTextsZhCn } from './driver-texts-redis.ts';
 import { saphanaTextsZhCn } from './driver-texts-saphana.ts';
 import { sqliteTextsZhCn } from './driver-texts-sqlite.ts';
@@ -17,6 +18,7 @@ export const driverTextsZhCn: Readonly<Record<string, string>> = {
   ...mysqlTextsZhCn,
   ...mysqlPhysicalTextsZhCn,
   ...postgresqlTextsZhCn,
+  ...postgresqlPhysicalTextsZhCn,
   'driver.file.title': '文件和文件夹',
   'driver.file.paths': '文件夹和文件',
   'driver.file.excludePatterns': '排除',

@@ -54,13 +54,7 @@ export class StagedFiles {
     content: AsyncIterable<Uint8Array>,
     { modifiedAt, onBytes }: { readonly modifiedAt: Date; onBytes?(count: number): void },
   ): Promise<number> {
-    const attempt = <T>(step: () => T): T => {
-      try {
-        return step();
-      } catch (error) {
-        throw error instanceof AppError ? error : invalidTarget(path, error);
-      }
-    };
+    const attempt = <T>(step: () => T): T => attemptAt(path, step);
     const handle = attempt(() => this.#open(path));
     let size = 0;
     try {
@@ -79,6 +73,11 @@ export class StagedFiles {
       closeSync(handle);
     }
     return size;
+  }
+
+  /** Makes a folder below the root, which may stay empty. Throws RESTORE_TARGET_INVALID. */
+  makeFolder(path: string): void {
+    attemptAt(path, () => this.#makeFolders(path));
   }
 
   /** Puts all of them in their places. */
@@ -118,6 +117,15 @@ export class StagedFiles {
       mkdirSync(folder, { mode: 0o700 });
       this.#folders.push(folder);
     } else if (!present.isDirectory()) throw invalidTarget(folder, new Error('it is no folder'));
+  }
+}
+
+/** Throws what the file system says as RESTORE_TARGET_INVALID. */
+function attemptAt<T>(path: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw error instanceof AppError ? error : invalidTarget(path, error);
   }
 }
 

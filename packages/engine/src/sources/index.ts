@@ -4,6 +4,7 @@ import { filesSource } from './files/files-source.ts';
 import { mongodbSource } from './mongodb/mongodb-source.ts';
 import { mysqlSource } from './mysql/mysql-source.ts';
 import { mysqlPhysicalSource } from './mysql/physical/physical-source.ts';
+import { postgresqlPhysicalSource } from './postgresql/physical/physical-source.ts';
 import { postgresqlSource } from './postgresql/postgresql-source.ts';
 import { redisSource } from './redis/redis-source.ts';
 import { hanaSource } from './saphana/saphana-source.ts';
@@ -15,6 +16,7 @@ export const sourceDrivers: readonly SourceDriver[] = [
   mysqlSource,
   mysqlPhysicalSource,
   postgresqlSource,
+  postgresqlPhysicalSource,
   redisSource,
   hanaSource,
   sqliteSource,

@@ -7,30 +7,34 @@ import { isWantedPath } from './wanted-paths.ts';
 
 const NS_PER_MS = 1_000_000n;
 
+/** Where below the folder what an entry stands for is written; null: it is none of ours. */
+export type FilePath = (entryPath: Uint8Array) => string | null;
+
 /** See above. */
 export class FileRestore implements RestoreSession {
   readonly #targetPath: string;
   readonly #context: RestoreContext;
+  readonly #pathOf: FilePath;
   readonly #files: StagedFiles;
   #skipped = 0;
   #bytes = 0;
 
-  constructor(targetPath: string, context: RestoreContext) {
+  constructor(targetPath: string, context: RestoreContext, pathOf: FilePath = pathOfDump) {
     this.#targetPath = targetPath;
     this.#context = context;
+    this.#pathOf = pathOf;
     this.#files = new StagedFiles(targetPath);
   }
 
   async write(entry: RestoreEntry): Promise<void> {
     const { paths, isDryRun, log } = this.#context;
-    const place = placeOf(entry.path);
-    if (!place || !entry.content || !isWantedPath(entry.path, paths)) return;
-    // Made from what the entry stands for, not from its text: that may be anybody's.
-    const file =
-      place.item === 'globals'
-        ? [GLOBALS]
-        : [folderNameOf(place.database ?? ''), place.item === 'dump' ? DUMP : INVENTORY];
-    const path = join(this.#targetPath, ROOT, ...file);
+    const below = this.#pathOf(entry.path);
+    if (below === null || !isWantedPath(entry.path, paths)) return;
+    const path = join(this.#targetPath, below);
+    if (!entry.content) {
+      if (entry.type === 'directory' && !isDryRun) this.#files.makeFolder(path);
+      return;
+    }
     const modifiedAt = new Date(Number(entry.modifiedAtNs / NS_PER_MS));
     this.#context.progress({ items: 1, currentItem: path });
     if (isDryRun) {
@@ -53,4 +57,12 @@ export class FileRestore implements RestoreSession {
   async rollback(): Promise<void> {
     this.#files.rollback();
   }
+}
+
+/** Made from what the entry stands for, not from its text: that may be anybody's. */
+function pathOfDump(entryPath: Uint8Array): string | null {
+  const place = placeOf(entryPath);
+  if (!place) return null;
+  if (place.item === 'globals') return join(ROOT, GLOBALS);
+  return join(ROOT, folderNameOf(place.database ?? ''), place.item === 'dump' ? DUMP : INVENTORY);
 }

@@ -34,7 +34,8 @@ export function serverPrograms(installed: readonly Programs[], major: number): P
   return found;
 }
 
-function hasServer(folder: string): boolean {
+/** True when a server can be made and started from this folder. */
+export function hasServer(folder: string): boolean {
   return ['initdb', 'postgres'].every((name) => findTool([name], [folder]) === join(folder, name));
 }
 
@@ -130,7 +131,7 @@ async function initialize(
 }
 
 /** What nobody needs to survive need not be safe. */
-const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_wal_size: '1GB' };
+export const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_wal_size: '1GB' };
 const QUICK_SETTINGS = { ...FAST_SETTINGS, wal_level: 'minimal', max_wal_senders: 0 };
 
 export interface StartOptions {

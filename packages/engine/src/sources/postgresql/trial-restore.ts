@@ -1,9 +1,6 @@
 /** Restores dumps one after the other into scratch databases, looks at each and drops it. */
-import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { InventoryObject } from '../../ports/database-inventory.ts';
-import { findTool } from '../../ports/find-tool.ts';
-import { describeEnd, isSuccess, runTool } from '../../ports/processes.ts';
 import type { VerifyContext } from '../../ports/source.ts';
 import type { Toc } from './archive-toc.ts';
 import { placeholderStatement } from './globals.ts';
@@ -11,17 +8,16 @@ import { installedPrograms } from './programs.ts';
 import { PsqlSession } from './psql-session.ts';
 import { findDifferences, restoreDump } from './restore-dump.ts';
 import { absentRoles, assertExtensions, leaveOutPolicies, majorOf, rolesOf } from './restore-plan.ts';
+import { type EngineCheck, runAmcheck } from './run-amcheck.ts';
 import { dropLeftovers, ScratchNames, tryDrop } from './scratch-name.ts';
 import { type ScratchServer, serverPrograms, startScratchServer } from './scratch-server.ts';
 import { Server } from './server.ts';
 import type { PostgresqlConfig, RestoreOptions } from './settings.ts';
 
 /** What was found out about one dump. */
-export interface TrialOutcome {
+export interface TrialOutcome extends EngineCheck {
   readonly differences: readonly string[];
   readonly rowsCounted: number;
-  readonly hasEngineCheck: boolean;
-  readonly engineFailure: string | null;
   /** Where it was restored, for people. */
   readonly place: string;
 }
@@ -37,7 +33,6 @@ interface TrialPlace {
 }
 
 const COUNT_LIMITS = { maxTableBytes: null, budgetMs: 3_600_000 };
-const CHECK_LIMIT_MS = 3_600_000;
 const CREATE_LIMIT_MS = 300_000;
 
 /** See above. The place is made for the first dump, since its version decides which server can hold it. */
@@ -151,24 +146,10 @@ export class TrialRestore {
     }
   }
 
-  async #runEngineCheck(
-    { server, isOwn }: TrialPlace,
-    scratch: string,
-  ): Promise<Pick<TrialOutcome, 'hasEngineCheck' | 'engineFailure'>> {
-    const programs = server.newest;
-    const program = join(programs.folder, 'pg_amcheck');
+  async #runEngineCheck({ server, isOwn }: TrialPlace, scratch: string): Promise<EngineCheck> {
     // Elsewhere it would install an extension.
-    if (!isOwn || findTool(['pg_amcheck'], [programs.folder]) !== program)
-      return { hasEngineCheck: false, engineFailure: null };
-    const args = ['--no-password', '--install-missing', '--no-strict-names', server.conninfo(scratch)];
-    const said = await runTool(server.command(programs, 'pg_amcheck', args), {
-      signal: this.#context.signal,
-      timeoutMs: CHECK_LIMIT_MS,
-    });
-    return {
-      hasEngineCheck: true,
-      engineFailure: isSuccess(said) ? null : `${said.text.trim()} ${describeEnd(said)}`.trim(),
-    };
+    if (!isOwn) return { hasEngineCheck: false, engineFailure: null };
+    return await runAmcheck(server, [server.conninfo(scratch)], this.#context.signal);
   }
 
   async #drop({ server }: TrialPlace): Promise<void> {

@@ -1,0 +1,151 @@
+/**
+ * Runs pg_basebackup and takes what it brings apart. Without further tablespaces the whole server comes as one archive
+ * that streams; with them pg_basebackup makes an archive for each, in the folder for temporary files.
+ */
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { findTool } from '../../../ports/find-tool.ts';
+import { outputOf, startTool, type ToolEnd } from '../../../ports/processes.ts';
+import type { BackupContext } from '../../../ports/source.ts';
+import { failureOf } from '../failures.ts';
+import type { Programs } from '../programs.ts';
+import type { Server } from '../server.ts';
+import { MANIFEST, TABLESPACE_FOLDER } from './entry-paths.ts';
+import type { PhysicalConfig } from './settings.ts';
+import { type TarMember, tarMembers } from './tar-members.ts';
+
+export const PROGRAM = 'pg_basebackup';
+const READ_BYTES = 1024 * 1024;
+
+export interface BaseBackupParts {
+  readonly server: Server;
+  readonly programs: Programs;
+  readonly config: PhysicalConfig;
+  readonly context: BackupContext;
+  /** Pages of the server whose checksum is wrong, in its words. The backup is as whole as the server. */
+  onPageDamage(warnings: readonly string[]): void;
+  /** What else it warned of although it ended well. */
+  onWarning(warning: string): void;
+}
+
+/** The programs of exactly the server's version: others refuse, or make what its tools cannot prove. */
+export function programsForBackup(
+  installed: readonly Programs[],
+  { major, version: serverVersion }: { readonly major: number; readonly version: string },
+): Programs {
+  const found = installed.find((item) => item.major === major && hasProgram(item.folder));
+  if (found) return found;
+  const nearest = installed.find((item) => item.major > major) ?? installed.at(-1);
+  const toolVersion = nearest?.version ?? '';
+  throw new AppError('DATABASE_TOOL_MISMATCH', {
+    ...{ tool: PROGRAM, toolVersion, serverVersion, package: `postgresql-client-${major}` },
+  });
+}
+
+const hasProgram = (folder: string): boolean => findTool([PROGRAM], [folder]) === join(folder, PROGRAM);
+
+/** The members of the archive, those of tablespaces below `pg_tblspc/<oid>`, the manifest last. Throws DATABASE_*. */
+export async function* streamBaseBackup(parts: BaseBackupParts): AsyncGenerator<TarMember> {
+  const { server, programs, context } = parts;
+  const tool = startTool(server.command(programs, PROGRAM, [...argumentsFor(parts), '--pgdata=-']), context.signal);
+  tool.endInput();
+  const output = outputOf(tool, {
+    signal: context.signal,
+    failure: (end) => new BackupEnd(end),
+  });
+  yield* tarMembers(judged(output, parts));
+  reportWarnings((await tool.ended).messages, parts);
+}
+
+/** How pg_basebackup ended when it did not end well. */
+class BackupEnd extends Error {
+  readonly end: ToolEnd;
+
+  constructor(end: ToolEnd) {
+    super(end.messages);
+    this.end = end;
+  }
+}
+
+/** Wrong checksums of pages are found at the very end: everything has come by then. */
+async function* judged(output: AsyncIterable<Uint8Array>, parts: BaseBackupParts): AsyncGenerator<Uint8Array> {
+  try {
+    yield* output;
+  } catch (error) {
+    if (!(error instanceof BackupEnd)) throw error;
+    judgeEnd(error.end, parts);
+  }
+}
+
+/** Throws what a failure means, and reports page damage. */
+function judgeEnd(end: ToolEnd, { server, config, onPageDamage }: BaseBackupParts): void {
+  const damaged = linesOf(end.messages).filter((line) => line.includes('checksum verification failed'));
+  if (end.signal !== null || !end.messages.includes('checksum error occurred')) {
+    throw failureOf(end, server.place(PROGRAM, config.maintenanceDatabase));
+  }
+  onPageDamage(damaged);
+}
+
+function reportWarnings(messages: string, { onWarning }: BaseBackupParts): void {
+  for (const line of linesOf(messages)) {
+    const warning = /^(?:pg_basebackup: )?warning:\s+(.*)/i.exec(line)?.[1];
+    if (warning !== undefined && !/checksum verification fail/.test(line)) onWarning(warning);
+  }
+}
+
+const linesOf = (messages: string): string[] => messages.split('\n').map((line) => line.trim());
+
+function argumentsFor({ server, config }: BaseBackupParts): string[] {
+  const { checkpoint, maxRateKilobytes, maintenanceDatabase } = config;
+  // A peer that is gone without a word is noticed within some minutes.
+  const alive = 'keepalives_idle=60 keepalives_interval=20 keepalives_count=6';
+  return [
+    ...['--format=tar', '--wal-method=fetch', `--checkpoint=${checkpoint}`, '--manifest-checksums=SHA256'],
+    ...['--no-password', '--label=backupx', ...(maxRateKilobytes > 0 ? [`--max-rate=${maxRateKilobytes}k`] : [])],
+    `--dbname=${server.conninfo(maintenanceDatabase)} ${alive}`,
+  ];
+}
+
+/** As above, by way of a folder; `needBytes` is looked for there beforehand. Throws SOURCE_FAILED without it. */
+export async function* stagedBaseBackup(parts: BaseBackupParts, needBytes: number): AsyncGenerator<TarMember> {
+  const { server, programs, context } = parts;
+  await assertSpace(server.secrets.path, needBytes);
+  const folder = join(server.secrets.path, 'base');
+  const args = [...argumentsFor(parts), '--no-sync', `--pgdata=${folder}`];
+  const tool = startTool(server.command(programs, PROGRAM, args), context.signal);
+  tool.endInput();
+  const output = outputOf(tool, { signal: context.signal, failure: (end) => new BackupEnd(end) });
+  for await (const _ of judged(output, parts));
+  reportWarnings((await tool.ended).messages, parts);
+  const archives = readdirSync(folder).filter((name) => name.endsWith('.tar'));
+  // First that of the data directory, which says where the tablespaces were.
+  for (const name of archives.sort((a, b) => Number(b === 'base.tar') - Number(a === 'base.tar'))) {
+    const below = name === 'base.tar' ? '' : `${TABLESPACE_FOLDER}/${name.slice(0, -'.tar'.length)}/`;
+    for await (const member of tarMembers(createReadStream(join(folder, name), { highWaterMark: READ_BYTES }))) {
+      yield { ...member, path: `${below}${member.path}` };
+    }
+  }
+  yield manifestIn(folder);
+}
+
+/** After wrong checksums of pages it keeps its temporary name. */
+function manifestIn(folder: string): TarMember {
+  const path = [MANIFEST, `${MANIFEST}.tmp`].map((name) => join(folder, name)).find((name) => existsSync(name));
+  if (!path)
+    throw new AppError('DATABASE_DUMP_INCOMPLETE', { name: 'the server', reason: `there is no ${MANIFEST} in it` });
+  const { size, mtime, uid, gid } = statSync(path);
+  return {
+    ...{ path: MANIFEST, type: 'file', mode: 0o600, uid, gid, userName: 'postgres', groupName: 'postgres' },
+    ...{ modifiedAt: mtime, sizeBytes: size, content: createReadStream(path) },
+  };
+}
+
+async function assertSpace(folder: string, needBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize >= needBytes) return;
+  const [free, needed] = [Math.floor((bavail * bsize) / 1e6), Math.ceil(needBytes / 1e6)];
+  const reason = `the server has tablespaces, so its backup passes through ${folder}, which has ${free} MB free and needs ${needed} MB`;
+  throw new AppError('SOURCE_FAILED', { reason });
+}

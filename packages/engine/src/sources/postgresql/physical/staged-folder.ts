@@ -1,0 +1,163 @@
+/**
+ * A folder that a restore fills: everything is written into a scratch folder inside of it, so that it also works where
+ * the folder is a mount, and moved up at the end. What was there before is moved aside, and removed when all is done.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { isMarkAlive, processMark } from '../../../ports/process-mark.ts';
+import type { SystemUser } from '../server.ts';
+
+const NEW = '.backupx-restore-';
+const OLD = '.backupx-old-';
+/** Without it no server starts, so it comes last and goes first. */
+const DECIDING = 'PG_VERSION';
+
+export class StagedFolder {
+  readonly target: string;
+  readonly #owner: SystemUser | null;
+  readonly #madeFolders: string[] = [];
+  readonly #mark = `${processMark}-${randomBytes(4).toString('hex')}`;
+  #moved: string[] = [];
+  #aside: string[] = [];
+
+  /** Makes the folder when it is not there. Throws what the file system says. */
+  constructor(target: string, owner: SystemUser | null) {
+    this.target = target;
+    this.#owner = owner;
+    this.#makeFolder(target);
+    this.#removeLeftovers();
+    try {
+      mkdirSync(this.scratch, { mode: 0o700 });
+      this.own(this.scratch);
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
+  get scratch(): string {
+    return join(this.target, `${NEW}${this.#mark}`);
+  }
+
+  get #old(): string {
+    return join(this.target, `${OLD}${this.#mark}`);
+  }
+
+  own(path: string): void {
+    if (this.#owner) chownSync(path, this.#owner.uid, this.#owner.gid);
+  }
+
+  /** What was written, at its top. */
+  names(): string[] {
+    return readdirSync(this.scratch);
+  }
+
+  /** Puts what was written in place; `mode` is that of the folder from then on. What `isReplaced` names is moved aside. */
+  commit(mode: number, isReplaced: (name: string) => boolean): void {
+    const names = (folder: string) => readdirSync(folder).sort((a, b) => rank(a) - rank(b));
+    const present = names(this.target).filter((name) => !name.startsWith(NEW) && isReplaced(name));
+    if (present.length > 0) mkdirSync(this.#old, { mode: 0o700 });
+    for (const name of present.reverse()) {
+      renameSync(join(this.target, name), join(this.#old, name));
+      this.#aside.push(name);
+    }
+    for (const name of names(this.scratch)) {
+      renameSync(join(this.scratch, name), join(this.target, name));
+      this.#moved.push(name);
+    }
+    rmdirSync(this.scratch);
+    chmodSync(this.target, mode);
+    this.own(this.target);
+    syncFolder(this.target);
+  }
+
+  /** Removes what was replaced. */
+  finish(): void {
+    this.#moved = [];
+    this.#aside = [];
+    rmSync(this.#old, { recursive: true, force: true });
+  }
+
+  /** The folder as it was before; not after `finish`. */
+  rollback(): void {
+    for (const name of this.#moved.reverse()) rmSync(join(this.target, name), { recursive: true, force: true });
+    for (const name of this.#aside.reverse()) renameSync(join(this.#old, name), join(this.target, name));
+    this.#moved = [];
+    this.#aside = [];
+    rmSync(this.scratch, { recursive: true, force: true });
+    for (const folder of [this.#old, ...this.#madeFolders.reverse()]) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        // It is not there, or somebody has put something in it.
+      }
+    }
+  }
+
+  #makeFolder(path: string): void {
+    const present = lstatSync(path, { throwIfNoEntry: false });
+    if (present) return;
+    if (dirname(path) !== path) this.#makeParent(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
+    this.#madeFolders.push(path);
+    this.own(path);
+  }
+
+  /** Not for the owner alone: the server must get through them. */
+  #makeParent(path: string): void {
+    if (lstatSync(path, { throwIfNoEntry: false })) return;
+    this.#makeParent(dirname(path));
+    mkdirSync(path, { mode: 0o755 });
+    this.#madeFolders.push(path);
+  }
+
+  /** Scratch folders of restores that were killed. What they had moved aside is data and stays. */
+  #removeLeftovers(): void {
+    for (const name of readdirSync(this.target)) {
+      if (name.startsWith(NEW) && !isMarkAlive(name.slice(NEW.length).replace(/-[^-]*$/, '')))
+        rmSync(join(this.target, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/** What is in a folder beside what killed restores left. */
+export function contentOf(folder: string): string[] {
+  const stat = lstatSync(folder, { throwIfNoEntry: false });
+  if (!stat) return [];
+  const isFolder = stat.isDirectory() || (stat.isSymbolicLink() && isFolderBehind(folder));
+  if (!isFolder) throw new AppError('RESTORE_TARGET_INVALID', { path: folder, reason: 'it is no folder' });
+  return readdirSync(folder).filter((name) => !name.startsWith(NEW) && name !== 'lost+found');
+}
+
+function isFolderBehind(path: string): boolean {
+  try {
+    return readdirSync(path).length >= 0;
+  } catch {
+    return false;
+  }
+}
+
+const rank = (name: string): number => (name === DECIDING ? 1 : 0);
+
+function syncFolder(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,68 @@
+/** What is where a restore is to go. Nothing is looked over: a running server, a folder of others, a foreign tablespace. */
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { TABLESPACE_FOLDER } from './entry-paths.ts';
+import { contentOf } from './staged-folder.ts';
+
+const PID_FILE = 'postmaster.pid';
+
+/** Throws DATABASE_EXISTS, DATABASE_IN_USE, RESTORE_TARGET_INVALID. */
+export function assertDataFolderFree(folder: string, { mayReplace }: { readonly mayReplace: boolean }): void {
+  const names = contentOf(folder);
+  if (names.length === 0) return;
+  if (!names.includes('PG_VERSION') && !names.some((name) => name.startsWith('.backupx-old-')))
+    throw new AppError('RESTORE_TARGET_INVALID', { path: folder, reason: 'it is not empty, and no data directory' });
+  assertNotRunning(folder);
+  if (!mayReplace)
+    throw new AppError('DATABASE_EXISTS', { name: `The data directory ${folder}`, server: 'this machine' });
+}
+
+/** A server writes its number into its data directory, and takes it out when it stops. */
+function assertNotRunning(folder: string): void {
+  const path = join(folder, PID_FILE);
+  if (!existsSync(path)) return;
+  const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
+  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return;
+  throw new AppError('DATABASE_IN_USE', {
+    name: `The data directory ${folder}`,
+    sessions: `its server runs as process ${pid}; stop it (if it does not run, remove ${PID_FILE})`,
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It is there, and somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Throws DATABASE_EXISTS for files of another server of that version, RESTORE_TARGET_INVALID for an odd place. */
+export function assertTablespaceFree(
+  location: string,
+  {
+    major,
+    dataFolder,
+    mayReplace,
+  }: { readonly major: string; readonly dataFolder: string; readonly mayReplace: boolean },
+): void {
+  if (!location.startsWith('/'))
+    throw new AppError('RESTORE_TARGET_INVALID', { path: location, reason: 'a tablespace needs an absolute path' });
+  if (!contentOf(location).some((name) => name.startsWith(`PG_${major}_`))) return;
+  if (mayReplace && isTablespaceOf(dataFolder, location)) return;
+  throw new AppError('DATABASE_EXISTS', { name: `A tablespace in ${location}`, server: 'this machine' });
+}
+
+/** True when the data directory that is replaced has its own tablespace there. */
+function isTablespaceOf(dataFolder: string, location: string): boolean {
+  try {
+    const folder = join(dataFolder, TABLESPACE_FOLDER);
+    const wanted = realpathSync(location);
+    return readdirSync(folder).some((name) => realpathSync(join(folder, name)) === wanted);
+  } catch {
+    return false;
+  }
+}
