@@ -20,3 +20,10 @@ export function parsePort(text: string): number {
 export function collect(value: string, earlier: readonly string[] = []): string[] {
   return [...earlier, value];
 }
+
+/** Bytes, also as `500M` or `10G`. */
+export function parseSize(text: string): number {
+  const match = /^(\d+)([kmgt]?)(?:i?b)?$/i.exec(text);
+  if (!match) throw new InvalidArgumentError('Expected a size like 500M or 10G.');
+  return Number(match[1]) * 1024 ** ' kmgt'.indexOf((match[2] ?? '').toLowerCase() || ' ');
+}

@@ -2,15 +2,22 @@
  * The archive of PostgreSQL's log: what `archive_command` and `restore_command` start for every segment. A door of its
  * own into this package, like the Backint agent: no job, no threads, no master, only a file and a storage.
  */
-import { AppError } from '@backupx/contracts/errors';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { describeError } from './direct-storage/describe-error.ts';
 import { type DirectParameters, readParameterFile } from './direct-storage/parameter-file.ts';
+import { withTimeLimit } from './direct-storage/with-time-limit.ts';
 import { fieldsOfStorage, openDirectStorage, openLog } from './open-direct-storage.ts';
+import { systemClock } from './ports/clock.ts';
 import { type ExpireOptions, type Expiry, expireArchive } from './wal/expire-archive.ts';
 import { fetchFile } from './wal/fetch-file.ts';
 import { type ArchiveSummary, listArchive } from './wal/list-archive.ts';
 import { pushFile } from './wal/push-file.ts';
+import { receiveWal as followServer } from './wal/receive/receive-wal.ts';
+import { ReceiverServer, type ServerAddress } from './wal/receive/receiver-server.ts';
+import { Spool } from './wal/receive/spool.ts';
 import { type VerifyWalOptions, verifyArchive, type WalVerdict } from './wal/verify-archive.ts';
 
 import { WalArchiveStore } from './wal/wal-archive-store.ts';
@@ -28,8 +35,10 @@ export interface WalCall {
  * WAL_FILE_REFUSED, WAL_CONFLICT, WAL_OTHER_CLUSTER, TIMEOUT, CANCELLED, and what the storage says.
  */
 export function pushWal(call: WalCall, path: string): Promise<number> {
-  return withArchive(call, `push ${path}`, async ({ archive, signal, log }) => {
-    const sizeBytes = await pushFile(path, archive, { signal });
+  const what = `push ${path}`;
+  return withArchive(call, what, async ({ archive, seconds, log }) => {
+    const push = (signal: AbortSignal) => pushFile(path, archive, { signal });
+    const sizeBytes = await withTimeLimit({ what, seconds, signal: call.signal }, push);
     log(`push ${path}: ${sizeBytes === 0 ? 'was there' : `${sizeBytes} bytes stored`}`);
     return sizeBytes;
   });
@@ -37,8 +46,10 @@ export function pushWal(call: WalCall, path: string): Promise<number> {
 
 /** `restore_command`. False: the archive is there, and does not hold this file. Throws like `pushWal`, and ARTIFACT_…. */
 export function fetchWal(call: WalCall, file: { readonly name: string; readonly path: string }): Promise<boolean> {
-  return withArchive(call, `fetch ${file.name}`, async ({ archive, signal, log }) => {
-    const isThere = await fetchFile(file, archive, { signal });
+  const what = `fetch ${file.name}`;
+  return withArchive(call, what, async ({ archive, seconds, log }) => {
+    const fetch = (signal: AbortSignal) => fetchFile(file, archive, { signal });
+    const isThere = await withTimeLimit({ what, seconds, signal: call.signal }, fetch);
     log(`fetch ${file.name}: ${isThere ? 'restored' : 'not there'}`);
     return isThere;
   });
@@ -66,11 +77,58 @@ export function expireWal(call: WalCall, options: Omit<ExpireOptions, 'signal' |
   });
 }
 
+export interface ReceiveCall extends WalCall {
+  readonly address: ServerAddress;
+  readonly slot: string;
+  /** A private folder, on a disk that keeps what is written to it. */
+  readonly spoolFolder: string;
+  readonly spoolLimitBytes: number;
+  readonly isSlotCreated: boolean;
+  readonly isGapAccepted: boolean;
+  /** Ends it after what has arrived is archived; `signal` ends it at once. */
+  readonly stop: AbortSignal;
+  say(message: string): void;
+}
+
+/** Runs until it is told to stop. Throws CONFIG_INVALID, INVALID_INPUT, WAL_…, DATABASE_…, and what lasts of a storage. */
+export function receiveWal(call: ReceiveCall): Promise<void> {
+  return withArchive(call, 'receive', async ({ archive, seconds, log }) => {
+    const spool = new Spool(call.spoolFolder);
+    const server = new ReceiverServer(call.address, { slot: call.slot, tempDir: spool.at('secrets') });
+    const tell = (message: string) => {
+      log(message);
+      call.say(message);
+    };
+    try {
+      if (call.isSlotCreated) await server.createSlot(call.signal);
+      await followServer({ ...call, archive, server, spool, secondsForFile: seconds, clock: systemClock, log: tell });
+    } finally {
+      server.close();
+    }
+  });
+}
+
+/** Makes or drops the replication slot of a receiver. Throws DATABASE_…, CONFIG_INVALID, INVALID_INPUT. */
+export async function changeSlot(
+  action: 'create' | 'drop',
+  { address, slot, signal }: Pick<ReceiveCall, 'address' | 'slot' | 'signal'>,
+): Promise<void> {
+  const tempDir = mkdtempSync(join(tmpdir(), 'backupx-slot-'));
+  const server = new ReceiverServer(address, { slot, tempDir });
+  try {
+    if (action === 'create') await server.createSlot(signal);
+    else await server.dropSlot(signal);
+  } finally {
+    server.close();
+    rmSync(tempDir, { recursive: true, force: true });
+  }
+}
+
 interface OpenArchive {
   readonly archive: WalArchiveStore;
   readonly parameters: DirectParameters;
-  /** Also aborted when the time for one file is over. */
-  readonly signal: AbortSignal;
+  /** For one file. */
+  readonly seconds: number;
   readonly log: (message: string) => void;
 }
 
@@ -82,17 +140,13 @@ async function withArchive<T>(call: WalCall, what: string, work: (open: OpenArch
   });
   const log = openLog(direct.logFile);
   const storage = openDirectStorage(direct.storage);
-  const limit = new AbortController();
-  const seconds = extra.time_limit_seconds;
-  const timer = setTimeout(() => limit.abort(new AppError('TIMEOUT', { what, seconds })), seconds * 1000);
-  const signal = AbortSignal.any([call.signal, limit.signal]);
+  const archive = new WalArchiveStore(storage, direct);
   try {
-    return await work({ archive: new WalArchiveStore(storage, direct), parameters: direct, signal, log });
+    return await work({ archive, parameters: direct, seconds: extra.time_limit_seconds, log });
   } catch (error) {
     log(`${what}: ${describeError(error)}`);
     throw error;
   } finally {
-    clearTimeout(timer);
     await storage.close?.();
   }
 }

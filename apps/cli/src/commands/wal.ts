@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type CommandContext, withExamples } from '../command-context.ts';
 import { addExpireCommand, addListCommand, addVerifyCommand } from '../wal/look.ts';
 import { addFetchCommand, addPushCommand } from '../wal/move-file.ts';
+import { addReceiveCommand, addSlotCommand } from '../wal/receive.ts';
 
 /** `backupx wal …`: the archive of PostgreSQL's log. */
 export function addWalCommand(program: Command, context: CommandContext): void {
@@ -16,7 +17,15 @@ export function addWalCommand(program: Command, context: CommandContext): void {
     "restore_command = 'backupx wal fetch --config /etc/backupx/wal.conf %f %p'",
     'backupx wal verify --config /etc/backupx/wal.conf --deep',
   );
-  for (const add of [addPushCommand, addFetchCommand, addListCommand, addVerifyCommand, addExpireCommand]) {
+  for (const add of [
+    addPushCommand,
+    addFetchCommand,
+    addReceiveCommand,
+    addSlotCommand,
+    addListCommand,
+    addVerifyCommand,
+    addExpireCommand,
+  ]) {
     add(wal, context);
   }
 }

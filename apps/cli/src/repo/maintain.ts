@@ -2,6 +2,7 @@ import type { CheckRepositoryJob, CheckRepositoryResult, PruneRepositoryResult }
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
 import { formatBytes, formatCount, printable } from '../output/format.ts';
+import { parseSize } from '../parse-argument.ts';
 import { type EngineSession, withEngine } from './engine-session.ts';
 import { type RepositoryOptions, readAccess, withRepository } from './repository-options.ts';
 import { json } from './snapshots.ts';
@@ -98,12 +99,6 @@ function parsePercent(text: string): number {
   const share = Number(match?.[1]) / 100;
   if (!match || share > 1) throw new InvalidArgumentError('Expected a percentage from 0 to 100.');
   return share;
-}
-
-function parseSize(text: string): number {
-  const match = /^(\d+)([kmgt]?)(?:i?b)?$/i.exec(text);
-  if (!match) throw new InvalidArgumentError('Expected a size like 500M or 10G.');
-  return Number(match[1]) * 1024 ** ' kmgt'.indexOf((match[2] ?? '').toLowerCase() || ' ');
 }
 
 export function prune(
