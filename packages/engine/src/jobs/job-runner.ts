@@ -21,6 +21,8 @@ const CANCEL_GRACE_MS = 30_000;
 
 /** Most of what a job makes is short-lived; the default would let it take three times that before it is cleared. */
 const YOUNG_MB = 6;
+/** From 2 GB up the runtime would let the heap grow fourfold between two collections, below it less than twofold. */
+const OLD_MB = 2000;
 
 /** Ending a thread takes milliseconds, or for ever. */
 const TERMINATE_GRACE_MS = 2_000;
@@ -143,7 +145,7 @@ function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promi
   const settings = { modules, tempDir, compressionParallelism, storageAttempts };
   const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
   const url = new URL('./job-worker.ts', import.meta.url);
-  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
+  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB };
   const worker = startThread(url, { data: workerData, name: `backupx ${job.kind}`, resourceLimits, tempDir });
   parts.onStart(worker);
   return new Promise((resolve, reject) => {

@@ -2,7 +2,8 @@ import { AppError } from '@backupx/contracts/errors';
 import { BlobIndex } from './blob-index.ts';
 import { toHex } from './format/blob-id.ts';
 import { parseIndex } from './format/index-file.ts';
-import type { Repository } from './open-repository.ts';
+import { IndexReader, type ReadIndexFile } from './index-reader.ts';
+import type { Repository, RepositoryFile } from './open-repository.ts';
 
 const READS_AT_ONCE = 4;
 /** Lists again when files were replaced while they were read; more often would be something else. */
@@ -28,9 +29,11 @@ export async function loadIndex(repository: Repository, options: LoadIndexOption
   const index = new BlobIndex();
   const seen = new Set<string>();
   let vanished: unknown = null;
-  const read = async (name: string) => {
+  const reader = new IndexReader(repository);
+  const read = async (file: RepositoryFile, readFile: ReadIndexFile) => {
+    const { name } = file;
     try {
-      addIndexFile(index, await repository.readFile('index', name, signal), ignoredPacks);
+      await readFile(file, signal, (json) => addIndexFile(index, json, ignoredPacks));
       options.onIndexFile?.(name);
     } catch (error) {
       const code = error instanceof AppError ? error.code : null;
@@ -43,12 +46,13 @@ export async function loadIndex(repository: Repository, options: LoadIndexOption
   for (let lists = 1; lists === 1 || vanished !== null; lists += 1) {
     if (lists > MAX_LISTS) throw vanished;
     vanished = null;
-    const names: string[] = [];
-    for await (const { name } of repository.list('index', signal)) if (!seen.has(name)) names.push(name);
-    for (const name of names) seen.add(name);
-    const waiting = names.values();
+    const files: RepositoryFile[] = [];
+    for await (const file of repository.list('index', signal)) if (!seen.has(file.name)) files.push(file);
+    for (const { name } of files) seen.add(name);
+    const waiting = files.values();
     const readNext = async () => {
-      for (const name of waiting) await read(name);
+      const readFile = reader.lane();
+      for (const file of waiting) await read(file, readFile);
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
   }

@@ -25,7 +25,7 @@ import type {
   ToReader,
 } from './messages.ts';
 import { SealerPool } from './sealer-pool.ts';
-import { BLOB_LEAD, BLOB_ROW, SlotControl } from './slot-memory.ts';
+import { BLOB_LEAD, BLOB_ROW, buffersOf, SlotControl } from './slot-memory.ts';
 
 /** Slots beyond one per sealing thread: the one being filled. */
 const SPARE_SLOTS = 1;
@@ -206,7 +206,11 @@ export class BackupPipeline {
       this.#fail(error);
       return;
     }
-    this.#reader.postMessage({ trees } satisfies ToReader);
+    // Given away, not copied: only those that share their memory with others stay.
+    const own = trees
+      .filter((tree) => tree !== null)
+      .filter(({ byteLength, buffer }) => byteLength === buffer.byteLength);
+    this.#reader.postMessage({ trees } satisfies ToReader, buffersOf(own));
     this.#control.announceAnswer();
   }
 

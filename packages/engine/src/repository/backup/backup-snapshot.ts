@@ -18,6 +18,8 @@ import type { BackupCounters } from './messages.ts';
 
 /** After a failure: time to name the packs that were stored, so that the next run need not store them again. */
 const RESCUE_MS = 20_000;
+/** For trees of the parent snapshot, which come one after the other. */
+const TREE_CACHE_BYTES = 8 * 1024 * 1024;
 
 export interface SnapshotBackupOptions {
   readonly repository: Repository;
@@ -85,7 +87,7 @@ async function runPipeline(pipeline: BackupPipeline, options: SnapshotBackupOpti
   try {
     result = await pipeline.run({
       writer,
-      blobs: createBlobReader({ repository, index, signal }),
+      blobs: createBlobReader({ repository, index, signal, cacheBytes: TREE_CACHE_BYTES }),
       polynomial: repository.config.chunkerPolynomial,
       knownBlobs: index.share(),
       parentTree: parent && Uint8Array.from(fromHex(parent.tree)),

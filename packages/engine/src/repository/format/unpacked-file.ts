@@ -4,7 +4,7 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import { SEAL_OVERHEAD, type SealedBox } from './sealed-box.ts';
-import { compressOnce, compressPieces, decompress } from './zstd.ts';
+import { compressOnce, compressPieces, contentSize, decompress, decompressInto, mostBytesIn } from './zstd.ts';
 
 /** Bytes that sealing puts before content; content that lies behind them is sealed over itself. */
 const SEAL_LEAD = 16;
@@ -41,11 +41,31 @@ export function sealParts(box: SealedBox, parts: readonly Uint8Array[]): Buffer 
   return sealed;
 }
 
+/** Memory of a size that shows only when it is needed; see `ScratchMemory`. */
+interface Memory {
+  take(sizeBytes: number): Buffer;
+}
+
+/** The same as `openFile` in memory that is there already: valid until that is used again. */
+export function openFileInto(box: SealedBox, bytes: Uint8Array, memory: { opened: Memory; plain: Memory }): Buffer {
+  const target = memory.opened.take(Math.max(0, bytes.byteLength - SEAL_OVERHEAD));
+  const plain = target.subarray(0, box.openInto(bytes, target));
+  if (plain[0] !== COMPRESSED) return openedText(plain);
+  const frame = plain.subarray(1);
+  const size = contentSize(frame);
+  if (size === null || size > mostBytesIn(frame.byteLength)) return decompress(frame);
+  const text = memory.plain.take(size);
+  return text.subarray(0, decompressInto(frame, text));
+}
+
 /** The JSON document in stored bytes. Throws REPOSITORY_DAMAGED, also when compression hid more than `maxBytes`. */
 export function openFile(box: SealedBox, bytes: Uint8Array, maxBytes?: number): Buffer {
   const plain = box.open(bytes);
+  return plain[0] === COMPRESSED ? decompress(plain.subarray(1), maxBytes) : openedText(plain);
+}
+
+function openedText(plain: Buffer): Buffer {
   const [first] = plain;
   if (first === BRACE || first === BRACKET) return plain;
-  if (first === COMPRESSED) return decompress(plain.subarray(1), maxBytes);
   throw new AppError('REPOSITORY_DAMAGED', { reason: 'a file is in an encoding that is not known' });
 }

@@ -1,6 +1,6 @@
 import { AppError } from '@backupx/contracts/errors';
-import { throwIfCancelled } from '../../ports/pull-body.ts';
-import type { Storage } from '../../ports/storage.ts';
+import { throwIfCancelled } from '../ports/pull-body.ts';
+import type { Storage } from '../ports/storage.ts';
 
 export interface PackRange {
   readonly key: string;

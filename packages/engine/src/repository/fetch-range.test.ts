@@ -1,6 +1,6 @@
 import { AppError } from '@backupx/contracts/errors';
 import { beforeEach, expect, it } from 'vitest';
-import { createMemoryStorage, type MemoryStorage } from '../../testing/memory-storage.ts';
+import { createMemoryStorage, type MemoryStorage } from '../testing/memory-storage.ts';
 import { fetchRange } from './fetch-range.ts';
 
 const signal = new AbortController().signal;
