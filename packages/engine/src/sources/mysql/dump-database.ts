@@ -3,9 +3,10 @@ import { AppError } from '@backupx/contracts/errors';
 import { type DatabaseInventory, type InventoryObject, missingObjects } from '../../ports/database-inventory.ts';
 import { outputOf } from '../../ports/processes.ts';
 import type { MysqlConnection, Tool } from './connection.ts';
-import { type DumpPiece, DumpScanner } from './dump-scanner.ts';
+import { DumpScanner } from './dump-scanner.ts';
 import { describeProduct, isAtLeast } from './flavour.ts';
 import { readInventory, type ServerInventory } from './read-inventory.ts';
+import { RowStatements } from './row-statements.ts';
 import { toolError } from './tool-error.ts';
 
 export interface DumpOptions {
@@ -44,7 +45,7 @@ export class DatabaseDump {
   private constructor(options: DumpOptions, before: ServerInventory) {
     this.#options = options;
     this.#before = before;
-    this.#scanner = new DumpScanner(options.database);
+    this.#scanner = new DumpScanner(options.database, { wantsRows: true });
   }
 
   /** Counts what there is. The tool starts with the first read. */
@@ -58,12 +59,14 @@ export class DatabaseDump {
     const { signal, config } = connection;
     const running = connection.startWith(tool, dumpArgs(this.#options));
     running.endInput();
+    const rows = new RowStatements();
     const failure = (end: Parameters<typeof toolError>[0]) =>
       toolError(end, { tool: tool.name, doing: `dump ${database}`, config });
     for await (const chunk of outputOf(running, { signal, failure })) {
-      yield joined(this.#scanner.push(chunk));
+      yield rows.take(this.#scanner.push(chunk));
     }
-    yield joined(this.#scanner.end());
+    yield rows.take(this.#scanner.end());
+    yield rows.end();
     if (!this.#scanner.isWhole) {
       throw new AppError('DATABASE_DUMP_INCOMPLETE', { name: database, reason: 'its last line is missing' });
     }
@@ -92,11 +95,6 @@ export class DatabaseDump {
     const refused = this.#scanner.notes.filter((note) => note.startsWith('insufficient privileges'));
     return [...missingObjects(this.#before.objects, this.#scanner.objects), ...refused];
   }
-}
-
-function joined(pieces: readonly DumpPiece[]): Uint8Array {
-  const [first] = pieces;
-  return first && pieces.length === 1 ? first.bytes : Buffer.concat(pieces.map(({ bytes }) => bytes));
 }
 
 function positionOf(notes: readonly string[]): Record<string, string> {

@@ -16,6 +16,8 @@ export interface DumpPiece {
   readonly isEnd: boolean;
   /** What ends statements here: `;` or `;;`. */
   readonly delimiter: string;
+  /** Where rows begin in `bytes`, for scanners that `wantsRows`. */
+  readonly rows: readonly number[];
 }
 
 const TRAILER = 'Dump completed';
@@ -46,13 +48,16 @@ export class DumpScanner {
   #statement: Statement | null = null;
   #isInValues = false;
   #lastComment = '';
+  readonly #wantsRows: boolean;
+  #rowStarts: number[] = [];
 
   /** `name`: of the database, for messages. */
-  constructor(name: string) {
+  constructor(name: string, { wantsRows = false } = {}) {
     this.#name = name;
+    this.#wantsRows = wantsRows;
     this.#lexer = new SqlLexer({
       onToken: (token) => this.#onToken(token),
-      onGroup: () => this.#onGroup(),
+      onGroup: (at) => this.#onGroup(at),
       onComment: (text) => this.#onComment(text),
       onDelimiter: (end) => this.#onDelimiter(end),
       onDelimiterLine: (end) => this.#onDelimiterLine(end),
@@ -105,7 +110,12 @@ export class DumpScanner {
 
   #emit(bytes: Buffer, isEnd: boolean): void {
     if (bytes.length === 0 && !isEnd) return;
-    this.#pieces.push({ statement: this.#statement, bytes, isEnd, delimiter: this.#lexer.delimiter });
+    this.#pieces.push(this.#pieceOf(bytes, isEnd, this.#rowStarts));
+    if (this.#rowStarts.length > 0) this.#rowStarts = [];
+  }
+
+  #pieceOf(bytes: Buffer, isEnd: boolean, rows: readonly number[]): DumpPiece {
+    return { statement: this.#statement, bytes, isEnd, delimiter: this.#lexer.delimiter, rows };
   }
 
   /** Hands on what was held, without the lines that tell a position. */
@@ -116,7 +126,7 @@ export class DumpScanner {
     this.#held = [];
     this.#heldBytes = 0;
     this.#prefixBytes = 0;
-    if (bytes.length > 0) this.#emit(bytes, isEnd);
+    if (bytes.length > 0) this.#pieces.push(this.#pieceOf(bytes, isEnd, []));
   }
 
   #onToken(token: Token): void {
@@ -162,9 +172,11 @@ export class DumpScanner {
     }
   }
 
-  #onGroup(): void {
+  #onGroup(at: number): void {
     const name = this.#statement?.name;
-    if (this.#isInValues && name != null) this.#rows.set(name, (this.#rows.get(name) ?? 0) + 1);
+    if (!this.#isInValues || name == null) return;
+    this.#rows.set(name, (this.#rows.get(name) ?? 0) + 1);
+    if (this.#wantsRows) this.#rowStarts.push(at - this.#from);
   }
 
   #onComment(text: string): void {

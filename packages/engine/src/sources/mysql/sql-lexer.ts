@@ -236,7 +236,7 @@ export class SqlLexer {
     if (byte <= 0x20) return at + 1;
     this.#isAtStart = false;
     if (byte === 0x28) {
-      if (!this.wantsTokens && this.depth === 0) this.#events.onGroup();
+      if (!this.wantsTokens && this.depth === 0) this.#events.onGroup(at);
       this.depth += 1;
     } else if (byte === 0x29) this.depth -= 1;
     this.#emit('sign', { value: String.fromCharCode(byte), start: at, end: at + 1 });

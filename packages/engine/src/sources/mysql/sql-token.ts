@@ -14,8 +14,8 @@ export interface Token {
 export interface LexerEvents {
   /** Only while `wantsTokens`. */
   onToken(token: Token): void;
-  /** An opening bracket at depth 0, while there are no tokens wanted. */
-  onGroup(): void;
+  /** An opening bracket at depth 0, at `at`, while there are no tokens wanted. */
+  onGroup(at: number): void;
   /** `-- …`, without the dashes, outside of statements and in them. `end`: behind its line feed. */
   onComment(text: string, start: number, end: number): void;
   /** Behind the delimiter, at `end`. */

@@ -1,0 +1,169 @@
+/**
+ * Cuts the rows of a dump into statements by what is in them. A dump program begins a new `INSERT` whenever a buffer is
+ * full, so one longer row moves every later beginning, and a repository would store all that follows again. Here a row
+ * alone decides whether a statement ends behind it: equal rows give equal statements, whatever stands before them.
+ * Nothing else of the dump is touched; what does not look as the programs write it passes as it is.
+ */
+import type { DumpPiece } from './dump-scanner.ts';
+
+/** Statements are as long as this on average. Smaller ones come back no faster, larger ones spread a change further. */
+const MEAN_STATEMENT_BYTES = 32 * 1024;
+/** Equal rows, of which none ends a statement, must not outgrow what a server takes at once. */
+const MAX_STATEMENT_BYTES = 1024 * 1024;
+const MAX_HEAD_BYTES = 64 * 1024;
+/** Bytes of a row that decide: its first columns, the key nearly always. */
+const DECIDING_BYTES = 64;
+const HEAD = /(?:^|\n)((?:INSERT|REPLACE) [^\n]+ VALUES[ \n])$/;
+const NOTHING = Buffer.alloc(0);
+const END = Buffer.from(';');
+
+/** FNV-1a, 32 bits. Source: Fowler, Noll and Vo. */
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/** See above. Takes all pieces of one dump in order, of a scanner that `wantsRows`. */
+export class RowStatements {
+  #out: Buffer[] = [];
+  /** What a statement for more rows of this table begins with; null: these rows pass as they are. */
+  #head: Buffer | null = null;
+  /** Between two rows. */
+  #gap = NOTHING;
+  #isInStatement = false;
+  /** What came of the statement before its first row; null: that has come. */
+  #opening: Buffer[] | null = null;
+  /** The end of a statement of `#head` that is held back: the next may go on with it. */
+  #isEndHeld = false;
+  /** May be the beginning of a gap. */
+  #tail = NOTHING;
+  #hash = FNV_OFFSET;
+  #rowBytes = 0;
+  #statementBytes = 0;
+
+  /** Answers the bytes that may be handed on. */
+  take(pieces: readonly DumpPiece[]): Buffer {
+    for (const piece of pieces) this.#takePiece(piece);
+    return this.#handOn();
+  }
+
+  /** The last bytes. */
+  end(): Buffer {
+    this.#endRows();
+    return this.#handOn();
+  }
+
+  #handOn(): Buffer {
+    const [first] = this.#out;
+    const bytes = first && this.#out.length === 1 ? first : Buffer.concat(this.#out);
+    this.#out = [];
+    return bytes;
+  }
+
+  #takePiece(piece: DumpPiece): void {
+    const verb = piece.statement?.verb;
+    if ((verb !== 'INSERT' && verb !== 'REPLACE') || piece.delimiter !== ';') {
+      this.#endRows();
+      this.#out.push(piece.bytes);
+      return;
+    }
+    if (!this.#isInStatement) this.#opening = [];
+    this.#isInStatement = !piece.isEnd;
+    const from = this.#opening ? this.#takeOpening(piece, this.#opening) : 0;
+    if (this.#opening) return;
+    if (this.#head) this.#takeRows(piece, from);
+    else this.#out.push(piece.bytes.subarray(from));
+  }
+
+  /** Answers where the first row begins. */
+  #takeOpening({ bytes, rows, isEnd }: DumpPiece, opening: Buffer[]): number {
+    const first = rows[0] ?? bytes.length;
+    opening.push(bytes.subarray(0, first));
+    const size = opening.reduce((sum, part) => sum + part.length, 0);
+    if (rows.length === 0 && !isEnd && size <= MAX_HEAD_BYTES) return first;
+    this.#opening = null;
+    this.#begin(Buffer.concat(opening), rows.length > 0);
+    return first;
+  }
+
+  #begin(opening: Buffer, hasRows: boolean): void {
+    if (this.#isEndHeld && this.#head && hasRows && opening.equals(this.#head)) {
+      this.#isEndHeld = false;
+      this.#between();
+      return;
+    }
+    this.#endRows();
+    this.#out.push(opening);
+    const line = hasRows ? HEAD.exec(opening.toString('latin1'))?.[1] : undefined;
+    this.#head = line === undefined ? null : Buffer.from(`\n${line}`, 'latin1');
+    this.#gap = Buffer.from(line?.endsWith('\n') ? ',\n' : ',');
+    this.#statementBytes = 0;
+    this.#beginRow();
+  }
+
+  #takeRows(piece: DumpPiece, from: number): void {
+    const shift = this.#tail.length;
+    const bytes = shift > 0 ? Buffer.concat([this.#tail, piece.bytes]) : piece.bytes;
+    this.#tail = NOTHING;
+    let at = from === 0 ? 0 : from + shift;
+    for (const row of piece.rows) {
+      const start = row + shift;
+      if (row === from && from > 0) continue;
+      const gap = start - this.#gap.length;
+      if (gap < at || !bytes.subarray(gap, start).equals(this.#gap)) continue;
+      this.#passRow(bytes.subarray(at, gap));
+      this.#between();
+      at = start;
+    }
+    if (piece.isEnd && bytes.at(-1) === END[0]) {
+      this.#passRow(bytes.subarray(at, bytes.length - 1));
+      this.#isEndHeld = true;
+      return;
+    }
+    const end = piece.isEnd ? bytes.length : Math.max(at, bytes.length - this.#gap.length);
+    this.#passRow(bytes.subarray(at, end));
+    this.#tail = Buffer.from(bytes.subarray(end));
+    if (piece.isEnd) this.#head = null;
+  }
+
+  #passRow(bytes: Buffer): void {
+    let hash = this.#hash;
+    const end = Math.min(bytes.length, DECIDING_BYTES - this.#rowBytes);
+    for (let at = 0; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), FNV_PRIME);
+    this.#hash = hash;
+    this.#rowBytes += bytes.length;
+    this.#out.push(bytes);
+  }
+
+  /** A row has ended and another follows. */
+  #between(): void {
+    this.#statementBytes += this.#rowBytes + this.#gap.length;
+    const isLast =
+      this.#statementBytes >= MAX_STATEMENT_BYTES ||
+      mixed(this.#hash) / 2 ** 32 < this.#rowBytes / MEAN_STATEMENT_BYTES;
+    if (isLast && this.#head) {
+      this.#out.push(END, this.#head);
+      this.#statementBytes = 0;
+    } else this.#out.push(this.#gap);
+    this.#beginRow();
+  }
+
+  #beginRow(): void {
+    this.#hash = FNV_OFFSET;
+    this.#rowBytes = 0;
+  }
+
+  #endRows(): void {
+    if (this.#tail.length > 0) this.#out.push(this.#tail);
+    this.#tail = NOTHING;
+    if (this.#isEndHeld) this.#out.push(END);
+    this.#isEndHeld = false;
+    this.#head = null;
+  }
+}
+
+/** Spreads the last bytes that went in over all bits, as counters differ in these alone. Source: MurmurHash3's finish. */
+function mixed(hash: number): number {
+  let value = hash;
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}
