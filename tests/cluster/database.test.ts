@@ -1,12 +1,21 @@
 /** A database on an agent's machine through the whole product: asked, backed up, restored under a new name and elsewhere. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { RestoreRecord } from '@backupx/contracts/api/records';
 import type { Task } from '@backupx/contracts/api/tasks';
 import type { InspectSourceResult } from '@backupx/contracts/jobs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Agent, startAgent } from '../support/agent.ts';
-import { createLocalTarget, type Master, restoreRecord, runTask, startMaster } from '../support/master.ts';
+import {
+  createLocalTarget,
+  type Master,
+  restoreRecord,
+  runTask,
+  startMaster,
+  waitForRecord,
+  waitForRestore,
+} from '../support/master.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('database-cluster');
@@ -81,5 +90,34 @@ describe('a database on an agent', () => {
     const restore = await restoreRecord(master.client, recordId, { options: { replaceExisting: true } });
     expect([restore.errorMessage, restore.status]).toEqual(['', 'success']);
     expect(count(file)).toMatchObject({ rows: 100 });
+    // What it replaced was saved first, and comes back the same way.
+    const saved = await waitForRecord(master.client, restore.safetyRecordId);
+    expect([saved.trigger, saved.status, saved.nodeId]).toEqual(['safety', 'success', agent.nodeId]);
+    const options = { replaceExisting: true };
+    const back = await restoreRecord(master.client, saved.id, { options, safetyBackup: false });
+    expect([back.errorMessage, back.status, back.safetyRecordId]).toEqual(['', 'success', 0]);
+    expect(count(file)).toMatchObject({ rows: 10 });
+  });
+
+  it('is not touched when what is there cannot be saved', async () => {
+    const readable = readFileSync(file);
+    writeFileSync(file, 'no database at all');
+    const restore = await restoreRecord(master.client, recordId, { options: { replaceExisting: true } });
+    expect([restore.status, restore.errorCode]).toEqual(['failed', 'SAFETY_BACKUP_FAILED']);
+    expect(readFileSync(file, 'utf8')).toBe('no database at all');
+    writeFileSync(file, readable);
+  });
+
+  it('is replaced once it was saved, or not touched, whenever the master is killed', async () => {
+    const body = { options: { replaceExisting: true } };
+    const url = `/api/backup/records/${recordId}/restore`;
+    const { id, safetyRecordId } = await master.client.call<RestoreRecord>('POST', url, body);
+    await master.stop('SIGKILL');
+    await master.restart();
+    const restore = await waitForRestore(master.client, id);
+    const { status } = await waitForRecord(master.client, safetyRecordId);
+    if (status === 'success') expect([restore.errorMessage, restore.status]).toEqual(['', 'success']);
+    else expect([restore.status, restore.errorCode]).toEqual(['failed', 'SAFETY_BACKUP_FAILED']);
+    expect(count(file)).toMatchObject({ rows: status === 'success' ? 100 : 10 });
   });
 });

@@ -147,9 +147,14 @@ describe('a database', () => {
     const start = dialog.getByRole('button', { name: 'Start restore' });
     expect(await start.isDisabled()).toBe(true);
     await dialog.getByLabel(/Type “shop” to confirm/).fill('shop');
+    expect(await dialog.getByLabel('First back up what is there').isChecked()).toBe(true);
     await start.click();
     await page.getByText('Everything was restored').waitFor();
     expect(names(file)).toEqual(['Ada', 'Grace']);
+    await check();
+    // What it replaced is one click away, and comes back like any other backup.
+    await page.getByRole('link', { name: /^Run \d+/ }).click();
+    await page.getByText('before a restore').waitFor();
     expect(problems).toEqual([]);
   });
 });

@@ -136,10 +136,14 @@ export async function restoreRecord(
   timeoutMs = 120_000,
 ): Promise<RestoreRecord> {
   const restore = await client.call<RestoreRecord>('POST', `/api/backup/records/${recordId}/restore`, input);
+  return await waitForRestore(client, restore.id, timeoutMs);
+}
+
+export function waitForRestore(client: Client, id: number, timeoutMs = 120_000): Promise<RestoreRecord> {
   return waitFor(
-    `restore ${restore.id} ends`,
+    `restore ${id} ends`,
     async () => {
-      const current = await client.call<RestoreRecord>('GET', `/api/restore/records/${restore.id}`);
+      const current = await client.call<RestoreRecord>('GET', `/api/restore/records/${id}`);
       return current.status === 'running' ? null : current;
     },
     timeoutMs,

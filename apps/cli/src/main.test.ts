@@ -266,7 +266,14 @@ describe('API commands', () => {
     expect(inUse.stderr).toContain('--set endSessions=true');
     const unconfirmed = await run([...command.slice(0, -2), '--set', 'endSessions=true']);
     expect([unconfirmed.code, started()]).toEqual([13, 0]);
-    expect(await run([...command, '--set', 'endSessions=true'])).toMatchObject({ code: 0, stdout: '5\n' });
+    answers['POST /api/backup/records/812/restore'] = ok({ id: 5, safetyRecordId: 813 });
+    const given = await run([...command, '--set', 'endSessions=true']);
+    expect(given).toMatchObject({ code: 0, stdout: '5\n' });
+    expect(given.stderr).toContain('as run 813');
+    await run([...command, '--set', 'endSessions=true', '--no-safety-backup']);
+    const bodies = seen.filter((one) => one.route.endsWith('/restore')).map((one) => one.body);
+    expect(bodies).toMatchObject([{ options: { replaceExisting: true } }, { safetyBackup: false }]);
+    expect(bodies[0]).not.toHaveProperty('safetyBackup');
   });
 });
 

@@ -1,13 +1,9 @@
 /** Tells what a restore of databases would replace, and who is connected to that, before it begins. */
+import { describeSession } from '@backupx/contracts/describe-session';
 import { errorCatalog } from '@backupx/contracts/errors';
-import type { DatabaseSession, InspectTargetResult } from '@backupx/contracts/jobs';
+import type { InspectTargetResult } from '@backupx/contracts/jobs';
 import type { CommandContext } from './command-context.ts';
 import { formatBytes, printable } from './output/format.ts';
-
-const describeSession = ({ id, user, address, program, since }: DatabaseSession): string =>
-  [user || 'somebody', address && `from ${address}`, `with ${program || 'process'} (${id})`, since && `since ${since}`]
-    .filter(Boolean)
-    .join(' ');
 
 /** Answers an exit code: 0, or that of DATABASE_IN_USE when sessions would stop the restore. */
 export function showTarget(

@@ -54,6 +54,7 @@ export function createTestEngine(options: { failTest?: () => boolean } = {}): En
     },
     parseSettings: (kind, type, config) =>
       kind === 'source' ? (config as Record<string, unknown>) : parse(type, config),
+    targetSettings: async ({ config }) => config,
     openStorage: () => {
       const usage = async () => ({ usedBytes: 1, freeBytes: 2, totalBytes: 3 });
       return { usage } as unknown as ReturnType<Engine['openStorage']>;

@@ -203,6 +203,10 @@ export function createMemoryEngine(): MemoryEngine {
       const fields = [{ path: 'config.paths', code: 'invalid_type', message: 'required' }];
       throw new AppError('INVALID_INPUT', {}, { fields });
     },
+    async targetSettings({ config }, { options, databases }) {
+      const { dbHost, dbPassword } = options;
+      return { ...config, ...(dbHost ? { dbHost, dbPassword } : {}), databases: [...databases] };
+    },
     openStorage() {
       throw new AppError('NOT_SUPPORTED', { what: 'storage', hint: '' });
     },
@@ -220,6 +224,8 @@ export interface TestFleet {
   /** Commands queued for the remote node. */
   readonly commands: { type: string; recordId?: number; restoreRecordId?: number }[];
   readonly asked: { nodeId: number; job: Job }[];
+  /** What the remote node answers, by kind. */
+  readonly answers: Map<JobKind, unknown>;
   remote: NodeState;
   /** Answer of `cancelRun`: the command was pending and is ended. */
   endsPending: boolean;
@@ -229,6 +235,7 @@ function fakeFleet(localNodeId: number, remoteId: number) {
   const fleet: TestFleet = {
     commands: [],
     asked: [],
+    answers: new Map(),
     endsPending: false,
     remote: {
       id: remoteId,
@@ -260,7 +267,7 @@ function fakeFleet(localNodeId: number, remoteId: number) {
     wake() {},
     async ask(nodeId, job) {
       fleet.asked.push({ nodeId, job });
-      return { deleted: 1 } as never;
+      return (fleet.answers.get(job.kind) ?? { deleted: 1 }) as never;
     },
     cancelRun: async () => fleet.endsPending,
   };

@@ -149,6 +149,11 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
     '无法使用 {server} 的操作日志：{reason}。',
     '请不使用操作日志、逐个数据库备份和恢复，或先解决所述问题。',
   ),
+  SAFETY_BACKUP_IMPOSSIBLE: say('恢复前无法备份现有内容：{reason}', '请先解决此问题，或不备份现有内容直接恢复。'),
+  SAFETY_BACKUP_FAILED: say(
+    '现有内容的备份（记录 {recordId}）以 {status} 结束，因此恢复没有开始，未改动任何内容。',
+    '请查看该记录的日志，然后重新恢复；若不需要现有内容，可不做此备份。',
+  ),
   WAL_FILE_REFUSED: say(
     '{name} 未归档：{reason}',
     '没有存储任何内容。archive_command 必须传入 %p，且文件必须属于此服务器。',

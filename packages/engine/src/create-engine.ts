@@ -3,6 +3,7 @@
  * package besides `ports/`, and `create-job-engine.ts` for programs that run a job and end.
  */
 import { toDriverManifest } from '@backupx/contracts/driver-manifest';
+import { AppError } from '@backupx/contracts/errors';
 import { createJobEngine } from './create-job-engine.ts';
 import { drivers } from './drivers.ts';
 import { findSource, findStorage, parseConfig, parseOptions } from './jobs/parse-settings.ts';
@@ -23,6 +24,13 @@ export function createEngine(options: EngineOptions): Engine {
       if (kind === 'storage') return parseConfig(findStorage(drivers.storages, type), config);
       const source = findSource(drivers.sources, type);
       return kind === 'restore' ? parseOptions(source, config) : parseConfig(source, config);
+    },
+    async targetSettings({ type, config }, { options, databases }) {
+      const source = findSource(drivers.sources, type);
+      if (!source.targetSettings) {
+        throw new AppError('NOT_SUPPORTED', { what: `A backup before a restore of ${source.title}`, hint: '' });
+      }
+      return await source.targetSettings(parseConfig(source, config), parseOptions(source, options), databases);
     },
     openStorage: (target) => drivers.openStorage(target, { attempts: options.storageAttempts }),
     async *decrypt(body, identities) {

@@ -22,6 +22,7 @@ export function createFakeEngine(runs: Partial<Record<JobKind, FakeRun>>): FakeE
       return run(job, options);
     }) as Engine['run'],
     parseSettings: () => ({}),
+    targetSettings: async () => ({}),
     openStorage: () => {
       throw new AppError('NOT_SUPPORTED', { what: 'openStorage', hint: '' });
     },

@@ -18,6 +18,8 @@ interface RestoreOptions extends SettingOptions {
   overwrite: OverwriteMode;
   node?: number;
   confirm?: string;
+  /** False with `--no-safety-backup`. */
+  safetyBackup: boolean;
   wait?: boolean;
   json?: boolean;
 }
@@ -37,6 +39,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     )
     .option('--node <id>', 'restore on this server instead', parseCount)
     .option('--confirm <task>', 'needed to overwrite at the original place: the name of the task')
+    .option('--no-safety-backup', 'databases: do not first back up what is replaced')
     .option('--wait', 'show the progress and wait for the end')
     .option(...jsonFlag);
   addSettingOptions(command, 'an option of the source, such as rename=shop=shop_copy').action(
@@ -64,6 +67,7 @@ async function readWishes(client: ApiClient, record: BackupRecord, options: Rest
     nodeId: options.node,
     overwrite: options.overwrite,
     ...(Object.keys(chosen).length > 0 ? { options: chosen } : {}),
+    ...(options.safetyBackup ? {} : { safetyBackup: false }),
   };
   return { body, driver, replaces: options.original === true && chosen.replaceExisting === true };
 }
@@ -96,6 +100,7 @@ async function restore(context: CommandContext, recordId: number, options: Resto
     if (code !== 0) return code;
   }
   const started = await client.call(recordRoutes.restore, { params, body });
+  if (started.safetyRecordId > 0) terminal.say(`First backing up what is there, as run ${started.safetyRecordId}.`);
   if (options.wait) {
     return waitForRestore(context, client, { id: started.id, label: `restore ${record.taskName}`, json: options.json });
   }

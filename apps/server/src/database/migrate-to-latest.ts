@@ -6,6 +6,7 @@ import { up as createFirstTables } from './migrations/0001-first-tables.ts';
 import { up as addRepositories } from './migrations/0002-repositories.ts';
 import { up as addRestoreOptions } from './migrations/0003-restore-options.ts';
 import { up as addVerifications } from './migrations/0004-verifications.ts';
+import { up as addSafetyBackups } from './migrations/0005-safety-backups.ts';
 import type { Tables } from './tables.ts';
 
 /** In order. A released migration is never edited; a mistake is corrected by the next one. */
@@ -14,6 +15,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0002-repositories': { up: addRepositories },
   '0003-restore-options': { up: addRestoreOptions },
   '0004-verifications': { up: addVerifications },
+  '0005-safety-backups': { up: addSafetyBackups },
 };
 
 /** Applies what is missing; each migration is one transaction. */

@@ -239,6 +239,10 @@ export interface RestoreRecordsTable {
   options: string;
   /** The same with its secrets, while the restore runs; empty: none. */
   options_sealed: string;
+  /** The backup of what it replaces; 0: none. */
+  safety_record_id: Generated<number>;
+  /** It has not begun: that backup comes first. */
+  waits_for_safety: Generated<Bit>;
   items_written: number;
   bytes_written: number;
   items_skipped: number;

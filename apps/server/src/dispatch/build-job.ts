@@ -35,7 +35,7 @@ import { withQuestionLease } from './repositories/question-lease.ts';
 import type { RepositoryDoor } from './repositories/repository-door.ts';
 import { keeperOf } from './repositories/repository-place.ts';
 import { type SnapshotCopy, snapshotArtifact, snapshotCopies } from './repositories/snapshot-artifact.ts';
-import { settingsForRestore } from './stored-secrets.ts';
+import { settingsForRestore, withSecretsOf } from './stored-secrets.ts';
 import { verificationJob } from './verifications/verification-job.ts';
 
 export interface JobBuilderDeps {
@@ -205,6 +205,15 @@ async function targetsOfRun(deps: JobBuilderDeps, record: RecordRow): Promise<Jo
   return targets;
 }
 
+/** A backup of what a restore replaces may need secrets that only the restore has. */
+async function sourceOfRecord(deps: JobBuilderDeps, record: RecordRow): Promise<Record<string, unknown>> {
+  const config = JSON.parse(deps.open(record.source_sealed)) as Record<string, unknown>;
+  const manifest = deps.sourceManifests.find((one) => one.type === record.task_type);
+  if (record.trigger !== 'safety' || !manifest) return config;
+  const restore = await restoreRecordsStore.ofSafetyRecord(deps.db, record.id);
+  return restore ? { ...withSecretsOf(manifest, config, optionsOf(deps, restore)) } : config;
+}
+
 async function backupJob(deps: JobBuilderDeps, recordId: number): Promise<RunBackupJob> {
   const record = await recordsStore.get(deps.db, recordId);
   if (record.status !== 'running') throw new AppError('BACKUP_RECORD_NOT_ACTIVE');
@@ -217,7 +226,7 @@ async function backupJob(deps: JobBuilderDeps, recordId: number): Promise<RunBac
     taskId: record.task_id,
     recordId,
     taskName: record.task_name,
-    source: { type: record.task_type, config: JSON.parse(deps.open(record.source_sealed)) },
+    source: { type: record.task_type, config: await sourceOfRecord(deps, record) },
     targets,
     compression: compressionSchema.parse(record.compression),
     encryption: recipients ? { recipients } : null,

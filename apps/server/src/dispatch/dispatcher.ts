@@ -19,13 +19,14 @@ import { type PlanRepositoriesDeps, planRepositories } from './repositories/plan
 import { createMaintenanceRecord, type MaintenanceStart } from './repositories/start-maintenance.ts';
 import { askTarget } from './restore-preview.ts';
 import { runFailureOf } from './run-failure.ts';
+import { continueRestore, databasesToSave, type SafetyBackupDeps, startWithSafety } from './safety-backup.ts';
 import { createBackupRecord, createFailedRecord, type SlotClaim, type Trigger } from './start-backup.ts';
 import {
   createSnapshotRestore,
   insertRestore,
   planRecordRestore,
+  type RecordRestore,
   type RestoreInput,
-  type StartRestoreDeps,
 } from './start-restore.ts';
 import { createVerification, type VerificationStart } from './verifications/start-verification.ts';
 
@@ -38,7 +39,7 @@ export interface DispatcherDeps {
   readonly localNode: LocalNode;
   readonly builder: ArtifactJobBuilder;
   readonly lifecycle: RecordLifecycle;
-  readonly engine: StartRestoreDeps['engine'];
+  readonly engine: SafetyBackupDeps['engine'];
   readonly seal: PlanRepositoriesDeps['seal'];
   readonly open: (sealed: string) => string;
   readonly openTarget: PlanRepositoriesDeps['openTarget'];
@@ -53,6 +54,8 @@ export interface Dispatcher {
   /** Keeps a scheduled run that could not start as a failed record. */
   recordFailedStart(taskId: number, start: { trigger: Trigger; slot: SlotClaim; error: unknown }): Promise<void>;
   startRestore(recordId: number, input: RestoreInput, requestedBy: string): Promise<number>;
+  /** Lets the restore begin that waits for this backup, or ends it as failed; see `safety-backup.ts`. */
+  continueRestore(safetyRecordId: number): Promise<void>;
   /** What that restore would replace, and who is connected to it. Throws what it would, NOT_SUPPORTED, DATABASE_*. */
   previewRestore(recordId: number, input: RestoreInput): Promise<InspectTargetResult>;
   /** The same for a snapshot of a repository, whoever made it. */
@@ -91,6 +94,17 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     return await queue.ask(nodeId, job, timeoutMs);
   }
 
+  const all = { ...deps, askNode };
+
+  async function startAfterBackup(plan: RecordRestore, databases: readonly string[]): Promise<number> {
+    const { recordId, restoreId } = await startWithSafety(all, plan, databases);
+    const { id: restored, task_id: taskId } = plan.record;
+    bus.publish({ type: 'record_changed', recordId, taskId, status: 'running' });
+    bus.publish({ type: 'restore_changed', restoreRecordId: restoreId, recordId: restored, status: 'running' });
+    hand({ owner: 'record', id: recordId }, plan.node);
+    return restoreId;
+  }
+
   return {
     async startTask(taskId, { trigger, slot }) {
       const task = await tasksStore.get(db, taskId);
@@ -118,15 +132,21 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     },
     async startRestore(recordId, input, requestedBy) {
       const plan = await planRecordRestore(deps, { recordId, input, requestedBy });
-      const id = await insertRestore(deps, plan);
       const { node } = plan;
+      const databases = await databasesToSave(all, plan);
+      if (databases.length > 0) return await startAfterBackup(plan, databases);
+      const id = await db.transaction().execute((trx) => insertRestore(deps, plan, { trx }));
       bus.publish({ type: 'restore_changed', restoreRecordId: id, recordId, status: 'running' });
       hand({ owner: 'restore', id }, node);
       return id;
     },
     async previewRestore(recordId, input) {
       const plan = await planRecordRestore(deps, { recordId, input, requestedBy: '' });
-      return await askTarget({ ...deps, askNode }, plan);
+      return await askTarget(all, plan);
+    },
+    async continueRestore(safetyRecordId) {
+      const next = await continueRestore(all, safetyRecordId);
+      if (next) hand({ owner: 'restore', id: next.id }, next.node);
     },
     async startSnapshotRestore(start) {
       const { id, node } = await createSnapshotRestore(deps, start);

@@ -104,6 +104,8 @@ export function restoreRowAnswer(row: RestoreRecordView, now: Date): RestoreRow 
     paths: JSON.parse(row.paths) as string[],
     overwrite: row.overwrite as OverwriteMode,
     options: JSON.parse(row.options) as Record<string, unknown>,
+    safetyRecordId: row.safety_record_id,
+    isWaiting: row.status === 'running' && row.waits_for_safety === 1,
     itemsWritten: row.items_written,
     bytesWritten: row.bytes_written,
     itemsSkipped: row.items_skipped,

@@ -31,7 +31,7 @@ import { interruptedFailure, nameNode } from './run-failure.ts';
 import { finishVerification } from './verifications/finish-verification.ts';
 
 /** Names of the follow-ups that dispatch queues; `followups/index.ts` must know every one of them (tested there). */
-export const queuedFollowups = ['apply_retention', 'delete_artifact'] as const;
+export const queuedFollowups = ['apply_retention', 'continue_restore', 'delete_artifact'] as const;
 export type QueuedFollowup = (typeof queuedFollowups)[number];
 
 export interface RecordLifecycleDeps {
@@ -179,6 +179,10 @@ async function finishBackup(
     };
     if (!(await recordsStore.finish(trx, recordId, replaceable(outcome, record), values))) return false;
     const payload = { taskId: record.task_id };
+    // First: somebody waits for it.
+    if (record.trigger === 'safety') {
+      await followupsStore.queue(trx, { name: 'continue_restore', payload: { recordId }, now: now.toISOString() });
+    }
     await followupsStore.queue(trx, { name: 'apply_retention', payload, now: now.toISOString() });
     await recordLogsStore.append(trx, 'record', recordId, endLine(now, outcome));
     if ('result' in outcome) await noteStoredBytes(trx, record, outcome.result);
@@ -215,6 +219,7 @@ async function finishRestore(
     ...restoreColumns(outcome),
     // Nobody needs the secrets of a restore that is over.
     options_sealed: '',
+    waits_for_safety: 0 as const,
     status: outcome.status,
     completed_at: now.toISOString(),
     last_activity_at: now.toISOString(),

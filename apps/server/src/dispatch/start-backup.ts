@@ -9,7 +9,7 @@ import { baseNameOf, keyPrefixOf } from './name-objects.ts';
 import type { CommandQueue, Db, NodeState, RunFailure } from './ports.ts';
 import { snapshotsFolder } from './repositories/repository-place.ts';
 
-export type Trigger = 'manual' | 'schedule' | 'catch_up';
+export type Trigger = 'manual' | 'schedule' | 'catch_up' | 'safety';
 
 /** A slot of the schedule that this run takes; claimed in the same transaction, so it is neither lost nor run twice. */
 export interface SlotClaim {
@@ -24,6 +24,8 @@ interface BackupStart {
   readonly repositories: readonly RepositoryRow[];
   readonly trigger: Trigger;
   readonly slot: SlotClaim | null;
+  /** Settings other than those of the task. */
+  readonly sourceSealed?: string;
 }
 
 type RecordStart = Omit<BackupStart, 'node' | 'repositories'> & { nodeId: number };
@@ -38,7 +40,7 @@ function newRecord(start: RecordStart, now: Date) {
     status: 'running',
     trigger: start.trigger,
     backup_kind: task.backup_mode,
-    source_sealed: task.source_sealed,
+    source_sealed: start.sourceSealed ?? task.source_sealed,
     compression: task.compression,
     // A repository has its own encryption, always.
     encrypted: task.backup_mode === 'repository' ? 0 : task.encrypt,
@@ -88,6 +90,8 @@ function placeOf(start: BackupStart, recordId: number) {
 export async function createBackupRecord(
   deps: { db: Db; clock: Clock; queue: CommandQueue },
   start: BackupStart,
+  /** More to be done in the same transaction. */
+  andThen?: (trx: Db, recordId: number) => Promise<void>,
 ): Promise<number | null> {
   const now = deps.clock.now();
   try {
@@ -104,6 +108,7 @@ export async function createBackupRecord(
         const command = { nodeId: start.node.id, type: 'run_task', taskId: start.task.id, recordId: id } as const;
         await deps.queue.enqueueWork(trx, command);
       }
+      await andThen?.(trx, id);
       return id;
     });
   } catch (error) {

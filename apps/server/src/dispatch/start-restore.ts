@@ -23,6 +23,7 @@ export interface RestoreInput {
   readonly overwrite: OverwriteMode;
   readonly dryRun?: boolean | undefined;
   readonly options?: Readonly<Record<string, unknown>> | undefined;
+  readonly safetyBackup?: boolean | undefined;
 }
 
 /** Absolute and free of `..`; empty means the original place. Throws RESTORE_TARGET_INVALID. */
@@ -93,46 +94,50 @@ interface RestorePlan {
   };
 }
 
-/** Answers its id. */
-export async function insertRestore(deps: StartRestoreDeps, plan: RestorePlan): Promise<number> {
+/** Answers its id. `safetyRecordId`: the backup it waits for; 0: it may begin. */
+export async function insertRestore(
+  deps: Pick<StartRestoreDeps, 'clock' | 'queue'>,
+  plan: RestorePlan,
+  { trx, safetyRecordId = 0 }: { trx: Db; safetyRecordId?: number },
+): Promise<number> {
   const { node, input } = plan;
   const now = deps.clock.now().toISOString();
-  return await deps.db.transaction().execute(async (trx) => {
-    const restoreRecordId = await restoreRecordsStore.insert(trx, {
-      ...plan.about,
-      node_id: node.id,
-      status: 'running',
-      dry_run: input.dryRun ? 1 : 0,
-      target_path: plan.targetPath,
-      paths: JSON.stringify(input.paths ?? []),
-      overwrite: input.overwrite,
-      options: JSON.stringify(plan.options.shown),
-      options_sealed: plan.options.sealed,
-      items_written: 0,
-      bytes_written: 0,
-      items_skipped: 0,
-      problems: '[]',
-      problem_count: 0,
-      error_message: '',
-      error_code: '',
-      error_params: '{}',
-      cancel_requested: 0,
-      progress: '',
-      last_activity_at: now,
-      log_sequence: 0,
-      requested_by: plan.requestedBy,
-      started_at: now,
-      completed_at: null,
-    });
-    if (plan.leasedRepositoryId !== null) {
-      const lease = { repositoryId: plan.leasedRepositoryId, nodeId: node.id, now };
-      await repositoryLeasesStore.begin(trx, { ...lease, owner: 'restore', ownerId: restoreRecordId });
-    }
-    if (!node.isLocal) {
-      await deps.queue.enqueueWork(trx, { nodeId: node.id, type: 'restore_record', restoreRecordId });
-    }
-    return restoreRecordId;
+  const restoreRecordId = await restoreRecordsStore.insert(trx, {
+    ...plan.about,
+    node_id: node.id,
+    status: 'running',
+    dry_run: input.dryRun ? 1 : 0,
+    target_path: plan.targetPath,
+    paths: JSON.stringify(input.paths ?? []),
+    overwrite: input.overwrite,
+    options: JSON.stringify(plan.options.shown),
+    options_sealed: plan.options.sealed,
+    safety_record_id: safetyRecordId,
+    waits_for_safety: safetyRecordId > 0 ? 1 : 0,
+    items_written: 0,
+    bytes_written: 0,
+    items_skipped: 0,
+    problems: '[]',
+    problem_count: 0,
+    error_message: '',
+    error_code: '',
+    error_params: '{}',
+    cancel_requested: 0,
+    progress: '',
+    last_activity_at: now,
+    log_sequence: 0,
+    requested_by: plan.requestedBy,
+    started_at: now,
+    completed_at: null,
   });
+  if (plan.leasedRepositoryId !== null) {
+    const lease = { repositoryId: plan.leasedRepositoryId, nodeId: node.id, now };
+    await repositoryLeasesStore.begin(trx, { ...lease, owner: 'restore', ownerId: restoreRecordId });
+  }
+  if (!node.isLocal && safetyRecordId === 0) {
+    await deps.queue.enqueueWork(trx, { nodeId: node.id, type: 'restore_record', restoreRecordId });
+  }
+  return restoreRecordId;
 }
 
 export interface RestoreStart {
@@ -205,13 +210,8 @@ export async function createSnapshotRestore(
     isSnapshot: true,
   });
   assertReachable(row, node);
-  const id = await insertRestore(deps, {
-    node,
-    input,
-    targetPath,
-    options: noOptions,
-    requestedBy: start.requestedBy,
-    leasedRepositoryId: row.id,
+  const plan = {
+    ...{ node, input, targetPath, options: noOptions, requestedBy: start.requestedBy, leasedRepositoryId: row.id },
     about: {
       record_id: 0,
       task_id: 0,
@@ -219,6 +219,7 @@ export async function createSnapshotRestore(
       repository_id: row.id,
       snapshot_id: start.snapshotId,
     },
-  });
+  };
+  const id = await deps.db.transaction().execute((trx) => insertRestore(deps, plan, { trx }));
   return { id, node };
 }

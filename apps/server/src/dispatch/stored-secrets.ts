@@ -75,3 +75,17 @@ export function settingsForRestore(manifest: DriverManifest | undefined, stored:
   const secrets = new Set(secretNames(manifest.fields));
   return Object.fromEntries(Object.entries(stored).filter(([name]) => !secrets.has(name)));
 }
+
+/** Settings without the secrets that the options of a restore brought: those are forgotten with the restore. */
+export function withoutSecretsOf(manifest: DriverManifest, config: Config, options: Config): Config {
+  const brought = new Set(
+    secretNames(manifest.fields).filter((name) => isGiven(options[name]) && options[name] === config[name]),
+  );
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !brought.has(name)));
+}
+
+/** The way back, while the restore is there. */
+export function withSecretsOf(manifest: DriverManifest, config: Config, options: Config): Config {
+  const brought = secretNames(manifest.fields).filter((name) => !(name in config) && isGiven(options[name]));
+  return { ...config, ...Object.fromEntries(brought.map((name) => [name, options[name]])) };
+}

@@ -7,7 +7,7 @@ import type { Db } from '../dispatch/ports.ts';
 export interface FollowupDeps {
   readonly db: Db;
   readonly clock: Clock;
-  readonly dispatcher: Pick<Dispatcher, 'removeRecord'>;
+  readonly dispatcher: Pick<Dispatcher, 'removeRecord' | 'continueRestore'>;
   readonly log: DispatchLog;
 }
 

@@ -4,10 +4,12 @@
  */
 import type { QueuedFollowup } from '../dispatch/record-lifecycle.ts';
 import { applyRetention } from './apply-retention.ts';
+import { continueRestore } from './continue-restore.ts';
 import { deleteArtifact } from './delete-artifact.ts';
 import type { Followup } from './followup.ts';
 
 export const followups: Readonly<Record<QueuedFollowup, Followup>> = {
   apply_retention: applyRetention,
+  continue_restore: continueRestore,
   delete_artifact: deleteArtifact,
 };

@@ -20,7 +20,7 @@ const deps = () => ({
   db: database.db,
   clock,
   log: silentLog,
-  dispatcher: { removeRecord: async () => undefined },
+  dispatcher: { removeRecord: async () => undefined, continueRestore: async () => undefined },
 });
 const queue = (name: string, payload: unknown = {}) =>
   followupsStore.queue(database.db, { name, payload, now: clock.now().toISOString() });

@@ -43,6 +43,12 @@ export type CommandRunOwner = keyof typeof runColumns;
 
 const OPEN_STATES: readonly CommandState[] = ['pending', 'dispatched'];
 
+async function waitingRestores(db: Db): Promise<ReadonlySet<number>> {
+  const query = db.selectFrom('restore_records').select('id').where('status', '=', 'running');
+  const rows = await query.where('waits_for_safety', '=', 1).execute();
+  return new Set(rows.map((row) => row.id));
+}
+
 export const commandsStore = {
   async insert(db: Db, command: NewCommand): Promise<number> {
     const values: Insertable<CommandsTable> = {
@@ -238,7 +244,9 @@ export const commandsStore = {
         .where('nodes.is_local', '=', 0)
         .where('commands.id', 'is', null)
         .execute();
-      for (const row of rows) runs.push({ owner, id: row.id, nodeId: row.node_id });
+      // It gets one when the backup that comes first has ended.
+      const waiting = owner === 'restore' ? await waitingRestores(db) : new Set<number>();
+      for (const { id, node_id: nodeId } of rows) if (!waiting.has(id)) runs.push({ owner, id, nodeId });
     }
     return runs;
   },

@@ -111,7 +111,9 @@ export function newestIdsQuery(db: Db, taskIds: readonly number[], onlyGood: boo
     .selectFrom('tasks')
     .where('tasks.id', 'in', taskIds)
     .select((eb) => {
+      // What was there before a restore is not what the task backs up.
       let one = eb.selectFrom('records as r').select('r.id').whereRef('r.task_id', '=', 'tasks.id');
+      one = one.where('r.trigger', '<>', 'safety');
       if (onlyGood) one = one.where('r.status', 'in', GOOD_STATUSES);
       return one.orderBy('r.id', 'desc').limit(1).as('id');
     });
@@ -124,7 +126,12 @@ export function newestVerifiedIdsQuery(db: Db, taskIds: readonly number[]) {
     .where('tasks.id', 'in', taskIds)
     .select((eb) => {
       const verified = eb.selectFrom('records as r').select('r.id').whereRef('r.task_id', '=', 'tasks.id');
-      return verified.where('r.verified_at', 'is not', null).orderBy('r.id', 'desc').limit(1).as('id');
+      return verified
+        .where('r.verified_at', 'is not', null)
+        .where('r.trigger', '<>', 'safety')
+        .orderBy('r.id', 'desc')
+        .limit(1)
+        .as('id');
     });
 }
 
@@ -199,7 +206,7 @@ export const recordsStore = {
   async endedOfTask(db: Db, taskId: number) {
     return await db
       .selectFrom('records')
-      .select(['id', 'status', 'started_at', 'locked', 'storage_path'])
+      .select(['id', 'status', 'started_at', 'locked', 'storage_path', 'trigger'])
       .where('task_id', '=', taskId)
       .where('status', '<>', 'running')
       .orderBy('id', 'desc')
@@ -247,6 +254,7 @@ export const recordsStore = {
         fn.countAll<number>().as('runs'),
       ])
       .where('started_at', '>=', since)
+      .where('trigger', '<>', 'safety')
       .groupBy(['task_id', 'day', 'status'])
       .execute();
   },

@@ -88,6 +88,31 @@ export const restoreRecordsStore = {
     return { items, total: Number(counted?.total ?? 0) };
   },
 
+  /** Without those that wait for a backup: nobody is at them. */
+  async runningIdsOfNode(db: Db, nodeId: number): Promise<number[]> {
+    const query = db.selectFrom('restore_records').select('id').where('status', '=', 'running');
+    const rows = await query.where('node_id', '=', nodeId).where('waits_for_safety', '=', 0).execute();
+    return rows.map((row) => row.id);
+  },
+
+  /** The restore that this backup was made for. */
+  async ofSafetyRecord(db: Db, recordId: number): Promise<RestoreRecordRow | undefined> {
+    const query = db.selectFrom('restore_records').selectAll().where('safety_record_id', '=', recordId);
+    return await query.executeTakeFirst();
+  },
+
+  /** Lets a waiting restore begin; answers false when it does not wait (any more). */
+  async release(db: Db, id: number): Promise<boolean> {
+    const done = await db
+      .updateTable('restore_records')
+      .set({ waits_for_safety: 0 })
+      .where('id', '=', id)
+      .where('status', '=', 'running')
+      .where('waits_for_safety', '=', 1)
+      .executeTakeFirst();
+    return done.numUpdatedRows > 0n;
+  },
+
   /** How many restores read this record's artifact right now. */
   async countRunningOfRecord(db: Db, recordId: number): Promise<number> {
     const row = await db

@@ -1,8 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { call } from '../api/client.ts';
 import type { DriverManifest } from '../api/types.ts';
 import { ConfirmDialog } from '../components/ConfirmDialog.tsx';
 import { t } from '../i18n/i18n.ts';
+import { CheckField } from '../ui/Field.tsx';
 import { sessionsIn, TargetPreview } from './TargetPreview.tsx';
 import type { RestoreSource, RestoreWishes, useStartRestore } from './use-start-restore.ts';
 
@@ -40,6 +42,8 @@ function useTargetPreview({ driver, source: { recordId }, danger, wishes }: Prop
 export function DatabaseRestoreReview(props: Props) {
   const { danger, wishes, restore, chosen, whereTo, onClose, onEndSessions } = props;
   const preview = useTargetPreview(props);
+  const [safetyBackup, setSafetyBackup] = useState(true);
+  const isSaved = danger !== null && (preview.data?.databases.some(({ exists }) => exists) ?? false);
   const endSessions = wishes.options?.endSessions === true;
   return (
     <ConfirmDialog
@@ -53,7 +57,7 @@ export function DatabaseRestoreReview(props: Props) {
       error={restore.error}
       typeToConfirm={danger?.type}
       isReady={!preview.isFetching && (endSessions || sessionsIn(preview.data) === 0)}
-      onConfirm={() => restore.start(wishes)}
+      onConfirm={() => restore.start({ ...wishes, safetyBackup })}
     >
       <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
         <li>{chosen > 0 ? t('restore.basketCount', { count: chosen }) : t('restore.everything')}</li>
@@ -61,7 +65,7 @@ export function DatabaseRestoreReview(props: Props) {
         <li>{danger?.words || t('sourceRestore.keepsExisting')}</li>
         <li>{t('restore.verified')}</li>
       </ul>
-      <div className="mt-4 empty:hidden">
+      <div className="mt-4 space-y-3 empty:hidden">
         <TargetPreview
           found={preview.data}
           error={preview.error}
@@ -70,6 +74,14 @@ export function DatabaseRestoreReview(props: Props) {
           endSessions={endSessions}
           onEndSessions={onEndSessions}
         />
+        {isSaved && !preview.isFetching && (
+          <CheckField
+            label={t('sourceRestore.safety')}
+            help={t('sourceRestore.safetyHelp')}
+            checked={safetyBackup}
+            onChange={setSafetyBackup}
+          />
+        )}
       </div>
     </ConfirmDialog>
   );

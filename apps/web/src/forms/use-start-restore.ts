@@ -28,6 +28,8 @@ export interface RestoreWishes {
   readonly dryRun: boolean;
   /** What only this kind of source can be told. */
   readonly options?: Record<string, unknown>;
+  /** False: what is there is not backed up first. */
+  readonly safetyBackup?: boolean;
 }
 
 /** Starts a restore, through the record where there is one, and goes to its page. */

@@ -31,6 +31,10 @@ export const enSources = {
     'A database of the same name that is not empty stops the restore; nothing is replaced.',
   'sourceRestore.options': 'Options',
   'sourceRestore.programsHelp': 'Stop these programs first; the restore refuses as long as they have it open.',
+  'sourceRestore.safety': 'First back up what is there',
+  'sourceRestore.safetyBackup': 'Backup of what it replaced',
+  'sourceRestore.safetyHelp':
+    'Into the storage of the task. The restore begins when that has succeeded; otherwise nothing is touched.',
   'sourceRestore.same': 'Where it came from',
   'sourceRestore.sameHelp': 'The server or place of the task.',
   'sourceRestore.sessionAddress': 'From',
@@ -42,5 +46,7 @@ export const enSources = {
     'The restore stops as long as they are there, unless it may end them. What they have not committed is lost then.',
   'sourceRestore.sessionsOf': 'Sessions of {name}',
   'sourceRestore.toServer': 'Into {server}, by {node}',
+  'sourceRestore.waiting': 'First what is there is backed up.',
+  'sourceRestore.waitingHelp': 'The restore begins when that backup has succeeded.',
   'sourceRestore.whatIsThere': 'What is there now',
 } as const;

@@ -394,6 +394,7 @@ export const en = {
   'time.now': 'just now',
   'trigger.catch_up': 'catching up after downtime',
   'trigger.manual': 'by hand',
+  'trigger.safety': 'before a restore',
   'trigger.schedule': 'by schedule',
   'unit.day': '{n} d',
   'unit.hour': '{n} h',

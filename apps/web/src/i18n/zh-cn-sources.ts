@@ -31,6 +31,9 @@ export const zhCNSources: Readonly<Record<keyof typeof enSources, Text>> = {
   'sourceRestore.keepsExisting': '若已有同名且非空的数据库，恢复会停止，不会替换任何内容。',
   'sourceRestore.options': '选项',
   'sourceRestore.programsHelp': '请先停止这些程序；只要它们仍打开数据库，恢复就会拒绝执行。',
+  'sourceRestore.safety': '先备份现有内容',
+  'sourceRestore.safetyBackup': '被替换内容的备份',
+  'sourceRestore.safetyHelp': '存入任务的存储。该备份成功后才开始恢复，否则不改动任何内容。',
   'sourceRestore.same': '原来的位置',
   'sourceRestore.sameHelp': '任务的服务器或位置。',
   'sourceRestore.sessionAddress': '来自',
@@ -41,5 +44,7 @@ export const zhCNSources: Readonly<Record<keyof typeof enSources, Text>> = {
   'sourceRestore.sessionsHelp': '除非允许恢复结束它们，否则只要它们存在，恢复就会停止。结束时，未提交的内容会丢失。',
   'sourceRestore.sessionsOf': '{name} 的会话',
   'sourceRestore.toServer': '恢复到 {server}，由 {node} 执行',
+  'sourceRestore.waiting': '正在先备份现有内容。',
+  'sourceRestore.waitingHelp': '该备份成功后开始恢复。',
   'sourceRestore.whatIsThere': '现有内容',
 };

@@ -393,6 +393,7 @@ export const zhCN: Readonly<Record<keyof typeof en, Text>> = {
   'time.now': '刚刚',
   'trigger.catch_up': '停机后补跑',
   'trigger.manual': '手动',
+  'trigger.safety': '恢复前',
   'trigger.schedule': '按计划',
   'unit.day': '{n} 天',
   'unit.hour': '{n} 小时',

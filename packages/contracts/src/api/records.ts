@@ -13,8 +13,8 @@ import {
 } from '../jobs.ts';
 import { recordStatusSchema } from '../record-status.ts';
 
-/** Why a run started. */
-export const triggerSchema = z.enum(['manual', 'schedule', 'catch_up']);
+/** Why a run started; `safety`: to keep what a restore was about to replace. */
+export const triggerSchema = z.enum(['manual', 'schedule', 'catch_up', 'safety']);
 
 /** What the last verification proved; one that could not look at the artifact does not count. */
 export const lastVerifiedSchema = z.object({
@@ -92,6 +92,10 @@ export const restoreRecordSchema = z
     overwrite: overwriteModeSchema,
     /** As they were chosen; secrets are masked. */
     options: z.record(z.string(), z.unknown()),
+    /** The backup of what it replaced; 0: there is none. */
+    safetyRecordId: z.number(),
+    /** True: it runs, but has not begun; that backup comes first. */
+    isWaiting: z.boolean(),
     itemsWritten: z.number(),
     bytesWritten: z.number(),
     itemsSkipped: z.number(),
@@ -130,6 +134,11 @@ export const restoreInputSchema = z.object({
    * server; a stored password is used for the stored server and login only.
    */
   options: z.record(z.string(), z.unknown()).default({}),
+  /**
+   * First back up what a restore into a server replaces, to the storage of the task; the restore begins when that has
+   * succeeded. Left out: yes, where the source can tell what is there.
+   */
+  safetyBackup: z.boolean().optional(),
 });
 
 export const recordRoutes = {
@@ -203,7 +212,15 @@ export const recordRoutes = {
     params: idParams,
     body: restoreInputSchema,
     output: restoreRecordSchema,
-    errors: [...recordErrors, 'BACKUP_RECORD_NO_ARTIFACT', 'RESTORE_TARGET_INVALID', 'NODE_OFFLINE', 'NOT_SUPPORTED'],
+    errors: [
+      ...recordErrors,
+      'BACKUP_RECORD_NO_ARTIFACT',
+      'RESTORE_TARGET_INVALID',
+      'NODE_OFFLINE',
+      'NOT_SUPPORTED',
+      'DATABASE_IN_USE',
+      'SAFETY_BACKUP_IMPOSSIBLE',
+    ],
   }),
   previewRestore: defineRoute({
     method: 'POST',

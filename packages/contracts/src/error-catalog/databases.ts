@@ -109,6 +109,18 @@ export const databaseErrors = {
     'The receiver would leave a gap: {reason}',
     'Make a new base backup, then start it with --accept-gap.',
   ),
+  SAFETY_BACKUP_IMPOSSIBLE: define(
+    409,
+    13,
+    'What is there cannot be backed up before the restore: {reason}',
+    'Mend that, or start the restore without the backup of what is there.',
+  ),
+  SAFETY_BACKUP_FAILED: define(
+    409,
+    1,
+    'The backup of what is there (record {recordId}) ended as {status}, so the restore did not begin; nothing was touched.',
+    'See the log of that record. Then restore again; without that backup if you do not need what is there.',
+  ),
   DATABASE_OPLOG: define(
     400,
     2,

@@ -7,7 +7,7 @@
  * that keeps the repositories they look into open.
  */
 import type { DriverManifest } from '@backupx/contracts/driver-manifest';
-import type { JobKind, JobOf, JobResults, JobTarget, RepositoryAccess } from '@backupx/contracts/jobs';
+import type { DriverSettings, JobKind, JobOf, JobResults, JobTarget, RepositoryAccess } from '@backupx/contracts/jobs';
 import type { Reporter } from './reporter.ts';
 import type { Storage } from './storage.ts';
 
@@ -73,6 +73,14 @@ export interface Engine extends JobEngine {
    * restore. Throws INVALID_INPUT with fields below `config.`.
    */
   parseSettings(kind: 'source' | 'storage' | 'restore', type: string, config: unknown): Record<string, unknown>;
+  /**
+   * Settings of a backup of what a restore with these options would replace: `databases` as `inspect_target` named them.
+   * Throws NOT_SUPPORTED for a source that cannot tell what is there, INVALID_INPUT.
+   */
+  targetSettings(
+    source: DriverSettings,
+    target: { readonly options: Readonly<Record<string, unknown>>; readonly databases: readonly string[] },
+  ): Promise<Record<string, unknown>>;
   /** Opens a storage in this thread, with retries, for streams that pass through the caller (download, relay). */
   openStorage(target: Pick<JobTarget, 'type' | 'config'>): Storage;
   /** Decrypts an age stream (not compressed data: that stays as it is). */

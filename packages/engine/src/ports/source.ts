@@ -268,6 +268,12 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
   inspect?(config: z.output<C>, context: InspectContext): Promise<SourceInspection>;
   /** What a restore would replace, and who is connected to it. Left out: nobody can say. */
   inspectTarget?(config: z.output<C>, context: TargetContext): Promise<TargetInspection>;
+  /** Settings that back that up, whole: the databases `inspectTarget` named. There wherever `inspectTarget` is. */
+  targetSettings?(
+    config: z.output<C>,
+    options: Readonly<Record<string, unknown>>,
+    databases: readonly string[],
+  ): Promise<z.output<C>>;
   /** Left out: an artifact is proven by reading it to its end. */
   openVerifier?(config: z.output<C>, context: VerifyContext): Promise<Verifier>;
 }

@@ -17,9 +17,23 @@ import { useIdParam } from '../../components/use-id-param.ts';
 import { formatBytes, formatDateTime, formatDuration, formatNumber } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
 import { Button, buttonClass } from '../../ui/Button.tsx';
-import { Card, Facts } from '../../ui/Card.tsx';
+import { Callout, Card, Facts } from '../../ui/Card.tsx';
+
+/** As they were chosen, by the names of the API; the form has words for them, but its driver may be gone. */
+function OptionList({ options }: { options: readonly (readonly [string, unknown])[] }) {
+  return (
+    <ul className="font-mono text-[13px] [overflow-wrap:anywhere]">
+      {options.map(([name, value]) => (
+        <li key={name}>
+          {name}: {Array.isArray(value) ? value.join(', ') : String(value)}
+        </li>
+      ))}
+    </ul>
+  );
+}
 
 function RestoreFacts({ record }: { record: RestoreRecord }) {
+  const options = Object.entries(record.options).filter(([, value]) => value !== false);
   return (
     <Card title={t('record.facts')}>
       <Facts
@@ -43,7 +57,17 @@ function RestoreFacts({ record }: { record: RestoreRecord }) {
               t('restore.everything')
             ),
           ],
-          [t('restore.existing'), t(`overwrite.${record.overwrite}`)],
+          options.length > 0
+            ? [t('sourceRestore.options'), <OptionList key="o" options={options} />]
+            : [t('restore.existing'), t(`overwrite.${record.overwrite}`)],
+          record.safetyRecordId > 0
+            ? [
+                t('sourceRestore.safetyBackup'),
+                <Link key="s" to={paths.record(record.safetyRecordId)} className="underline">
+                  {t('record.number', { id: String(record.safetyRecordId) })}
+                </Link>,
+              ]
+            : null,
           [record.dryRun ? t('restore.wouldWrite') : t('restore.items'), formatNumber(record.itemsWritten)],
           [t('record.size'), formatBytes(record.bytesWritten)],
           [t('restore.skipped'), formatNumber(record.itemsSkipped)],
@@ -95,7 +119,22 @@ function RestoreView({ record }: { record: RestoreRecord }) {
       <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
         <div className="min-w-0 space-y-5">
           <RestoreOutcome record={record} />
-          {isRunning && (
+          {record.isWaiting && (
+            <Callout
+              tone="info"
+              icon="history"
+              role="status"
+              title={t('sourceRestore.waiting')}
+              actions={
+                <Link to={paths.record(record.safetyRecordId)} className={buttonClass('secondary', true)}>
+                  {t('record.number', { id: String(record.safetyRecordId) })}
+                </Link>
+              }
+            >
+              <p>{t('sourceRestore.waitingHelp')}</p>
+            </Callout>
+          )}
+          {isRunning && !record.isWaiting && (
             <Card>
               <RunProgress kind="restore" id={record.id} known={record.progress} />
               <p className="mt-4 text-[13px] text-ink-3">{t('restore.mayClose')}</p>

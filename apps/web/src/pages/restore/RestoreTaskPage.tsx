@@ -35,6 +35,7 @@ function Version({ record }: { record: RecordRow }) {
         {formatTime(record.startedAt)}
       </Link>
       <RecordStatusBadge status={record.status} />
+      {record.trigger === 'safety' && <span className="text-[13px] text-ink-2">{t('trigger.safety')}</span>}
       {record.encrypted && (
         <span className="inline-flex items-center gap-1 text-[13px] text-ink-3">
           <Icon name="lock" size={13} />

@@ -3,7 +3,13 @@ import type { TargetContext, TargetInspection } from '../../ports/source.ts';
 import { MysqlConnection } from './connection.ts';
 import { readInventory } from './read-inventory.ts';
 import { sessionsOf } from './sessions.ts';
-import { type MysqlConfig, type MysqlRestoreOptions, parseRenames, restoreConnection } from './settings.ts';
+import {
+  configSchema,
+  type MysqlConfig,
+  type MysqlRestoreOptions,
+  parseRenames,
+  restoreConnection,
+} from './settings.ts';
 import { databaseName, quoteText } from './sql-text.ts';
 
 /** Throws DATABASE_*. */
@@ -30,4 +36,14 @@ async function lookAt(connection: MysqlConnection, name: string): Promise<Target
     `SELECT SUM(COALESCE(DATA_LENGTH, 0) + COALESCE(INDEX_LENGTH, 0)) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${quoteText(name)}`,
   );
   return { name, exists: true, sizeBytes: Number(size) || 0, sessions: await sessionsOf(connection, name) };
+}
+
+/** Users and the position in the log are not what a restore replaces. */
+export function targetSettings(
+  config: MysqlConfig,
+  options: Readonly<Record<string, unknown>>,
+  databases: readonly string[],
+): MysqlConfig {
+  const server = restoreConnection(config, options as MysqlRestoreOptions);
+  return configSchema.parse({ ...server, databases, excludeDatabases: [], withGrants: false, withPosition: false });
 }

@@ -28,5 +28,7 @@ export const mysqlSource = defineSource({
   },
   inspect: async (config, context) => (await import('./inspect.ts')).inspectServer(config, context),
   inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
+  targetSettings: async (config, options, databases) =>
+    (await import('./inspect-target.ts')).targetSettings(config, options, databases),
   openVerifier: async (config, context) => (await import('./verifier.ts')).openMysqlVerifier(config, context),
 });

@@ -4,7 +4,7 @@ import { placeOf } from './entry-paths.ts';
 import { PsqlSession } from './psql-session.ts';
 import { sessionsOf } from './restore-plan.ts';
 import { Server } from './server.ts';
-import { newNameOf, type PostgresqlConfig, restoreSchema, serverOfRestore } from './settings.ts';
+import { configSchema, newNameOf, type PostgresqlConfig, restoreSchema, serverOfRestore } from './settings.ts';
 import { quoteLiteral } from './sql-text.ts';
 
 /** Throws DATABASE_*. */
@@ -38,4 +38,19 @@ async function lookAt(session: PsqlSession, name: string): Promise<TargetInspect
     return { id: String(pid), user: user ?? '', address: address ?? '', program: program ?? '', since };
   });
   return { name, exists: true, sizeBytes: found.size, sessions };
+}
+
+/** Roles stay as they are in a restore, or are added; so they are not saved. */
+export function targetSettings(
+  config: PostgresqlConfig,
+  options: Readonly<Record<string, unknown>>,
+  databases: readonly string[],
+): PostgresqlConfig {
+  const server = serverOfRestore(config, restoreSchema.parse(options));
+  const { dbHost, dbPort, dbUser, dbPassword, tlsMode, tlsCa, tlsCertificate, tlsKey } = server;
+  const { systemUser, maintenanceDatabase, toolFolder } = server;
+  return configSchema.parse({
+    ...{ dbHost, dbPort, dbUser, dbPassword, tlsMode, tlsCa, tlsCertificate, tlsKey },
+    ...{ systemUser, maintenanceDatabase, toolFolder, databases, includeGlobals: false },
+  });
 }

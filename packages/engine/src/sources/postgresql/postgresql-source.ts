@@ -23,5 +23,7 @@ export const postgresqlSource = defineSource({
   restore: async (config, context) => (await import('./restore-session.ts')).openRestoreSession(config, context),
   inspect: async (config, context) => (await import('./inspect-server.ts')).inspectServer(config, context),
   inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
+  targetSettings: async (config, options, databases) =>
+    (await import('./inspect-target.ts')).targetSettings(config, options, databases),
   openVerifier: async (config, context) => (await import('./verify-dumps.ts')).openVerifier(config, context),
 });

@@ -22,5 +22,10 @@ export const sqliteSource = defineSource({
   restore: async (_config, context) => (await import('./restore-session.ts')).openRestoreSession(context),
   inspect: async (config) => (await import('./inspect-databases.ts')).inspectDatabases(config),
   inspectTarget: async (_config, context) => (await import('./inspect-target.ts')).inspectTarget(context),
+  targetSettings: async (config, _options, databases) => ({
+    ...config,
+    databases: [...databases],
+    excludeDatabases: [],
+  }),
   openVerifier: async (_config, context) => (await import('./verifier.ts')).openSqliteVerifier(context),
 });
