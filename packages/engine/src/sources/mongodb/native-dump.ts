@@ -11,7 +11,7 @@ import { readElements } from './bson-elements.ts';
 import { decodeOrdered } from './bson-ordered.ts';
 import { type CollectionToDump, listForDump } from './native-catalogue.ts';
 import type { NativeDumpOptions } from './native-options.ts';
-import { readServer } from './native-server.ts';
+import { driverErrorOf, readServer } from './native-server.ts';
 
 /** What the archive says wrote it. */
 const TOOL = 'BackupX';
@@ -32,7 +32,7 @@ export async function* dumpDatabaseNatively(options: NativeDumpOptions): AsyncGe
     yield* dumpDatabase(options);
   } catch (error) {
     throwIfCancelled(options.signal);
-    throw error;
+    throw driverErrorOf(error);
   }
 }
 

@@ -108,7 +108,7 @@ export class FakeMongo {
       type,
       options,
       uuid: uuid ?? '0123456789abcdef0123456789abcdef',
-      documents: documents.map((bytes) => Buffer.from(bytes)),
+      documents: documents.map((bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
       indexes: [...(indexes ?? [ID_INDEX])],
     });
   }

@@ -11,7 +11,7 @@ import { createCollection, createIndexes } from './native-definitions.ts';
 import { DocumentInserter } from './native-insert.ts';
 import type { NativeRestoreOptions, RestoredNamespace } from './native-options.ts';
 import { type PlannedCollection, planRestore } from './native-plan.ts';
-import { type NativeServer, readServer } from './native-server.ts';
+import { driverErrorOf, type NativeServer, readServer } from './native-server.ts';
 
 /** A few of the things that went wrong are enough for a sentence. */
 const MAX_NAMED = 5;
@@ -32,7 +32,7 @@ export async function restoreArchiveNatively(
   } catch (error) {
     throwIfCancelled(options.signal);
     if (error instanceof BodyFailure) throw error.cause;
-    if (!(error instanceof ArchiveError)) throw error;
+    if (!(error instanceof ArchiveError)) throw driverErrorOf(error);
     throw new AppError('DATABASE_DUMP_DAMAGED', { name: options.label, reason: error.message }, { cause: error });
   }
 }

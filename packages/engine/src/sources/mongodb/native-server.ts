@@ -1,5 +1,6 @@
 /** What of a server the native path must know. */
-import type { MongoClient } from 'mongodb';
+import { AppError } from '@backupx/contracts/errors';
+import { type MongoClient, MongoError, MongoNetworkError } from 'mongodb';
 
 /** Snapshot reads outside transactions came with version 5.0. */
 const SNAPSHOT_WIRE_VERSION = 13;
@@ -34,4 +35,11 @@ export async function readServer(client: MongoClient, signal: AbortSignal): Prom
     keepsEmptyTimestamps: major >= 8 || (since !== undefined && patch >= since),
     hasPlainSeries: major > 8 || (major === 8 && minor >= 3),
   };
+}
+
+/** A connection that ends while the driver writes gives errors that do not look like its own. */
+export function driverErrorOf(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof MongoError || error instanceof AppError) return error;
+  const isOfSocket = 'code' in error && typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code);
+  return isOfSocket ? new MongoNetworkError(`${error.code}: ${error.message}`, { cause: error }) : error;
 }
