@@ -1,6 +1,6 @@
 /** The server of a receiver, as PostgreSQL's program reaches it: no password in an argument or in an environment. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { findTool, versionFolders } from '../../ports/find-tool.ts';
 import { describeEnd, isSuccess, runTool, type ToolCommand, type ToolEnd } from '../../ports/processes.ts';
@@ -61,19 +61,23 @@ export class ReceiverServer {
     return this.#command(['--directory', folder, '--no-loop', '--slot', this.#slot, '--status-interval=5']);
   }
 
-  /** Throws DATABASE_…; a slot that is there is success. */
+  /** From now on the server keeps its log. Throws DATABASE_…; a slot that is there is success. */
   async createSlot(signal: AbortSignal): Promise<void> {
-    await this.#run(['--create-slot', '--if-not-exists', '--slot', this.#slot], signal);
+    // The receiving program makes slots, too, but those keep nothing before it connects for the first time.
+    const statement = `CREATE_REPLICATION_SLOT "${this.#slot}" PHYSICAL RESERVE_WAL`;
+    const program = join(dirname(this.program), 'psql');
+    const args = ['-X', '--no-password', '--command', statement, '--dbname', `${this.#conninfo} replication='yes'`];
+    await this.#run({ program, args, env: this.#env }, signal);
   }
 
   /** Throws DATABASE_…. */
   async dropSlot(signal: AbortSignal): Promise<void> {
-    await this.#run(['--drop-slot', '--slot', this.#slot], signal);
+    await this.#run(this.#command(['--drop-slot', '--slot', this.#slot]), signal);
   }
 
   /** What the end of the program means; null: it may pass. */
   lastingFailure(end: ToolEnd): AppError | null {
-    const reason = describeEnd(end).replaceAll(/pg_receivewal: (error: )?/g, '');
+    const reason = describeEnd(end).replaceAll(/(pg_receivewal|psql): (error: )?/g, '');
     const server = this.label;
     const user = this.#user;
     const said = end.messages;
@@ -102,9 +106,9 @@ export class ReceiverServer {
     return { program: this.program, args: [...args, '--no-password', '--dbname', this.#conninfo], env: this.#env };
   }
 
-  async #run(args: readonly string[], signal: AbortSignal): Promise<void> {
-    const end = await runTool(this.#command(args), { signal, timeoutMs: STEP_LIMIT_MS });
-    if (isSuccess(end)) return;
+  async #run(command: ToolCommand, signal: AbortSignal): Promise<void> {
+    const end = await runTool(command, { signal, timeoutMs: STEP_LIMIT_MS });
+    if (isSuccess(end) || /slot ".*" already exists/.test(end.messages)) return;
     throw (
       this.lastingFailure(end) ?? new AppError('DATABASE_UNREACHABLE', { server: this.label, reason: describeEnd(end) })
     );
