@@ -14,6 +14,9 @@ export interface SettingOptions {
   readonly ask?: readonly string[];
 }
 
+/** True when any of them was given. */
+export const hasSettings = ({ set, secretFile, ask }: SettingOptions): boolean => Boolean(set || secretFile || ask);
+
 /** Adds the three options to a command. */
 export function addSettingOptions(command: Command, what: string): Command {
   return command

@@ -275,6 +275,31 @@ describe('API commands', () => {
     expect(bodies).toMatchObject([{ options: { replaceExisting: true } }, { safetyBackup: false }]);
     expect(bodies[0]).not.toHaveProperty('safetyBackup');
   });
+
+  test('a deep verification restores into a server that is named, a secret comes from a file', async () => {
+    const field = (name: string, more = {}) => ({
+      name,
+      kind: 'text',
+      label: name,
+      required: false,
+      secret: false,
+      ...more,
+    });
+    const place = { place: true };
+    const restoreFields = [field('dbHost', place), field('dbPassword', { ...place, secret: true }), field('rename')];
+    const driver = { kind: 'source', type: 'shopdb', title: 'Shop', fields: [], restoreFields };
+    answers['GET /api/drivers'] = ok({ sources: [driver], storages: [] });
+    answers['GET /api/backup/records/812'] = ok({ ...record, taskType: 'shopdb' });
+    answers['POST /api/backup/records/812/verify'] = ok({ id: 9 });
+    const file = join(dir, 'verify-secret');
+    writeFileSync(file, 'typed\n');
+    const command = ['verify', '812', '--deep', '--set', 'dbHost=test-1'];
+    const given = await run([...command, '--secret-file', `dbPassword=${file}`]);
+    expect(given).toMatchObject({ code: 0, stdout: '9\n' });
+    const body = { mode: 'deep', options: { dbHost: 'test-1', dbPassword: 'typed' } };
+    expect(seen.find((one) => one.route.endsWith('/verify'))?.body).toEqual(body);
+    expect((await run([...command, '--set', 'rename=a=b'])).code).toBe(2);
+  });
 });
 
 describe('launcher', () => {

@@ -50,6 +50,7 @@ const shopdb = {
   }),
   inspect: true,
   inspectTarget: true,
+  verifiesOnServer: true,
 };
 
 const manifests: Engine['manifests'] = {

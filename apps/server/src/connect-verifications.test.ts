@@ -1,5 +1,6 @@
 /** Verifications from the HTTP route to their end, on the master and on an agent, by hand and by schedule. */
 
+import { MASKED_SECRET } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
 import type { VerifyArtifactResult } from '@backupx/contracts/jobs';
 import { systemClock } from '@backupx/engine/ports/clock';
@@ -64,6 +65,35 @@ describe('a verification', () => {
     const overview = await get('/dashboard/overview');
     expect(overview).toMatchObject({ verification: { failed: 1, never: 0 }, protectedTasks: 0 });
     expect(overview.exceptions).toMatchObject([{ taskId, reason: 'verify_failed' }]);
+  });
+
+  it('restores into a server that is named, with its own login, which is forgotten at the end', async () => {
+    const extraConfig = { dbHost: 'db-1', dbPassword: 'top secret' };
+    const { recordId } = await backup({ type: 'shopdb', sourcePath: '', extraConfig });
+    const options = { dbHost: 'test-1', dbPassword: 'typed' };
+    const start = async (body: object) =>
+      (await test.call('POST', `/backup/records/${recordId}/verify`, body)).data as Answer;
+    const { id } = await start({ mode: 'deep', options });
+    const ended = await verified(id);
+    expect(ended).toMatchObject({ status: 'success', options: { ...options, dbPassword: MASKED_SECRET } });
+    const job = test.engine.jobs.findLast((one) => one.kind === 'verify_artifact');
+    expect(job).toMatchObject({ mode: 'deep', options });
+    expect(JSON.stringify(job)).not.toContain('top secret');
+    const row = await test.db.selectFrom('verify_records').selectAll().executeTakeFirstOrThrow();
+    expect([row.options_sealed, row.options.includes('typed')]).toEqual(['', false]);
+
+    const field = async (body: object) => (await start(body)).fields as unknown;
+    expect(await field({ mode: 'quick', options })).toMatchObject([{ path: 'mode' }]);
+    expect(await field({ mode: 'deep', options: { rename: ['a=b'] } })).toMatchObject([{ path: 'options.rename' }]);
+  });
+
+  it('of files has no server to be made on', async () => {
+    const { recordId } = await backup();
+    const { data } = await test.call('POST', `/backup/records/${recordId}/verify`, {
+      mode: 'deep',
+      options: { dbHost: 'test-1' },
+    });
+    expect((data as Answer).code).toBe('INVALID_INPUT');
   });
 
   it('that cannot look says nothing about the record', async () => {

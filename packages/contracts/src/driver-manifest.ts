@@ -48,6 +48,8 @@ export const driverManifestSchema = z.object({
   canInspect: z.boolean().optional(),
   /** True: it can be asked what a restore would replace, and who is connected to that. */
   canInspectTarget: z.boolean().optional(),
+  /** True: a deep verification can be made on a server that is named, by the `restoreFields` with `place`. */
+  canVerifyOnServer: z.boolean().optional(),
 });
 export type DriverManifest = z.output<typeof driverManifestSchema>;
 
@@ -83,6 +85,7 @@ export function toDriverManifest(driver: {
   restoreConfig?: z.ZodObject;
   inspect?: unknown;
   inspectTarget?: unknown;
+  verifiesOnServer?: boolean;
 }): DriverManifest {
   const { kind, type, title } = driver;
   return {
@@ -90,6 +93,7 @@ export function toDriverManifest(driver: {
     ...(driver.restoreConfig ? { restoreFields: fieldsOf(driver.restoreConfig) } : {}),
     ...(driver.inspect ? { canInspect: true } : {}),
     ...(driver.inspectTarget ? { canInspectTarget: true } : {}),
+    ...(driver.verifiesOnServer ? { canVerifyOnServer: true } : {}),
   };
 }
 

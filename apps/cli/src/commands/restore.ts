@@ -6,7 +6,13 @@ import { type Command, Option } from 'commander';
 import type { ApiClient } from '../api/api-client.ts';
 import { connect } from '../api/profile.ts';
 import { act, type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
-import { addSettingOptions, findSourceDriver, readSettings, type SettingOptions } from '../driver-settings.ts';
+import {
+  addSettingOptions,
+  findSourceDriver,
+  hasSettings,
+  readSettings,
+  type SettingOptions,
+} from '../driver-settings.ts';
 import { collect, parseCount } from '../parse-argument.ts';
 import { showTarget } from '../show-target.ts';
 import { waitForRestore } from '../wait-for-run.ts';
@@ -54,8 +60,6 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     'backupx restore 812 --original --overwrite if_newer --confirm web-files',
   );
 }
-
-const hasSettings = ({ set, secretFile, ask }: SettingOptions) => Boolean(set || secretFile || ask);
 
 /** The body of the request, and whether it replaces databases. */
 async function readWishes(client: ApiClient, record: BackupRecord, options: RestoreOptions) {

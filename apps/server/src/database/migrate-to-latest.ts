@@ -7,6 +7,7 @@ import { up as addRepositories } from './migrations/0002-repositories.ts';
 import { up as addRestoreOptions } from './migrations/0003-restore-options.ts';
 import { up as addVerifications } from './migrations/0004-verifications.ts';
 import { up as addSafetyBackups } from './migrations/0005-safety-backups.ts';
+import { up as addVerificationOptions } from './migrations/0006-verification-options.ts';
 import type { Tables } from './tables.ts';
 
 /** In order. A released migration is never edited; a mistake is corrected by the next one. */
@@ -16,6 +17,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0003-restore-options': { up: addRestoreOptions },
   '0004-verifications': { up: addVerifications },
   '0005-safety-backups': { up: addSafetyBackups },
+  '0006-verification-options': { up: addVerificationOptions },
 };
 
 /** Applies what is missing; each migration is one transaction. */

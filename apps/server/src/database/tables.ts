@@ -425,6 +425,10 @@ export interface VerifyRecordsTable {
   trigger: string;
   status: string;
   /** Repository that is read; 0: an archive. */
+  /** JSON object: the server that was named, secrets masked. */
+  options: Generated<string>;
+  /** The same with its secrets, while it runs; empty: none. */
+  options_sealed: Generated<string>;
   repository_id: number;
   /** JSON array of VerifyCheck. */
   checks: string;

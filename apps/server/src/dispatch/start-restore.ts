@@ -4,7 +4,6 @@ import { AppError } from '@backupx/contracts/errors';
 import type { OverwriteMode } from '@backupx/contracts/jobs';
 import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
 import type { Clock } from '@backupx/engine/ports/clock';
-import type { Engine } from '@backupx/engine/ports/engine';
 import { type RecordRow, recordsStore } from '../stores/records.store.ts';
 import { repositoriesStore } from '../stores/repositories.store.ts';
 import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
@@ -14,7 +13,7 @@ import { chooseRestoreNode } from './choose-node.ts';
 import type { CommandQueue, Db, NodeDirectory, NodeState } from './ports.ts';
 import { assertReachable } from './repositories/plan-repositories.ts';
 import { keeperOf } from './repositories/repository-place.ts';
-import { givenOptions, maskFields } from './stored-secrets.ts';
+import { type CheckedOptions, type CheckOptionsDeps, checkOptions, noOptions } from './restore-options.ts';
 
 export interface RestoreInput {
   readonly targetPath?: string | undefined;
@@ -37,51 +36,19 @@ function checkedTargetPath(input: string | undefined): string {
   return isAbsolute(path) ? normalize(path) : path;
 }
 
-export interface StartRestoreDeps {
+export interface StartRestoreDeps extends CheckOptionsDeps {
   readonly db: Db;
   readonly clock: Clock;
   readonly queue: CommandQueue;
   readonly nodes: NodeDirectory;
   readonly builder: ArtifactJobBuilder;
-  readonly engine: Pick<Engine, 'manifests' | 'parseSettings'>;
-  readonly seal: (text: string) => string;
-}
-
-/** As they were given, as they are shown and as they are kept. */
-interface RestoreOptions {
-  readonly given: Readonly<Record<string, unknown>>;
-  readonly shown: Readonly<Record<string, unknown>>;
-  readonly sealed: string;
-}
-
-const noOptions: RestoreOptions = { given: {}, shown: {}, sealed: '' };
-
-/** Throws INVALID_INPUT with fields below `options.`. */
-function checkedOptions(deps: StartRestoreDeps, type: string, input: RestoreInput): RestoreOptions {
-  const options = givenOptions(input.options ?? {});
-  if (Object.keys(options).length === 0) return noOptions;
-  const known = deps.engine.manifests.sources.find((one) => one.type === type)?.restoreFields ?? [];
-  const unknown = Object.keys(options).filter((name) => !known.some((field) => field.name === name));
-  if (unknown.length > 0) {
-    const message = `there is no such option; known: ${known.map((field) => field.name).join(', ') || 'none'}`;
-    const fields = unknown.map((name) => ({ path: `options.${name}`, code: 'unrecognized_keys', message }));
-    throw new AppError('INVALID_INPUT', {}, { fields });
-  }
-  try {
-    deps.engine.parseSettings('restore', type, options);
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'INVALID_INPUT') throw error;
-    const fields = error.fields.map((field) => ({ ...field, path: field.path.replace(/^config/, 'options') }));
-    throw new AppError('INVALID_INPUT', error.params, { fields, cause: error });
-  }
-  return { given: options, shown: maskFields(known, options), sealed: deps.seal(JSON.stringify(options)) };
 }
 
 interface RestorePlan {
   readonly node: NodeState;
   readonly input: RestoreInput;
   readonly targetPath: string;
-  readonly options: RestoreOptions;
+  readonly options: CheckedOptions;
   readonly requestedBy: string;
   /** Repository the artifact is read from; null: an archive. */
   readonly leasedRepositoryId: number | null;
@@ -163,7 +130,7 @@ export async function planRecordRestore(deps: StartRestoreDeps, start: RestoreSt
     throw new AppError('NOT_SUPPORTED', { what: 'A dry run with an archive', hint });
   }
   const targetPath = checkedTargetPath(input.targetPath);
-  const options = checkedOptions(deps, record.task_type, input);
+  const options = checkOptions(deps, { type: record.task_type, given: input.options ?? {} });
   const node = await chooseRestoreNode(deps.nodes, {
     nodeId: input.nodeId ?? record.node_id,
     sourceType: record.task_type,

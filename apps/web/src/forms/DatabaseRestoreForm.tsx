@@ -10,6 +10,7 @@ import { type Choice, ChoiceCards, SelectField, TextField } from '../ui/Field.ts
 import { type Danger, DatabaseRestoreReview } from './DatabaseRestoreReview.tsx';
 import { DriverForm, type DriverValues, sentValues } from './DriverForm.tsx';
 import { BasketList } from './RestoreForm.tsx';
+import { addressesOf, defaultsOf, hasAddress } from './restore-fields.ts';
 import { chosenDatabases, nameAfter } from './restore-names.ts';
 import { folderBeside } from './restore-target.ts';
 import { refusedBelow } from './SourceFields.tsx';
@@ -24,21 +25,14 @@ interface Wish {
   readonly values: DriverValues;
 }
 
-const defaultsOf = (fields: readonly FieldManifest[]): DriverValues =>
-  Object.fromEntries(fields.flatMap((field) => (field.default === undefined ? [] : [[field.name, field.default]])));
-
 /** The server of the task has its own address; another one needs all of it. */
 const fieldsFor = (driver: DriverManifest, place: Place): readonly FieldManifest[] =>
   (driver.restoreFields ?? []).filter((field) => place === 'another' || !field.place);
 
-/** Without an address "another server" would be the one of the task. */
-const ADDRESSES = ['dbHost', 'dbSocket', 'uri'];
-
 function missingAddress(fields: readonly FieldManifest[], wish: Wish): Record<string, string> {
-  const own = fields.filter((field) => ADDRESSES.includes(field.name));
-  const isGiven = own.some((field) => String(wish.values[field.name] ?? '').trim() !== '');
-  if (wish.place !== 'another' || isGiven || !own[0]) return {};
-  return { [own[0].name]: t('field.required') };
+  const [first] = addressesOf(fields);
+  if (wish.place !== 'another' || !first || hasAddress(fields, wish.values)) return {};
+  return { [first.name]: t('field.required') };
 }
 
 function placeChoices(driver: DriverManifest): readonly Choice[] {

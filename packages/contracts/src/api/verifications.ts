@@ -37,14 +37,27 @@ const verifyCore = {
 export const verifyRowSchema = z.object(verifyCore).meta({ id: 'VerifyRow' });
 export type VerifyRow = z.output<typeof verifyRowSchema>;
 export const verifyRecordSchema = z
-  .object({ ...verifyCore, checks: z.array(verifyCheckSchema), logContent: z.string() })
+  .object({
+    ...verifyCore,
+    /** The server that was named; secrets are masked. */
+    options: z.record(z.string(), z.unknown()),
+    checks: z.array(verifyCheckSchema),
+    logContent: z.string(),
+  })
   .meta({ id: 'VerifyRecord' });
 export type VerifyRecord = z.output<typeof verifyRecordSchema>;
 
 export const verifyInputSchema = z
-  .object({ mode: verifyModeSchema.default('quick') })
+  .object({
+    mode: verifyModeSchema.default('quick'),
+    /**
+     * Deep: the server whose scratch databases the dumps are restored into, by those `restoreFields` of the source that
+     * say where it is and as whom; a password is kept while the verification runs. Empty: a server started for it.
+     */
+    options: z.record(z.string(), z.unknown()).default({}),
+  })
   .nullish()
-  .transform((input) => input ?? { mode: 'quick' as const });
+  .transform((input) => input ?? { mode: 'quick' as const, options: {} });
 
 const notFound = ['VERIFY_RECORD_NOT_FOUND'] as const;
 const startErrors = ['BACKUP_RECORD_NO_ARTIFACT', 'VERIFY_RUNNING', 'NODE_OFFLINE', 'NOT_SUPPORTED'] as const;

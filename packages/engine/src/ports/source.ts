@@ -274,6 +274,8 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
     options: Readonly<Record<string, unknown>>,
     databases: readonly string[],
   ): Promise<z.output<C>>;
+  /** True: `openVerifier` heeds a server named in the options. Left out: false. */
+  readonly verifiesOnServer?: boolean;
   /** Left out: an artifact is proven by reading it to its end. */
   openVerifier?(config: z.output<C>, context: VerifyContext): Promise<Verifier>;
 }

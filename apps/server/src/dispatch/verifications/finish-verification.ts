@@ -86,7 +86,8 @@ export async function finishVerification(
   const row = await verifyRecordsStore.find(deps.db, id);
   if (!row) return false;
   const read = readOutcome(run.outcome);
-  const values = { ...columnsOf(read), completed_at: at, last_activity_at: at };
+  // Nobody needs the secrets of a verification that is over.
+  const values = { ...columnsOf(read), options_sealed: '', completed_at: at, last_activity_at: at };
   const from: RecordStatus[] = ['running'];
   const ended = await deps.db.transaction().execute(async (trx) => {
     if (!(await verifyRecordsStore.finish(trx, id, from, values))) return false;

@@ -1,4 +1,5 @@
 /** Creates a verification with its lease, and for a remote node its command, in one transaction. */
+import type { FieldManifest } from '@backupx/contracts/driver-manifest';
 import { AppError } from '@backupx/contracts/errors';
 import type { VerifyMode } from '@backupx/contracts/jobs';
 import { isRestorable, type RecordStatus } from '@backupx/contracts/record-status';
@@ -10,6 +11,7 @@ import { verifyRecordsStore } from '../../stores/verify-records.store.ts';
 import type { ArtifactJobBuilder } from '../build-job.ts';
 import { assertKnowsJob, assertKnowsMode } from '../choose-node.ts';
 import type { CommandQueue, Db, NodeDirectory, NodeState } from '../ports.ts';
+import { type CheckedOptions, type CheckOptionsDeps, checkOptions, noOptions } from '../restore-options.ts';
 
 /** What an agent announces that can be given a verification. */
 export const VERIFY_COMMAND = 'run_verification';
@@ -19,9 +21,11 @@ export interface VerificationStart {
   readonly mode: VerifyMode;
   readonly trigger: 'manual' | 'schedule';
   readonly requestedBy: string;
+  /** The server a deep one restores into; left out: one started for it. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
-export interface StartVerificationDeps {
+export interface StartVerificationDeps extends CheckOptionsDeps {
   readonly db: Db;
   readonly clock: Clock;
   readonly queue: CommandQueue;
@@ -55,7 +59,29 @@ async function refuseSecond(db: Db, recordId: number): Promise<void> {
   if (id !== undefined) throw new AppError('VERIFY_RUNNING', { id });
 }
 
-function newRecord(start: VerificationStart, record: RecordRow, place: { nodeId: number; repositoryId: number }) {
+/** Throws INVALID_INPUT, NOT_SUPPORTED. */
+function serverOf(deps: CheckOptionsDeps, start: VerificationStart, record: RecordRow): CheckedOptions {
+  const type = record.task_type;
+  const isAllowed = ({ place }: FieldManifest) => place === true;
+  const options = checkOptions(deps, { type, given: start.options ?? {}, isAllowed });
+  if (options === noOptions) return options;
+  const manifest = deps.engine.manifests.sources.find((one) => one.type === type);
+  if (!manifest?.canVerifyOnServer) {
+    const what = `A verification of ${manifest?.title ?? type} on a server that is named`;
+    throw new AppError('NOT_SUPPORTED', { what, hint: 'Leave the server out.' });
+  }
+  if (start.mode === 'deep') return options;
+  const fields = [{ path: 'mode', code: 'invalid', message: 'only a deep verification needs a server' }];
+  throw new AppError('INVALID_INPUT', {}, { fields });
+}
+
+interface Place {
+  readonly nodeId: number;
+  readonly repositoryId: number;
+  readonly options: CheckedOptions;
+}
+
+function newRecord(start: VerificationStart, record: RecordRow, place: Place) {
   return {
     record_id: record.id,
     task_id: record.task_id,
@@ -64,6 +90,8 @@ function newRecord(start: VerificationStart, record: RecordRow, place: { nodeId:
     mode: start.mode,
     trigger: start.trigger,
     status: 'running',
+    options: JSON.stringify(place.options.shown),
+    options_sealed: place.options.sealed,
     repository_id: place.repositoryId,
     checks: '[]',
     summary: '',
@@ -82,7 +110,7 @@ function newRecord(start: VerificationStart, record: RecordRow, place: { nodeId:
   } as const;
 }
 
-/** Throws BACKUP_RECORD_NOT_FOUND, BACKUP_RECORD_NO_ARTIFACT, VERIFY_RUNNING, NODE_OFFLINE, NOT_SUPPORTED. */
+/** Throws BACKUP_RECORD_NOT_FOUND, BACKUP_RECORD_NO_ARTIFACT, INVALID_INPUT, VERIFY_RUNNING, NODE_OFFLINE, NOT_SUPPORTED. */
 export async function createVerification(
   deps: StartVerificationDeps,
   start: VerificationStart,
@@ -92,6 +120,7 @@ export async function createVerification(
   if (!isRestorable(record.status as RecordStatus) || record.storage_path === '') {
     throw new AppError('BACKUP_RECORD_NO_ARTIFACT');
   }
+  const options = serverOf(deps, start, record);
   await refuseSecond(db, record.id);
   const node = await chooseVerifier(deps, record);
   // Says now what would fail later: an artifact on another node's disk, a missing key, a removed target.
@@ -100,7 +129,7 @@ export async function createVerification(
   const now = deps.clock.now().toISOString();
   try {
     const id = await db.transaction().execute(async (trx) => {
-      const values = newRecord(start, record, { nodeId: node.id, repositoryId });
+      const values = newRecord(start, record, { nodeId: node.id, repositoryId, options });
       const verifyId = await verifyRecordsStore.insert(trx, { ...values, started_at: now, last_activity_at: now });
       if (repositoryId > 0) {
         const lease = { repositoryId, owner: 'verify', ownerId: verifyId, nodeId: node.id, now } as const;

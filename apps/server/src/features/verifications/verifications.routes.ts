@@ -1,7 +1,13 @@
 /** Verifications: start, look, follow, cancel. */
-import { type VerifyRecord, type VerifyRow, verifyRoutes } from '@backupx/contracts/api/verifications';
+import {
+  type VerifyRecord,
+  type VerifyRow,
+  type verifyInputSchema,
+  verifyRoutes,
+} from '@backupx/contracts/api/verifications';
 import { AppError } from '@backupx/contracts/errors';
 import type { VerifyCheck, VerifyMode } from '@backupx/contracts/jobs';
+import type { z } from 'zod';
 import type { Dispatcher } from '../../dispatch/dispatcher.ts';
 import { MAX_LOG_CHARACTERS, runColumns } from '../../dispatch/record-answer.ts';
 import { type StreamLogDeps, streamLog } from '../../dispatch/stream-log.ts';
@@ -38,21 +44,24 @@ async function answer(deps: VerificationsFeatureDeps, id: number): Promise<Verif
   const row = await verifyRecordsStore.view(deps.db, id);
   return {
     ...rowAnswer(row, deps.clock.now()),
+    options: JSON.parse(row.options) as Record<string, unknown>,
     checks: JSON.parse(row.checks) as VerifyCheck[],
     logContent: await recordLogsStore.readEnd(deps.db, 'verify', id, MAX_LOG_CHARACTERS),
   };
 }
 
+type VerifyInput = z.output<typeof verifyInputSchema>;
+
 const nameOf = (actor: Actor): string => (actor.kind === 'user' ? actor.username : actor.kind);
 
 function startRoutes(deps: VerificationsFeatureDeps): BoundRoute[] {
   const { db, dispatcher } = deps;
-  const start = async (recordId: number, mode: VerifyMode, actor: Actor) =>
-    await dispatcher.startVerification({ recordId, mode, trigger: 'manual', requestedBy: nameOf(actor) });
+  const start = async (recordId: number, { mode, options }: VerifyInput, actor: Actor) =>
+    await dispatcher.startVerification({ recordId, mode, options, trigger: 'manual', requestedBy: nameOf(actor) });
   return [
     bind(verifyRoutes.startForRecord, async ({ params, body, actor, audit }) => {
       const record = await recordsStore.get(db, params.id);
-      const id = await start(record.id, body.mode, actor);
+      const id = await start(record.id, body, actor);
       audit({ target: `${record.task_name} ${record.id}`, detail: `${body.mode} verification ${id}` });
       return await answer(deps, id);
     }),
@@ -60,7 +69,7 @@ function startRoutes(deps: VerificationsFeatureDeps): BoundRoute[] {
       const task = await tasksStore.get(db, params.id);
       const newest = (await recordsStore.lastRuns(db, [task.id])).good.get(task.id);
       if (!newest) throw new AppError('BACKUP_RECORD_NO_ARTIFACT');
-      const id = await start(newest.id, body.mode, actor);
+      const id = await start(newest.id, body, actor);
       audit({ target: task.name, detail: `${body.mode} verification ${id} of record ${newest.id}` });
       return await answer(deps, id);
     }),

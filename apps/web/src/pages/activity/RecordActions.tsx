@@ -7,7 +7,7 @@ import { ConfirmDialog } from '../../components/ConfirmDialog.tsx';
 import { paths } from '../../components/paths.ts';
 import { toastError, useRunTask } from '../../components/task-actions.tsx';
 import { useKey } from '../../components/use-key.ts';
-import { VerifyButton } from '../../components/VerifyButton.tsx';
+import { VerifyButton } from '../../forms/VerifyButton.tsx';
 import { formatBytes, formatDateTime } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
 import { Button, buttonClass } from '../../ui/Button.tsx';
@@ -106,7 +106,7 @@ export function RecordActions({ record }: { record: BackupRecord }) {
           {record.locked ? t('record.unlock') : t('record.lock')}
         </Button>
       )}
-      {isRestorable && isOperator && <VerifyButton recordId={record.id} />}
+      {isRestorable && isOperator && <VerifyButton record={record} />}
       {isRestorable && <DownloadLink record={record} />}
       {isRestorable && isOperator && (
         <Link to={paths.restoreFrom(record.taskId, record.id)} className={buttonClass('primary')}>

@@ -4,6 +4,7 @@ import { useChange, useRestore } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
 import type { RestoreRecord } from '../../api/types.ts';
 import { LogView } from '../../components/LogView.tsx';
+import { OptionList } from '../../components/OptionList.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { PhaseBar } from '../../components/PhaseBar.tsx';
 import { ProblemList } from '../../components/ProblemList.tsx';
@@ -19,21 +20,7 @@ import { t } from '../../i18n/i18n.ts';
 import { Button, buttonClass } from '../../ui/Button.tsx';
 import { Callout, Card, Facts } from '../../ui/Card.tsx';
 
-/** As they were chosen, by the names of the API; the form has words for them, but its driver may be gone. */
-function OptionList({ options }: { options: readonly (readonly [string, unknown])[] }) {
-  return (
-    <ul className="font-mono text-[13px] [overflow-wrap:anywhere]">
-      {options.map(([name, value]) => (
-        <li key={name}>
-          {name}: {Array.isArray(value) ? value.join(', ') : String(value)}
-        </li>
-      ))}
-    </ul>
-  );
-}
-
 function RestoreFacts({ record }: { record: RestoreRecord }) {
-  const options = Object.entries(record.options).filter(([, value]) => value !== false);
   return (
     <Card title={t('record.facts')}>
       <Facts
@@ -57,8 +44,8 @@ function RestoreFacts({ record }: { record: RestoreRecord }) {
               t('restore.everything')
             ),
           ],
-          options.length > 0
-            ? [t('sourceRestore.options'), <OptionList key="o" options={options} />]
+          Object.keys(record.options).length > 0
+            ? [t('sourceRestore.options'), <OptionList key="o" options={record.options} />]
             : [t('restore.existing'), t(`overwrite.${record.overwrite}`)],
           record.safetyRecordId > 0
             ? [

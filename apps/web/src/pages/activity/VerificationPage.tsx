@@ -5,6 +5,7 @@ import { useUser } from '../../api/session.ts';
 import type { VerifyRecord } from '../../api/types.ts';
 import { useVerification } from '../../api/verify-queries.ts';
 import { LogView } from '../../components/LogView.tsx';
+import { OptionList } from '../../components/OptionList.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { PhaseBar } from '../../components/PhaseBar.tsx';
 import { paths } from '../../components/paths.ts';
@@ -32,6 +33,9 @@ function VerificationFacts({ record }: { record: VerifyRecord }) {
           ],
           [t('verify.mode'), t(`verify.${record.mode}`)],
           [t('task.server'), record.nodeName],
+          Object.keys(record.options).length > 0
+            ? [t('verify.where'), <OptionList key="o" options={record.options} />]
+            : null,
           [t('record.trigger'), t(`trigger.${record.trigger}`)],
           record.requestedBy ? [t('restore.by'), record.requestedBy] : null,
           [t('record.started'), formatDateTime(record.startedAt)],

@@ -30,5 +30,6 @@ export const mysqlSource = defineSource({
   inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
   targetSettings: async (config, options, databases) =>
     (await import('./inspect-target.ts')).targetSettings(config, options, databases),
+  verifiesOnServer: true,
   openVerifier: async (config, context) => (await import('./verifier.ts')).openMysqlVerifier(config, context),
 });

@@ -25,5 +25,6 @@ export const postgresqlSource = defineSource({
   inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
   targetSettings: async (config, options, databases) =>
     (await import('./inspect-target.ts')).targetSettings(config, options, databases),
+  verifiesOnServer: true,
   openVerifier: async (config, context) => (await import('./verify-dumps.ts')).openVerifier(config, context),
 });
