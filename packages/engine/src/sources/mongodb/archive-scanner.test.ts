@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArchiveError, type ArchiveInventory } from './archive-format.ts';
 import { block, chunked, contents, endBlock, everyType, STOCK_ARCHIVE, sampleArchive } from './archive-samples.ts';
@@ -90,6 +91,31 @@ describe('an archive of everything', () => {
     }
     // Versions, options, UUIDs, names of indexes: the format has no checksum over these.
     expect(unnoticed).toBeLessThan(contentsEnd * 3 * 0.6);
+  });
+});
+
+describe('an archive that was torn to pieces', () => {
+  it('is refused, or nothing of its documents is another', async () => {
+    const whole = ofDocuments(await scanArchive(chunked(SAMPLE)));
+    const cut = fc.record({
+      at: fc.nat(SAMPLE.byteLength),
+      removed: fc.nat(40),
+      inserted: fc.uint8Array({ maxLength: 40 }),
+    });
+    const torn = fc.asyncProperty(
+      fc.array(cut, { minLength: 1, maxLength: 3 }),
+      fc.integer({ min: 1, max: 500 }),
+      async (cuts, size) => {
+        const bytes = cuts.reduce<Buffer>(
+          (rest, { at, removed, inserted }) =>
+            Buffer.concat([rest.subarray(0, at), inserted, rest.subarray(at + removed)]),
+          SAMPLE,
+        );
+        if ((await refusal(bytes, size)) === null)
+          expect(ofDocuments(await scanArchive(chunked(bytes)))).toEqual(whole);
+      },
+    );
+    await fc.assert(torn, { numRuns: 1000 });
   });
 });
 

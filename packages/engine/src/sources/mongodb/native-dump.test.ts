@@ -110,7 +110,8 @@ describe('a dump over the driver', () => {
   it('is of one moment on a replica set', async () => {
     const collections = { 'shop.a': { documents: documents(10) }, 'shop.b': { documents: documents(1) } };
     const fake = await start({ isReplicaSet: true, batchSize: 4, collections });
-    const { notes, inventories } = await dump(fake);
+    const client = await fake.connect({ readConcernLevel: 'majority' });
+    const { notes, inventories } = await dump(fake, { client });
     expect(inventories.map(told)).toEqual([
       [
         ['a', 10],
@@ -188,6 +189,21 @@ describe('a dump over the driver', () => {
       onCommand: ({ name }) => (name === 'find' ? failure(13, 'not authorized on shop', 'Unauthorized') : null),
     });
     await expect(dump(refused)).rejects.toThrow('not authorized on shop');
+  });
+
+  it('ends with an error when the server falls silent', async () => {
+    let isSilent = false;
+    const fake = await start({
+      batchSize: 2,
+      collections: { 'shop.a': { documents: documents(10) } },
+      onCommand: ({ name }) => {
+        isSilent ||= name === 'getMore';
+        return isSilent ? new Promise(() => {}) : null;
+      },
+    });
+    const limits = { heartbeatFrequencyMS: 500, connectTimeoutMS: 500, serverSelectionTimeoutMS: 500 };
+    const client = await fake.connect(limits);
+    await expect(dump(fake, { client })).rejects.toThrow(/interrupted|timed out/);
   });
 
   it('ends when it is told to, also while it waits for the server', async () => {

@@ -103,7 +103,8 @@ async function* readBatches(
   after: Uint8Array | null,
 ): AsyncGenerator<Uint8Array[]> {
   const find: FindOptions & Abortable & { rawData?: boolean } = { raw: true, signal };
-  if (session) find.session = session;
+  // Said here too: a level that the connection string asks for would be asked for together with the moment.
+  if (session) Object.assign(find, { session, readConcern: { level: 'snapshot' } });
   if (order === 'id') Object.assign(find, { sort: { _id: 1 }, hint: { _id: 1 } });
   else find.hint = { $natural: 1 };
   if (isRawSeries) find.rawData = true;
@@ -120,10 +121,8 @@ async function* readBatches(
       yield batch;
     }
   } finally {
-    // A server that does not answer would not answer to this either; the end of the client ends the cursor as well.
-    const closed = cursor.close();
-    if (signal.aborted) closed.catch(() => {});
-    else await closed;
+    // Not waited for: a server that has fallen silent answers this neither. The end of the client ends the cursor too.
+    cursor.close().catch(() => {});
   }
 }
 

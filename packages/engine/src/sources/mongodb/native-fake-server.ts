@@ -3,7 +3,7 @@
  * It stands for what no test machine has: replica sets, time series, views, and types that other stand-ins refuse.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { BSON, MongoClient } from 'mongodb';
+import { BSON, MongoClient, type MongoClientOptions } from 'mongodb';
 import { readElements } from './bson-elements.ts';
 
 const OP_MSG = 2013;
@@ -77,9 +77,9 @@ export class FakeMongo {
   }
 
   /** A connected client; closed by `stop`. */
-  async connect(): Promise<MongoClient> {
-    const options = { serverApi: '1', directConnection: true, retryReads: false } as const;
-    const client = new MongoClient(`mongodb://${this.address}/`, options);
+  async connect(options: MongoClientOptions = {}): Promise<MongoClient> {
+    const all = { serverApi: '1', directConnection: true, retryReads: false, ...options } as const;
+    const client = new MongoClient(`mongodb://${this.address}/`, all);
     this.#clients.push(client);
     return await client.connect();
   }
