@@ -12,8 +12,8 @@ const INDEX_LISTED_ONLY = ['v', 'ns'];
 
 /** Makes a collection or view as it was, in place of the one that is there when that was asked for. */
 export async function createCollection(planned: PlannedCollection, options: NativeRestoreOptions): Promise<void> {
-  const { client, signal, existing, rename, note } = options;
-  const { about, details, to } = planned;
+  const { client, signal, existing, note } = options;
+  const { details, to } = planned;
   planned.isCreated = true;
   const db = client.db(to.db);
   if (planned.exists && existing === 'add') {
@@ -23,11 +23,6 @@ export async function createCollection(planned: PlannedCollection, options: Nati
   if (planned.exists) await db.command({ drop: to.collection }, { signal });
   planned.exists = false;
   const chosen = new Map([...details.options].filter(([name]) => !LISTED_ONLY.includes(name)));
-  const viewOn = chosen.get('viewOn');
-  // What a view looks at may have got another name; what its stages look at is its own.
-  if (rename && typeof viewOn === 'string') {
-    chosen.set('viewOn', rename({ db: about.db, collection: viewOn }).collection);
-  }
   await db.command({ create: to.collection, ...Object.fromEntries(chosen) }, { signal });
 }
 

@@ -21,7 +21,7 @@ export interface NativeRestoreOptions {
   readonly signal: AbortSignal;
   /** What is restored, in messages: the name of the dump. */
   readonly label: string;
-  /** Where a collection goes; left out: where it came from. */
+  /** Where a collection goes; left out: where it came from. Views look at the names that they looked at. */
   readonly rename?: (from: Namespace) => Namespace;
   /** Namespaces wanted, by their names in the archive; left out: all. */
   readonly wants?: (from: Namespace) => boolean;

@@ -120,7 +120,7 @@ describe('a restore over the driver', () => {
       ['shop.view', { db: 'shop2', collection: 'view' }, 0],
     ]);
     expect(fake.names('create').at(-1)).toBe('shop2.view');
-    expect(fake.of('create').at(-1)?.body).toMatchObject({ viewOn: 'first', pipeline: [] });
+    expect(fake.of('create').at(-1)?.body).toMatchObject({ viewOn: 'a', pipeline: [] });
     expect(fake.documents('shop2.system.buckets.series').length).toBe(1);
     expect(fake.documents('shop2.first').length).toBe(5);
     expect(notes).toEqual([
