@@ -65,6 +65,10 @@ describe('a verification', () => {
     const overview = await get('/dashboard/overview');
     expect(overview).toMatchObject({ verification: { failed: 1, never: 0 }, protectedTasks: 0 });
     expect(overview.exceptions).toMatchObject([{ taskId, reason: 'verify_failed' }]);
+    expect(overview.verification).toMatchObject({ lastFailed: { id: ended.id, taskId, at: ended.completedAt } });
+    test.engine.answers.set('verify_artifact', good);
+    await verified(((await test.call('POST', `/backup/tasks/${taskId}/verify`)).data as Answer).id);
+    expect((await get('/dashboard/overview')).verification).toEqual({ failed: 0, never: 0, lastFailed: null });
   });
 
   it('restores into a server that is named, with its own login, which is forgotten at the end', async () => {

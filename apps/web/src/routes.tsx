@@ -48,6 +48,7 @@ export const routes: readonly RouteEntry[] = [
   { path: '/tasks/$id', role: 'viewer', page: task },
   { path: '/tasks/$id/edit', role: 'operator', page: taskForm },
   { path: paths.activity, role: 'viewer', page: activity, icon: 'activity', menu: 'nav.activity' },
+  { path: '/activity/$tab', role: 'viewer', page: activity },
   { path: '/activity/backups/$id', role: 'viewer', page: record },
   { path: '/activity/restores/$id', role: 'viewer', page: restoreRecord },
   { path: '/activity/verifications/$id', role: 'viewer', page: verification },

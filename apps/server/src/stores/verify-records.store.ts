@@ -71,6 +71,30 @@ export const verifyRecordsStore = {
     return row?.id;
   },
 
+  /** The newest of a task that still exists which failed, and was not followed by one that passed. */
+  async lastFailed(db: Db) {
+    return await db
+      .selectFrom('verify_records as failed')
+      .innerJoin('tasks', 'tasks.id', 'failed.task_id')
+      .select(['failed.id', 'failed.task_id', 'failed.task_name', 'failed.started_at', 'failed.completed_at'])
+      .where('failed.status', '=', 'failed')
+      .where('tasks.deleted_at', 'is', null)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('verify_records as later')
+              .select('later.id')
+              .whereRef('later.task_id', '=', 'failed.task_id')
+              .whereRef('later.id', '>', 'failed.id')
+              .where('later.status', '=', 'success'),
+          ),
+        ),
+      )
+      .orderBy('failed.id', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+  },
+
   /** Newest first; see `recordsStore.list`. */
   async list(
     db: Db,

@@ -54,6 +54,7 @@ export const routeTable = {
   'records.cancel': 'POST /api/backup/records/:id/cancel',
   'records.lock': 'PUT /api/backup/records/:id/lock',
   'records.remove': 'DELETE /api/backup/records/:id',
+  'verifications.startForTask': 'POST /api/backup/tasks/:id/verify',
   'verifications.startForRecord': 'POST /api/backup/records/:id/verify',
   'verifications.list': 'GET /api/verify/records',
   'verifications.get': 'GET /api/verify/records/:id',

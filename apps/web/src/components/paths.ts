@@ -6,6 +6,7 @@ export const paths = {
   task: (id: number) => `/tasks/${id}`,
   editTask: (id: number) => `/tasks/${id}/edit`,
   activity: '/activity',
+  activityTab: (tab: string) => `/activity/${tab}`,
   record: (id: number) => `/activity/backups/${id}`,
   verification: (id: number) => `/activity/verifications/${id}`,
   restoreRecord: (id: number) => `/activity/restores/${id}`,

@@ -1,6 +1,7 @@
 /** English texts of verifications; come with the console proper, see `en-whole.ts`. */
 export const enVerifications = {
   'verify.action': 'Verify',
+  'verify.all': 'All verifications',
   'verify.checks': 'What was checked',
   'verify.damaged': 'Damage found',
   'verify.deep': 'Deep',
@@ -8,14 +9,19 @@ export const enVerifications = {
   'verify.failedText': 'The backup cannot be restored as it was: {summary}',
   'verify.last': 'Last verified',
   'verify.lastBad': 'Damage found, {mode}, {time}',
+  'verify.lastFailed': 'The last verification of {name} failed',
   'verify.lastGood': 'Passed, {mode}, {time}',
   'verify.mode': 'How',
   'verify.named': 'A server that you name',
   'verify.namedHelp': 'Scratch databases are made there and dropped again. Stored passwords are not used.',
   'verify.never': 'Never',
+  'verify.neverCount': { one: '{count} task was never verified', other: '{count} tasks were never verified' },
+  'verify.neverTask': 'never verified',
   'verify.none': 'No verifications yet',
   'verify.noneText':
     'A verification proves that a backup can be restored. Start one on the page of a backup, or by the schedule of a task.',
+  'verify.now': 'Verify now',
+  'verify.nowOf': 'Verify now: {name}',
   'verify.of': 'Verification of {name}',
   'verify.own': 'A server started for it',
   'verify.ownHelp': 'From the packages installed on the machine that verifies; nothing else is touched.',

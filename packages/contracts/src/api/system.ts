@@ -167,7 +167,12 @@ export const dashboardRoutes = {
       recentFailures: z.array(recordRowSchema),
       nodes: z.object({ total: z.number(), online: z.number() }),
       /** Tasks whose last verification found damage, and those with a backup that was never verified. */
-      verification: z.object({ failed: z.number(), never: z.number() }),
+      verification: z.object({
+        failed: z.number(),
+        never: z.number(),
+        /** The newest that failed and was not followed by one of the same task that passed. */
+        lastFailed: z.object({ id: idSchema, taskId: idSchema, taskName: z.string(), at: timeSchema }).nullable(),
+      }),
       repositories: z.object({
         total: z.number(),
         damaged: z.array(

@@ -11,6 +11,7 @@ import { maintenanceRecordsStore } from '../../stores/maintenance-records.store.
 import { recordsStore } from '../../stores/records.store.ts';
 import { type RepositoryRow, repositoriesStore } from '../../stores/repositories.store.ts';
 import { tasksStore } from '../../stores/tasks.store.ts';
+import { verifyRecordsStore } from '../../stores/verify-records.store.ts';
 import { type DayRuns, dayStrip, stripStart } from './day-strip.ts';
 import { neglectedRepositories } from './neglected-repositories.ts';
 import { judgeTask, reasonMessages, reasonOrder, type Verdict } from './protection.ts';
@@ -114,6 +115,12 @@ async function lastMaintenance(db: DashboardFeatureDeps['db']) {
   };
 }
 
+async function lastFailedVerification(db: DashboardFeatureDeps['db']) {
+  const row = await verifyRecordsStore.lastFailed(db);
+  if (!row) return null;
+  return { id: row.id, taskId: row.task_id, taskName: row.task_name, at: row.completed_at ?? row.started_at };
+}
+
 async function overview(deps: DashboardFeatureDeps) {
   const { db } = deps;
   const now = deps.clock.now();
@@ -142,6 +149,7 @@ async function overview(deps: DashboardFeatureDeps) {
     verification: {
       failed: judged.filter(({ task }) => task.lastVerified?.status === 'failed').length,
       never: judged.filter(({ task }) => task.lastSuccessAt !== null && task.lastVerified === null).length,
+      lastFailed: await lastFailedVerification(db),
     },
     repositories: {
       total: repositories.length,

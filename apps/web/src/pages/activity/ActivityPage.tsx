@@ -1,4 +1,4 @@
-import { Link } from '@tanstack/react-router';
+import { Link, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { itemsOf, useRestores, useTasks } from '../../api/queries.ts';
 import type { RecordStatus, RestoreRow } from '../../api/types.ts';
@@ -19,6 +19,8 @@ import { SelectField } from '../../ui/Field.tsx';
 import { Tabs } from '../../ui/Tabs.tsx';
 
 const STATUSES: readonly RecordStatus[] = ['running', 'success', 'warning', 'failed', 'cancelled', 'interrupted'];
+
+const TABS = ['backups', 'restores', 'verifications', 'maintenance'];
 
 interface Filter {
   taskId?: number;
@@ -115,7 +117,8 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (filter: Filt
 
 /** Everything that ran: backups and restores, newest first. */
 export default function ActivityPage() {
-  const [tab, setTab] = useState('backups');
+  const { tab: asked } = useParams({ strict: false }) as { tab?: string };
+  const [tab, setTab] = useState(TABS.find((id) => id === asked) ?? 'backups');
   const [filter, setFilter] = useState<Filter>({});
   const filters = <Filters filter={filter} onChange={setFilter} />;
   return (

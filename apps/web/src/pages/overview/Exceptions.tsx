@@ -26,6 +26,7 @@ function Action({ exception }: { exception: OverviewException }) {
     </Link>
   );
   if (reason === 'repository_damaged') return link(paths.repositories, t('repository.seeDamage'));
+  if (reason === 'verify_failed') return link(paths.activityTab('verifications'), t('overview.seeWhy'));
   if (reason === 'node_offline') return link(paths.servers, t('overview.seeServers'));
   if ((reason === 'failed' || reason === 'warning') && recordId !== null)
     return link(paths.record(recordId), t('overview.seeWhy'));

@@ -20,6 +20,7 @@ import { Icon } from '../../ui/Icon.tsx';
 import { Exceptions } from './Exceptions.tsx';
 import { FirstBackup } from './FirstBackup.tsx';
 import { ProtectionTable } from './ProtectionTable.tsx';
+import { RestoreTests } from './RestoreTests.tsx';
 
 /** The verdict in one sentence: how many are protected and how many need somebody. */
 function Verdict({ overview }: { overview: Overview }) {
@@ -133,6 +134,7 @@ export default function OverviewPage() {
                 tasks={overview.tasks}
                 failures={overview.recentFailures}
               />
+              <RestoreTests overview={overview} />
               <div className="grid gap-5 lg:grid-cols-2">
                 <Card title={t('overview.running')}>
                   <Running records={overview.running} />
