@@ -47,6 +47,28 @@ describe('index file', () => {
     );
   });
 
+  it('reads the usual form as it reads any other', () => {
+    const outcome = (json: string) => {
+      try {
+        return read(json);
+      } catch (error) {
+        return String(error).replace(/at byte \d+/, '');
+      }
+    };
+    const nonEmpty = packs.filter((list) => list.some(({ entries }) => entries.length > 0));
+    const character = fc.constantFrom('0', '9', 'a', 'F', 'g', '"', ',', ':', '{', '}', '-', '.', ' ');
+    fc.assert(
+      fc.property(nonEmpty, fc.nat(), fc.option(character), (list, place, changed) => {
+        const json = packIndex(list).toString();
+        const at = place % json.length;
+        const changedJson = changed === null ? json : json.slice(0, at) + changed + json.slice(at + 1);
+        // A space makes it another form.
+        expect(outcome(changedJson)).toEqual(outcome(changedJson.replaceAll('{"id"', '{ "id"')));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('knows its size before it is made, and never makes much at once', () => {
     fc.assert(
       fc.property(packs, (list) => {

@@ -2,6 +2,7 @@
 import { ID_BYTES, toHex } from './blob-id.ts';
 import { JsonCursor } from './json-cursor.ts';
 import type { PackEntry } from './pack-header.ts';
+import { PlainBlobReader } from './plain-blob.ts';
 import type { JsonPieces } from './unpacked-file.ts';
 
 /** A pack with all its blobs, which always stand in one index file. */
@@ -98,14 +99,14 @@ export function parseIndex(
   onPack: (packId: Uint8Array) => number,
   onBlob: (blob: IndexedBlob) => void,
 ): void {
-  const reader = new IndexReader(new JsonCursor(json, 'an index'), onPack, onBlob);
-  reader.read();
+  new IndexReader(json, onPack, onBlob).read();
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 class IndexReader {
   readonly #cursor: JsonCursor;
+  readonly #plainBlobs: PlainBlobReader;
   readonly #onPack: (packId: Uint8Array) => number;
   readonly #onBlob: (blob: IndexedBlob) => void;
   readonly #packId = new Uint8Array(ID_BYTES);
@@ -118,8 +119,9 @@ class IndexReader {
     plainLength: 0,
   };
 
-  constructor(cursor: JsonCursor, onPack: (packId: Uint8Array) => number, onBlob: (blob: IndexedBlob) => void) {
-    this.#cursor = cursor;
+  constructor(json: Uint8Array, onPack: (packId: Uint8Array) => number, onBlob: (blob: IndexedBlob) => void) {
+    this.#cursor = new JsonCursor(json, 'an index');
+    this.#plainBlobs = new PlainBlobReader(json);
     this.#onPack = onPack;
     this.#onBlob = onBlob;
   }
@@ -166,7 +168,9 @@ class IndexReader {
     const cursor = this.#cursor;
     cursor.enterArray();
     while (cursor.nextItem()) {
-      readBlob(cursor, this.#blob);
+      const end = this.#plainBlobs.read(cursor.position, this.#blob);
+      if (end >= 0) cursor.position = end;
+      else readBlob(cursor, this.#blob);
       this.#onBlob(this.#blob);
     }
   }
