@@ -85,6 +85,11 @@ export class DocumentInserter {
     await this.#running;
   }
 
+  /** Waits until nothing is on its way any more, however it ends: a late insert would make a dropped collection anew. */
+  async settle(): Promise<void> {
+    await this.#running.catch(() => {});
+  }
+
   async #insert(documents: readonly Buffer[]): Promise<void> {
     const { db, series } = this.#target;
     const errors = await this.#send(documents);

@@ -261,6 +261,32 @@ describe('a restore over the driver', () => {
     await expect(restore(await start(), broken())).rejects.toThrow('the storage is gone');
   });
 
+  it('has nothing on its way any more when it fails', async () => {
+    const document = serialize({ _id: 1, data: Buffer.alloc(9_000_000) });
+    const archive = archiveOf([document, document]);
+    let begun = () => {};
+    const isUnderWay = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    let answered = false;
+    const fake = await start({
+      onCommand: async ({ name }) => {
+        if (name !== 'insert') return null;
+        begun();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        answered = true;
+        return null;
+      },
+    });
+    async function* broken() {
+      yield archive.subarray(0, 10_000_000);
+      await isUnderWay;
+      throw new Error('the storage is gone');
+    }
+    await expect(restore(fake, broken())).rejects.toThrow('the storage is gone');
+    expect(answered).toBe(true);
+  });
+
   it('ends when it is told to, also while it waits for the server', async () => {
     const stop = new AbortController();
     const fake = await start({

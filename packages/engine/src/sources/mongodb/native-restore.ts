@@ -54,21 +54,29 @@ class NativeRestore {
   }
 
   async run(archive: AsyncIterable<Uint8Array>): Promise<RestoredNamespace[]> {
-    const { signal, note } = this.#options;
-    for await (const chunk of pullBody(archive, signal)) {
+    try {
+      await this.#readAll(archive);
+    } catch (error) {
+      await this.#inserter?.settle();
+      throw error;
+    }
+    if (this.#changedTimestamps > 0) {
+      this.#options.note(
+        `${this.#changedTimestamps} documents have an empty timestamp, in place of which a server of version ` +
+          `${this.#server.version} puts the present time.`,
+      );
+    }
+    return await this.#complete();
+  }
+
+  async #readAll(archive: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const chunk of pullBody(archive, this.#options.signal)) {
       for (const event of this.#reader.push(chunk)) {
         const waiting = this.#see(event);
         if (waiting) await waiting;
       }
     }
     this.#reader.finish();
-    if (this.#changedTimestamps > 0) {
-      note(
-        `${this.#changedTimestamps} documents have an empty timestamp, in place of which a server of version ` +
-          `${this.#server.version} puts the present time.`,
-      );
-    }
-    return await this.#complete();
   }
 
   /** Most events need no waiting. */
