@@ -65,7 +65,7 @@ export class MongodbConnection {
       const configFile = secrets.write('mongodb.yaml', `uri: ${JSON.stringify(uri)}\n`);
       client = new MongoClient(uri, CLIENT_OPTIONS);
       const connected = client;
-      const facts = await aborting(signal, connected, () => readFacts(connected));
+      const facts = await answering(signal, connected, () => readFacts(connected));
       return new MongodbConnection({ config, client, facts, signal, secrets, configFile });
     } catch (error) {
       await client?.close().catch(() => {});
@@ -134,15 +134,22 @@ function writeCertificates(secrets: SecretFolder, { tlsCa, tlsCertificate, tlsKe
   return { ca: write('ca.pem', tlsCa), client: write('client.pem', client) } satisfies CertificateFiles;
 }
 
-/** The driver looks for a server as long as its time allows; closing it ends that. */
-async function aborting<T>(signal: AbortSignal, client: MongoClient, act: () => Promise<T>): Promise<T> {
+/** The driver goes on looking for a server as long as its time allows; a first refusal of all of them is an answer too. */
+async function answering<T>(signal: AbortSignal, client: MongoClient, act: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
-  const stop = () => void client.close().catch(() => {});
+  const { promise: refused, reject: refuse } = Promise.withResolvers<never>();
+  const stop = () => refuse(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
+  client.on('topologyDescriptionChanged', ({ newDescription }) => {
+    const errors = [...newDescription.servers.values()].map(({ error }) => error);
+    if (errors.length > 0 && errors.every((error) => error !== null)) refuse(errors[0]);
+  });
   try {
-    return await act();
+    return await Promise.race([act(), refused]);
   } finally {
     signal.removeEventListener('abort', stop);
+    client.removeAllListeners('topologyDescriptionChanged');
+    refused.catch(() => {});
   }
 }
 

@@ -26,7 +26,7 @@ function dumpArgs({ database, tool }: Pick<DumpOptions, 'database' | 'tool'>): s
   return tool === null
     ? []
     : [
-        ...['--archive', `--db=${database}`, '--numParallelCollections=1', '--quiet'],
+        ...['--archive', `--db=${database}`, '--numParallelCollections=1'],
         ...exclusions.map((prefix) => `--excludeCollectionsWithPrefix=${prefix}`),
       ];
 }

@@ -9,7 +9,7 @@ import { objectsOfArchive, readInventory } from './read-inventory.ts';
 import type { MongodbConfig } from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';
 
-const ARGS = ['--archive', '--oplog', '--numParallelCollections=1', '--quiet'];
+const ARGS = ['--archive', '--oplog', '--numParallelCollections=1'];
 
 interface ServerDumpOptions {
   readonly config: MongodbConfig;

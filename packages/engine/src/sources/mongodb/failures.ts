@@ -62,12 +62,18 @@ interface FailurePlace {
 export function driverError(error: unknown, place: FailurePlace): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof Error && error.name === 'AbortError') return new AppError('CANCELLED', {}, { cause: error });
-  if (!(error instanceof MongoError)) return new AppError('INTERNAL', {}, { cause: error });
+  if (!(error instanceof Error)) return new AppError('INTERNAL', {}, { cause: error });
   const texts = chainOf(error).map((link) => textOf(link));
   const code = error instanceof MongoServerError ? Number(error.code) : 0;
   const text = texts.join('\n');
   const kind = kindOf(code, text);
-  return appError(kind, { ...place, reason: reasonOf(text, texts.at(-1) ?? ''), tool: 'MongoDB', cause: error });
+  // Names are looked up by the system, whose errors are not the driver's.
+  const isOfServer = error instanceof MongoError || (kind === 'unreachable' && 'syscall' in error);
+  if (!isOfServer) return new AppError('INTERNAL', {}, { cause: error });
+  const { replicaSet } = place.config;
+  const set = replicaSet !== '' && /Server selection timed out/.test(text) ? ` (of the replica set ${replicaSet})` : '';
+  const reason = `${reasonOf(text, texts.at(-1) ?? '')}${set}`;
+  return appError(kind, { ...place, reason, tool: 'MongoDB', cause: error });
 }
 
 /** The deepest cause says most: a failed selection hides the reasons of its servers. */

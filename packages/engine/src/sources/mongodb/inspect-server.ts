@@ -6,7 +6,13 @@ import { placeOf } from './entry-paths.ts';
 import { toolError } from './failures.ts';
 import { mayReadUsers, missingRights, readOnlyUserStatement, readPrivileges } from './privileges.ts';
 import { listCollections } from './read-inventory.ts';
-import { type MongodbConfig, type MongodbRestoreOptions, parseRenames, restoreConnection } from './settings.ts';
+import {
+  configSchema,
+  type MongodbConfig,
+  type MongodbRestoreOptions,
+  parseRenames,
+  restoreConnection,
+} from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';
 
 const LISTED = 20;
@@ -41,7 +47,7 @@ function serverWords({ serverName, facts }: MongodbConnection): string {
 
 /** Dumps a collection that is not there: all of a dump but its data. */
 async function probe(connection: MongodbConnection, tool: Tool): Promise<void> {
-  const args = ['--archive', '--db=admin', '--collection=backupx_connection_test', '--quiet'];
+  const args = ['--archive', '--db=admin', '--collection=backupx_connection_test'];
   const command = connection.commandOf(tool, args);
   const end = await runTool(command, { signal: connection.signal, timeoutMs: PROBE_TIMEOUT_MS });
   if (!isSuccess(end)) throw toolError(end, { tool: tool.name, doing: 'log in', config: connection.config });
@@ -112,4 +118,14 @@ export async function inspectTarget(config: MongodbConfig, context: TargetContex
   } finally {
     await connection.close();
   }
+}
+
+/** Users and the operations log are not what a restore replaces. */
+export function targetSettings(
+  config: MongodbConfig,
+  options: Readonly<Record<string, unknown>>,
+  databases: readonly string[],
+): MongodbConfig {
+  const server = restoreConnection(config, options as MongodbRestoreOptions);
+  return configSchema.parse({ ...server, databases, excludeDatabases: [], withUsers: false, oplog: false });
 }

@@ -96,7 +96,7 @@ function restoreArgs(database: string, { target, prefix, direct, wanted }: LoadP
   const [source, place] = [literal(database), literal(target)];
   return [
     // In the order of the archive, so that a dump of what was restored is like the first one; stops at an error.
-    ...['--archive', '--maintainInsertionOrder', '--quiet'],
+    ...['--archive', '--maintainInsertionOrder'],
     ...[...(wanted ?? [])].map((name) => `--nsInclude=${source}.${literal(name)}`),
     ...direct.flatMap((name) =>
       [name, `system.buckets.${name}`].flatMap((one) =>

@@ -29,5 +29,8 @@ export const mongodbSource = defineSource({
   },
   inspect: async (config, context) => (await import('./inspect-server.ts')).inspectServer(config, context),
   inspectTarget: async (config, context) => (await import('./inspect-server.ts')).inspectTarget(config, context),
+  targetSettings: async (config, options, databases) =>
+    (await import('./inspect-server.ts')).targetSettings(config, options, databases),
+  verifiesOnServer: true,
   openVerifier: async (config, context) => (await import('./verifier.ts')).openMongodbVerifier(config, context),
 });

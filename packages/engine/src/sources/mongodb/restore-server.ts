@@ -58,6 +58,7 @@ export class ServerRestore {
       failure: (reason) => new AppError('DATABASE_DUMP_DAMAGED', { name: NAME, reason }),
     });
     await pipeline(archive, createWriteStream(this.#path, { mode: 0o600 }), { signal: this.#parts.context.signal });
+    this.#assertUsersWanted();
     await this.#assertReplaceable();
   }
 
@@ -73,9 +74,7 @@ export class ServerRestore {
     const { connection, options } = this.#parts;
     await this.#assertReplaceable();
     const drop = options.replaceExisting ? ['--drop'] : [];
-    // Users and roles come with `admin`, only when they are asked for.
-    const users = options.restoreUsers ? [] : ['--nsExclude=admin.*'];
-    const args = ['--archive', '--oplogReplay', '--stopOnError', '--quiet', ...drop, ...users];
+    const args = ['--archive', '--oplogReplay', '--stopOnError', ...drop];
     await feed(connection, { tool: this.#tool, args, archive: readFile(this.#path), doing: 'restore the server' });
     this.close();
     return new Set(this.#archive?.collections.map(({ db }) => db).filter((db) => db !== '' && db !== 'admin')).size;
@@ -83,6 +82,16 @@ export class ServerRestore {
 
   close(): void {
     this.#folder.remove();
+  }
+
+  /** With the operations log mongorestore leaves nothing out. */
+  #assertUsersWanted(): void {
+    const { connection, options } = this.#parts;
+    const hasUsers = this.#archive?.collections.some(({ db, documents }) => db === 'admin' && documents > 0);
+    if (options.restoreUsers || !hasUsers) return;
+    const reason =
+      'the users and roles in the dump come back with it, in the place of those that exist; allow that, or restore into a folder';
+    throw new AppError('DATABASE_OPLOG', { server: connection.address, reason });
   }
 
   async #assertReplaceable(): Promise<void> {

@@ -52,23 +52,21 @@ export async function swapCollections(place: CollectionPlace, names: ScratchName
 
 /** Brings back what was there. Knows by itself how far the swap came. */
 export async function undoSwap(place: CollectionPlace, names: ScratchNames, plan: SwapPlan): Promise<void> {
-  const there = async () => new Set((await place.list()).map(({ name }) => name));
-  let now = await there();
-  for (const { name } of [...plan.newViews, ...plan.oldViews]) {
+  const look = async () => new Map((await place.list()).map(({ name, kind }) => [name, kind]));
+  let there = await look();
+  const views = new Set([...plan.newViews, ...plan.oldViews].map(({ name }) => name));
+  for (const name of views) {
     // Of the old ones too: which one it is cannot be seen, and it is made anew below.
-    if (now.has(name) && !plan.newCollections.includes(name) && !plan.oldCollections.includes(name)) {
-      await place.drop(name);
-      now.delete(name);
-    }
+    if (there.get(name) === 'view') await place.drop(name);
   }
   for (const name of plan.newCollections) {
-    if (!now.has(names.fresh(name)) && now.has(name)) await place.rename(name, names.fresh(name));
+    const isInPlace = there.get(name) === 'collection' && !there.has(names.fresh(name));
+    if (isInPlace) await place.rename(name, names.fresh(name));
   }
-  now = await there();
+  there = await look();
   for (const name of plan.oldCollections) {
-    if (now.has(names.old(name))) await place.rename(names.old(name), name);
+    if (there.has(names.old(name))) await place.rename(names.old(name), name);
   }
-  for (const { name, options } of plan.oldViews) {
-    if (!(await there()).has(name)) await place.createView(name, options);
-  }
+  there = await look();
+  for (const { name, options } of plan.oldViews) if (!there.has(name)) await place.createView(name, options);
 }
