@@ -62,7 +62,8 @@ export async function readSettings(
     const field = fieldOf('--set', name);
     if (field.secret) throw refuse(`--set ${name}`, 'it is a secret: use --secret-file or --ask');
     const earlier = settings[name];
-    if (field.kind === 'list') settings[name] = [...(Array.isArray(earlier) ? earlier : []), text];
+    // Nothing after the sign: none of them.
+    if (field.kind === 'list') settings[name] = [...(Array.isArray(earlier) ? earlier : []), ...(text ? [text] : [])];
     else settings[name] = typedValue(field, text);
   }
   for (const pair of secretFile) {

@@ -276,6 +276,53 @@ describe('API commands', () => {
     expect(bodies[0]).not.toHaveProperty('safetyBackup');
   });
 
+  test('a task is changed where it was asked for, and deleted once that was confirmed', async () => {
+    const field = (name: string, kind: string, secret = false) => ({
+      name,
+      kind,
+      label: name,
+      required: false,
+      secret,
+    });
+    const fields = [field('dbHost', 'text'), field('dbPassword', 'text', true), field('databases', 'list')];
+    answers['GET /api/drivers'] = ok({ sources: [{ type: 'shopdb', title: 'Shop', fields }], storages: [] });
+    const extraConfig = { dbHost: 'db-1', dbPassword: '********', databases: ['shop'] };
+    const task = {
+      id: 3,
+      name: 'shop',
+      type: 'shopdb',
+      nodeName: 'db-01',
+      cronExpr: '@daily',
+      retentionDays: 7,
+      extraConfig,
+    };
+    answers['GET /api/backup/tasks/3'] = ok(task);
+    answers['PUT /api/backup/tasks/3'] = ok({ ...task, id: 3 });
+    answers['DELETE /api/backup/tasks/3'] = ok({ status: 'ok' });
+    const sent = () => seen.findLast((one) => one.route.startsWith('PUT'))?.body;
+
+    expect((await run(['task', 'update', '3'])).code).toBe(2);
+    expect(sent()).toBeUndefined();
+    expect(await run(['task', 'update', '3', '--keep-days', '0', '--cron', ''])).toMatchObject({
+      code: 0,
+      stdout: '3\n',
+    });
+    expect(sent()).toEqual({ ...task, cronExpr: '', retentionDays: 0 });
+    await run(['task', 'update', '3', '--name', 'crm', '--storage', '4', '--storage', '5', '--mode', 'repository']);
+    const places = { storageTargetId: 4, storageTargetIds: [4, 5], backupMode: 'repository', encrypt: false };
+    expect(sent()).toEqual({ ...task, name: 'crm', ...places });
+    const file = join(dir, 'task-secret');
+    writeFileSync(file, 'typed\n');
+    await run(['task', 'update', '3', '--set', 'databases=', '--secret-file', `dbPassword=${file}`]);
+    expect(sent()).toEqual({ ...task, extraConfig: { ...extraConfig, dbPassword: 'typed', databases: [] } });
+
+    const asked = await run(['task', 'delete', '3']);
+    expect([asked.code, seen.some((one) => one.route.startsWith('DELETE'))]).toEqual([13, false]);
+    expect(asked.stderr).toContain('task 3 (shop) on db-01');
+    expect((await run(['task', 'delete', '3', '--yes'])).code).toBe(0);
+    expect(seen.some((one) => one.route === 'DELETE /api/backup/tasks/3')).toBe(true);
+  });
+
   test('a deep verification restores into a server that is named, a secret comes from a file', async () => {
     const field = (name: string, more = {}) => ({
       name,

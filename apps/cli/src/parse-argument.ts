@@ -8,6 +8,11 @@ export function parseCount(text: string): number {
   return value;
 }
 
+/** The same, or 0. */
+export function parseCountOrZero(text: string): number {
+  return text.trim() === '0' ? 0 : parseCount(text);
+}
+
 /** A TCP port. */
 export function parsePort(text: string): number {
   const value = Number(text);

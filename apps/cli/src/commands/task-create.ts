@@ -1,40 +1,23 @@
-import { backupModeSchema, taskRoutes } from '@backupx/contracts/api/tasks';
-import { type Command, Option } from 'commander';
+import { taskRoutes } from '@backupx/contracts/api/tasks';
+import { AppError } from '@backupx/contracts/errors';
+import type { Command } from 'commander';
 import { connect } from '../api/profile.ts';
 import { act, type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
-import { addSettingOptions, findSourceDriver, readSettings, type SettingOptions } from '../driver-settings.ts';
-import { parseCount } from '../parse-argument.ts';
+import { addSettingOptions, findSourceDriver, readSettings } from '../driver-settings.ts';
+import { addTaskOptions, type TaskOptions } from './task-options.ts';
 
-interface CreateOptions extends SettingOptions {
+interface CreateOptions extends TaskOptions {
   type: string;
-  storage: number[];
-  node?: number;
-  cron: string;
-  mode: 'full' | 'repository';
-  encrypt: boolean;
-  keepDays?: number;
   json?: boolean;
 }
-
-const collectCount = (text: string, earlier: readonly number[] = []): number[] => [...earlier, parseCount(text)];
 
 /** `backupx task create` */
 export function addTaskCreate(task: Command, context: CommandContext): void {
   const command = task
     .command('create <name>')
     .description('Create a task; prints its id')
-    .requiredOption('--type <type>', 'kind of source, such as postgresql, sqlite or file')
-    .requiredOption('--storage <id>', 'storage target (repeatable; backupx storage list)', collectCount)
-    .option('--node <id>', 'the server that reads (backupx node list)', parseCount)
-    .option('--cron <expression>', 'when it runs; empty: only by hand', '')
-    .addOption(
-      new Option('--mode <mode>', 'archives, or snapshots in a repository')
-        .choices(backupModeSchema.options)
-        .default('full'),
-    )
-    .option('--no-encrypt', 'archives only: not encrypted')
-    .option('--keep-days <days>', 'delete backups after so many days', parseCount)
-    .option(...jsonFlag);
+    .requiredOption('--type <type>', 'kind of source, such as postgresql, sqlite or file');
+  addTaskOptions(command).option(...jsonFlag);
   addSettingOptions(command, 'a setting of the source').action(
     act(context, (name: string, options: CreateOptions) => create(context, name, options)),
   );
@@ -46,6 +29,11 @@ export function addTaskCreate(task: Command, context: CommandContext): void {
 }
 
 async function create(context: CommandContext, name: string, options: CreateOptions): Promise<number> {
+  const { storage = [], mode = 'full' } = options;
+  if (storage.length === 0) {
+    const message = 'say where to: the id of a storage target (backupx storage list)';
+    throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '--storage', code: 'required', message }] });
+  }
   const client = connect();
   const { fields } = await findSourceDriver(client, options.type);
   const { paths, excludePatterns, ...extraConfig } = await readSettings(fields, options);
@@ -54,13 +42,13 @@ async function create(context: CommandContext, name: string, options: CreateOpti
       name,
       type: options.type,
       nodeId: options.node ?? 0,
-      cronExpr: options.cron,
+      cronExpr: options.cron ?? '',
       sourcePaths: paths ?? [],
       excludePatterns: excludePatterns ?? [],
       extraConfig,
-      storageTargetIds: options.storage,
-      backupMode: options.mode,
-      encrypt: options.encrypt && options.mode === 'full',
+      storageTargetIds: storage,
+      backupMode: mode,
+      encrypt: (options.encrypt ?? true) && mode === 'full',
       retentionDays: options.keepDays ?? 0,
     },
   });

@@ -5,15 +5,18 @@ import { connect } from '../api/profile.ts';
 import { act, type CommandContext, jsonFlag, printList, withExamples } from '../command-context.ts';
 import { formatRelative, printable } from '../output/format.ts';
 import { waitForBackup } from '../wait-for-run.ts';
+import { addTaskDelete, addTaskUpdate } from './task-change.ts';
 import { addTaskCreate } from './task-create.ts';
 
-/** `backupx task list|show|create|run` */
+/** `backupx task list|show|create|update|delete|run` */
 export function addTaskCommand(program: Command, context: CommandContext): void {
   const task = program.command('task').alias('tasks').description('Tasks: what is backed up, when and where to');
   withExamples(task, 'backupx task list', 'backupx task run web-files --wait');
   addList(task, context);
   addShow(task, context);
   addTaskCreate(task, context);
+  addTaskUpdate(task, context);
+  addTaskDelete(task, context);
   addRun(task, context);
 }
 
