@@ -9,6 +9,7 @@ import { parseTree } from './format/parse-tree.ts';
 import type { SealedBox } from './format/sealed-box.ts';
 import type { TreeNode } from './format/tree-node.ts';
 import { decompress } from './format/zstd.ts';
+import { type LargeTree, openLargeTree } from './large-tree.ts';
 import type { Repository } from './open-repository.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -20,6 +21,10 @@ export interface BlobReader {
   /** Content of a blob, verified. Throws REPOSITORY_DAMAGED, which names blob and pack. */
   read(id: Uint8Array, type: BlobType): Promise<Buffer>;
   readTree(id: Uint8Array): Promise<TreeNode[]>;
+  /** A tree that is too long to lie in memory as a whole, verified. Throws as `read`. */
+  openLargeTree(id: Uint8Array): Promise<LargeTree>;
+  /** Bytes of its content as the index has them; 0 when it is in no index. */
+  sizeOf(id: Uint8Array, type: BlobType): number;
 }
 
 export interface BlobReaderOptions {
@@ -53,8 +58,8 @@ function damaged(reason: string, cause?: unknown): AppError {
 /** A reader with a cache of its own. */
 export function createBlobReader(options: BlobReaderOptions): BlobReader {
   const windows = new WindowCache(options);
-  const read = async (id: Uint8Array, type: BlobType) => {
-    const { index, repository, signal } = options;
+  const { index, repository, signal } = options;
+  const readWith = async <T>(id: Uint8Array, type: BlobType, use: (blob: BlobToOpen) => T | Promise<T>): Promise<T> => {
     const first = index.find(id, type);
     if (first < 0) throw damaged(`${type} blob ${toHex(id)} is in no index`);
     let failure: unknown = null;
@@ -63,7 +68,7 @@ export function createBlobReader(options: BlobReaderOptions): BlobReader {
       try {
         const range = { start: index.offsetOf(entry), length: index.storedLengthOf(entry) };
         const sealed = await windows.read(pack, range);
-        return openBlob(repository.box, { id, sealed, plainLength: index.plainLengthOf(entry) });
+        return await use({ id, sealed, plainLength: index.plainLengthOf(entry) });
       } catch (error) {
         signal.throwIfAborted();
         failure ??= explain(error, { pack, id, type });
@@ -71,7 +76,16 @@ export function createBlobReader(options: BlobReaderOptions): BlobReader {
     }
     throw failure;
   };
-  return { read, readTree: async (id) => parseTree(await read(id, 'tree')) };
+  const read: BlobReader['read'] = (id, type) => readWith(id, type, (blob) => openBlob(repository.box, blob));
+  return {
+    read,
+    openLargeTree: (id) => readWith(id, 'tree', (blob) => openLargeTree(blob, repository.box)),
+    readTree: async (id) => parseTree(await read(id, 'tree')),
+    sizeOf(id, type) {
+      const entry = index.find(id, type);
+      return entry < 0 ? 0 : index.plainSizeOf(entry);
+    },
+  };
 }
 
 /** Damage and loss name blob and pack; that the storage is out of reach stays what it is. */

@@ -15,6 +15,7 @@ import type { BlobReader } from '../blob-reader.ts';
 import { ID_BYTES } from '../format/blob-id.ts';
 import type { MasterKey } from '../format/master-key.ts';
 import type { PackWriter } from '../pack-writer.ts';
+import { lengthOfParts, type TreePart } from '../tree-part.ts';
 import type {
   BackupCounters,
   FilledSlot,
@@ -24,6 +25,7 @@ import type {
   ReaderStart,
   ToReader,
 } from './messages.ts';
+import { readParentTree } from './read-parent-tree.ts';
 import { SealerPool } from './sealer-pool.ts';
 import { BLOB_LEAD, BLOB_ROW, buffersOf, SlotControl } from './slot-memory.ts';
 
@@ -194,29 +196,27 @@ export class BackupPipeline {
   }
 
   async #answerTrees(ids: Uint8Array, blobs: BlobReader): Promise<void> {
-    const trees: (Uint8Array | null)[] = [];
+    const trees: (readonly TreePart[] | null)[] = [];
     let bytes = 0;
     try {
       for (let at = 0; at < ids.byteLength && bytes < ANSWER_BYTES; at += ID_BYTES) {
         const tree = await this.#readTree(ids.subarray(at, at + ID_BYTES), blobs);
         trees.push(tree);
-        bytes += tree?.byteLength ?? 0;
+        bytes += tree ? lengthOfParts(tree) : 0;
       }
     } catch (error) {
       this.#fail(error);
       return;
     }
-    // Given away, not copied: only those that share their memory with others stay.
-    const own = trees
-      .filter((tree) => tree !== null)
-      .filter(({ byteLength, buffer }) => byteLength === buffer.byteLength);
-    this.#reader.postMessage({ trees } satisfies ToReader, buffersOf(own));
+    // Given away, not copied.
+    const buffers = trees.flatMap((parts) => buffersOf((parts ?? []).map((part) => part.bytes)));
+    this.#reader.postMessage({ trees } satisfies ToReader, buffers);
     this.#control.announceAnswer();
   }
 
-  async #readTree(id: Uint8Array, blobs: BlobReader): Promise<Uint8Array | null> {
+  async #readTree(id: Uint8Array, blobs: BlobReader): Promise<readonly TreePart[] | null> {
     try {
-      return await blobs.read(id, 'tree');
+      return await readParentTree(blobs, id);
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') throw error;
       this.#options.events.onLog('warn', `${error.message} What it lists is read anew.`);

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashOf, toHex } from '../format/blob-id.ts';
+import { compressedPart, plainPart, plainPieces } from '../tree-part.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
 import { ContentCutter } from './content-cutter.ts';
 import { BLOB_LEAD, BLOB_ROW, gapAfter, SLOT_BYTES } from './slot-memory.ts';
-import { compressedPart, plainPart, plainPieces } from './tree-part.ts';
 
 const SLOTS = 3;
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { hashOf } from '../format/blob-id.ts';
+import { lengthOfParts, passingPieces, type TreePart } from '../tree-part.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
 import { BLOB_LEAD, gapAfter, MAX_SLOT_BLOB, SLOT_BYTES } from './slot-memory.ts';
-import { lengthOfParts, plainBytesOf, plainPieces, type TreePart } from './tree-part.ts';
 
 /** A file that begins when less than this is left of a slot gets a fresh one, so that little is moved. */
 const USEFUL_ROOM = 512 * 1024;
@@ -93,7 +93,7 @@ export class ContentCutter {
     if (this.#slot < 0) this.#enterSlot();
     if (this.#left() < length) this.#nextSlot();
     let at = this.#start;
-    for (const piece of plainPieces(parts)) {
+    for (const piece of passingPieces(parts)) {
       this.#memory.set(piece, at);
       at += piece.byteLength;
     }
@@ -170,8 +170,8 @@ export class ContentCutter {
 
 function hashOfParts(parts: readonly TreePart[]): Buffer {
   const [only] = parts;
-  if (only && parts.length === 1) return hashOf(plainBytesOf(only));
+  if (only && parts.length === 1 && !only.isCompressed) return hashOf(only.bytes);
   const digest = createHash('sha256');
-  for (const piece of plainPieces(parts)) digest.update(piece);
+  for (const piece of passingPieces(parts)) digest.update(piece);
   return digest.digest();
 }

@@ -4,12 +4,12 @@ import type { SourceEntry, SyncContent } from '../../ports/source.ts';
 import { toHex } from '../format/blob-id.ts';
 import { parseTree } from '../format/parse-tree.ts';
 import type { TreeNode } from '../format/tree-node.ts';
+import { plainPart, plainPieces } from '../tree-part.ts';
 import { CHUNKER_RESERVED_BYTES, createChunker } from '../wasm/chunker.ts';
 import { ContentCutter } from './content-cutter.ts';
 import { EntryRecorder } from './entry-recorder.ts';
 import { ParentWalk } from './parent-walk.ts';
 import { BLOB_ROW, SLOT_BYTES } from './slot-memory.ts';
-import { plainPieces } from './tree-part.ts';
 
 const POLYNOMIAL = 0x3da3358b4dc173n;
 
@@ -39,7 +39,7 @@ function createRecord(parent?: { readonly root: Uint8Array; readonly blobs: Read
   const bytesOf = (id: Uint8Array) => blobs.get(toHex(id)) ?? Buffer.alloc(0);
   const recorder = new EntryRecorder({
     cutter,
-    parent: new ParentWalk(parent?.root ?? null, bytesOf),
+    parent: new ParentWalk(parent?.root ?? null, (id) => [plainPart(bytesOf(id))]),
     isKnown: (id) => blobs.has(toHex(id)),
     isKnownTree: (id) => blobs.has(toHex(id)),
     onProblem: (problem) => problems.push(`${problem.code} ${problem.path}`),

@@ -7,13 +7,13 @@ import { displayPath } from '../../ports/display-path.ts';
 import type { BackupContext, SourceEntry, StreamContent, SyncContent } from '../../ports/source.ts';
 import { toGoMode } from '../format/go-file-mode.ts';
 import { ownerFields, packNode, type TreeNode } from '../format/tree-node.ts';
+import type { TreePart } from '../tree-part.ts';
 import type { ContentCutter } from './content-cutter.ts';
 import type { BackupCounters } from './messages.ts';
 import { lastNameOf, type NodeContent, nodeOfEntry, unknownFolder } from './node-of-entry.ts';
 import type { TakenNode } from './parent-tree.ts';
 import { isSameFile, type ParentWalk } from './parent-walk.ts';
 import { type KnownTree, TreeBuilder } from './tree-builder.ts';
-import type { TreePart } from './tree-part.ts';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -262,8 +262,8 @@ export class EntryRecorder {
 
   #knownTree(path: string): KnownTree | null {
     const folder = this.#options.parent.folder(path);
-    if (!folder?.tree.isAscii || !this.#options.isKnownTree(folder.treeId)) return null;
-    return { text: folder.tree.text, id: folder.treeId };
+    if (!folder || !this.#options.isKnownTree(folder.treeId)) return null;
+    return { nodes: folder.tree, id: folder.treeId };
   }
 
   #count(entry: SourceEntry): void {

@@ -4,7 +4,7 @@ import type { SourceTotals } from '../../ports/source.ts';
 import type { ThreadError } from '../../ports/thread-error.ts';
 import type { SharedBlobIds } from '../blob-index.ts';
 import type { MasterKey } from '../format/master-key.ts';
-import type { TreePart } from './tree-part.ts';
+import type { TreePart } from '../tree-part.ts';
 
 /** What the reading thread is started with; it loads its modules before there is more to tell. */
 export interface ReaderData {
@@ -71,10 +71,10 @@ export type FromReader =
   | { readonly type: 'error'; readonly error: ThreadError };
 
 /**
- * Answer to `trees`: at least the first, fewer than asked for when they are large. Null: it cannot be read, so nothing
+ * Answer to `trees`, in parts as `ParentTree` takes them: at least the first, fewer than asked for when they are large. Null: it cannot be read, so nothing
  * below is taken as unchanged.
  */
-export type ToReader = { readonly trees: readonly (Uint8Array | null)[] };
+export type ToReader = { readonly trees: readonly (readonly TreePart[] | null)[] };
 
 export interface SealerData {
   readonly masterKey: MasterKey;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packTree } from '../format/tree-node.ts';
+import { lengthOfParts, plainPieces } from '../tree-part.ts';
 import { NodeList } from './node-list.ts';
-import { lengthOfParts, plainPieces } from './tree-part.ts';
 
 const nodeOf = (name: string, value: number) => JSON.stringify({ name, text: `${'ü✓'.repeat(value % 7)}`, value });
 

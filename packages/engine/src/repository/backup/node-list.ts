@@ -1,5 +1,5 @@
 /** Items of a folder while it is walked: their JSON as text, as bytes once there are many, compressed when they are very many. */
-import { compressedPart, plainBytesOf, plainPart, type TreePart } from './tree-part.ts';
+import { compressedPart, plainBytesOf, plainPart, type TreePart } from '../tree-part.ts';
 
 /** Nodes made into bytes at once; a folder with fewer is made in one go. */
 const NODES_PER_PART = 512;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toGoMode } from '../format/go-file-mode.ts';
 import { ownerFields, packNode, packTree, type TreeNode } from '../format/tree-node.ts';
+import { plainPart } from '../tree-part.ts';
 import { ParentTree } from './parent-tree.ts';
 
 const id = (byte: number) => Buffer.alloc(32, byte);
@@ -43,19 +44,21 @@ function wanted(node: TreeNode, isKnown: (id: Uint8Array) => boolean = () => tru
   return { listed: { modifiedAtNs: node.mtimeNs, identity }, owner: ownerFields(node), isKnown };
 }
 
-const treeOf = (...nodes: TreeNode[]) => new ParentTree(packTree(nodes.map(packNode)));
-const textTree = (text: string) => new ParentTree(Buffer.from(`{"nodes":[${text}]}\n`));
+const treeOf = (...nodes: TreeNode[]) => new ParentTree([plainPart(packTree(nodes.map(packNode)))]);
+const textTree = (text: string) => new ParentTree([plainPart(Buffer.from(`{"nodes":[${text}]}\n`))]);
 
 describe('ParentTree', () => {
   it('takes the nodes that say what would be written, one after the other', () => {
     const nodes = [file('a'), file('b', { size: 0, content: [] }), file('c', { inode: 0n, deviceId: 0n })];
     const tree = treeOf(...nodes);
+    let at = tree.firstAt;
     for (const node of nodes) {
       const name = node.name.toString('latin1');
       const taken = tree.take(name, wanted(node));
       expect(taken?.text).toBe(packNode(node));
       expect(taken?.modeText).toBe(String(toGoMode(node.mode, 'file')));
-      expect(tree.text.startsWith(taken?.text ?? '?', taken?.at)).toBe(true);
+      expect([taken?.tree, taken?.at]).toEqual([tree, at]);
+      at = taken ? tree.follow(at, taken) : -1;
       // Whoever asks again gets the node itself.
       expect(tree.find(name)).toMatchObject({ size: node.size, content: node.content });
       expect(tree.take(name, wanted(node))).toBeNull();
@@ -146,7 +149,7 @@ describe('ParentTree', () => {
       `{"nodes":[ ${json}]}\n`,
       `{"nodes":[${packNode(file('A'))} ,${json}]}\n`,
     ]) {
-      const tree = new ParentTree(Buffer.from(text));
+      const tree = new ParentTree([plainPart(Buffer.from(text))]);
       expect(tree.take('a', wanted(file('a')))).toBeNull();
       expect(tree.find('a')?.size).toBe(13);
     }
@@ -154,12 +157,12 @@ describe('ParentTree', () => {
     expect(spaced.take('a', wanted(file('a')))?.text).toBe(json);
     expect(spaced.find('b')?.size).toBe(13);
     for (const text of ['{"nodes":[]}\n', '{"nodes":null}\n']) {
-      expect(new ParentTree(Buffer.from(text)).find('a')).toBeNull();
+      expect(new ParentTree([plainPart(Buffer.from(text))]).find('a')).toBeNull();
     }
   });
 
   it('throws where it is damaged', () => {
-    expect(() => new ParentTree(Buffer.from('[]'))).toThrow('a tree');
+    expect(() => new ParentTree([plainPart(Buffer.from('[]'))])).toThrow('a tree');
     expect(() => textTree('{"name":"a"').find('a')).toThrow('a tree');
     expect(() => textTree(`${packNode(file('a'))};`).find('a')).toThrow('a tree');
     expect(() => textTree(`${packNode(file('a'))};`).take('a', wanted(file('a')))).toThrow('a tree');
@@ -174,5 +177,54 @@ describe('ParentTree', () => {
     expect(first && tree.comingTrees(first, 2).map((item) => item[0])).toEqual([7, 8]);
     const last = tree.find('c');
     expect(last && tree.comingTrees(last, 64).map((item) => item[0])).toEqual([8, 9]);
+  });
+
+  describe('in parts', () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const text = packTree(names.map((name) => packNode(file(name)))).toString();
+    /** Cut before the comma in front of each of these. */
+    const cutBefore = (...starts: string[]) => {
+      const cuts = starts.map((name) => text.indexOf(`,{"name":"${name}"`));
+      return [0, ...cuts].map((from, number) => plainPart(Buffer.from(text.slice(from, cuts[number]))));
+    };
+
+    it('is followed to its end', () => {
+      const tree = new ParentTree(cutBefore('b', 'd'));
+      let at = tree.firstAt;
+      for (const name of names) {
+        expect(tree.isEnd(at)).toBe(false);
+        const taken = tree.take(name, wanted(file(name)));
+        at = taken ? tree.follow(at, taken) : -1;
+        // The one that was taken last can still be asked for.
+        expect(tree.find(name)?.size).toBe(13);
+      }
+      expect(tree.isEnd(at)).toBe(true);
+    });
+
+    it('finds nodes in later parts, the last one again, and earlier ones', () => {
+      const tree = new ParentTree(cutBefore('b', 'c', 'd'));
+      expect(tree.take('a', wanted(file('a')))).not.toBeNull();
+      expect(tree.take('x', wanted(file('x')))).toBeNull();
+      expect(tree.find('a')?.size).toBe(13);
+      expect(tree.find('c')?.size).toBe(13);
+      expect(tree.find('e')).toBeNull();
+      expect(tree.find('b')?.size).toBe(13);
+    });
+
+    it('follows text only where it stands', () => {
+      const tree = new ParentTree(cutBefore('c'));
+      const first = packNode(file('a'));
+      const second = tree.follow(tree.firstAt, first);
+      expect(tree.follow(second, first)).toBe(-1);
+      expect(tree.follow(second, packNode(file('b')))).toBe(text.indexOf('{"name":"c"'));
+    });
+
+    it('is read as a whole when it is cut elsewhere', () => {
+      const parts = [text.slice(0, 40), text.slice(40)].map((part) => plainPart(Buffer.from(part)));
+      const tree = new ParentTree(parts);
+      expect(tree.find('b')?.size).toBe(13);
+      expect(tree.take('c', wanted(file('c')))).toBeNull();
+      expect(tree.find('c')?.size).toBe(13);
+    });
   });
 });

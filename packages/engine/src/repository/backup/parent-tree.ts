@@ -1,6 +1,7 @@
 /**
  * One tree of the parent snapshot, read along with the walk: both are in the order of names, so each node is looked at
- * once, and one that says exactly what would be written now is taken as the text it is, without reading it.
+ * once, and one that says exactly what would be written now is taken as the text it is, without reading it. That of a
+ * huge folder comes in parts, of which one at a time is there as text.
  */
 import { isAscii } from 'node:buffer';
 import type { ItemIdentity } from '../../ports/source.ts';
@@ -10,6 +11,8 @@ import { formatGoTime } from '../format/go-time.ts';
 import { JsonCursor } from '../format/json-cursor.ts';
 import { parseTree, readNode } from '../format/parse-tree.ts';
 import type { TreeNode } from '../format/tree-node.ts';
+import { lengthOfParts, plainBytesOf, type TreePart } from '../tree-part.ts';
+import type { KnownNodes } from './tree-builder.ts';
 
 /** What the source says of a file before opening it. */
 export interface ListedFile {
@@ -29,30 +32,37 @@ export interface WantedFile {
 /** The node of a file that is as it was, as text. */
 export interface TakenNode {
   readonly text: string;
-  /** The text of the whole tree, and where in it the node begins. */
-  readonly tree: string;
+  /** The tree, and where in it the node begins. */
+  readonly tree: KnownNodes;
   readonly at: number;
   /** Its mode as it stands there. */
   readonly modeText: string;
 }
 
-/** A longer tree is read as a whole: its text might be longer than a string may be. */
+/** A longer part is read as a whole: its text might be longer than a string may be. */
 const MAX_TEXT_BYTES = 128 * 1024 * 1024;
 const HEAD = '{"nodes":[';
+/** After the bracket that closes the list. */
+const TAIL = '}\n';
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 const CLOSE_ARRAY = 0x5d;
 const CLOSE_OBJECT = 0x7d;
 const HEX_ID = 2 * ID_BYTES;
 
-export class ParentTree {
+export class ParentTree implements KnownNodes {
+  readonly #parts: readonly TreePart[];
+  readonly #sizeBytes: number;
+  /** The part at hand: its number, where it begins in the tree, its bytes. */
+  #part = 0;
+  #partAt = 0;
+  #bytes: Uint8Array;
   /** One character per byte; empty for a huge one. */
-  readonly text: string;
-  readonly isAscii: boolean;
-  readonly #bytes: Uint8Array;
-  readonly #cursor: JsonCursor;
+  #text: string;
+  #isAscii: boolean;
+  #cursor: JsonCursor;
   readonly #scratch = Buffer.alloc(ID_BYTES);
-  /** Where the next node begins; -1 after the last. */
+  /** Where the next node begins in the part, or the comma before it in the next part; -1 after the last. */
   #next: number;
   #lastName = '';
   #lastNode: TreeNode | null = null;
@@ -60,20 +70,42 @@ export class ParentTree {
   /** All nodes, for questions in another order, or a tree that is written otherwise. */
   #byName: ReadonlyMap<string, TreeNode> | null = null;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.text = bytes.byteLength > MAX_TEXT_BYTES ? '' : buffer.toString('latin1');
-    this.isAscii = isAscii(bytes);
-    this.#cursor = new JsonCursor(bytes, 'a tree');
-    this.#next = this.text.startsWith(`${HEAD}{`) ? HEAD.length : -1;
-    if (this.#next < 0) this.#byName = byName(bytes);
+  /** Parts as `LargeTree.pieces` cuts them. */
+  constructor(parts: readonly TreePart[]) {
+    this.#parts = parts;
+    this.#sizeBytes = lengthOfParts(parts);
+    const [first] = parts;
+    this.#bytes = first ? plainBytesOf(first) : Buffer.alloc(0);
+    this.#text = textOf(this.#bytes);
+    this.#isAscii = isAscii(this.#bytes);
+    this.#cursor = new JsonCursor(this.#bytes, 'a tree');
+    this.#next = this.firstAt;
+    if (this.#next < 0) this.#byName = this.#allByName();
+  }
+
+  get firstAt(): number {
+    return this.#part === 0 && this.#text.startsWith(`${HEAD}{`) ? HEAD.length : -1;
+  }
+
+  follow(at: number, node: string | TakenNode): number {
+    let end = -1;
+    if (typeof node !== 'string') end = node.tree === this && node.at === at ? at + node.text.length : -1;
+    else if (this.#isAscii && this.#text.startsWith(node, at - this.#partAt)) end = at + node.length;
+    if (end < 0) return -1;
+    const byte = this.#bytes[end - this.#partAt];
+    return byte === COMMA || byte === CLOSE_ARRAY || this.#isPartEnd(end - this.#partAt) ? end + 1 : -1;
+  }
+
+  isEnd(at: number): boolean {
+    return (
+      at + TAIL.length === this.#sizeBytes && this.#text.endsWith(`]${TAIL}`) && this.#part === this.#parts.length - 1
+    );
   }
 
   /** The node of this name (raw bytes as latin1 text). Throws REPOSITORY_DAMAGED. */
   find(name: string): TreeNode | null {
     if (name === this.#lastName) return this.#last();
-    if (this.#byName === null && name < this.#lastName) this.#byName = byName(this.#bytes);
+    if (this.#byName === null && name < this.#lastName) this.#byName = this.#allByName();
     if (this.#byName) return this.#byName.get(name) ?? null;
     this.#lastName = name;
     this.#lastTakenAt = -1;
@@ -86,22 +118,24 @@ export class ParentTree {
    * size, one link, no attributes, the owner text, contents that are all known. The mode is for the caller to compare.
    */
   take(name: string, { listed, owner, isKnown }: WantedFile): TakenNode | null {
+    this.#enterNextPart();
     const from = this.#next;
     if (from < 0 || this.#byName || name <= this.#lastName || listed.identity.linkCount !== 1) return null;
     if (!isPlainName(name)) return null;
     const start = `{"name":"${name}","type":"file","mode":`;
-    if (!this.text.startsWith(start, from)) return null;
+    if (!this.#text.startsWith(start, from)) return null;
     const modeAt = from + start.length;
     const modeEnd = this.#endOfDigits(modeAt);
     const middle = middleOf(listed, owner);
-    if (!this.text.startsWith(middle, modeEnd)) return null;
+    if (!this.#text.startsWith(middle, modeEnd)) return null;
     const end = this.#endOfContent(modeEnd + middle.length, isKnown);
     if (end < 0) return null;
     this.#lastName = name;
     this.#lastNode = null;
     this.#lastTakenAt = from;
     this.#goTo(end);
-    return { text: this.text.slice(from, end), tree: this.text, at: from, modeText: this.text.slice(modeAt, modeEnd) };
+    const text = this.#text.slice(from, end);
+    return { text, tree: this, at: this.#partAt + from, modeText: this.#text.slice(modeAt, modeEnd) };
   }
 
   /** Ids of the trees of the folders from the node read last on, at most so many. */
@@ -109,10 +143,10 @@ export class ParentTree {
     const ids = node.subtree ? [node.subtree] : [];
     const key = '"subtree":"';
     for (let at = this.#next; at >= 0 && ids.length < count; ) {
-      const found = this.text.indexOf(key, at);
+      const found = this.#text.indexOf(key, at);
       if (found < 0) break;
       at = found + key.length;
-      ids.push(Buffer.from(this.text.slice(at, at + HEX_ID), 'hex'));
+      ids.push(Buffer.from(this.#text.slice(at, at + HEX_ID), 'hex'));
     }
     return ids.filter((id) => id.byteLength === ID_BYTES);
   }
@@ -129,8 +163,9 @@ export class ParentTree {
   /** Goes past the node of this name, or to the first after it. */
   #seek(name: string): TreeNode | null {
     while (this.#next >= 0) {
-      this.#cursor.position = this.#next;
-      const node = readNode(this.#cursor);
+      this.#enterNextPart();
+      const node = this.#readAt(this.#next);
+      if (!node) return this.#byName?.get(name) ?? null;
       const nodeName = node.name.toString('latin1');
       if (nodeName > name) return null;
       this.#goTo(this.#cursor.position);
@@ -140,11 +175,47 @@ export class ParentTree {
     return null;
   }
 
+  /** Null when the tree is not cut between nodes: then all of it has been read. */
+  #readAt(at: number): TreeNode | null {
+    this.#cursor.position = at;
+    try {
+      return readNode(this.#cursor);
+    } catch (error) {
+      if (this.#parts.length === 1) throw error;
+      this.#byName = this.#allByName();
+      return null;
+    }
+  }
+
   /** `end`: behind a node. */
   #goTo(end: number): void {
     const byte = this.#bytes[end];
-    this.#next = byte === COMMA ? end + 1 : -1;
-    if (byte !== COMMA && byte !== CLOSE_ARRAY) this.#byName = byName(this.#bytes);
+    const hasMore = byte === COMMA || this.#isPartEnd(end);
+    this.#next = byte === COMMA ? end + 1 : hasMore ? end : -1;
+    if (!hasMore && byte !== CLOSE_ARRAY) this.#byName = this.#allByName();
+  }
+
+  #isPartEnd(at: number): boolean {
+    return at === this.#bytes.byteLength && this.#part < this.#parts.length - 1;
+  }
+
+  /** Only when the next node is asked for: until then the last one may be. */
+  #enterNextPart(): void {
+    const next = this.#parts[this.#part + 1];
+    if (!next || !this.#isPartEnd(this.#next)) return;
+    this.#last();
+    this.#partAt += this.#bytes.byteLength;
+    this.#part += 1;
+    this.#bytes = plainBytesOf(next);
+    this.#text = textOf(this.#bytes);
+    this.#isAscii = isAscii(this.#bytes);
+    this.#cursor = new JsonCursor(this.#bytes, 'a tree');
+    // It begins with the comma.
+    this.#next = 1;
+  }
+
+  #allByName(): ReadonlyMap<string, TreeNode> {
+    return byName(this.#parts.length === 1 ? this.#bytes : Buffer.concat(this.#parts.map(plainBytesOf)));
   }
 
   #endOfDigits(from: number): number {
@@ -202,6 +273,11 @@ function middleOf({ modifiedAtNs, identity }: ListedFile, owner: string): string
     (identity.sizeBytes === 0n ? '' : `,"size":${identity.sizeBytes}`) +
     ',"links":1,"content":['
   );
+}
+
+function textOf(bytes: Uint8Array): string {
+  if (bytes.byteLength > MAX_TEXT_BYTES) return '';
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 function byName(bytes: Uint8Array): Map<string, TreeNode> {

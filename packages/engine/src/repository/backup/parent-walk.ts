@@ -1,4 +1,5 @@
 import type { TreeNode } from '../format/tree-node.ts';
+import type { TreePart } from '../tree-part.ts';
 import { type ListedFile, ParentTree, type TakenNode, type WantedFile } from './parent-tree.ts';
 
 interface Folder {
@@ -18,8 +19,8 @@ export interface ParentFolder {
 /** Trees of so many folders are asked for at once: the walk will come to them soon. */
 const TREES_AT_ONCE = 64;
 
-/** Answers a tree, null when it cannot be read. The walk will soon come to those that `coming` names, the first now. */
-export type FetchTree = (id: Uint8Array, coming: () => readonly Uint8Array[]) => Uint8Array | null;
+/** Answers a tree in parts, see `ParentTree`; null when it cannot be read. The walk will soon come to those that `coming` names, the first now. */
+export type FetchTree = (id: Uint8Array, coming: () => readonly Uint8Array[]) => readonly TreePart[] | null;
 
 /**
  * The parent snapshot, walked along with the source: only the folders on the way to the item at hand are kept.
@@ -70,8 +71,8 @@ export class ParentWalk {
   }
 
   #newFolder(path: string, treeId: Uint8Array | null, coming: () => readonly Uint8Array[]): Folder {
-    const bytes = treeId && this.#fetchTree(treeId, coming);
-    return { path, tree: bytes && new ParentTree(bytes), treeId };
+    const parts = treeId && this.#fetchTree(treeId, coming);
+    return { path, tree: parts && new ParentTree(parts), treeId };
   }
 }
 

@@ -11,6 +11,7 @@ import { packError } from '../../ports/thread-error.ts';
 import { TotalsCount } from '../../ports/totals-count.ts';
 import { BlobLookup } from '../blob-index.ts';
 import { toHex } from '../format/blob-id.ts';
+import { lengthOfParts, type TreePart } from '../tree-part.ts';
 import { CHUNKER_RESERVED_BYTES, createChunker } from '../wasm/chunker.ts';
 import { BlobIdSet } from './blob-id-set.ts';
 import { ContentCutter } from './content-cutter.ts';
@@ -18,7 +19,6 @@ import { EntryRecorder } from './entry-recorder.ts';
 import type { FromReader, ReaderData, ReaderStart, ToReader } from './messages.ts';
 import { ParentWalk } from './parent-walk.ts';
 import { BLOB_ROW, buffersOf, SLOT_BYTES, SlotControl } from './slot-memory.ts';
-import { lengthOfParts, type TreePart } from './tree-part.ts';
 
 const PROGRESS_MS = 250;
 /** How long the totals are counted at a time while there is nothing else to do. */
@@ -36,7 +36,7 @@ class Reading {
   readonly #recorder: EntryRecorder;
   readonly #totals: TotalsCount;
   readonly #port: MessagePort;
-  #fetched = new Map<string, Uint8Array | null>();
+  #fetched = new Map<string, readonly TreePart[] | null>();
   #lastProgressMs = 0;
 
   constructor(source: SourceReader, port: MessagePort, start: ReaderStart) {
@@ -134,14 +134,14 @@ class Reading {
   }
 
   /** Trees that came along with another are kept until their turn, as long as the next answer. */
-  #fetchTree(id: Uint8Array, coming: () => readonly Uint8Array[]): Uint8Array | null {
+  #fetchTree(id: Uint8Array, coming: () => readonly Uint8Array[]): readonly TreePart[] | null {
     const key = toHex(id);
     let tree = this.#fetched.get(key);
     if (tree === undefined) {
       const ids = coming();
       send({ type: 'trees', ids: new Uint8Array(Buffer.concat(ids)) });
       const { trees } = this.#waitForAnswer();
-      this.#fetched = new Map(trees.map((bytes, index) => [toHex(ids[index] ?? new Uint8Array(0)), bytes]));
+      this.#fetched = new Map(trees.map((parts, index) => [toHex(ids[index] ?? new Uint8Array(0)), parts]));
       tree = this.#fetched.get(key) ?? null;
     }
     this.#fetched.delete(key);

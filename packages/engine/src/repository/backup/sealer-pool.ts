@@ -2,10 +2,10 @@ import type { Worker } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
 import { startThread } from '../../ports/start-thread.ts';
 import { unpackError } from '../../ports/thread-error.ts';
+import type { TreePart } from '../tree-part.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
 import { BLOB_ROW, buffersOf } from './slot-memory.ts';
 import { SlotSealer } from './slot-sealer.ts';
-import type { TreePart } from './tree-part.ts';
 
 interface Sealer {
   readonly worker: Worker;

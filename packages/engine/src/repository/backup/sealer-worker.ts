@@ -4,10 +4,10 @@ import { threadData } from '../../ports/start-thread.ts';
 import { packError } from '../../ports/thread-error.ts';
 import { sealParts } from '../format/unpacked-file.ts';
 import { compressPieces } from '../format/zstd.ts';
+import { lengthOfParts, plainPieces, type TreePart } from '../tree-part.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
 import { buffersOf } from './slot-memory.ts';
 import { SlotSealer } from './slot-sealer.ts';
-import { lengthOfParts, plainPieces, type TreePart } from './tree-part.ts';
 
 const { masterKey, memory } = threadData<SealerData>();
 const sealer = new SlotSealer(masterKey, memory);

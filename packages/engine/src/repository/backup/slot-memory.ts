@@ -21,9 +21,11 @@ export function gapAfter(length: number): number {
 /** Longest blob that fits a slot together with its gap. */
 export const MAX_SLOT_BLOB = SLOT_BYTES - gapAfter(SLOT_BYTES) - BLOB_LEAD;
 
-/** The memory of parts, to give it to another thread together with them. */
+/** The memory of parts, to give it to another thread together with them; what shares it with others is copied. */
 export function buffersOf(parts: readonly Uint8Array[]): ArrayBuffer[] {
-  return parts.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
+  return parts.flatMap(({ buffer, byteLength }) =>
+    buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [],
+  );
 }
 
 /** Words of the control array. */

@@ -1,13 +1,23 @@
+import type { TreePart } from '../tree-part.ts';
 import { NodeList } from './node-list.ts';
 import type { TakenNode } from './parent-tree.ts';
-import type { TreePart } from './tree-part.ts';
 
 /** Metadata of a folder: packs its node once the id of its tree is known. */
 export type PackFolder = (name: Buffer, subtree: Uint8Array) => string;
 
-/** The tree that the parent snapshot has of a folder: its text, all ASCII, and its id. It is stored. */
+/** A tree that is read while the new one grows beside it. Places are bytes of it. */
+export interface KnownNodes {
+  /** Where its first node begins; -1 when it is not written as we do. */
+  readonly firstAt: number;
+  /** When this node stands at `at`: where the next one must begin, or the tail. Else -1. */
+  follow(at: number, node: string | TakenNode): number;
+  /** True when the list ends before `at`, and nothing but its tail follows. */
+  isEnd(at: number): boolean;
+}
+
+/** The tree that the parent snapshot has of a folder. It is stored. */
 export interface KnownTree {
-  readonly text: string;
+  readonly nodes: KnownNodes;
   readonly id: Uint8Array;
 }
 
@@ -30,13 +40,10 @@ interface OpenFolder {
   isListed: boolean;
   /** As long as the nodes are those of the known tree, one after the other. */
   known: KnownTree | null;
-  /** Where in its text the next node must begin. */
+  /** Where in it the next node must begin. */
   knownAt: number;
   lastName: string;
 }
-
-const TREE_HEAD = '{"nodes":[';
-const TREE_TAIL = '}\n';
 
 /**
  * Builds the trees of a snapshot from items in walking order: a folder is stored as soon as the walk has left it.
@@ -67,7 +74,10 @@ export class TreeBuilder {
     const folder = this.#pinned.get(path) ?? newFolder(path);
     folder.pack = pack;
     folder.isListed = true;
-    if (folder.nodes.isEmpty) folder.known = this.#options.known(path);
+    if (folder.nodes.isEmpty) {
+      folder.known = this.#options.known(path);
+      folder.knownAt = folder.known?.nodes.firstAt ?? -1;
+    }
     this.#open.push(folder);
   }
 
@@ -119,7 +129,8 @@ export class TreeBuilder {
 
   #storeTree(folder: OpenFolder): Uint8Array {
     const { known, path } = folder;
-    if (!known || !isWhole(folder, known)) return this.#options.store(folder.nodes.toTree(), path);
+    if (!known || folder.nodes.isEmpty || !known.nodes.isEnd(folder.knownAt))
+      return this.#options.store(folder.nodes.toTree(), path);
     this.#options.onKept(known.id, path);
     return known.id;
   }
@@ -144,7 +155,7 @@ function newFolder(path: string): OpenFolder {
     pack: null,
     isListed: false,
     known: null,
-    knownAt: TREE_HEAD.length,
+    knownAt: -1,
     lastName: '',
   };
 }
@@ -153,19 +164,9 @@ function add(folder: OpenFolder, name: string, node: string | TakenNode): void {
   const json = typeof node === 'string' ? node : node.text;
   folder.nodes.add(name, json);
   if (!folder.known) return;
-  const { text } = folder.known;
-  const end = folder.knownAt + json.length;
-  const isThere =
-    typeof node === 'string' ? text.startsWith(node, folder.knownAt) : node.at === folder.knownAt && node.tree === text;
-  if (!isThere || name <= folder.lastName || (text[end] !== ',' && text[end] !== ']')) folder.known = null;
-  folder.knownAt = end + 1;
+  folder.knownAt = folder.knownAt < 0 ? -1 : folder.known.nodes.follow(folder.knownAt, node);
+  if (folder.knownAt < 0 || name <= folder.lastName) folder.known = null;
   folder.lastName = name;
-}
-
-/** True when the nodes make up the known tree, byte for byte. */
-function isWhole({ nodes, knownAt }: OpenFolder, { text }: KnownTree): boolean {
-  const isAtEnd = knownAt + TREE_TAIL.length === text.length && text[knownAt - 1] === ']';
-  return isAtEnd && !nodes.isEmpty && text.startsWith(TREE_HEAD) && text.endsWith(TREE_TAIL);
 }
 
 function isBelow(path: string, folder: string): boolean {

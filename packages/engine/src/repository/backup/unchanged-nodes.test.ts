@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SourceEntry, SyncContent } from '../../ports/source.ts';
 import { hashOf, toHex } from '../format/blob-id.ts';
+import { TreeCutter } from '../large-tree.ts';
+import { compressedPart, plainPart, plainPieces, type TreePart } from '../tree-part.ts';
 import type { ContentCutter } from './content-cutter.ts';
 import { EntryRecorder } from './entry-recorder.ts';
 import { ParentWalk } from './parent-walk.ts';
-import { plainPieces } from './tree-part.ts';
 
 /** One item of a folder; its content is its number in one byte, zero: empty. */
 interface Item {
@@ -105,6 +106,17 @@ interface Recorded {
   readonly unmodified: number;
 }
 
+/** As small as may be, every other one compressed. */
+function partsOf(tree: Buffer | null): TreePart[] | null {
+  if (!tree) return null;
+  const cutter = new TreeCutter(1);
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < tree.byteLength; at += 100)
+    pieces.push(cutter.add(tree.subarray(at, at + 100)) ?? Buffer.alloc(0));
+  const found = [...pieces, cutter.end()].filter(({ byteLength }) => byteLength > 0);
+  return found.map((piece, number) => (number % 2 === 0 ? plainPart(piece) : compressedPart(piece)));
+}
+
 /** Records a tree as the reading thread does; `parent`: compared with it. */
 function record(found: Tree, parent: Recorded | null): Recorded {
   const blobs = new Map<string, Buffer>(parent?.blobs);
@@ -135,7 +147,7 @@ function record(found: Tree, parent: Recorded | null): Recorded {
   };
   const recorder = new EntryRecorder({
     cutter: cutter as ContentCutter,
-    parent: new ParentWalk(parent?.root ?? null, (id) => blobs.get(toHex(id)) ?? null),
+    parent: new ParentWalk(parent?.root ?? null, (id) => partsOf(blobs.get(toHex(id)) ?? null)),
     isKnown: (id) => blobs.has(toHex(id)),
     isKnownTree: (id) => blobs.has(toHex(id)),
     onProblem() {},

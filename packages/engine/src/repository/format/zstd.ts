@@ -1,7 +1,7 @@
 /** Compression of blobs and files: one whole zstd frame each, with the size of the content in its header. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createZstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { createZstdCompress, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { AppError } from '@backupx/contracts/errors';
 import {
   openCompressorHandle,
@@ -20,6 +20,8 @@ const MAX_EXPANSION = 32 * 1024;
 const MAX_LARGE_EXPANSION = 1024;
 const FRAME_MAGIC = 0xfd2fb528;
 const FIRST_OUTPUT_BYTES = 64 * 1024;
+/** Of content that is decompressed a piece at a time. */
+const PIECE_BYTES = 256 * 1024;
 /** Enough for any chunk: growing leaves the smaller ones behind, and of this only what frames need is ever touched. */
 const LARGE_OUTPUT_BYTES = 9 * 1024 * 1024;
 
@@ -115,6 +117,26 @@ export function decompressInto(frame: Uint8Array, target: Uint8Array): number {
   const plain = decompress(frame, target.byteLength);
   target.set(plain);
   return plain.byteLength;
+}
+
+/**
+ * The content of a frame, `sizeBytes` in all, a piece at a time. Throws REPOSITORY_DAMAGED, for a wrong size after the
+ * pieces that there are.
+ */
+export async function* decompressPieces(frame: Uint8Array, sizeBytes: number): AsyncGenerator<Buffer> {
+  const decompressor = createZstdDecompress({ chunkSize: PIECE_BYTES });
+  let length = 0;
+  decompressor.end(frame);
+  try {
+    for await (const piece of decompressor as AsyncIterable<Buffer>) {
+      length += piece.byteLength;
+      if (length > sizeBytes) break;
+      yield piece;
+    }
+  } catch (error) {
+    throw damaged(error instanceof Error ? error.message : String(error), error);
+  }
+  if (length !== sizeBytes) throw damaged(`it is not of ${sizeBytes} bytes`);
 }
 
 /** How much content so many compressed bytes may have. */

@@ -4,28 +4,29 @@ import { indexTree } from '../browse/tree-index.ts';
 import { toHex } from '../format/blob-id.ts';
 import { parseTree } from '../format/parse-tree.ts';
 import type { TreeNode } from '../format/tree-node.ts';
+import { LARGE_TREE_BYTES } from '../large-tree.ts';
 
 /** Trees that are read before they are asked for. */
 const MAX_AHEAD = 8;
-/** Nodes of a larger tree are made a few at a time, each costs ten times its JSON. */
-const WHOLE_TREE_BYTES = 4 * 1024 * 1024;
 const NODES_AT_ONCE = 1000;
+
+type TreeReader = Pick<BlobReader, 'read' | 'sizeOf' | 'openLargeTree'>;
 
 /** Hands out trees one by one and has the next ones on their way. */
 export class TreeSource {
-  readonly #reader: Pick<BlobReader, 'read'>;
+  readonly #reader: TreeReader;
   readonly #ahead = new Map<string, Promise<Buffer>>();
 
-  constructor(reader: Pick<BlobReader, 'read'>) {
+  constructor(reader: TreeReader) {
     this.#reader = reader;
   }
 
-  /** Says which trees will be asked for next, in their order. */
+  /** Says which trees will be asked for next, in their order. Large ones wait for their turn. */
   expect(ids: Iterable<Uint8Array>): void {
     for (const id of ids) {
       if (this.#ahead.size >= MAX_AHEAD) return;
       const key = toHex(id);
-      if (this.#ahead.has(key)) continue;
+      if (this.#ahead.has(key) || this.#isLarge(id)) continue;
       const reading = this.#reader.read(id, 'tree');
       reading.catch(() => {}); // who asks for it hears of it
       this.#ahead.set(key, reading);
@@ -34,16 +35,28 @@ export class TreeSource {
 
   /** The nodes of a tree in its order, in batches, at least one. Throws REPOSITORY_DAMAGED and STORAGE_*. */
   async *nodes(id: Uint8Array): AsyncGenerator<TreeNode[]> {
+    if (this.#isLarge(id)) {
+      const tree = await this.#reader.openLargeTree(id);
+      for await (const json of tree.trees()) yield* batches(json);
+      return;
+    }
     const key = toHex(id);
     const reading = this.#ahead.get(key) ?? this.#reader.read(id, 'tree');
     this.#ahead.delete(key);
-    const json = await reading;
-    if (json.byteLength <= WHOLE_TREE_BYTES) yield parseTree(json);
-    else yield* batches(json);
+    yield parseTree(await reading);
+  }
+
+  #isLarge(id: Uint8Array): boolean {
+    return this.#reader.sizeOf(id, 'tree') > LARGE_TREE_BYTES;
   }
 }
 
+/** Nodes cost ten times their JSON: of a tree that could not be cut they are made a few at a time. */
 async function* batches(json: Buffer): AsyncGenerator<TreeNode[]> {
+  if (json.byteLength <= LARGE_TREE_BYTES) {
+    yield parseTree(json);
+    return;
+  }
   const tree = await indexTree(json);
   for (let from = 0; from < tree.count; from += NODES_AT_ONCE) {
     const to = Math.min(tree.count, from + NODES_AT_ONCE);

@@ -2,7 +2,11 @@ import { AppError } from '@backupx/contracts/errors';
 import { expect, it } from 'vitest';
 import { folder, type TreeShape, TreeStore } from '../browse/tree-fixture.ts';
 import { toHex } from '../format/blob-id.ts';
+import { createMasterKey } from '../format/master-key.ts';
+import { createSealedBox } from '../format/sealed-box.ts';
 import { packTree } from '../format/tree-node.ts';
+import { compressOnce } from '../format/zstd.ts';
+import { openLargeTree } from '../large-tree.ts';
 import { PathSelection } from './path-selection.ts';
 import { TreeSource } from './tree-source.ts';
 import { walkSnapshot } from './walk-snapshot.ts';
@@ -19,7 +23,13 @@ const sample: TreeShape = {
 async function walk(shape: TreeShape, paths: string[], wanted: string[] | null, lost: Set<string> = new Set()) {
   const store = new TreeStore();
   const tree = toHex(store.add(shape));
+  const box = createSealedBox(createMasterKey());
   const reader = {
+    sizeOf: (id: Uint8Array) => store.blobs.get(toHex(id))?.byteLength ?? 0,
+    async openLargeTree(id: Uint8Array) {
+      const json = await reader.read(id);
+      return await openLargeTree({ id, sealed: box.seal(compressOnce(json)), plainLength: json.byteLength }, box);
+    },
     async read(id: Uint8Array) {
       store.reads.push(toHex(id));
       const json = store.blobs.get(toHex(id));

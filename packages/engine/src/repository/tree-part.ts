@@ -1,4 +1,5 @@
-import { compressOnce, decompress } from '../format/zstd.ts';
+import { compressOnce, decompress, decompressInto } from './format/zstd.ts';
+import { ScratchMemory } from './scratch-memory.ts';
 
 /** A part of a tree blob. Those of a huge folder wait in compressed form: as text they would fill the memory. */
 export interface TreePart {
@@ -23,6 +24,18 @@ export function compressedPart(plain: Uint8Array): TreePart {
 
 export function plainBytesOf({ bytes, plainLength, isCompressed }: TreePart): Uint8Array {
   return isCompressed ? decompress(bytes, plainLength) : bytes;
+}
+
+const scratch = new ScratchMemory();
+
+/** The text of a tree, a part at a time, each valid until the next is asked for. */
+export function* passingPieces(parts: readonly TreePart[]): Generator<Uint8Array> {
+  for (const part of parts) {
+    if (part.isCompressed) {
+      const memory = scratch.take(part.plainLength);
+      yield memory.subarray(0, decompressInto(part.bytes, memory));
+    } else yield part.bytes;
+  }
 }
 
 /** The text of a tree, a part at a time. */
