@@ -45,7 +45,7 @@ export async function startPostgresqlBench(scale: number): Promise<BenchDatabase
     const to = Math.min(total, from + ROWS_AT_ONCE - 1);
     server.sql(
       `INSERT INTO orders SELECT id, id * 7919 % 100003, timestamptz '2026-01-01' + id * interval '7 seconds',
-         md5(id::text) || md5((id * 3)::text), concat(${note}), id * 31 % 99991 FROM generate_series(${from}, ${to}) AS id`,
+         md5(id::text) || md5((id * 3)::text), concat(${note}), id * 31 % 99991 FROM generate_series(${from}::bigint, ${to}::bigint) AS id`,
       'shop',
     );
   }
