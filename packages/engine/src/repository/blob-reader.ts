@@ -9,7 +9,7 @@ import { parseTree } from './format/parse-tree.ts';
 import type { SealedBox } from './format/sealed-box.ts';
 import type { TreeNode } from './format/tree-node.ts';
 import { decompress } from './format/zstd.ts';
-import { type LargeTree, openLargeTree } from './large-tree.ts';
+import { type LargeTree, mapLargeTree, openLargeTree } from './large-tree.ts';
 import type { Repository } from './open-repository.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -23,6 +23,8 @@ export interface BlobReader {
   readTree(id: Uint8Array): Promise<TreeNode[]>;
   /** A tree that is too long to lie in memory as a whole, verified. Throws as `read`. */
   openLargeTree(id: Uint8Array): Promise<LargeTree>;
+  /** What `use` makes of each piece of such a tree: `LargeTree.pieces`. Throws as `read`. */
+  mapLargeTree<T>(id: Uint8Array, use: (piece: Buffer) => T): Promise<T[]>;
   /** Bytes of its content as the index has them; 0 when it is in no index. */
   sizeOf(id: Uint8Array, type: BlobType): number;
 }
@@ -80,6 +82,7 @@ export function createBlobReader(options: BlobReaderOptions): BlobReader {
   return {
     read,
     openLargeTree: (id) => readWith(id, 'tree', (blob) => openLargeTree(blob, repository.box)),
+    mapLargeTree: (id, use) => readWith(id, 'tree', (blob) => mapLargeTree(blob, repository.box, use)),
     readTree: async (id) => parseTree(await read(id, 'tree')),
     sizeOf(id, type) {
       const entry = index.find(id, type);

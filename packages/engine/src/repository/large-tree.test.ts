@@ -5,7 +5,7 @@ import { createMasterKey } from './format/master-key.ts';
 import { createSealedBox } from './format/sealed-box.ts';
 import { packNode, packTree, parseTree, type TreeNode } from './format/tree-node.ts';
 import { compressOnce } from './format/zstd.ts';
-import { openLargeTree, TreeCutter } from './large-tree.ts';
+import { mapLargeTree, openLargeTree, TreeCutter } from './large-tree.ts';
 
 const file = (name: string, fields: Partial<TreeNode> = {}): TreeNode => ({
   ...{ name: Buffer.from(name), type: 'file', mode: 0o644, mtimeNs: 5n, atimeNs: 5n, ctimeNs: 7n },
@@ -90,6 +90,7 @@ describe('openLargeTree', () => {
     const tree = await openLargeTree(blob, box);
     for (let time = 0; time < 2; time += 1) {
       const pieces = await allOf(tree.pieces());
+      expect(await mapLargeTree(blob, box, (piece) => piece)).toEqual(pieces);
       expect(Buffer.concat(pieces).equals(text)).toBe(true);
       expect(Math.max(...pieces.map(({ byteLength }) => byteLength))).toBeLessThan(1_400_000);
     }
@@ -100,6 +101,9 @@ describe('openLargeTree', () => {
 
   it('refuses what is not what its name or its length says', async () => {
     for (const wrong of [{ id: Buffer.alloc(32) }, { plainLength: text.byteLength - 1 }, { plainLength: 10 ** 9 }]) {
+      await expect(mapLargeTree({ ...compressed, ...wrong }, box, () => {})).rejects.toMatchObject({
+        code: 'REPOSITORY_DAMAGED',
+      });
       await expect(openLargeTree({ ...compressed, ...wrong }, box)).rejects.toMatchObject({
         code: 'REPOSITORY_DAMAGED',
       });

@@ -38,13 +38,27 @@ export interface LargeTree {
 /** Opens and verifies a tree. Throws REPOSITORY_DAMAGED. */
 export async function openLargeTree(blob: BlobToOpen, box: SealedBox): Promise<LargeTree> {
   const chunks = openChunks(box, blob);
-  const digest = createHash('sha256');
-  for await (const chunk of chunks()) digest.update(chunk);
-  if (!digest.digest().equals(blob.id)) {
-    throw new AppError('REPOSITORY_DAMAGED', { reason: `blob ${toHex(blob.id)} is not what its name says` });
-  }
+  for await (const _ of verified(chunks(), blob.id));
   const pieces = () => cutTree(chunks());
   return { pieces, trees: () => treesOf(pieces()) };
+}
+
+/** What `use` makes of each piece of a tree (see `LargeTree`), in one go. Throws REPOSITORY_DAMAGED. */
+export async function mapLargeTree<T>(blob: BlobToOpen, box: SealedBox, use: (piece: Buffer) => T): Promise<T[]> {
+  const made: T[] = [];
+  for await (const piece of cutTree(verified(openChunks(box, blob)(), blob.id))) made.push(use(piece));
+  return made;
+}
+
+/** The same chunks; throws after the last when they are not what the name says. */
+async function* verified(chunks: AsyncIterable<Buffer>, id: Uint8Array): AsyncGenerator<Buffer> {
+  const digest = createHash('sha256');
+  for await (const chunk of chunks) {
+    digest.update(chunk);
+    yield chunk;
+  }
+  if (digest.digest().equals(id)) return;
+  throw new AppError('REPOSITORY_DAMAGED', { reason: `blob ${toHex(id)} is not what its name says` });
 }
 
 function openChunks(box: SealedBox, { sealed, plainLength }: BlobToOpen): () => AsyncIterable<Buffer> {
