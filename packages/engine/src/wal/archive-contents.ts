@@ -31,11 +31,8 @@ export function sortContents(files: readonly StoredWal[], segmentBytes: number):
   return {
     timelines: timelines.sort((a, b) => a.timeline - b.timeline),
     histories: of('history').sort((a, b) => a.timeline - b.timeline),
-    backups: numbered('backup').sort((a, b) => timeOf(a) - timeOf(b)),
+    // By name, which is timeline and place: the times of a storage that was copied say nothing.
+    backups: numbered('backup').sort((a, b) => (a.name < b.name ? -1 : 1)),
     partials: numbered('partial'),
   };
-}
-
-function timeOf({ storedAt }: StoredWal): number {
-  return storedAt?.getTime() ?? 0;
 }
