@@ -14,7 +14,7 @@ import type { PendingFile, PieceSession, RestoreFiles } from './restore-files.ts
 import type { WalkedPart } from './walk-snapshot.ts';
 
 const WINDOW_PIECES = 32_768;
-const WINDOW_FILES = 8192;
+const WINDOW_FILES = 4096;
 /** Files of several pieces stay open until they are whole. */
 const WINDOW_LARGE_FILES = 256;
 const ZERO_CHUNK_BYTES = 512 * 1024;
