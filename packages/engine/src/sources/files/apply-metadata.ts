@@ -22,7 +22,7 @@ export type ItemMetadata = Pick<
   'mode' | 'uid' | 'gid' | 'userName' | 'groupName' | 'modifiedAtNs' | 'xattrs'
 >;
 
-const isRoot = process.getuid?.() === 0;
+export const isRoot = process.getuid?.() === 0;
 
 /** Adds one sentence when a step failed. */
 function note(failures: string[], what: string, error: unknown): void {
@@ -34,7 +34,7 @@ export function uidOf({ userName, uid }: ItemMetadata, owners: OwnerNames): numb
   return (userName === '' ? null : owners.userId(userName)) ?? uid;
 }
 
-function gidOf({ groupName, gid }: ItemMetadata, owners: OwnerNames): number {
+export function gidOf({ groupName, gid }: ItemMetadata, owners: OwnerNames): number {
   return (groupName === '' ? null : owners.groupId(groupName)) ?? gid;
 }
 
@@ -50,22 +50,23 @@ function seconds(nanoseconds: bigint): number | string {
 
 /**
  * Sets owner (root only), mode, attributes and time of an open file or folder, in this order: a change of owner
- * clears setuid bits and capabilities. `path` names the same item, for the calls that take no descriptor. Answers one
- * sentence per step that failed; later steps still run. Plain code: it runs for every file.
+ * clears setuid bits and capabilities. `path` names the same item, for the calls that take no descriptor; `isMadeRight`:
+ * it has the owner and the mode already. Answers one sentence per step that failed; later steps still run. Plain code:
+ * it runs for every file.
  */
 export function applyToDescriptor(
-  { descriptor, path }: { descriptor: number; path: string },
+  { descriptor, path, isMadeRight = false }: { descriptor: number; path: string; isMadeRight?: boolean },
   metadata: ItemMetadata,
   owners: OwnerNames,
 ): string[] {
   const failures: string[] = [];
   try {
-    if (isRoot) fchownSync(descriptor, uidOf(metadata, owners), gidOf(metadata, owners));
+    if (isRoot && !isMadeRight) fchownSync(descriptor, uidOf(metadata, owners), gidOf(metadata, owners));
   } catch (error) {
     note(failures, 'owner', error);
   }
   try {
-    fchmodSync(descriptor, metadata.mode & 0o7777);
+    if (!isMadeRight) fchmodSync(descriptor, metadata.mode & 0o7777);
   } catch (error) {
     note(failures, 'mode', error);
   }

@@ -11,6 +11,7 @@ import { makeFolders } from './make-folders.ts';
 const hasProc = existsSync('/proc/self/fd');
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 const MAX_DEPTH = 1000;
+const untouched = { isOwn: false, creations: null };
 
 /** A name on the way is a symbolic link or no folder. */
 export class UnsafeFolderError extends Error {}
@@ -21,6 +22,8 @@ interface OpenFolder {
   readonly path: BytePath;
   /** Made by this restore, so nothing is in it but what it put there. */
   isOwn: boolean;
+  /** See `FolderChain.creations`; null: not asked for yet. */
+  creations: Map<number, boolean> | null;
 }
 
 export class FolderChain {
@@ -77,6 +80,14 @@ export class FolderChain {
     if (folder) folder.isOwn = true;
   }
 
+  /** By mode: whether files made in the folder entered last with that mode are as they were asked for. */
+  get creations(): Map<number, boolean> {
+    const folder = this.#open.at(-1);
+    if (!folder) throw new Error('no folder was entered');
+    folder.creations ??= new Map();
+    return folder.creations;
+  }
+
   /** Path of an item in the folder entered last. */
   pathOf(name: BytePath): string | Buffer {
     return toPath(this.textPathOf(name));
@@ -123,7 +134,7 @@ export class FolderChain {
   }
 
   #folder(path: BytePath, name: BytePath, descriptor: number): OpenFolder {
-    return { name, descriptor, path: hasProc ? `/proc/${process.pid}/fd/${descriptor}` : path, isOwn: false };
+    return { name, descriptor, path: hasProc ? `/proc/${process.pid}/fd/${descriptor}` : path, ...untouched };
   }
 
   #closeLast(): void {

@@ -3,6 +3,7 @@ import { displayPath } from '../../ports/display-path.ts';
 import type { ExistingContent, RestoreFile, RestoreFileEntry } from '../../ports/source.ts';
 import { applyToDescriptor } from './apply-metadata.ts';
 import type { BytePath } from './byte-paths.ts';
+import { isMadeRight, modeToCreate } from './creation-mode.ts';
 import type { FolderChain } from './folder-chain.ts';
 import type { Place } from './restore-places.ts';
 import {
@@ -47,6 +48,7 @@ export class PieceFile implements RestoreFile {
   #kept: number | null = null;
   /** Open file under the temporary name. */
   #descriptor: number | null = null;
+  #isMadeRight = false;
   #isOpen = true;
   #writtenBytes = 0;
   #writtenTo = 0;
@@ -142,8 +144,13 @@ export class PieceFile implements RestoreFile {
 
   #openTemporary(): number {
     if (this.#descriptor !== null) return this.#descriptor;
-    this.#temporary = this.#entry.sizeBytes < CONTINUED_BYTES ? passingName() : temporaryName(this.#place);
-    this.#descriptor = createExclusively(this.#enter().textPathOf(this.#temporary));
+    const isPassing = this.#entry.sizeBytes < CONTINUED_BYTES;
+    this.#temporary = isPassing ? passingName() : temporaryName(this.#place);
+    // What a later restore may continue must never have been open to others.
+    const mode = isPassing ? modeToCreate(this.#entry, this.#state.owners) : null;
+    const chain = this.#enter();
+    this.#descriptor = createExclusively(chain.textPathOf(this.#temporary), mode ?? undefined);
+    this.#isMadeRight = mode !== null && isMadeRight(this.#descriptor, mode, chain);
     return this.#descriptor;
   }
 
@@ -160,7 +167,9 @@ export class PieceFile implements RestoreFile {
   #applyMetadata(descriptor: number, name: BytePath): void {
     const entry = this.#entry;
     const path = entry.xattrs ? this.#enter().textPathOf(name) : '';
-    const failures = applyToDescriptor({ descriptor, path }, entry, this.#state.owners);
+    // A file that was found is as it was made, or as somebody made it since.
+    const isMade = this.#isMadeRight && descriptor === this.#descriptor;
+    const failures = applyToDescriptor({ descriptor, path, isMadeRight: isMade }, entry, this.#state.owners);
     if (failures.length === 0) return;
     this.#state.context.problem({ path: displayPath(entry.path), code: 'metadata', message: failures.join('; ') });
   }

@@ -111,6 +111,43 @@ describe('files from pieces', () => {
     expect(bytesSeen).toBe(12);
   });
 
+  it.each([0o022, 0o077, 0o000])('sets every mode, also where the mask %o is against it', async (mask) => {
+    const modes = [0o644, 0o640, 0o600, 0o400, 0o000, 0o755, 0o666, 0o777, 0o4755, 0o2711, 0o1644];
+    const before = process.umask(mask);
+    try {
+      const session = await open();
+      // More than once: what was learned of the first is used for the second.
+      for (const [number, mode] of [...modes, ...modes].entries()) {
+        const file = begin(session, entry(`${number}`, 6, { mode }));
+        file.writeAt(bytes('abcdef'), 0);
+        expect(file.finish()).toBe(true);
+      }
+      await session.commit();
+    } finally {
+      process.umask(before);
+    }
+    const found = modes.map((_mode, number) => statSync(at(`${number}`)).mode & 0o7777);
+    expect(found).toEqual(modes);
+    expect(modes.map((_mode, number) => statSync(at(`${number + modes.length}`)).mode & 0o7777)).toEqual(modes);
+    expect(problems).toEqual([]);
+  });
+
+  it.runIf(process.getuid?.() === 0)('gives files their owners, also in a folder that hands on its group', async () => {
+    mkdirSync(at(), { recursive: true });
+    chownSync(at(), 0, 4242);
+    chmodSync(at(), 0o2755);
+    const session = await open();
+    const owners = [0, 0, 4243, 0] as const;
+    for (const [number, id] of owners.entries()) {
+      const file = begin(session, entry(`${number}`, 6, { uid: id, gid: id, mode: 0o644 }));
+      file.writeAt(bytes('abcdef'), 0);
+      expect(file.finish()).toBe(true);
+    }
+    await session.commit();
+    const found = owners.map((_id, number) => statSync(at(`${number}`)));
+    expect(found.map(({ uid, gid }) => [uid, gid])).toEqual(owners.map((id) => [id, id]));
+  });
+
   it('makes empty files, and holes of what is zero or never comes', async () => {
     const size = 4 * 1024 * 1024;
     const session = await open();
