@@ -30,6 +30,8 @@ export interface FerretdbOptions {
   readonly login?: { readonly user: string; readonly password: string };
   /** Speaks TLS alone, by the name `localhost`. `clientCa`: and asks for a certificate that this authority signed. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string; readonly clientCa?: string };
+  /** The certificate is for another name. */
+  readonly skipsName?: boolean;
   /** What the server says the name of its replica set is. */
   readonly replicaSet?: string;
   readonly port?: number;
@@ -71,9 +73,10 @@ function argsOf({ folder, login, tls, replicaSet }: FerretdbOptions, port: numbe
   return args;
 }
 
-function uriOf({ login, tls }: FerretdbOptions, port: number): string {
+function uriOf({ login, tls, skipsName }: FerretdbOptions, port: number): string {
   const user = login ? `${encodeURIComponent(login.user)}:${encodeURIComponent(login.password)}@` : '';
-  const more = tls ? `?tls=true&tlsCAFile=${encodeURIComponent(tls.ca)}` : '';
+  const name = skipsName ? '&tlsAllowInvalidHostnames=true' : '';
+  const more = tls ? `?tls=true&tlsCAFile=${encodeURIComponent(tls.ca)}${name}` : '';
   return `mongodb://${user}${tls ? 'localhost' : '127.0.0.1'}:${port}/${more}`;
 }
 

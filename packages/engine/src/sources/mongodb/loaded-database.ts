@@ -182,7 +182,8 @@ export class LoadedDatabase {
   }
 
   #assertSame(expected: readonly InventoryObject[], found: readonly InventoryObject[]): void {
-    const missing = missingObjects(expected, found);
+    // Archive and inventory may miss the same.
+    const missing = [...new Set(missingObjects(expected, found))];
     if (missing.length === 0) return;
     const reason = `${missing.slice(0, 5).join('; ')}${missing.length > 5 ? `; and ${missing.length - 5} more` : ''}`;
     throw new AppError('DATABASE_DUMP_DAMAGED', { name: this.source, reason });

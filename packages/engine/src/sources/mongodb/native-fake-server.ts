@@ -7,6 +7,9 @@ import { BSON, MongoClient, type MongoClientOptions } from 'mongodb';
 import { readElements } from './bson-elements.ts';
 
 const OP_MSG = 2013;
+/** Of the first greeting alone, and its answer. */
+const OP_QUERY = 2004;
+const OP_REPLY = 1;
 const HEAD_BYTES = 16;
 
 export interface FakeCollection {
@@ -95,6 +98,11 @@ export class FakeMongo {
     return this.#stored.get(ns)?.documents ?? [];
   }
 
+  /** Collections that are there, with their databases. */
+  get namespaces(): string[] {
+    return [...this.#stored.keys()].sort();
+  }
+
   names(name: string): string[] {
     return this.commands.filter((command) => command.name === name).map(({ db, body }) => `${db}.${body[name]}`);
   }
@@ -136,7 +144,21 @@ export class FakeMongo {
     });
   }
 
+  #greet(socket: Socket, message: Buffer): void {
+    const reply = BSON.serialize(this.#hello());
+    const head = Buffer.alloc(HEAD_BYTES + 20);
+    head.writeInt32LE(head.byteLength + reply.byteLength, 0);
+    head.writeInt32LE(message.readInt32LE(4), 8);
+    head.writeInt32LE(OP_REPLY, 12);
+    head.writeInt32LE(1, HEAD_BYTES + 16);
+    socket.write(Buffer.concat([head, reply]));
+  }
+
   async #answer(socket: Socket, message: Buffer): Promise<void> {
+    if (message.readInt32LE(12) === OP_QUERY) {
+      this.#greet(socket, message);
+      return;
+    }
     const command = readCommand(message);
     const isHousekeeping = ['hello', 'ping', 'endSessions'].includes(command.name);
     if (!isHousekeeping) this.commands.push(command);
@@ -160,7 +182,7 @@ export class FakeMongo {
       case 'hello':
         return BSON.serialize(this.#hello());
       case 'buildInfo':
-        return BSON.serialize({ ok: 1, version: this.#setup.version ?? '7.0.20' });
+        return BSON.serialize(buildInfo(this.#setup.version ?? '7.0.20'));
       case 'listCollections':
         return cursorReply(`${db}.$cmd.listCollections`, 'firstBatch', this.#list(db));
       case 'listIndexes': {
@@ -177,11 +199,12 @@ export class FakeMongo {
       case 'getMore':
         return this.#more(Number(body.getMore));
       case 'insert':
+        if (!this.#stored.has(ns)) this.#store(ns, {});
         this.#stored.get(ns)?.documents.push(...documents);
         return BSON.serialize({ ok: 1, n: documents.length });
       case 'create': {
         const { create: _, $db: __, lsid: ___, apiVersion: ____, ...options } = body;
-        this.#store(ns, { options });
+        this.#store(ns, { options, ...(options.viewOn ? { type: 'view' as const } : {}) });
         if (options.timeseries) this.#store(`${db}.system.buckets.${body.create}`, {});
         return BSON.serialize({ ok: 1 });
       }
@@ -189,8 +212,52 @@ export class FakeMongo {
         this.#stored.delete(ns);
         return BSON.serialize({ ok: 1 });
       default:
+        return this.#move(command);
+    }
+  }
+
+  #move({ name, db, body }: FakeCommand): Uint8Array {
+    const ns = `${db}.${body[name]}`;
+    switch (name) {
+      case 'createIndexes':
+        this.#stored.get(ns)?.indexes.push(...body.indexes);
+        return BSON.serialize({ ok: 1 });
+      case 'renameCollection':
+        return BSON.serialize(this.#rename(String(body.renameCollection), String(body.to)));
+      case 'update':
+        return BSON.serialize(this.#update(ns, body.updates));
+      case 'aggregate': {
+        // Of the counting of documents.
+        const n = this.documents(ns).length;
+        return cursorReply(ns, 'firstBatch', n === 0 ? [] : [BSON.serialize({ _id: 1, n })]);
+      }
+      case 'dropDatabase':
+        for (const stored of [...this.#stored.keys()]) if (stored.startsWith(`${db}.`)) this.#stored.delete(stored);
+        return BSON.serialize({ ok: 1 });
+      default:
         return BSON.serialize({ ok: 1 });
     }
+  }
+
+  #rename(from: string, to: string): object {
+    const found = this.#stored.get(from);
+    if (!found) return failure(26, 'source does not exist', 'NamespaceNotFound');
+    if (found.type !== 'collection') return failure(20, 'it cannot be renamed', 'IllegalOperation');
+    if (this.#stored.has(to)) return failure(48, 'target exists', 'NamespaceExists');
+    this.#stored.delete(from);
+    this.#stored.set(to, found);
+    return { ok: 1 };
+  }
+
+  /** Sets fields of the one document there is, or makes it. */
+  #update(ns: string, updates: readonly BSON.Document[]): object {
+    if (!this.#stored.has(ns)) this.#store(ns, {});
+    const stored = this.#stored.get(ns) as Stored;
+    for (const { q, u } of updates) {
+      const old = stored.documents[0] ? BSON.deserialize(stored.documents[0]) : q;
+      stored.documents = [Buffer.from(BSON.serialize({ ...old, ...u.$set }))];
+    }
+    return { ok: 1, n: updates.length };
   }
 
   #hello(): object {
@@ -248,6 +315,11 @@ export class FakeMongo {
 function idElement(document: Uint8Array): Buffer {
   const [first] = readElements(document);
   return first?.value ?? Buffer.alloc(0);
+}
+
+function buildInfo(version: string): object {
+  const versionArray = [...version.split('.').map((part) => Number.parseInt(part, 10)), 0];
+  return { ok: 1, version, versionArray };
 }
 
 function readCommand(message: Buffer): FakeCommand {

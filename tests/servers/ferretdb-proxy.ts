@@ -1,6 +1,6 @@
 /**
- * A proxy before a server that speaks MongoDB's protocol: takes the field `ns` out of the indexes that clients create.
- * mongorestore still sends it and MongoDB passes over it; FerretDB refuses it.
+ * A proxy before FerretDB that does what mongorestore expects and FerretDB does not: takes the field `ns` out of the
+ * indexes that are created (MongoDB passes over it, FerretDB refuses it), and answers `applyOps`, which it only keeps.
  */
 import { connect, createServer, type Socket } from 'node:net';
 import { BSON } from 'mongodb';
@@ -10,14 +10,17 @@ const OP_MSG = 2013;
 /** Header, flags, and the kind of the first section. */
 const BODY_AT = HEADER_BYTES + 4 + 1;
 
-export interface Proxy {
+export interface FerretdbProxy {
   readonly port: number;
+  /** Operations that clients replayed. */
+  readonly applied: BSON.Document[];
   stop(): Promise<void>;
 }
 
 /** Listens on a free port of the loopback address. */
-export async function startProxy(serverPort: number): Promise<Proxy> {
+export async function startProxy(serverPort: number): Promise<FerretdbProxy> {
   const sockets = new Set<Socket>();
+  const applied: BSON.Document[] = [];
   const server = createServer((client) => {
     const upstream = connect(serverPort, '127.0.0.1');
     for (const [socket, other] of [
@@ -38,8 +41,11 @@ export async function startProxy(serverPort: number): Promise<Proxy> {
       held = Buffer.concat([held, chunk]);
       while (held.length >= 4 && held.length >= held.readInt32LE(0)) {
         const size = held.readInt32LE(0);
-        const isTaken = upstream.write(changed(held.subarray(0, size)));
-        if (!isTaken) pauseUntilDrained(client, upstream);
+        const message = held.subarray(0, size);
+        const ops = appliedBy(message);
+        applied.push(...(ops ?? []));
+        if (ops) client.write(answerTo(message));
+        else if (!upstream.write(changed(message))) pauseUntilDrained(client, upstream);
         held = held.subarray(size);
       }
     });
@@ -50,6 +56,7 @@ export async function startProxy(serverPort: number): Promise<Proxy> {
   if (address === null || typeof address === 'string') throw new Error('no port');
   return {
     port: address.port,
+    applied,
     async stop() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -62,12 +69,31 @@ function pauseUntilDrained(client: Socket, upstream: Socket): void {
   upstream.once('drain', () => client.resume());
 }
 
+const isCommand = (message: Buffer, name: string): boolean =>
+  message.readInt32LE(12) === OP_MSG &&
+  message[BODY_AT - 1] === 0 &&
+  message.subarray(BODY_AT, BODY_AT + 40).includes(`${name}\0`);
+
+const bodyOf = (message: Buffer): Buffer => message.subarray(BODY_AT, BODY_AT + message.readInt32LE(BODY_AT));
+
+/** Null for another command. */
+function appliedBy(message: Buffer): BSON.Document[] | null {
+  return isCommand(message, 'applyOps') ? BSON.deserialize(bodyOf(message)).applyOps : null;
+}
+
+function answerTo(message: Buffer): Buffer {
+  const body = BSON.serialize({ ok: 1 });
+  const head = Buffer.alloc(BODY_AT);
+  head.writeInt32LE(BODY_AT + body.length, 0);
+  head.writeInt32LE(message.readInt32LE(4), 8);
+  head.writeInt32LE(OP_MSG, 12);
+  return Buffer.concat([head, body]);
+}
+
 function changed(message: Buffer): Buffer {
-  const isCommand = message.readInt32LE(12) === OP_MSG && message[BODY_AT - 1] === 0;
-  if (!isCommand || !message.subarray(BODY_AT, BODY_AT + 40).includes('createIndexes')) return message;
-  const bodyBytes = message.readInt32LE(BODY_AT);
-  const rest = message.subarray(BODY_AT + bodyBytes);
-  const command = BSON.deserialize(message.subarray(BODY_AT, BODY_AT + bodyBytes), { promoteValues: false });
+  if (!isCommand(message, 'createIndexes')) return message;
+  const command = BSON.deserialize(bodyOf(message), { promoteValues: false });
+  const rest = message.subarray(BODY_AT + bodyOf(message).length);
   for (const index of command.indexes ?? []) delete index.ns;
   const body = BSON.serialize(command);
   const head = Buffer.from(message.subarray(0, BODY_AT));

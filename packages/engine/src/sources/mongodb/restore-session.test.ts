@@ -1,0 +1,201 @@
+/** Whole restores into a server of bytes: what the stand-ins of the system tests do not take. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { BSON } from 'mongodb';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BackupContext, RestoreContext, RestoreEntry, SourceEntry } from '../../ports/source.ts';
+import { mongodbSource } from './mongodb-source.ts';
+import { type FakeCommand, FakeMongo, failure } from './native-fake-server.ts';
+
+const bytes = (document: object) => BSON.serialize(document);
+const ID = { v: 2, key: { _id: 1 }, name: '_id_' };
+const byDay = { v: 2, key: { day: 1 }, name: 'by day', expireAfterSeconds: 60 };
+const user = {
+  _id: 'admin.ann',
+  user: 'ann',
+  db: 'admin',
+  roles: [{ role: 'read', db: 'shop' }],
+  credentials: { x: 1 },
+};
+const bob = { ...user, _id: 'shop.bob', user: 'bob', db: 'shop' };
+
+let folder: string;
+let fake: FakeMongo;
+let interrupt: (command: FakeCommand) => object | 'cut' | null;
+let problems: unknown[];
+
+beforeEach(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'backupx-mongodb-'));
+  interrupt = () => null;
+  problems = [];
+  const collections = {
+    'shop.fs.files': { documents: [bytes({ _id: 1 }), bytes({ _id: 2, day: 'x' })], indexes: [ID, byDay] },
+    'shop.system.js': { documents: [bytes({ _id: 'f' })] },
+    'shop.plain': { documents: [] },
+    'shop.latest': { type: 'view' as const, options: { viewOn: 'fs.files', pipeline: [{ $limit: 1 }] } },
+    'admin.system.users': { documents: [bytes(user), bytes(bob)] },
+    'admin.system.roles': { documents: [] },
+  };
+  fake = await FakeMongo.start({
+    collections,
+    isReplicaSet: true,
+    onCommand: (command) => interrupt(command) ?? answer(command),
+  });
+});
+afterEach(async () => {
+  await fake.stop();
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
+
+function answer({ name, body }: FakeCommand): object | null {
+  if (name === 'listDatabases') {
+    const names = [...new Set(fake.namespaces.map((ns) => ns.split('.')[0]))];
+    return { ok: 1, databases: names.map((one) => ({ name: one, sizeOnDisk: 10 })) };
+  }
+  if (name !== 'connectionStatus') return null;
+  const actions = body.showPrivileges ? ['find', 'listCollections'] : [];
+  const authenticatedUserPrivileges = [{ resource: { db: '', collection: '' }, actions }];
+  return { ok: 1, authInfo: { authenticatedUsers: [{ user: 'ann' }], authenticatedUserPrivileges } };
+}
+
+const config = () => {
+  const [dbHost = '', port] = fake.address.split(':');
+  return mongodbSource.config.parse({ dbHost, dbPort: Number(port), program: 'native' });
+};
+const context = () => ({
+  signal: new AbortController().signal,
+  tempDir: folder,
+  log: () => {},
+  problem: (problem: unknown) => void problems.push(problem),
+});
+
+interface Saved {
+  readonly entry: SourceEntry;
+  readonly content: Buffer;
+}
+
+async function backup(): Promise<Saved[]> {
+  const saved: Saved[] = [];
+  for await (const entry of mongodbSource.entries(config(), context() as BackupContext)) {
+    const chunks: Buffer[] = [];
+    if (entry.content?.kind === 'stream') {
+      for await (const chunk of entry.content.stream) chunks.push(Buffer.from(chunk));
+    }
+    if (entry.type === 'file') saved.push({ entry, content: Buffer.concat(chunks) });
+  }
+  return saved;
+}
+
+async function restore(saved: readonly Saved[], options: Record<string, unknown>) {
+  const parsed = mongodbSource.restoreConfig?.parse(options) ?? {};
+  const common = { targetPath: null, paths: null, overwrite: 'always', progress: () => {} };
+  const session = await mongodbSource.restore(config(), { ...context(), ...common, options: parsed } as RestoreContext);
+  try {
+    for (const { entry, content } of saved) {
+      const stream = (async function* () {
+        for (let at = 0; at < content.length; at += 50) yield content.subarray(at, at + 50);
+      })();
+      await session.write({ ...entry, content: stream, sizeBytes: content.length, segments: null } as RestoreEntry);
+    }
+    return await session.commit();
+  } catch (error) {
+    await session.rollback();
+    throw error;
+  }
+}
+
+const inShop = () => fake.namespaces.filter((ns) => ns.startsWith('shop.'));
+const mayNot = expect.objectContaining({ message: 'without the right listIndexes indexes are not seen' });
+
+describe('a restore of MongoDB', () => {
+  it('brings views and names with dots back, and makes a copy of what cannot be renamed', async () => {
+    const saved = await backup();
+    expect(problems).toEqual([mayNot]);
+    expect(saved.map(({ entry }) => Buffer.from(entry.path).toString())).toEqual([
+      '/mongodb/shop/dump.archive',
+      '/mongodb/shop/inventory.json',
+      '/mongodb/users.json',
+    ]);
+    await restore(saved, { rename: ['shop=copy'] });
+    const copied = fake.namespaces.filter((ns) => ns.startsWith('copy.'));
+    expect(copied).toEqual(['copy.fs.files', 'copy.latest', 'copy.plain', 'copy.system.js']);
+    expect(fake.documents('copy.fs.files')).toEqual(fake.documents('shop.fs.files'));
+    const views = fake.of('create').filter(({ db, body }) => db === 'copy' && body.create === 'latest');
+    expect(views.at(-1)?.body).toMatchObject({ viewOn: 'fs.files', pipeline: [{ $limit: 1 }] });
+  });
+
+  it('replaces a database with its views, but not what cannot be moved aside', async () => {
+    const saved = await backup();
+    await expect(restore(saved, { replaceExisting: true })).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
+    const before = inShop();
+    const options = { replaceExisting: true, collections: ['fs.files', 'latest'] };
+    expect(await restore(saved, options)).toMatchObject({ itemsWritten: 1 });
+    expect(inShop()).toEqual(before);
+  });
+
+  it('is taken back when a step of the swap fails', async () => {
+    const saved = await backup();
+    const before = inShop();
+    const [file] = fake.documents('shop.fs.files');
+    interrupt = ({ name, body }) =>
+      name === 'create' &&
+      body.create === 'latest' &&
+      fake.namespaces.every((ns) => ns !== 'shop.latest') &&
+      !isUndoing()
+        ? failure(13, 'not authorized')
+        : null;
+    const isUndoing = () => fake.of('renameCollection').some(({ body }) => String(body.to).includes('backupx_new_'));
+    const options = { replaceExisting: true, collections: ['fs.files', 'latest'] };
+    await expect(restore(saved, options)).rejects.toMatchObject({ code: 'DATABASE_PERMISSION' });
+    expect(inShop()).toEqual(before);
+    expect(fake.documents('shop.fs.files')[0]).toBe(file);
+  });
+
+  it('stops when a count is another one than that of the backup', async () => {
+    const saved = await backup();
+    interrupt = ({ name, body }) =>
+      name === 'insert' && String(body.insert).startsWith('backupx_new_') ? { ok: 1, n: 2 } : null;
+    const running = restore(saved, { rename: ['shop=copy'] });
+    await expect(running).rejects.toMatchObject({ code: 'DATABASE_DUMP_DAMAGED' });
+    expect(fake.namespaces.filter((ns) => ns.startsWith('copy.'))).toEqual([]);
+  });
+
+  it('makes users that are missing, and leaves the others', async () => {
+    const saved = await backup();
+    let merged: FakeCommand | null = null;
+    let staged: readonly Buffer[] = [];
+    interrupt = (command) => {
+      if (command.name === 'find' && command.body.find === 'system.users') {
+        return { ok: 1, cursor: { id: BSON.Long.ZERO, ns: 'admin.system.users', firstBatch: [user] } };
+      }
+      if (command.name === '_mergeAuthzCollections') {
+        merged = command;
+        staged = [...fake.documents('admin.backupx_users')];
+      }
+      return null;
+    };
+    const outcome = await restore(saved, { rename: ['shop=copy'], restoreUsers: true });
+    expect(outcome).toMatchObject({ itemsWritten: 2 });
+    expect(merged).toMatchObject({
+      db: 'admin',
+      body: { tempUsersCollection: 'admin.backupx_users', drop: false, db: '' },
+    });
+    expect(staged.map((one) => BSON.deserialize(one))).toEqual([bob]);
+    expect(fake.namespaces).not.toContain('admin.backupx_users');
+  });
+
+  it('refuses an archive with collections of another database, before it writes any', async () => {
+    const saved = await backup();
+    const swapped = saved.map((one) => {
+      const name = Buffer.from(one.entry.path).toString().replace('/shop/', '/copy/');
+      return { ...one, entry: { ...one.entry, path: Buffer.from(name) } };
+    });
+    await expect(restore(swapped, {})).rejects.toMatchObject({
+      code: 'DATABASE_DUMP_DAMAGED',
+      params: { reason: expect.stringContaining('it holds shop.') },
+    });
+    expect(fake.namespaces.filter((ns) => ns.startsWith('copy.'))).toEqual([]);
+  });
+});
