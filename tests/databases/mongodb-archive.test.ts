@@ -1,16 +1,20 @@
 /**
  * The archive format of mongodump, with mongodump and mongorestore as judges, and the native path between them, against
- * FerretDB. It takes no views, time series or rarer types: those are tested beside the code, against a server of bytes.
+ * FerretDB. It takes no views, time series or rarer types: for those the server of bytes stands in, that unit tests use.
  * It refuses the indexes of mongorestore as well, which names their namespace in them.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { createReadStream, createWriteStream, readFileSync, writeFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { BSON, MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArchiveInventory } from '../../packages/engine/src/sources/mongodb/archive-format.ts';
+import { ODD_DOCUMENTS } from '../../packages/engine/src/sources/mongodb/archive-samples.ts';
 import { scanArchive } from '../../packages/engine/src/sources/mongodb/archive-scanner.ts';
 import { dumpDatabaseNatively } from '../../packages/engine/src/sources/mongodb/native-dump.ts';
+import { FakeMongo, type FakeSetup } from '../../packages/engine/src/sources/mongodb/native-fake-server.ts';
 import { restoreArchiveNatively } from '../../packages/engine/src/sources/mongodb/native-restore.ts';
 import { type FerretdbServer, findFerretdb, startFerretdb } from '../servers/ferretdb.ts';
 import { findMongoTools, type MongoTools } from '../support/mongo-tools.ts';
@@ -78,6 +82,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await client?.close();
+  for (const fake of fakes) await fake.stop();
   for (const each of servers) await each.stop('SIGKILL');
   folder.remove();
 });
@@ -190,6 +195,66 @@ describe('native archives', () => {
     }
   });
 });
+
+describe('views, time series and rarer types, on a server of bytes', () => {
+  const setup: FakeSetup = {
+    batchSize: 3,
+    collections: {
+      'shop.odd': { documents: ODD_DOCUMENTS, options: { validator: { a: { $exists: true } } } },
+      'shop.view': { type: 'view', options: { viewOn: 'odd', pipeline: [{ $match: { a: { $regex: '^a' } } }] } },
+      'shop.series': { type: 'timeseries', options: { timeseries: { timeField: 't' } } },
+      'shop.system.buckets.series': { documents: ODD_DOCUMENTS.slice(0, 2) },
+    },
+  };
+
+  test('are the same in archives of both', async () => {
+    const fake = await startFake(setup);
+    const theirs = folder.at('their odd ones');
+    await runBeside('mongodump', fake, '--db=shop', `--archive=${theirs}`);
+    const inventory = await scanArchive(createReadStream(theirs));
+    const native = await dumpHere('shop', folder.at('our odd ones'), await fake.connect());
+    expect(compared(native)).toEqual(compared(inventory));
+    expect(compared(native).map(({ type, documents }) => [type, documents])).toEqual([
+      ...[
+        ['collection', ODD_DOCUMENTS.length],
+        ['timeseries', 2],
+        ['view', 0],
+      ],
+    ]);
+    const to = await startFake({});
+    await restoreHere(theirs, 'shop', await to.connect());
+    expect(to.documents('shop.odd').map(hex)).toEqual(ODD_DOCUMENTS.map(hex));
+  });
+
+  test('are taken by mongorestore', async () => {
+    const fake = await startFake(setup);
+    const ours = folder.at('odd ones for mongorestore');
+    await dumpHere('shop', ours, await fake.connect());
+    const to = await startFake({});
+    await runBeside('mongorestore', to, `--archive=${ours}`);
+    expect(to.names('create').sort()).toEqual(['shop.odd', 'shop.series', 'shop.view']);
+    expect(to.documents('shop.odd').map(hex).sort()).toEqual(ODD_DOCUMENTS.map(hex).sort());
+    expect(to.documents('shop.system.buckets.series').length).toBe(2);
+  });
+});
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const fakes: FakeMongo[] = [];
+
+async function startFake(setup: FakeSetup): Promise<FakeMongo> {
+  const fake = await FakeMongo.start(setup);
+  fakes.push(fake);
+  return fake;
+}
+
+/** Not waiting in one piece: the server is in this process. */
+async function runBeside(tool: keyof MongoTools, fake: FakeMongo, ...args: string[]): Promise<void> {
+  const uri = `--uri=mongodb://${fake.address}/?directConnection=true`;
+  const child = spawn(tools[tool], [uri, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const messages = text(child.stderr);
+  const [status] = await once(child, 'exit');
+  expect(status, await messages).toBe(0);
+}
 
 /** Of the collection with small documents alone. */
 async function dumpedOrders(): Promise<string> {

@@ -48,6 +48,31 @@ export function everyType(id: unknown): Buffer {
   );
 }
 
+/** `_id: 1` and one more element, of bytes that the driver's BSON cannot write. */
+function handMade(type: number, name: string, value: readonly number[], name2?: string): Buffer {
+  const element = (title: string) => [type, ...Buffer.from(title), 0, ...value];
+  const id = [0x10, ...Buffer.from('_id'), 0, 1, 0, 0, 0];
+  const elements = Buffer.from([...id, ...element(name), ...(name2 === undefined ? [] : element(name2)), 0]);
+  const size = Buffer.alloc(4);
+  size.writeInt32LE(elements.byteLength + 4, 0);
+  return Buffer.concat([size, elements]);
+}
+
+/** Documents of all types, and such as the driver's BSON cannot write or reads as something else. */
+export const ODD_DOCUMENTS: readonly Buffer[] = [
+  everyType('every type'),
+  handMade(0x06, 'undefined', []),
+  handMade(0x0c, 'pointer', [4, 0, 0, 0, ...Buffer.from('a.b'), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+  handMade(0x01, 'a NaN with something in it', [1, 2, 3, 4, 5, 6, 0xf8, 0x7f]),
+  handMade(0x01, 'minus zero', [0, 0, 0, 0, 0, 0, 0, 0x80]),
+  handMade(0x09, 'a date out of range', [255, 255, 255, 255, 255, 255, 255, 0x7f]),
+  handMade(0x10, 'twice', [1, 0, 0, 0], 'twice'),
+  handMade(0x10, '10', [1, 0, 0, 0], '9'),
+  handMade(0x02, 'no UTF-8', [3, 0, 0, 0, 0xc3, 0x28, 0]),
+  handMade(0x08, '', [1]),
+  handMade(0x10, '$a.b', [1, 0, 0, 0]),
+];
+
 function blockHead(db: string, collection: string, crc: Crc64 | null): Uint8Array {
   const value = crc ? Buffer.from(crc.digest()).readBigInt64LE(0) : 0n;
   return BSON.serialize({ db, collection, EOF: crc !== null, CRC: Long.fromBigInt(value) });

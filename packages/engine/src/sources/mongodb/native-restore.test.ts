@@ -1,6 +1,15 @@
 import { BSON } from 'mongodb';
 import { afterEach, describe, expect, it } from 'vitest';
-import { block, chunked, contents, endBlock, everyType, STOCK_ARCHIVE, sampleArchive } from './archive-samples.ts';
+import {
+  block,
+  chunked,
+  contents,
+  endBlock,
+  everyType,
+  ODD_DOCUMENTS,
+  STOCK_ARCHIVE,
+  sampleArchive,
+} from './archive-samples.ts';
 import { dumpDatabaseNatively } from './native-dump.ts';
 import { FakeMongo, type FakeSetup, failure } from './native-fake-server.ts';
 import type { NativeRestoreOptions, RestoredNamespace } from './native-options.ts';
@@ -46,33 +55,9 @@ function archiveOf(documents: readonly Buffer[], options: object = {}): Buffer {
   ]);
 }
 
-/** `_id: 1` and one more element, of bytes that the driver's BSON cannot write. */
-function handMade(type: number, name: string, value: readonly number[], name2?: string): Buffer {
-  const element = (title: string) => [type, ...Buffer.from(title), 0, ...value];
-  const id = [0x10, ...Buffer.from('_id'), 0, 1, 0, 0, 0];
-  const elements = Buffer.from([...id, ...element(name), ...(name2 === undefined ? [] : element(name2)), 0]);
-  const size = Buffer.alloc(4);
-  size.writeInt32LE(elements.byteLength + 4, 0);
-  return Buffer.concat([size, elements]);
-}
-
-const ODD: readonly Buffer[] = [
-  everyType('every type'),
-  handMade(0x06, 'undefined', []),
-  handMade(0x0c, 'pointer', [4, 0, 0, 0, ...Buffer.from('a.b'), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
-  handMade(0x01, 'a NaN with something in it', [1, 2, 3, 4, 5, 6, 0xf8, 0x7f]),
-  handMade(0x01, 'minus zero', [0, 0, 0, 0, 0, 0, 0, 0x80]),
-  handMade(0x09, 'a date out of range', [255, 255, 255, 255, 255, 255, 255, 0x7f]),
-  handMade(0x10, 'twice', [1, 0, 0, 0], 'twice'),
-  handMade(0x10, '10', [1, 0, 0, 0], '9'),
-  handMade(0x02, 'no UTF-8', [3, 0, 0, 0, 0xc3, 0x28, 0]),
-  handMade(0x08, '', [1]),
-  handMade(0x10, '$a.b', [1, 0, 0, 0]),
-];
-
 describe('a restore over the driver', () => {
   it('writes each document as the bytes that another server sent', async () => {
-    const from = await start({ batchSize: 2, collections: { 'shop.odd': { documents: ODD } } });
+    const from = await start({ batchSize: 2, collections: { 'shop.odd': { documents: ODD_DOCUMENTS } } });
     const to = await start();
     const archive = dumpDatabaseNatively({
       client: await from.connect(),
@@ -83,10 +68,10 @@ describe('a restore over the driver', () => {
     });
     const { restored } = await restore(to, archive);
     expect(restored).toMatchObject([
-      { documents: ODD.length, bytes: ODD.reduce((sum, { length }) => sum + length, 0) },
+      { documents: ODD_DOCUMENTS.length, bytes: ODD_DOCUMENTS.reduce((sum, { length }) => sum + length, 0) },
     ]);
     expect(to.documents('shop.odd').map((bytes) => bytes.toString('hex'))).toEqual(
-      ODD.map((bytes) => bytes.toString('hex')),
+      ODD_DOCUMENTS.map((bytes) => bytes.toString('hex')),
     );
   });
 
