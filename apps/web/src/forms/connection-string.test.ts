@@ -38,8 +38,15 @@ describe('a connection string', () => {
     expect(readConnectionString(driver, text)).toEqual(expected);
   });
 
-  it('goes whole into a driver that takes it', () => {
-    const text = 'mongodb+srv://u:p@cluster.example/?tls=true';
-    expect(readConnectionString({ ...driver, fields: [field('uri')] }, text)).toEqual({ uri: text });
+  it.each<[string, object | null]>([
+    [
+      'mongodb+srv://u:p%40@c.example/?tls=true',
+      { uri: 'mongodb+srv://c.example/?tls=true', dbUser: 'u', dbPassword: 'p@' },
+    ],
+    ['mongodb://a:1,b:2/?replicaSet=rs', { uri: 'mongodb://a:1,b:2/?replicaSet=rs' }],
+    ['mongodb://u@a/', { uri: 'mongodb://a/', dbUser: 'u' }],
+    ['a:27017', null],
+  ])('%s goes whole into a driver that takes it, but for the login', (text, expected) => {
+    expect(readConnectionString({ ...driver, fields: [field('uri')] }, text)).toEqual(expected);
   });
 });

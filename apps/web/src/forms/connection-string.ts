@@ -22,13 +22,25 @@ const plain = (text: string): string => {
   }
 };
 
+/** The string for a driver that takes it whole, but for user and password: a password has a field of its own. */
+function splitLogin(text: string): Values | null {
+  const match = /^([a-z][a-z0-9+]*:\/\/)(?:([^@/?\s:]*)(?::([^@/?\s]*))?@)?([^@\s]+)$/i.exec(text);
+  if (!match) return null;
+  const [, scheme = '', user = '', password = '', rest = ''] = match;
+  const login = {
+    ...(user === '' ? {} : { dbUser: plain(user) }),
+    ...(password === '' ? {} : { dbPassword: plain(password) }),
+  };
+  return { uri: `${scheme}${rest}`, ...login };
+}
+
 /** Only what the driver has a field for; null: this is no connection string. */
 export function readConnectionString(driver: DriverManifest, input: string): Values | null {
   const text = input.trim();
+  const has = (name: string) => driver.fields.some((field) => field.name === name);
+  if (has('uri')) return splitLogin(text);
   const url = addressOf(text);
   if (!url) return null;
-  const has = (name: string) => driver.fields.some((field) => field.name === name);
-  if (has('uri')) return { uri: text };
   const database = plain(url.pathname.replace(/^\//, ''));
   const found: Record<string, unknown> = {};
   const take = (name: string, value: unknown) => {

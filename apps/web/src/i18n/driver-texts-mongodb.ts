@@ -2,7 +2,7 @@
 export const mongodbTextsZhCn: Readonly<Record<string, string>> = {
   'driver.mongodb.title': 'MongoDB 数据库',
   'driver.mongodb.uri': '连接字符串',
-  'driver.mongodb.uri.help': 'mongodb:// 或 mongodb+srv://；填写后不使用主机和端口。用户和密码也可以写在下面。',
+  'driver.mongodb.uri.help': 'mongodb:// 或 mongodb+srv://；填写后不使用主机和端口。密码填写在下面。',
   'driver.mongodb.dbHost': '主机',
   'driver.mongodb.dbHost.help':
     '副本集的多个成员用逗号分隔，端口不同时在冒号后写明。恢复时留空：任务所用的服务器；填写：另一台服务器。',

@@ -4,7 +4,7 @@ import type { ConnectionConfig } from './settings.ts';
 interface ConnectionString {
   readonly scheme: 'mongodb' | 'mongodb+srv';
   readonly user: string;
-  readonly password: string;
+  readonly hasPassword: boolean;
   /** As written: `a:27017,b`. */
   readonly hosts: string;
   readonly database: string;
@@ -25,7 +25,7 @@ export function parseConnectionString(text: string): ConnectionString | null {
     return {
       scheme: scheme as ConnectionString['scheme'],
       user: decodeURIComponent(colon < 0 ? login : login.slice(0, colon)),
-      password: colon < 0 ? '' : decodeURIComponent(login.slice(colon + 1)),
+      hasPassword: colon >= 0,
       hosts,
       database: decodeURIComponent(database),
       options: new Map(options.map(readOption)),
@@ -52,7 +52,7 @@ const SELECTION_MS = 10_000;
 /** The login of a task: what the fields say counts before what the string says. */
 export function connectionString(config: ConnectionConfig, files: CertificateFiles): string {
   const given = config.uri === '' ? null : parseConnectionString(config.uri);
-  const { user, password } = loginOf(config, given);
+  const user = config.dbUser || (given?.user ?? '');
   const hosts = given?.hosts ?? hostsOf(config);
   const options = new Options(given?.options);
   if (user !== '' && !options.has('authMechanism')) options.setIfAbsent('authSource', given?.database || 'admin');
@@ -64,18 +64,9 @@ export function connectionString(config: ConnectionConfig, files: CertificateFil
   options.setIfAbsent('serverSelectionTimeoutMS', String(SELECTION_MS));
   options.setIfAbsent('connectTimeoutMS', String(SELECTION_MS));
   for (const [name, value] of tlsOptions(config, files)) options.set(name, value);
-  const secret = password === '' ? '' : `:${encode(password)}`;
+  const secret = config.dbPassword === '' ? '' : `:${encode(config.dbPassword)}`;
   const login = user === '' ? '' : `${encode(user)}${secret}@`;
   return `${given?.scheme ?? 'mongodb'}://${login}${hosts}/?${options}`;
-}
-
-/** User and password belong together: those of the fields, or those of the string. */
-function loginOf(
-  { dbUser, dbPassword }: ConnectionConfig,
-  given: ConnectionString | null,
-): { user: string; password: string } {
-  if (dbUser !== '') return { user: dbUser, password: dbPassword };
-  return { user: given?.user ?? '', password: given?.password || dbPassword };
 }
 
 /** Those of a connection string, whose names have no upper and lower case. */
@@ -146,7 +137,6 @@ export function userOf(config: ConnectionConfig): string {
 }
 
 /** What must not be seen in messages. */
-export function secretsOf(config: ConnectionConfig): string[] {
-  const passwords = [config.dbPassword, parseConnectionString(config.uri)?.password ?? ''];
-  return [config.uri, ...passwords.flatMap((text) => [text, encode(text), encodeURIComponent(text)])].filter(Boolean);
+export function secretsOf({ dbPassword }: ConnectionConfig): string[] {
+  return [dbPassword, encode(dbPassword), encodeURIComponent(dbPassword)].filter(Boolean);
 }

@@ -12,16 +12,16 @@ const password = z.string().refine((text) => !text.includes('\0'), 'A zero byte 
 const port = z.number().int().min(1).max(65_535);
 const names = z.array(oneLine).default([]);
 
-const connectionString = oneLine.refine(
-  (text) => text === '' || parseConnectionString(text) !== null,
-  'Write mongodb://… or mongodb+srv://…',
-);
+/** Without a password, so that it can be shown, and a stored password goes to no other server. */
+const connectionString = oneLine
+  .refine((text) => text === '' || parseConnectionString(text) !== null, 'Write mongodb://… or mongodb+srv://…')
+  .refine((text) => !parseConnectionString(text)?.hasPassword, 'The password has a field of its own.');
 
 const uri = {
   label: 'Connection string',
-  help: 'mongodb:// or mongodb+srv://; when set, host and port are not used. User and password may stand below instead.',
-  placeholder: 'mongodb+srv://cluster.example.com/?replicaSet=rs0',
-  secret: true,
+  help: 'mongodb:// or mongodb+srv://; when set, host and port are not used. The password stands below.',
+  placeholder: 'mongodb+srv://cluster.example.com/?authSource=admin',
+  advanced: true,
 };
 
 const serverShape = {
