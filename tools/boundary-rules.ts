@@ -77,6 +77,12 @@ export const zones: readonly Zone[] = [
     pattern: /^packages\/engine\/src\/wal\//,
     mayImport: ['engine/ports', 'engine/archive', 'engine/direct-storage', 'contracts'],
   },
+  {
+    // It logs in as the source does, with the same programs.
+    name: 'engine/binlog',
+    pattern: /^packages\/engine\/src\/binlog\//,
+    mayImport: ['engine/ports', 'engine/direct-storage', 'engine/sources', 'contracts'],
+  },
   { name: 'engine/testing', pattern: /^packages\/engine\/src\/testing\//, mayImport: ['engine/ports', 'contracts'] },
   { name: 'engine/assembly', pattern: /^packages\/engine\/assembly\//, mayImport: [], packages: /^$/ },
   {
@@ -93,6 +99,7 @@ export const zones: readonly Zone[] = [
       'engine/direct-storage',
       'engine/backint',
       'engine/wal',
+      'engine/binlog',
       'contracts',
     ],
   },

@@ -32,6 +32,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   repo: async () => (await import('./commands/repo.ts')).addRepoCommand,
   backint: async () => (await import('./commands/backint.ts')).addBackintCommand,
   wal: async () => (await import('./commands/wal.ts')).addWalCommand,
+  binlog: async () => (await import('./commands/binlog.ts')).addBinlogCommand,
   'reset-password': async () => (await import('./commands/reset-password.ts')).addResetPasswordCommand,
   version: async () => (await import('./commands/version.ts')).addVersionCommand,
 };

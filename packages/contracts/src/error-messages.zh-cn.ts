@@ -175,4 +175,14 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
     '请选择该段或更早的段，或添加 --force。',
   ),
   WAL_GAP: say('接收程序会留下缺口：{reason}', '请先做一次新的基础备份，然后加 --accept-gap 启动。'),
+  BINLOG_GAP: say(
+    '缺少二进制日志：{logs}。',
+    '无法跨越缺口重放：请重新备份该服务器。接收程序加 --accept-gap 可从缺口之后继续。',
+  ),
+  BINLOG_CONFLICT: say(
+    '归档中是另一台服务器的日志，或本服务器重新编号之前的日志：{reason}',
+    '请为此服务器使用单独的前缀，并重新备份。',
+  ),
+  BINLOG_START_MISSING: say('归档中没有 {place}，只有 {has}。', '请选择其位置在归档中的备份，或从其他位置重放。'),
+  BINLOG_DAMAGED: say('二进制日志 {name} 已损坏：{reason}', '其后的内容无法重放：请重新备份该服务器。'),
 };

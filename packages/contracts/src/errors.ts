@@ -5,6 +5,7 @@
  * all derive from the code. Throw `new AppError('NODE_OFFLINE', { node: name }, { cause })`; only the
  * three mappers (server/http, cli, web/api) turn it into something a person reads.
  */
+import { binlogErrors } from './error-catalog/binlogs.ts';
 import { controlPlaneErrors } from './error-catalog/control-plane.ts';
 import { dataPlaneErrors } from './error-catalog/data-plane.ts';
 import { databaseErrors } from './error-catalog/databases.ts';
@@ -12,10 +13,12 @@ import type { ErrorDefinition } from './error-catalog/define.ts';
 
 export type { ErrorDefinition } from './error-catalog/define.ts';
 
-export const errorCatalog = { ...controlPlaneErrors, ...dataPlaneErrors, ...databaseErrors } as const satisfies Record<
-  string,
-  ErrorDefinition
->;
+export const errorCatalog = {
+  ...controlPlaneErrors,
+  ...dataPlaneErrors,
+  ...databaseErrors,
+  ...binlogErrors,
+} as const satisfies Record<string, ErrorDefinition>;
 
 export type ErrorCode = keyof typeof errorCatalog;
 

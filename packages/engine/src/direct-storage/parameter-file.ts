@@ -49,6 +49,8 @@ export interface ParameterFileOptions<E extends z.ZodRawShape> {
   readonly extra: E;
   readonly defaults: Pick<DirectParameters, 'prefix' | 'parallelism'>;
   readonly fieldsOf: FieldsOfStorage;
+  /** Keys of `extra` that only the owner of their file may read. */
+  readonly secrets?: readonly string[];
 }
 
 interface Setting {
@@ -60,7 +62,7 @@ interface Setting {
 /** Reads and checks everything. Throws CONFIG_INVALID with all problems. */
 export function readParameterFile<E extends z.ZodRawShape>(
   file: string,
-  { extra, defaults, fieldsOf }: ParameterFileOptions<E>,
+  { extra, defaults, fieldsOf, secrets = [] }: ParameterFileOptions<E>,
 ): { readonly direct: DirectParameters; readonly extra: z.output<z.ZodObject<E>> } {
   const problems: string[] = [];
   const settings = readSettings(file, problems);
@@ -71,8 +73,10 @@ export function readParameterFile<E extends z.ZodRawShape>(
     problems.push(...checked.error.issues.map((issue) => `${issue.path.join('.') || file}: ${issue.message}`));
     throw invalid(problems);
   }
-  const identities = own.encryption_identities;
-  if (identities) demandPrivate(identities.file, 'encryption_identities', problems);
+  for (const key of ['encryption_identities', ...secrets]) {
+    const secret = own[key];
+    if (secret) demandPrivate(secret.file, key, problems);
+  }
   const data = z.object(directShape).parse(values);
   const fields = new Map([...settings].flatMap(([key, item]) => storageField(key, item)));
   if (data.storage_file) for (const [key, item] of readSettings(data.storage_file, problems)) fields.set(key, item);

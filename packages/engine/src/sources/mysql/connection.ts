@@ -124,15 +124,30 @@ export class MysqlConnection {
   }
 
   /** Starts a program that reads the same option file. */
-  startWith(tool: Tool, args: readonly string[]): ToolProcess {
-    return startTool(this.#command(tool, args), this.signal);
+  startWith(tool: Tool, args: readonly string[], env: Readonly<Record<string, string>> = {}): ToolProcess {
+    const command = this.#command(tool, args);
+    return startTool({ ...command, env: { ...command.env, ...env } }, this.signal);
   }
 
   /** The program that dumps this server. Throws DATABASE_TOOL_MISSING and _TOOL_MISMATCH. */
-  async findDumper(): Promise<Tool> {
+  findDumper(): Promise<Tool> {
+    return this.#find(DUMPERS);
+  }
+
+  /** The program that reads binary logs of this server. Throws like `findDumper`. */
+  async findBinlogReader(): Promise<Tool> {
     const { flavour } = this.server;
-    const tool = await firstOf(DUMPERS[flavour], { config: this.config, flavour, signal: this.signal });
-    if (!tool) throw missingTool(DUMPERS[flavour][0] ?? 'mysqldump', flavour);
+    // That of MariaDB says a version of its own; it comes with the client.
+    if (flavour === 'mysql') return await this.#find({ mariadb: [], mysql: ['mysqlbinlog'] });
+    const path = findTool(['mariadb-binlog'], this.config.toolFolder === '' ? [] : [this.config.toolFolder]);
+    if (path === null) throw missingTool('mariadb-binlog', flavour);
+    return { ...this.client, name: 'mariadb-binlog', path };
+  }
+
+  async #find(names: Readonly<Record<Flavour, readonly string[]>>): Promise<Tool> {
+    const { flavour } = this.server;
+    const tool = await firstOf(names[flavour], { config: this.config, flavour, signal: this.signal });
+    if (!tool) throw missingTool(names[flavour][0] ?? '', flavour);
     assertFits(tool, this.server);
     return tool;
   }

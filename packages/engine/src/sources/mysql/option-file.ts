@@ -24,14 +24,13 @@ export function optionFile(config: ConnectionConfig, flavour: Flavour, files: Ce
     ...placeOf(config),
     `user=${quoteOption(config.dbUser)}`,
     `password=${quoteOption(config.dbPassword)}`,
-    'default-character-set=utf8mb4',
     ...(flavour === 'mariadb' ? mariadbTls(config.tlsMode) : mysqlTls(config.tlsMode)),
   ];
   if (files.ca !== null) lines.push(`ssl-ca=${quoteOption(files.ca)}`);
   if (files.certificate !== null) lines.push(`ssl-cert=${quoteOption(files.certificate)}`);
   if (files.key !== null) lines.push(`ssl-key=${quoteOption(files.key)}`);
-  // The dump programs do not know these.
-  lines.push('[mysql]', `connect-timeout=${CONNECT_SECONDS}`, 'max-allowed-packet=1G');
+  // The programs that dump and that read binary logs do not know these.
+  lines.push('[mysql]', 'default-character-set=utf8mb4', `connect-timeout=${CONNECT_SECONDS}`, 'max-allowed-packet=1G');
   return `${lines.join('\n')}\n`;
 }
 

@@ -97,7 +97,7 @@ class DataRestore implements RestoreSession {
     if (binlogFile === undefined) return;
     context.log(
       'info',
-      `For a later moment replay the binary log from ${binlogFile}, position ${binlogPosition}${gtid ? ` (GTID ${gtid})` : ''}: backupx binlog replay -p <parameter file> --from ${binlogFile}:${binlogPosition} --until <moment>`,
+      `For a later moment replay the binary log from ${binlogFile}, position ${binlogPosition}${gtid ? ` (GTID ${gtid})` : ''}: backupx binlog replay --config <parameter file> --from ${binlogFile}:${binlogPosition} --until <moment>`,
     );
   }
 }

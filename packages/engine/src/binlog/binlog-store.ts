@@ -1,0 +1,145 @@
+/**
+ * The archive: `<prefix>/<name>-<SHA-256>.zst[.age]`, and beside each a `.json` that says what is in it and is written last:
+ * a log without it is none. The log that is being written lies below `<prefix>/partial/`, until it is whole.
+ */
+import { AppError } from '@backupx/contracts/errors';
+import { z } from 'zod';
+import type { DirectParameters } from '../direct-storage/parameter-file.ts';
+import { openObject, sealObject } from '../direct-storage/sealed-object.ts';
+import { replayable, type Storage } from '../ports/storage.ts';
+import { byNumber, parseBinlogName } from './binlog-names.ts';
+import type { BinlogFacts } from './read-binlog.ts';
+
+const noteSchema = z.object({
+  format: z.literal(1),
+  name: z.string().refine((name) => parseBinlogName(name) !== null),
+  isPartial: z.boolean(),
+  isEncrypted: z.boolean(),
+  serverId: z.number(),
+  serverVersion: z.string(),
+  createdAt: z.number(),
+  firstAt: z.number(),
+  lastAt: z.number(),
+  sizeBytes: z.number(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  transactions: z.number(),
+  gtids: z.array(z.string()),
+  end: z.enum(['rotate', 'stop', 'open']),
+  nextFile: z.string().nullable(),
+});
+
+/** A log in the archive, and what it said about itself. */
+export type StoredBinlog = z.output<typeof noteSchema> & {
+  /** Of its data. */
+  readonly key: string;
+};
+
+const NOTE = '.json';
+const MAX_NOTE_BYTES = 1024 * 1024;
+
+/** See above. */
+export class BinlogStore {
+  readonly settings: DirectParameters;
+  readonly #storage: Storage;
+
+  constructor(storage: Storage, settings: DirectParameters) {
+    this.#storage = storage;
+    this.settings = settings;
+  }
+
+  /** Whole logs in their order; two of a name are a conflict. Throws BINLOG_CONFLICT, ARTIFACT_DAMAGED, STORAGE_*. */
+  async list(signal: AbortSignal): Promise<StoredBinlog[]> {
+    const logs = (await this.#read(`${this.settings.prefix}/`, signal)).filter(({ isPartial }) => !isPartial);
+    logs.sort(byNumber);
+    for (const [index, { name }] of logs.entries()) {
+      if (logs[index + 1]?.name === name) {
+        throw new AppError('BINLOG_CONFLICT', { reason: `there are two logs ${name} in the archive` });
+      }
+    }
+    const [first] = logs;
+    const other = logs.find((log) => parseBinlogName(log.name)?.base !== parseBinlogName(first?.name ?? '')?.base);
+    if (first && other) {
+      throw new AppError('BINLOG_CONFLICT', { reason: `${first.name} and ${other.name} are of different series` });
+    }
+    return logs;
+  }
+
+  /** The log that was being written, as far as it was stored last; null: there is none. */
+  async partial(signal: AbortSignal): Promise<StoredBinlog | null> {
+    const partials = await this.#read(`${this.settings.prefix}/partial/`, signal);
+    return partials.sort((a, b) => byNumber(a, b) || a.sizeBytes - b.sizeBytes).at(-1) ?? null;
+  }
+
+  /** `read`: the content once more, exactly what the facts are of. */
+  async put(
+    name: string,
+    facts: BinlogFacts,
+    { read, isPartial, signal }: { read(): AsyncIterable<Uint8Array>; isPartial: boolean; signal: AbortSignal },
+  ): Promise<StoredBinlog> {
+    const { recipients, compressionLevel, prefix } = this.settings;
+    const isEncrypted = recipients.length > 0;
+    const note = { format: 1, name, isPartial, isEncrypted, ...facts } as const;
+    const start = `${prefix}/${isPartial ? 'partial/' : ''}${name}-${facts.sha256}`;
+    const stored = { ...note, gtids: [...facts.gtids], key: `${start}.zst${isEncrypted ? '.age' : ''}` };
+    const header = { format: 1, name, sha256: facts.sha256 } as const;
+    const sealing = { header, recipients, compressionLevel, sha256: facts.sha256, signal };
+    await this.#storage.put(
+      stored.key,
+      replayable(() => sealObject(read(), sealing)),
+      { signal },
+    );
+    const text = Buffer.from(`${JSON.stringify(note)}\n`);
+    const body = replayable(async function* () {
+      yield text;
+    });
+    await this.#storage.put(`${start}${NOTE}`, body, { signal });
+    await this.#dropPartials(isPartial ? start : null, signal);
+    return stored;
+  }
+
+  /** The content; whoever gets all of it got the right thing. Throws ARTIFACT_DAMAGED, ARTIFACT_KEY_…, STORAGE_*. */
+  open(log: StoredBinlog, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return openObject(this.#storage.get(log.key, { signal }), {
+      expected: { name: log.name, sha256: log.sha256 },
+      isEncrypted: log.isEncrypted,
+      identities: this.settings.identities,
+      signal,
+    });
+  }
+
+  /** What is newer has taken their place. */
+  async #dropPartials(kept: string | null, signal: AbortSignal): Promise<void> {
+    const keys: string[] = [];
+    for await (const { key } of this.#storage.list(`${this.settings.prefix}/partial/`, signal)) keys.push(key);
+    // The note first: data without one is nothing.
+    keys.sort((a, b) => Number(b.endsWith(NOTE)) - Number(a.endsWith(NOTE)));
+    for (const key of keys) if (kept === null || !key.startsWith(kept)) await this.#storage.delete(key, signal);
+  }
+
+  async #read(start: string, signal: AbortSignal): Promise<StoredBinlog[]> {
+    const keys: string[] = [];
+    for await (const { key } of this.#storage.list(start, signal)) if (key.endsWith(NOTE)) keys.push(key);
+    const logs: StoredBinlog[] = [];
+    for (const key of keys) {
+      const note = await this.#note(key, signal);
+      const end = note.isEncrypted ? '.zst.age' : '.zst';
+      logs.push({ ...note, key: `${key.slice(0, -NOTE.length)}${end}` });
+    }
+    return logs;
+  }
+
+  async #note(key: string, signal: AbortSignal): Promise<z.output<typeof noteSchema>> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of this.#storage.get(key, { signal })) {
+      size += chunk.byteLength;
+      if (size > MAX_NOTE_BYTES) break;
+      chunks.push(Buffer.from(chunk));
+    }
+    try {
+      return noteSchema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    } catch (cause) {
+      throw new AppError('ARTIFACT_DAMAGED', { reason: `${key} cannot be read` }, { cause });
+    }
+  }
+}

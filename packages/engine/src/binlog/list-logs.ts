@@ -1,0 +1,37 @@
+import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
+import { describeGap, findLogGaps } from './find-log-gaps.ts';
+
+/** One log, times as text. */
+export interface LogSummary {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  readonly transactions: number;
+  /** Where the server was at its end. */
+  readonly gtids: readonly string[];
+  readonly isPartial: boolean;
+}
+
+export interface ArchiveSummary {
+  readonly logs: readonly LogSummary[];
+  /** In words. */
+  readonly missing: readonly string[];
+}
+
+/** Throws BINLOG_CONFLICT, ARTIFACT_DAMAGED, STORAGE_*. */
+export async function listLogs(store: BinlogStore, signal: AbortSignal): Promise<ArchiveSummary> {
+  const logs = await store.list(signal);
+  const partial = await store.partial(signal);
+  const all = partial ? [...logs, partial] : logs;
+  return { logs: all.map(summarize), missing: findLogGaps(all).map(describeGap) };
+}
+
+/** `2026-05-01T11:59:00Z` */
+export const timeText = (seconds: number): string => new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+
+function summarize(log: StoredBinlog): LogSummary {
+  const { name, sizeBytes, transactions, gtids, isPartial } = log;
+  const times = { firstAt: timeText(log.firstAt), lastAt: timeText(log.lastAt) };
+  return { name, sizeBytes, ...times, transactions, gtids, isPartial };
+}
