@@ -1,29 +1,45 @@
 /** Physical backups of a real server: back into new data directories, started, compared; up to points in time. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RunBackupResult } from '@backupx/contracts/jobs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openVerifier } from '../../packages/engine/src/sources/postgresql/physical/cluster-verifier.ts';
+import { readCluster } from '../../packages/engine/src/sources/postgresql/physical/read-cluster.ts';
+import { configSchema } from '../../packages/engine/src/sources/postgresql/physical/settings.ts';
 import { PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
 import { createRunner } from '../support/repository.ts';
-import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { type BackupMode, backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { watchTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { describeDatabase, makeShop } from './postgresql-samples.ts';
 
+const BACKUPX = path.resolve(import.meta.dirname, '../../apps/cli/bin/backupx.mjs');
 const work = makeWorkFolder('postgresql-physical');
 const runner = createRunner(work.at('temp'));
 const archive = work.at('wal');
 let server: Postgresql;
+let jobs: SourceJobs;
+let jobsIn: Record<BackupMode, SourceJobs>;
+
+/** A folder that the owner of data directories gets through. */
+function openFolder(folder: string, mode = 0o711): string {
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, mode);
+  return folder;
+}
 
 beforeAll(async () => {
-  // The owner of a data directory must get to it.
-  chmodSync(work.path, 0o711);
-  mkdirSync(archive);
-  chmodSync(archive, 0o777);
+  openFolder(work.path);
+  openFolder(archive, 0o777);
   server = await startPostgresql({
     initdb: ['--data-checksums'],
     settings: ['archive_mode=on', `archive_command='cp "%p" "${archive}/%f"'`],
   });
   makeShop(server);
+  jobs = await createSourceJobs(runner, work, 'archive');
+  jobsIn = { archive: jobs, repository: await createSourceJobs(runner, work, 'repository') };
 });
 afterAll(async () => {
   await runner.close();
@@ -31,12 +47,18 @@ afterAll(async () => {
   work.remove();
 });
 
-const source = (more: Record<string, unknown> = {}) => ({
+const sourceOf = (place: Postgresql, more: Record<string, unknown> = {}) => ({
   type: 'postgresql-physical',
-  config: { dbHost: '127.0.0.1', dbPort: server.port, dbPassword: PASSWORD, ...more },
+  config: { dbHost: '127.0.0.1', dbPort: place.port, dbPassword: PASSWORD, ...more },
 });
-const restoreInto = (jobs: SourceJobs, result: RunBackupResult, name: string, options: Record<string, unknown> = {}) =>
-  jobs.restore(source(), result, { options: { dataFolder: work.at(name), ...options } });
+const source = (more: Record<string, unknown> = {}) => sourceOf(server, more);
+const restoreInto = (result: RunBackupResult, name: string, options: Record<string, unknown> = {}, from = jobs) =>
+  from.restore(source(), result, { options: { dataFolder: work.at(name), ...options } });
+const failure = async (work: Promise<unknown>) =>
+  await work.then(
+    () => expect.fail('it succeeded'),
+    (error) => error,
+  );
 
 /** Starts a server on a restored data directory for as long as `look` takes. */
 async function started<T>(name: string, look: (restored: Postgresql) => T | Promise<T>): Promise<T> {
@@ -48,15 +70,269 @@ async function started<T>(name: string, look: (restored: Postgresql) => T | Prom
   }
 }
 
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = Date.now() + 30_000;
+  while (!condition()) {
+    if (Date.now() > deadlineMs) throw new Error('it did not come to that');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Waits until the WAL written so far is in the archive. */
+async function archiveWal(): Promise<void> {
+  const segment = server.sql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())').trim();
+  server.sql('SELECT pg_switch_wal() \\g /dev/null');
+  await until(() => existsSync(path.join(archive, segment)) && statSync(path.join(archive, segment)).size === 2 ** 24);
+}
+
+const bytesBelow = (folder: string): number =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(path.join(entry.parentPath, entry.name)).size, 0);
+
 describe.each(backupModes)('in mode %s', (mode) => {
   it('comes back as it was, whatever happened since', async () => {
-    const jobs = await createSourceJobs(runner, work, mode);
-    const result = await jobs.backup(source());
+    const own = jobsIn[mode];
+    const watch = watchTools(`port='${server.port}'`);
+    const result = await own.backup(source());
+    const seen = watch.stop();
     expect(result.problems).toEqual([]);
+    expect(seen.map(({ name }) => name)).toContain('pg_basebackup');
+    for (const tool of seen) expect(`${tool.commandLine} ${tool.environment}`).not.toContain('ss "w');
     const before = describeDatabase(server, 'shop');
-    server.sql('DELETE FROM sales.orders WHERE id > 4000', 'shop');
-    const restored = await restoreInto(jobs, result, `back-${mode}`);
+    server.sql('DELETE FROM sales.orders WHERE id % 2 = 0', 'shop');
+    const restored = await restoreInto(result, `back-${mode}`, {}, own);
     expect(restored).toMatchObject({ status: 'success', problemCount: 0 });
-    await started(`back-${mode}`, (copy) => expect(describeDatabase(copy, 'shop')).toBe(before));
+    const data = work.at(`back-${mode}`);
+    expect(statSync(data).mode & 0o777).toBe(0o700);
+    expect(readdirSync(data).filter((name) => name.startsWith('.backupx'))).toEqual([]);
+    await started(`back-${mode}`, (copy) => {
+      expect(describeDatabase(copy, 'shop')).toBe(before);
+      // A copy never writes into the archive of the original.
+      expect(copy.sql('SHOW archive_mode')).toBe('off\n');
+    });
+  });
+});
+
+it('adds little to a repository when little has changed', async () => {
+  const own = jobsIn.repository;
+  await own.backup(source());
+  const first = bytesBelow(own.store);
+  server.sql("INSERT INTO sales.customers (name) VALUES ('one more')", 'shop');
+  const result = await own.backup(source());
+  const added = bytesBelow(own.store) - first;
+  console.log(`second backup: ${added} bytes added, ${result.sourceBytes} read`);
+  expect(added).toBeLessThan(result.sourceBytes / 20);
+});
+
+describe('up to a point in time', () => {
+  let saved: RunBackupResult;
+  let wanted: string;
+  let moment: string;
+
+  beforeAll(async () => {
+    saved = await jobs.backup(source());
+    server.sql("UPDATE sales.customers SET name = 'good'", 'shop');
+    wanted = describeDatabase(server, 'shop');
+    server.sql("SELECT pg_create_restore_point('before the mistake') \\g /dev/null");
+    moment = server.sql('SELECT clock_timestamp()').trim();
+    server.sql('DELETE FROM sales.orders', 'shop');
+    server.sql("UPDATE sales.customers SET name = 'bad'", 'shop');
+    await archiveWal();
+  });
+
+  it('stops at a time, can be read there, and goes on when it is told to', async () => {
+    const options = { recoveryTarget: 'time', targetTime: moment, restoreCommand: `cp ${archive}/%f "%p"` };
+    await restoreInto(saved, 'to-time', options);
+    await started('to-time', async (copy) => {
+      await until(() => copy.sql('SELECT pg_get_wal_replay_pause_state()') === 'paused\n');
+      expect(copy.sql('SELECT pg_is_in_recovery()')).toBe('t\n');
+      expect(copy.sql("SELECT count(*) FROM sales.customers WHERE name <> 'good'", 'shop')).toBe('0\n');
+      copy.sql('SELECT pg_wal_replay_resume()');
+      await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
+      expect(describeDatabase(copy, 'shop')).toBe(wanted);
+      copy.sql("INSERT INTO sales.customers (name) VALUES ('after')", 'shop');
+    });
+  });
+
+  it('stops at a restore point, with WAL that BackupX archived', async () => {
+    const [config, store] = [work.at('wal.conf'), openFolder(work.at('wal-store'), 0o755)];
+    writeFileSync(config, `storage = local_disk\nstorage.basePath = ${store}\nprefix = shop\n`, { mode: 0o644 });
+    for (const name of readdirSync(archive)) {
+      execFileSync(process.execPath, [BACKUPX, 'wal', 'push', '--config', config, path.join(archive, name)]);
+    }
+    execFileSync('chmod', ['-R', 'a+rX', store]);
+    const options = { recoveryTarget: 'name', targetName: 'before the mistake', walConfig: config };
+    await restoreInto(saved, 'to-name', { ...options, targetAction: 'promote' });
+    await started('to-name', async (copy) => {
+      await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
+      expect(describeDatabase(copy, 'shop')).toBe(wanted);
+    });
+  });
+
+  it('goes to the end of the archive, or no further than the backup itself', async () => {
+    await restoreInto(saved, 'to-end', { recoveryTarget: 'latest', restoreCommand: `cp ${archive}/%f "%p"` });
+    await started('to-end', async (copy) => {
+      await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
+      expect(
+        copy.sql(
+          "SELECT count(*) FROM sales.orders UNION ALL SELECT count(*) FROM sales.customers WHERE name = 'bad'",
+          'shop',
+        ),
+      ).toMatch(/^0\n20\d\n$/);
+    });
+    await restoreInto(saved, 'at-once', { recoveryTarget: 'immediate', targetAction: 'promote' });
+    await started('at-once', async (copy) => {
+      await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
+      expect(copy.sql("SELECT count(*) FROM sales.customers WHERE name IN ('good', 'bad')", 'shop')).toBe('0\n');
+    });
+  });
+
+  it('refuses what cannot be, and leaves nothing', async () => {
+    const restoreCommand = 'false';
+    const wrong: Record<string, unknown>[] = [
+      { recoveryTarget: 'time', targetTime: '2020-01-01 00:00:00', restoreCommand },
+      { recoveryTarget: 'lsn', targetLsn: '0/1', restoreCommand },
+      { recoveryTarget: 'time', restoreCommand },
+      { recoveryTarget: 'latest' },
+      { tablespaces: ['/nowhere=/elsewhere'] },
+      { dataFolder: '' },
+    ];
+    for (const options of wrong) {
+      expect(await failure(restoreInto(saved, 'nothing', options)), JSON.stringify(options)).toMatchObject({
+        code: 'INVALID_INPUT',
+      });
+    }
+    expect(existsSync(work.at('nothing'))).toBe(false);
+  });
+});
+
+describe('where something is already', () => {
+  it('never touches a server that runs, nor a folder of others; replaces a cluster only when it may', async () => {
+    const result = await jobs.backup(source());
+    const before = describeDatabase(server, 'shop');
+    const running = path.join(server.folder, 'data');
+    for (const replaceExisting of [false, true]) {
+      const into = restoreInto(result, '', { dataFolder: running, replaceExisting });
+      expect(await failure(into)).toMatchObject({ code: 'DATABASE_IN_USE' });
+    }
+    const others = openFolder(work.at('others'));
+    writeFileSync(path.join(others, 'thesis.txt'), 'twelve years');
+    const error = await failure(restoreInto(result, 'others', { replaceExisting: true }));
+    expect([error.code, error.message]).toEqual([
+      'RESTORE_TARGET_INVALID',
+      expect.stringContaining('no data directory'),
+    ]);
+    expect(readdirSync(others)).toEqual(['thesis.txt']);
+
+    await restoreInto(result, 'taken');
+    writeFileSync(work.at('taken', 'mark'), 'old');
+    expect(await failure(restoreInto(result, 'taken'))).toMatchObject({ code: 'DATABASE_EXISTS' });
+    expect(readFileSync(work.at('taken', 'mark'), 'utf8')).toBe('old');
+    await restoreInto(result, 'taken', { replaceExisting: true });
+    expect(readdirSync(work.at('taken')).filter((name) => name === 'mark' || name.startsWith('.'))).toEqual([]);
+    await started('taken', (copy) => expect(describeDatabase(copy, 'shop')).toBe(before));
+  });
+
+  it('comes as files into a folder, too', async () => {
+    const result = await jobs.backup(source());
+    const targetPath = work.at('files');
+    await jobs.restore(source(), result, { targetPath });
+    const root = path.join(targetPath, 'postgresql-physical');
+    expect(readdirSync(root).sort()).toEqual(['backup_manifest', 'data', 'inventory.json', 'pg_control', 'wal']);
+    expect(readdirSync(path.join(root, 'data', 'pg_notify'))).toEqual([]);
+    expect(readFileSync(path.join(root, 'data', 'PG_VERSION'), 'utf8')).toBe('15\n');
+  });
+});
+
+it('brings tablespaces to other places, and a configuration from outside along', async () => {
+  const spaces = await startPostgresql({ hasConfigOutside: true });
+  try {
+    const location = openFolder(path.join(spaces.folder, 'fast disk'));
+    execFileSync('chown', ['--reference', path.join(spaces.folder, 'data'), location]);
+    spaces.sql(`CREATE TABLESPACE fast LOCATION '${location}'`);
+    spaces.sql('CREATE TABLE rows TABLESPACE fast AS SELECT g, md5(g::text) FROM generate_series(1, 5000) g');
+    const before = describeDatabase(spaces, 'postgres');
+    for (const mode of backupModes) {
+      const own = jobsIn[mode];
+      const result = await own.backup(sourceOf(spaces));
+      expect(result.problems).toEqual([]);
+      const dataFolder = work.at(`spaces-${mode}`);
+      const error = await failure(own.restore(sourceOf(spaces), result, { options: { dataFolder } }));
+      expect([error.code, error.message]).toEqual(['DATABASE_EXISTS', expect.stringContaining(location)]);
+      expect(existsSync(dataFolder)).toBe(false);
+      const options = { dataFolder, tablespaces: [`${location}=${work.at(`fast ${mode}`)}`] };
+      await own.restore(sourceOf(spaces), result, { options });
+      await started(`spaces-${mode}`, (copy) => {
+        expect(describeDatabase(copy, 'postgres').replaceAll(work.at(`fast ${mode}`), location)).toBe(before);
+        expect(copy.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'").trim()).toBe(
+          work.at(`fast ${mode}`),
+        );
+      });
+    }
+    const checks = await verify('deep', (_, bytes) => bytes, spaces);
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(
+      readdirSync(work.at('temp'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.tar')),
+    ).toEqual([]);
+  } finally {
+    await spaces.stop();
+  }
+});
+
+async function verify(depth: 'quick' | 'deep', change: (name: string, bytes: Buffer) => Buffer, place = server) {
+  const context = { signal: new AbortController().signal, tempDir: work.at('temp'), log() {} };
+  const config = configSchema.parse(sourceOf(place).config);
+  const verifier = await openVerifier(config, { ...context, depth, options: {} });
+  try {
+    for await (const entry of readCluster(config, { ...context, problem() {} })) {
+      const stream = entry.content?.kind === 'stream' ? entry.content.stream : null;
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of stream ?? []) chunks.push(Uint8Array.from(chunk));
+      const bytes = change(Buffer.from(entry.path).toString(), Buffer.concat(chunks));
+      const content = async function* () {
+        yield bytes;
+      };
+      await verifier.write({ ...entry, sizeBytes: bytes.byteLength, segments: null, content: stream && content() });
+    }
+    return await verifier.finish();
+  } finally {
+    await verifier.close();
+  }
+}
+
+describe('verification', () => {
+  const flip = (wanted: RegExp) => (name: string, bytes: Buffer) => {
+    if (wanted.test(name) && bytes.byteLength > 0)
+      bytes[bytes.byteLength >> 1] = (bytes[bytes.byteLength >> 1] ?? 0) ^ 1;
+    return bytes;
+  };
+
+  it('quickly holds every file against the list of the server', async () => {
+    const checks = await verify('quick', (_, bytes) => bytes);
+    expect(checks.map(({ name, ok }) => [name, ok])).toEqual([
+      ['structure', true],
+      ['content', true],
+    ]);
+    for (const [wanted, told] of [
+      [/global\/1262$/, 'global/1262 has another checksum'],
+      [/wal\/[0-9A-F]{24}$/, 'is not the file that was saved'],
+    ] as const) {
+      const bad = (await verify('quick', flip(wanted))).find(({ ok }) => !ok);
+      expect(bad).toMatchObject({ name: 'content', detail: expect.stringContaining(told) });
+    }
+    expect((await verify('quick', flip(/backup_manifest$/))).find(({ ok }) => !ok)).toMatchObject({
+      name: 'structure',
+    });
+  });
+
+  it('deeply starts a server on it, reads everything, and leaves nothing', async () => {
+    const checks = await verify('deep', (_, bytes) => bytes);
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(new Set(checks.map(({ name }) => name))).toEqual(
+      new Set(['structure', 'content', 'restore', 'inventory', 'rows', 'engine']),
+    );
+    const left = [work.at('temp'), tmpdir()].flatMap((folder) => readdirSync(folder));
+    expect(left.filter((name) => name.startsWith('backupx-verify-'))).toEqual([]);
   });
 });

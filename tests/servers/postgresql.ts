@@ -4,7 +4,16 @@
  * process and dies with it; as root it is run by the user `postgres` or `nobody`, since it refuses to be root's.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -26,6 +35,8 @@ export interface PostgresqlOptions {
   readonly programs?: string;
   /** More arguments for initdb. */
   readonly initdb?: readonly string[];
+  /** Debian's way: the configuration is not in the data directory. */
+  readonly hasConfigOutside?: boolean;
 }
 
 export interface Postgresql {
@@ -66,7 +77,16 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
     ]);
     execFileSync(initdb, args, { timeout: STEP_LIMIT_MS, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
     appendFileSync(path.join(data, 'postgresql.conf'), configText({ folder, port, user }, options));
-    return { data, args: [] };
+    return { data, args: options.hasConfigOutside ? moveConfig(data, folder) : [] };
+  });
+}
+
+/** Answers the arguments that the server then needs. */
+function moveConfig(data: string, folder: string): string[] {
+  const names = { config_file: 'postgresql.conf', hba_file: 'pg_hba.conf', ident_file: 'pg_ident.conf' };
+  return Object.entries(names).flatMap(([setting, name]) => {
+    renameSync(path.join(data, name), path.join(folder, name));
+    return ['-c', `${setting}=${path.join(folder, name)}`];
   });
 }
 

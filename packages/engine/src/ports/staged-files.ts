@@ -65,10 +65,7 @@ export class StagedFiles {
         size += chunk.byteLength;
         onBytes?.(chunk.byteLength);
       }
-      attempt(() => {
-        futimesSync(handle, modifiedAt, modifiedAt);
-        fsyncSync(handle);
-      });
+      attempt(() => futimesSync(handle, modifiedAt, modifiedAt));
     } finally {
       closeSync(handle);
     }
@@ -80,10 +77,14 @@ export class StagedFiles {
     attemptAt(path, () => this.#makeFolders(path));
   }
 
-  /** Puts all of them in their places. */
+  /**
+   * Puts all of them in their places. Only now they are synced: a file system that is asked for each as it comes writes
+   * its journal as often. Throws RESTORE_TARGET_INVALID.
+   */
   commit(): void {
+    for (const { temporary, path } of this.#staged) attemptAt(path, () => syncPath(temporary));
     for (const { temporary, path } of this.#staged) renameSync(temporary, path);
-    for (const folder of new Set(this.#staged.map(({ path }) => dirname(path)))) syncFolder(folder);
+    for (const folder of new Set(this.#staged.map(({ path }) => dirname(path)))) syncPath(folder);
   }
 
   /** Removes what was written and the folders made for it. */
@@ -134,8 +135,8 @@ function invalidTarget(path: string, error: unknown): AppError {
   return new AppError('RESTORE_TARGET_INVALID', { path, reason }, { cause: error });
 }
 
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, O_RDONLY);
+function syncPath(path: string): void {
+  const handle = openSync(path, O_RDONLY);
   try {
     fsyncSync(handle);
   } finally {

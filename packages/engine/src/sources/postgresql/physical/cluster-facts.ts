@@ -79,8 +79,9 @@ const ARCHIVER = `SELECT failed_count AS "failedCount", last_failed_wal AS "last
   archived_count AS "archivedCount", to_char(last_failed_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS "lastFailedAt",
   last_failed_time IS NOT NULL AND last_failed_time > coalesce(last_archived_time, '-infinity') AS "isFailing"
   FROM pg_stat_archiver`;
-const WAITING = `SELECT CASE WHEN has_function_privilege('pg_catalog.pg_ls_archive_statusdir()', 'EXECUTE') THEN
-  (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') END AS waiting`;
+/** A query that names a function may not even be planned by who may not call it. */
+const MAY_COUNT = `SELECT has_function_privilege('pg_catalog.pg_ls_archive_statusdir()', 'EXECUTE') AS may`;
+const WAITING = `SELECT count(*) AS waiting FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'`;
 const SLOTS = `SELECT slot_name::text AS name, wal_status AS status, pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery()
   THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::bigint AS bytes
   FROM pg_replication_slots WHERE NOT active AND NOT temporary AND restart_lsn IS NOT NULL ORDER BY 1`;
@@ -97,11 +98,7 @@ export async function readAlarms(session: PsqlSession, facts: ClusterFacts): Pro
   const remarks: string[] = [];
   if (facts.archiveMode !== 'off') {
     const [archiver] = await session.query<ArchiverRow>(ARCHIVER, QUESTION_LIMIT_MS);
-    const [{ waiting } = { waiting: null }] = await session.query<{ waiting: number | null }>(
-      WAITING,
-      QUESTION_LIMIT_MS,
-    );
-    if (archiver?.isFailing) alarms.push(failing(archiver, waiting));
+    if (archiver?.isFailing) alarms.push(failing(archiver, await countWaiting(session)));
     else if (archiver?.archivedCount === 0)
       remarks.push('The archiver of the server has not archived a segment of WAL yet.');
   } else if (facts.receivers === 0) {
@@ -117,6 +114,14 @@ export async function readAlarms(session: PsqlSession, facts: ClusterFacts): Pro
     );
   }
   return { alarms, remarks };
+}
+
+/** Null: the user may not know. */
+async function countWaiting(session: PsqlSession): Promise<number | null> {
+  const [rights] = await session.query<{ may: boolean }>(MAY_COUNT, QUESTION_LIMIT_MS);
+  if (!rights?.may) return null;
+  const [row] = await session.query<{ waiting: number }>(WAITING, QUESTION_LIMIT_MS);
+  return row?.waiting ?? null;
 }
 
 function failing({ lastFailedWal, lastFailedAt, failedCount }: ArchiverRow, waiting: number | null): string {

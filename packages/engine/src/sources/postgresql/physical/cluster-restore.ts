@@ -43,7 +43,7 @@ export class ClusterRestore implements RestoreSession {
     this.#owner = owner;
     this.#data = inPlace(options.dataFolder, () => new StagedFolder(options.dataFolder, owner?.user ?? null));
     this.#writer = new ClusterWriter({
-      ...{ folder: this.#data.scratch, owner: owner?.user ?? null, signal: context.signal, isDurable: true },
+      ...{ folder: this.#data.scratch, owner: owner?.user ?? null, signal: context.signal },
       tablespaceFolder: (oid) => this.#openTablespace(oid),
       onBytes: (bytes) => context.progress({ bytes }),
     });
@@ -76,6 +76,7 @@ export class ClusterRestore implements RestoreSession {
       this.#context.problem({ path, code: 'unsafe', message: 'this is no part of a physical backup' });
     }
     this.#lookAtLabel();
+    if (path.endsWith(TABLESPACE_MAP)) this.#assertTablespaces();
   }
 
   /** The first file of a backup says when it began: who would only fail at the end should fail now. */
@@ -124,6 +125,10 @@ export class ClusterRestore implements RestoreSession {
 
   #assertTargets({ details }: DatabaseInventory, manifest: BackupManifest): void {
     assertReachable(this.#options, { notBefore: details.endedAt ?? '', lsn: endOf(manifest), what: 'ended' });
+    this.#assertTablespaces();
+  }
+
+  #assertTablespaces(): void {
     const known = parseTablespaceMap(this.#content.textOf(TABLESPACE_MAP));
     const [unused] = relocate(known, this.#options.tablespaces).unused;
     if (unused === undefined) return;
@@ -149,6 +154,7 @@ export class ClusterRestore implements RestoreSession {
     writer.text(AUTO_CONFIG, recoveryConfig(writer.read(AUTO_CONFIG), options));
     if (isArchiveRecovery(options)) writer.text('recovery.signal', '');
     this.#writeGuide({ inventory, locations, configuration, programs });
+    writer.sync();
   }
 
   #writeGuide(parts: {

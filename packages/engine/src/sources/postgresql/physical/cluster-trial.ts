@@ -38,7 +38,7 @@ export class ClusterTrial implements ContentWriter {
     this.#context = context;
     this.#place = place;
     this.#writer = new ClusterWriter({
-      ...{ folder: place.data, owner: place.owner, signal: context.signal, isDurable: false, onBytes() {} },
+      ...{ folder: place.data, owner: place.owner, signal: context.signal, onBytes() {} },
       tablespaceFolder: (oid) => join(place.folder, `tablespace-${oid}`),
     });
     this.#writer.root();

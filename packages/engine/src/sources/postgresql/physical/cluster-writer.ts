@@ -29,8 +29,6 @@ export interface ClusterWriterOptions {
   tablespaceFolder(oid: string): string;
   readonly signal: AbortSignal;
   onBytes(count: number): void;
-  /** False for what will be thrown away. */
-  readonly isDurable: boolean;
 }
 
 /** See above. Paths are below the data directory, bytes as latin1 text; they come from `placeOf` and lead nowhere else. */
@@ -61,7 +59,7 @@ export class ClusterWriter implements ContentWriter {
   }
 
   async file(path: string, content: AsyncIterable<Uint8Array>, mode: number): Promise<void> {
-    const { signal, onBytes, isDurable } = this.#options;
+    const { signal, onBytes } = this.#options;
     const place = this.#placeOf(path);
     this.#makeFolder(dirnameOf(place), mode);
     if (mode & GROUP_READ) this.mode = 0o750;
@@ -72,7 +70,6 @@ export class ClusterWriter implements ContentWriter {
         for (let at = 0; at < chunk.byteLength; ) at += writeSync(handle, chunk, at);
         onBytes(chunk.byteLength);
       }
-      if (isDurable) fsyncSync(handle);
     } finally {
       closeSync(handle);
     }
@@ -84,7 +81,7 @@ export class ClusterWriter implements ContentWriter {
   text(name: string, text: string): void {
     const path = join(this.#options.folder, name);
     rmSync(path, { force: true });
-    writeFileSync(path, text, { mode: this.mode === 0o750 ? 0o640 : 0o600, flush: true });
+    writeFileSync(path, text, { mode: this.mode === 0o750 ? 0o640 : 0o600 });
     this.#own(path);
   }
 
@@ -109,6 +106,14 @@ export class ClusterWriter implements ContentWriter {
       writeFileSync(path, '', { mode: 0o600 });
       this.#own(path);
     }
+  }
+
+  /**
+   * Makes everything survive a crash of the machine. At the end, since a file system that is asked for each file as it
+   * comes writes its journal a thousand times.
+   */
+  sync(): void {
+    for (const folder of [this.#options.folder, ...this.#tablespaces.values()]) syncTree(Buffer.from(folder));
   }
 
   /** Links to the tablespaces, at the places that `locationOf` tells. */
@@ -158,4 +163,22 @@ const fileMode = (mode: number): number => (mode & GROUP_READ ? 0o640 : 0o600);
 
 function dirnameOf(path: string | Buffer): string | Buffer {
   return typeof path === 'string' ? dirname(path) : path.subarray(0, path.lastIndexOf(0x2f));
+}
+
+function syncTree(folder: Buffer): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true, encoding: 'buffer' })) {
+    const path = Buffer.concat([folder, Buffer.from('/'), entry.name]);
+    if (entry.isDirectory()) syncTree(path);
+    else if (entry.isFile()) syncOne(path);
+  }
+  syncOne(folder);
+}
+
+function syncOne(path: Buffer): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
 }

@@ -1,0 +1,244 @@
+/** Physical backups that cannot go well, and what is wrong with a server although they do. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { createEngine } from '@backupx/engine';
+import { silentReporter } from '@backupx/engine/ports/reporter';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newerPrograms, PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
+import { createRunner } from '../support/repository.ts';
+import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { findTools, killTool } from '../support/tool-watch.ts';
+import { makeWorkFolder } from '../support/work-folder.ts';
+
+const work = makeWorkFolder('postgresql-physical-faults');
+const runner = createRunner(work.at('temp'));
+const newerServer = await newerPrograms();
+const mayMount = process.getuid?.() === 0;
+let server: Postgresql;
+let jobs: SourceJobs;
+
+beforeAll(async () => {
+  chmodSync(work.path, 0o711);
+  server = await startPostgresql({
+    initdb: ['--data-checksums'],
+    settings: ['archive_mode=on', "archive_command='false'", 'max_replication_slots=2'],
+  });
+  server.sql('CREATE DATABASE shop');
+  server.sql('CREATE TABLE rows AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, 20000) g', 'shop');
+  server.sql("ALTER SYSTEM SET archive_command = 'true'");
+  server.sql('SELECT pg_reload_conf()');
+  jobs = await createSourceJobs(runner, work, 'archive');
+});
+afterAll(async () => {
+  await runner.close();
+  await server.stop();
+  work.remove();
+});
+
+const source = (more: Record<string, unknown> = {}) => ({
+  type: 'postgresql-physical',
+  config: { dbHost: '127.0.0.1', dbPort: server.port, dbPassword: PASSWORD, ...more },
+});
+/** So slow that whatever is done to it happens in its middle. */
+const slow = (more: Record<string, unknown> = {}) => source({ maxRateKilobytes: 2048, ...more });
+const inspect = (more: Record<string, unknown> = {}) => runner.run({ kind: 'inspect_source', source: source(more) });
+const leftovers = () => [
+  ...readdirSync(work.at('temp')).flatMap((name) => readdirSync(work.at('temp', name))),
+  ...readdirSync(jobs.store, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('backup.')),
+];
+const running = () => findTools(`port='${server.port}'`);
+const failure = async (work: Promise<unknown>) =>
+  await work.then(
+    () => expect.fail('it succeeded'),
+    (error) => error,
+  );
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = Date.now() + 30_000;
+  while (!condition()) {
+    if (Date.now() > deadlineMs) throw new Error('it did not come to that');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+const begun = () => until(() => running().some(({ name }) => name === 'pg_basebackup'));
+
+describe('before anything is read', () => {
+  it('refuses logins that may not, and says what would let them', async () => {
+    expect(await failure(jobs.backup(source({ dbPassword: 'wrong' })))).toMatchObject({ code: 'DATABASE_AUTH' });
+    server.sql("CREATE ROLE plain LOGIN PASSWORD 'plain'");
+    const login = { dbUser: 'plain', dbPassword: 'plain' };
+    const error = await failure(jobs.backup(source(login)));
+    expect([error.code, error.message]).toEqual(['DATABASE_PERMISSION', expect.stringContaining('REPLICATION')]);
+    expect((await inspect(login)).warnings).toContainEqual(expect.stringMatching(/would fail: .*REPLICATION/));
+    server.sql('ALTER ROLE plain REPLICATION');
+    expect((await jobs.backup(source(login))).status).toBe('success');
+    expect((await inspect(login)).warnings.filter((text) => text.includes('would fail'))).toEqual([]);
+    server.sql((await inspect()).readOnlyUserSql ?? '');
+    const offered = { dbUser: 'backupx', dbPassword: 'choose a long password' };
+    expect((await inspect(offered)).warnings).toEqual([]);
+    expect((await jobs.backup(source(offered))).problems).toEqual([]);
+  });
+
+  it('says when pg_hba.conf keeps replication out', async () => {
+    const file = path.join(server.folder, 'data', 'pg_hba.conf');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replaceAll(/^(local|host) +replication.*$/gm, ''));
+    server.sql('SELECT pg_reload_conf()');
+    try {
+      const error = await failure(jobs.backup(source()));
+      expect([error.code, error.message]).toEqual(['DATABASE_AUTH', expect.stringContaining('pg_hba.conf')]);
+      expect((await inspect()).warnings).toContainEqual(expect.stringMatching(/would fail: .*pg_hba\.conf/));
+    } finally {
+      writeFileSync(file, text);
+      server.sql('SELECT pg_reload_conf()');
+    }
+  });
+
+  it('refuses servers that are not set up for it', async () => {
+    const minimal = await startPostgresql({ settings: ['wal_level=minimal', 'max_wal_senders=0'] });
+    try {
+      const error = await failure(jobs.backup(source({ dbPort: minimal.port })));
+      expect([error.code, error.message]).toEqual(['DATABASE_SETTINGS', expect.stringContaining('wal_level')]);
+    } finally {
+      await minimal.stop();
+    }
+  });
+
+  it.skipIf(newerServer === null)('refuses a server of another version', async () => {
+    const newer = await startPostgresql({ programs: newerServer ?? '' });
+    try {
+      const error = await failure(jobs.backup(source({ dbPort: newer.port })));
+      expect(error).toMatchObject({ code: 'DATABASE_TOOL_MISMATCH', params: { package: 'postgresql-client-18' } });
+      expect(error.message).toMatch(/pg_basebackup 15\.\d+.*18\.\d+/);
+    } finally {
+      await newer.stop();
+    }
+  });
+});
+
+describe('in the middle', () => {
+  it('fails when pg_basebackup is killed, and leaves nothing', async () => {
+    const before = leftovers();
+    const backup = failure(jobs.backup(slow()));
+    await killTool('pg_basebackup', `port='${server.port}'`);
+    const error = await backup;
+    expect([error.code, error.message]).toEqual(['DATABASE_TOOL_FAILED', expect.stringContaining('SIGKILL')]);
+    expect(leftovers()).toEqual(before);
+    expect(running()).toEqual([]);
+  });
+
+  it('ends everything when it is cancelled, its hold on the WAL too', async () => {
+    const engine = createEngine({ tempDir: work.at('cancelled'), storageAttempts: 1 });
+    const abort = new AbortController();
+    const backup = failure(engine.run(jobs.backupJob(slow()), { reporter: silentReporter, signal: abort.signal }));
+    await begun();
+    expect(server.sql('SELECT temporary FROM pg_replication_slots')).toBe('t\n');
+    abort.abort();
+    expect((await backup).code).toBe('CANCELLED');
+    await until(() => running().length === 0);
+    await until(() => server.sql('SELECT count(*) FROM pg_replication_slots') === '0\n');
+    await engine.close(1000);
+  });
+
+  it('fails when the server dies', async () => {
+    const before = leftovers();
+    const backup = failure(jobs.backup(slow()));
+    await begun();
+    await server.kill();
+    const error = await backup;
+    await server.start();
+    expect(error.code).toMatch(/^DATABASE_(TOOL_FAILED|UNREACHABLE)$/);
+    expect(leftovers()).toEqual(before);
+    expect(running()).toEqual([]);
+  });
+
+  it.skipIf(!mayMount)('a restore onto a full disk leaves nothing there (needs root)', async () => {
+    const result = await jobs.backup(source());
+    const full = work.at('full');
+    mkdirSync(full);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m,mode=755', 'tmpfs', full]);
+    try {
+      for (const dataFolder of [full, path.join(full, 'new')]) {
+        const error = await failure(jobs.restore(source(), result, { options: { dataFolder } }));
+        expect([error.code, error.message]).toEqual(['RESTORE_TARGET_INVALID', expect.stringContaining('ENOSPC')]);
+        expect(readdirSync(full)).toEqual([]);
+      }
+    } finally {
+      execFileSync('umount', ['-l', full]);
+    }
+  });
+
+  it.skipIf(!mayMount)('restores into a folder that is a mount of its own (needs root)', async () => {
+    const result = await jobs.backup(source());
+    const dataFolder = work.at('mount');
+    mkdirSync(dataFolder);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=200m,mode=755', 'tmpfs', dataFolder]);
+    try {
+      await jobs.restore(source(), result, { options: { dataFolder } });
+      const copy = await startOn(dataFolder);
+      expect(copy.sql('SELECT count(*) FROM rows', 'shop')).toBe('20000\n');
+      await copy.stop();
+    } finally {
+      execFileSync('umount', ['-l', dataFolder]);
+    }
+  });
+});
+
+describe('alarms', () => {
+  it('tells of an archiver that fails, what waits for it, and of a slot that nobody uses', async () => {
+    server.sql("ALTER SYSTEM SET archive_command = 'false'");
+    server.sql('SELECT pg_reload_conf()');
+    server.sql('CREATE TABLE something (i int)');
+    server.sql('SELECT pg_switch_wal() \\g /dev/null');
+    await until(
+      () =>
+        server.sql("SELECT last_failed_time > coalesce(last_archived_time, '-infinity') FROM pg_stat_archiver") ===
+        't\n',
+    );
+    server.sql("SELECT pg_create_physical_replication_slot('forgotten', true)");
+    try {
+      const { warnings } = await inspect();
+      expect(warnings).toContainEqual(expect.stringMatching(/archiver .* fails .*[0-9A-F]{24}.* [1-9]\d* segment/));
+      expect(warnings).toContainEqual(expect.stringContaining('"forgotten" is used by nobody'));
+      const result = await jobs.backup(source());
+      expect(result).toMatchObject({ status: 'warning', problemCount: 1 });
+      expect(result.problems[0]?.message).toContain('archive_command');
+    } finally {
+      server.sql("SELECT pg_drop_replication_slot('forgotten')");
+      server.sql("ALTER SYSTEM SET archive_command = 'true'");
+      server.sql('SELECT pg_reload_conf()');
+      await until(() => server.sql('SELECT last_archived_time > last_failed_time FROM pg_stat_archiver') === 't\n');
+    }
+  });
+
+  it('says when nothing archives: only the moments of backups can be restored', async () => {
+    const alone = await startPostgresql();
+    try {
+      const { warnings } = await inspect({ dbPort: alone.port });
+      expect(warnings).toContainEqual(expect.stringContaining('archive_mode is off'));
+      expect(warnings).toContainEqual(expect.stringContaining('data_checksums is off'));
+    } finally {
+      await alone.stop();
+    }
+  });
+
+  it('saves a server with damaged pages as it is, and names them', async () => {
+    server.sql('CREATE TABLE broken AS SELECT g FROM generate_series(1, 2000) g');
+    server.sql('CHECKPOINT');
+    const file = path.join(server.folder, 'data', server.sql("SELECT pg_relation_filepath('broken')").trim());
+    const bytes = readFileSync(file);
+    bytes[9000] = (bytes[9000] ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    const result = await jobs.backup(source());
+    expect(result.status).toBe('warning');
+    expect(result.problems).toEqual([
+      expect.objectContaining({ code: 'inconsistent', message: expect.stringMatching(/checksum.*base\/\d+\/\d+/) }),
+    ]);
+    const dataFolder = work.at('damaged');
+    await jobs.restore(source(), result, { options: { dataFolder } });
+    const copy = await startOn(dataFolder);
+    expect(copy.sql('SELECT count(*) FROM rows', 'shop')).toBe('20000\n');
+    await copy.stop();
+  });
+});
