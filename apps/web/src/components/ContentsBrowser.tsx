@@ -90,13 +90,13 @@ function Entry({
 }
 
 /** `/srv/www` as steps back to the root. */
-function Breadcrumb({ path, onOpen }: { path: string; onOpen: (path: string) => void }) {
+function Breadcrumb({ path, root, onOpen }: { path: string; root: string; onOpen: (path: string) => void }) {
   const parts = path.split('/').filter(Boolean);
   const step = 'min-h-6 rounded px-1 hover:bg-raised hover:underline';
   return (
     <nav aria-label={t('contents.where')} className="flex flex-wrap items-center gap-0.5 text-[13px]">
       <button type="button" className={step} onClick={() => onOpen('')}>
-        {t('contents.root')}
+        {root}
       </button>
       {parts.map((part, index) => {
         const to = `${path.startsWith('/') ? '/' : ''}${parts.slice(0, index + 1).join('/')}`;
@@ -125,6 +125,7 @@ export function ContentsBrowser({
   start,
   basket,
   onChange,
+  words = { root: t('contents.root'), search: t('contents.search') },
 }: {
   source: ContentsSource;
   /** The snapshot from which single items may be downloaded; missing: none. */
@@ -133,6 +134,8 @@ export function ContentsBrowser({
   start: string;
   basket: Basket;
   onChange: (basket: Basket) => void;
+  /** For what is no tree of files. */
+  words?: { readonly root: string; readonly search: string };
 }) {
   const [path, setPath] = useState(start);
   const [search, setSearch] = useState('');
@@ -145,8 +148,8 @@ export function ContentsBrowser({
   return (
     <Card flush>
       <div className="space-y-2 border-b border-line p-3">
-        <SearchInput label={t('contents.search')} value={search} onChange={setSearch} />
-        <Breadcrumb path={path} onOpen={open} />
+        <SearchInput label={words.search} value={search} onChange={setSearch} />
+        <Breadcrumb path={path} root={words.root} onOpen={open} />
       </div>
       <QueryView query={query} rows={8}>
         {({ pages }) => {

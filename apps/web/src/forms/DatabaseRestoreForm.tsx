@@ -10,7 +10,7 @@ import { type Choice, ChoiceCards, SelectField, TextField } from '../ui/Field.ts
 import { type Danger, DatabaseRestoreReview } from './DatabaseRestoreReview.tsx';
 import { DriverForm, type DriverValues, sentValues } from './DriverForm.tsx';
 import { BasketList } from './RestoreForm.tsx';
-import { addressesOf, defaultsOf, hasAddress } from './restore-fields.ts';
+import { addressesOf, defaultsOf, hasAddress, otherServerFields } from './restore-fields.ts';
 import { chosenDatabases, nameAfter } from './restore-names.ts';
 import { folderBeside } from './restore-target.ts';
 import { refusedBelow } from './SourceFields.tsx';
@@ -26,8 +26,10 @@ interface Wish {
 }
 
 /** The server of the task has its own address; another one needs all of it. */
-const fieldsFor = (driver: DriverManifest, place: Place): readonly FieldManifest[] =>
-  (driver.restoreFields ?? []).filter((field) => place === 'another' || !field.place);
+function fieldsFor(driver: DriverManifest, place: Place): readonly FieldManifest[] {
+  const all = driver.restoreFields ?? [];
+  return place === 'another' ? otherServerFields(all) : all.filter((field) => !field.place);
+}
 
 function missingAddress(fields: readonly FieldManifest[], wish: Wish): Record<string, string> {
   const [first] = addressesOf(fields);

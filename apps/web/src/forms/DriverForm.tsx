@@ -47,6 +47,8 @@ interface FieldControlProps {
   value: unknown;
   error?: string;
   onChange: (value: unknown) => void;
+  /** An option of a restore, not a setting. */
+  isRestore: boolean;
 }
 
 /** An emptied field is left out of the config; numbers are sent as numbers. */
@@ -80,11 +82,28 @@ function LineControl({
   );
 }
 
-function FieldControl({ type, field, value, error, onChange }: FieldControlProps) {
+/** It comes with a value, so nobody wonders whether it may be left empty. */
+const isFilled = ({ default: first }: FieldManifest) => first !== undefined && first !== '' && !Array.isArray(first);
+
+/** Settings of a task and options of a restore share their names, and not always what is said of them. */
+function helpOf({ key, restoreKey, field, isRestore }: HelpOf): string {
+  const words = field.help ?? '';
+  const shared = driverText(`${key}.help`, words);
+  return isRestore ? driverText(`${restoreKey}.help`, shared) : shared;
+}
+
+interface HelpOf {
+  readonly key: string;
+  readonly restoreKey: string;
+  readonly field: FieldManifest;
+  readonly isRestore: boolean;
+}
+
+function FieldControl({ type, field, value, error, onChange, isRestore }: FieldControlProps) {
   const key = `driver.${type}.${field.name}`;
   const label = driverText(key, field.label);
-  const help = field.help && driverText(`${key}.help`, field.help);
-  const shared = { label, help, error, note: field.required ? undefined : t('field.optional') };
+  const help = field.help && helpOf({ key, restoreKey: `driver.${type}.restore.${field.name}`, field, isRestore });
+  const shared = { label, help, error, note: field.required || isFilled(field) ? undefined : t('field.optional') };
   if (field.kind === 'boolean') {
     return <CheckField label={label} help={help} checked={value === true} onChange={onChange} />;
   }
@@ -125,6 +144,7 @@ export function DriverForm({
       value={values[field.name]}
       error={problems[field.name]}
       onChange={(value) => onChange({ ...values, [field.name]: value })}
+      isRestore={fields !== driver.fields}
     />
   );
   const advanced = fields.filter((field) => field.advanced);

@@ -7,7 +7,7 @@ import { paths } from '../components/paths.ts';
 import { t } from '../i18n/i18n.ts';
 import { ChoiceCards } from '../ui/Field.tsx';
 import { DriverForm, type DriverValues, sentValues } from './DriverForm.tsx';
-import { defaultsOf, hasAddress } from './restore-fields.ts';
+import { defaultsOf, hasAddress, otherServerFields } from './restore-fields.ts';
 import { refusedBelow } from './SourceFields.tsx';
 
 export interface VerifiedRecord {
@@ -57,7 +57,8 @@ function ServerChoice({
   );
 }
 
-const serverFields = (driver: DriverManifest) => (driver.restoreFields ?? []).filter((field) => field.place);
+const serverFields = (driver: DriverManifest) =>
+  otherServerFields((driver.restoreFields ?? []).filter((field) => field.place));
 
 /** How a record is to be verified, and for dumps where. */
 export function VerifyDialog({ record, onClose }: { record: VerifiedRecord; onClose: () => void }) {

@@ -38,6 +38,7 @@ export const postgresqlTextsZhCn: Readonly<Record<string, string>> = {
   'driver.postgresql.excludeTables': '排除的表',
   'driver.postgresql.excludeTableData': '不含数据的表',
   'driver.postgresql.excludeTableData.help': '恢复后这些表为空。',
+  'driver.postgresql.restore.schemas.help': '完整的模式名。恢复到已有数据库时，与其中已有的内容并存。',
   'driver.postgresql.rename': '新名称',
   'driver.postgresql.rename.help': '每个数据库一行：旧名称=新名称。',
   'driver.postgresql.owners': '所有者',

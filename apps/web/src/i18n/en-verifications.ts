@@ -26,6 +26,7 @@ export const enVerifications = {
   'verify.own': 'A server started for it',
   'verify.ownHelp': 'From the packages installed on the machine that verifies; nothing else is touched.',
   'verify.passed': 'Passed',
+  'verify.passedText': { one: '{count} check was made and passed.', other: '{count} checks were made, all passed.' },
   'verify.quick': 'Quick',
   'verify.quickHelp': 'The structure: everything that is needed is there and can be opened.',
   'verify.record': 'Backup',

@@ -28,6 +28,7 @@ export const zhCNVerifications: Readonly<Record<keyof typeof enVerifications, Te
   'verify.own': '为此启动的服务器',
   'verify.ownHelp': '使用执行验证的机器上已安装的软件包，不触碰其他内容。',
   'verify.passed': '通过',
+  'verify.passedText': '共检查 {count} 项，全部通过。',
   'verify.quick': '快速',
   'verify.quickHelp': '检查结构：所需内容齐全且可以打开。',
   'verify.record': '备份',

@@ -124,7 +124,7 @@ describe.each(['archive', 'snapshot'] as const)('verification of an %s of files'
     expect(result).toMatchObject({ status: 'success' });
     expect(result.itemCount).toBeGreaterThan(5);
     const restored = result.checks.find((check) => check.name === 'restore');
-    expect(restored?.detail).toMatch(/^\d+ of \d+ file\(s\), [\d.]+ MB, restored and compared/);
+    expect(restored?.detail).toMatch(/^\d+ of \d+ file\(s\), [\d.]+ [kM]B, restored and compared/);
     expect(restored?.subject).toBe('all files');
     expect(readdirSync(fixture.context.tempDir)).toEqual([]);
   });

@@ -20,5 +20,5 @@ export function failedCheck(error: unknown, about: Pick<VerifyCheck, 'subject' |
 
 /** Bytes for people, in powers of ten. */
 export function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+  return bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -34,8 +34,9 @@ function readOutcome(outcome: VerifyOutcome): Read {
 
 function summaryOf({ checks }: VerifyArtifactResult): string {
   const failed = checks.filter((check) => !check.ok);
-  const told = failed[0] ?? checks.at(-1);
-  if (!told) return 'Nothing was checked.';
+  const told = failed[0];
+  if (checks.length === 0) return 'Nothing was checked.';
+  if (!told) return checks.length === 1 ? '1 check passed.' : `All ${checks.length} checks passed.`;
   const sentence = `${told.subject}: ${told.detail || told.name}`;
   return failed.length > 1 ? `${sentence} (and ${failed.length - 1} more)` : sentence;
 }

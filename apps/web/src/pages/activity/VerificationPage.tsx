@@ -82,6 +82,13 @@ function Outcome({ record }: { record: VerifyRecord }) {
       </Callout>
     );
   }
+  if (record.status === 'success') {
+    return (
+      <Callout tone="ok" icon="check-circle" title={t('verify.passed')}>
+        {t('verify.passedText', { count: record.checks.length })}
+      </Callout>
+    );
+  }
   if (record.errorMessage === '') return null;
   return (
     <Callout tone="bad" icon="alert" title={record.errorMessage}>

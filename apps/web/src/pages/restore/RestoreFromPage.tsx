@@ -39,6 +39,15 @@ function Wishes({ record, task, driver, basket, onChange }: WishesProps) {
   return <DatabaseRestoreForm {...shared} driver={driver} serverName={task?.dbHost || record.nodeName} />;
 }
 
+/** Where there is something to choose from: the databases, or the one folder that was backed up, from beside it. */
+function startOf(driver: DriverManifest | undefined, task: Task | undefined): string {
+  if (driver?.canInspectTarget) return `/${driver.type}`;
+  const sources = task?.sourcePaths ?? [];
+  return sources.length === 1 && sources[0] !== '/' ? parentFolder(sources[0] ?? '') : '';
+}
+
+const databaseWords = () => ({ root: t('sourceRestore.root'), search: t('sourceRestore.search') });
+
 /** Third and fourth question: what, and where to. */
 export default function RestoreFromPage() {
   const recordId = useIdParam('recordId');
@@ -46,9 +55,7 @@ export default function RestoreFromPage() {
   const query = useRecord(recordId);
   const task = useTask(query.data?.taskId ?? null);
   const drivers = useDrivers();
-  const sources = task.data?.sourcePaths ?? [];
-  // One folder was backed up: start beside it instead of at the root, far above anything of interest.
-  const start = sources.length === 1 && sources[0] !== '/' ? parentFolder(sources[0] ?? '') : '';
+  const driver = drivers.data?.sources.find((one) => one.type === query.data?.taskType);
   const [basket, setBasket] = useState<Basket>(new Map());
   return (
     <QueryView query={query}>
@@ -60,23 +67,18 @@ export default function RestoreFromPage() {
             back={{ to: paths.restoreTask(record.taskId), label: t('restore.otherVersion') }}
           />
           <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_24rem]">
-            {!task.isPending && (
+            {!task.isPending && drivers.data && (
               <ContentsBrowser
                 source={{ recordId: record.id }}
                 downloads={user.can('operator') ? (snapshotOf(record) ?? undefined) : undefined}
-                start={start}
+                start={startOf(driver, task.data)}
+                words={driver?.canInspectTarget ? databaseWords() : undefined}
                 basket={basket}
                 onChange={setBasket}
               />
             )}
             {user.can('operator') && !task.isPending && drivers.data && (
-              <Wishes
-                record={record}
-                task={task.data}
-                driver={drivers.data.sources.find((one) => one.type === record.taskType)}
-                basket={basket}
-                onChange={setBasket}
-              />
+              <Wishes record={record} task={task.data} driver={driver} basket={basket} onChange={setBasket} />
             )}
           </div>
         </>
