@@ -1,4 +1,5 @@
 /** Documents on their way into a server, as bytes: through objects of the language a part of their types would change. */
+/// <reference path="./native-driver.d.ts" />
 import { AppError } from '@backupx/contracts/errors';
 import type { MongoClient } from 'mongodb';
 import { DocumentSequence } from 'mongodb/lib/cmap/commands.js';
