@@ -17,7 +17,8 @@ it('reads every file into the same memory', async () => {
   const repository = await makeRepository(createMemoryStorage());
   const texts = [40_000, 35_000, 39_000].map((length) => `{"packs":[],"x":"${'y'.repeat(length)}"}`);
   for (const text of texts) await repository.saveFile('index', Buffer.from(text), signal);
-  const read = new IndexReader(repository).lane();
+  const reader = new IndexReader(repository);
+  const read = reader.lane();
   const seen: string[] = [];
   const buffers = new Set<ArrayBufferLike>();
   const files = await indexFiles(repository);
@@ -30,6 +31,8 @@ it('reads every file into the same memory', async () => {
   }
   expect(seen.sort()).toEqual([...texts].sort());
   expect(buffers.size).toBe(1);
+  reader.close();
+  expect([...buffers].map(({ byteLength }) => byteLength)).toEqual([0]);
 });
 
 it('reads a file that was listed with another size, and says what is wrong with a damaged one', async () => {

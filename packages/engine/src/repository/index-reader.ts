@@ -24,6 +24,7 @@ export class IndexReader {
   readonly #repository: Repository;
   readonly #opened = new ScratchMemory();
   readonly #plain = new ScratchMemory();
+  readonly #memories = [this.#opened, this.#plain];
 
   constructor(repository: Repository) {
     this.#repository = repository;
@@ -32,6 +33,7 @@ export class IndexReader {
   /** A lane: reads one file at a time. */
   lane(): ReadIndexFile {
     const sealed = new ScratchMemory();
+    this.#memories.push(sealed);
     return async (file, signal, use) => {
       const fetched = await this.#fetch(file, signal, sealed);
       const opened = fetched && this.#open(fetched);
@@ -40,6 +42,11 @@ export class IndexReader {
       // Whatever is the matter with it, this way finds it out and says so.
       else use(await this.#repository.readFile('index', file.name, signal));
     };
+  }
+
+  /** Gives the memory back; no lane may be reading. */
+  close(): void {
+    for (const memory of this.#memories) memory.free();
   }
 
   /** Null: it is not as it was listed. */

@@ -56,6 +56,7 @@ export async function loadIndex(repository: Repository, options: LoadIndexOption
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
   }
+  reader.close();
   return index;
 }
 

@@ -11,4 +11,11 @@ export class ScratchMemory {
     if (sizeBytes > this.#memory.byteLength) this.#memory = Buffer.allocUnsafeSlow(sizeBytes + (sizeBytes >>> 3));
     return this.#memory.subarray(0, sizeBytes);
   }
+
+  /** Gives it back now, not at the next collection. What was handed out is empty from then on. */
+  free(): void {
+    const { buffer } = this.#memory;
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) buffer.transfer(0);
+    this.#memory = Buffer.alloc(0);
+  }
 }

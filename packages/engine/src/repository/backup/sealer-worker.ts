@@ -4,7 +4,7 @@ import { threadData } from '../../ports/start-thread.ts';
 import { packError } from '../../ports/thread-error.ts';
 import { sealParts } from '../format/unpacked-file.ts';
 import { compressPieces } from '../format/zstd.ts';
-import { lengthOfParts, plainPieces, type TreePart } from '../tree-part.ts';
+import { lengthOfParts, passingPieces, type TreePart } from '../tree-part.ts';
 import type { FromSealer, SealerData, ToSealer } from './messages.ts';
 import { buffersOf } from './slot-memory.ts';
 import { SlotSealer } from './slot-sealer.ts';
@@ -16,7 +16,7 @@ const send = (message: FromSealer, transfer: ArrayBuffer[] = []) => parentPort?.
 /** Neither the content nor its frame ever lies here in one piece. */
 async function sealLarge(parts: readonly TreePart[]): Promise<FromSealer & { type: 'sealedLarge' }> {
   const plainLength = lengthOfParts(parts);
-  const sealed = sealParts(sealer.box, await compressPieces(plainPieces(parts), plainLength));
+  const sealed = sealParts(sealer.box, await compressPieces(passingPieces(parts), plainLength));
   return { type: 'sealedLarge', sealed, plainLength };
 }
 

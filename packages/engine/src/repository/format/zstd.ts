@@ -1,6 +1,5 @@
 /** Compression of blobs and files: one whole zstd frame each, with the size of the content in its header. */
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Writable } from 'node:stream';
 import { createZstdCompress, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { AppError } from '@backupx/contracts/errors';
 import {
@@ -45,16 +44,32 @@ export function compressOnce(bytes: Uint8Array, tuning: ZstdTuning = DEFAULT_TUN
 }
 
 /**
- * The same of content that comes in pieces, `sizeBytes` in all, and as pieces: neither lies in memory as a whole. The
- * pieces are asked for as they are needed.
+ * The same of content that comes in pieces, `sizeBytes` in all, and as pieces: neither lies in memory as a whole. Each
+ * piece need only be valid until the next is asked for.
  */
 export async function compressPieces(pieces: Iterable<Uint8Array>, sizeBytes: number): Promise<Buffer[]> {
   const compressor = createZstdCompress({ params: zstdParams(DEFAULT_TUNING), pledgedSrcSize: sizeBytes });
   const frame: Buffer[] = [];
-  await pipeline(Readable.from(pieces), compressor, async (output: AsyncIterable<Buffer>) => {
-    for await (const part of output) frame.push(part);
-  });
+  const read = async () => {
+    for await (const part of compressor as AsyncIterable<Buffer>) frame.push(part);
+  };
+  await Promise.all([writeInTurn(compressor, pieces), read()]);
   return frame;
+}
+
+/** Each piece has been used up before the next is asked for. */
+async function writeInTurn(target: Writable, pieces: Iterable<Uint8Array>): Promise<void> {
+  try {
+    for (const piece of pieces) {
+      await new Promise<void>((resolve, reject) => {
+        target.write(piece, (error) => (error ? reject(error) : resolve()));
+      });
+    }
+    target.end();
+  } catch (error) {
+    target.destroy(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
 }
 
 class ReusingCompressor implements Compressor {
