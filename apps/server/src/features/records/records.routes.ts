@@ -41,10 +41,27 @@ function assertMayOpen(actor: Actor): void {
   throw new AppError('AUTH_FORBIDDEN', { role: 'operator' });
 }
 
-export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
-  const { db, clock, dispatcher, builder, nodes } = deps;
+/** Restores begin at their record. */
+function restoreRoutesOf({ db, clock, dispatcher }: RecordsFeatureDeps): BoundRoute[] {
   const monotonicMs = () => clock.monotonicMs();
   const previews = createAttemptLimiter({ attempts: 30, windowMs: 60_000, monotonicMs });
+  return [
+    bind(recordRoutes.restore, async ({ params, body, actor, audit }) => {
+      const id = await dispatcher.startRestore(params.id, body, nameOf(actor));
+      const view = await restoreRecordsStore.view(db, id);
+      audit({ target: view.task_name, detail: `restore ${id} to ${view.target_path || 'the original place'}` });
+      return restoreAnswer(view, '', clock.now());
+    }),
+    bind(recordRoutes.previewRestore, async ({ params, body, actor }) => {
+      // It logs in where the caller says: too slow for trying passwords.
+      previews.take(actor.kind === 'user' ? String(actor.userId) : actor.kind);
+      return await dispatcher.previewRestore(params.id, body);
+    }),
+  ];
+}
+
+export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
+  const { db, clock, dispatcher, builder, nodes } = deps;
 
   async function answer(id: number) {
     await deps.reporter.flush();
@@ -98,17 +115,7 @@ export function recordsRoutes(deps: RecordsFeatureDeps): BoundRoute[] {
         }),
       );
     }),
-    bind(recordRoutes.restore, async ({ params, body, actor, audit }) => {
-      const id = await dispatcher.startRestore(params.id, body, nameOf(actor));
-      const view = await restoreRecordsStore.view(db, id);
-      audit({ target: view.task_name, detail: `restore ${id} to ${view.target_path || 'the original place'}` });
-      return restoreAnswer(view, '', clock.now());
-    }),
-    bind(recordRoutes.previewRestore, async ({ params, body, actor }) => {
-      // It logs in where the caller says: too slow for trying passwords.
-      previews.take(actor.kind === 'user' ? String(actor.userId) : actor.kind);
-      return await dispatcher.previewRestore(params.id, body);
-    }),
+    ...restoreRoutesOf(deps),
     bind(recordRoutes.cancel, async ({ params, audit }) => {
       await dispatcher.cancelRecord(params.id);
       audit({ target: String(params.id) });

@@ -1,0 +1,48 @@
+/** What a backup before a restore is made from: the server of the restore, the databases it replaces, all that is in them. */
+import { describe, expect, it } from 'vitest';
+import type { SourceDriver } from '../ports/source.ts';
+import { sourceDrivers as sources } from './index.ts';
+
+const driver = (type: string): SourceDriver => {
+  const found = sources.find((one) => one.type === type);
+  return found ?? expect.fail(`there is no ${type}`);
+};
+
+async function settingsOf(type: string, config: object, options: object): Promise<Record<string, unknown>> {
+  const { config: schema, restoreConfig, targetSettings } = driver(type);
+  const chosen = restoreConfig?.parse(options) ?? {};
+  return (await targetSettings?.(schema.parse(config), chosen, ['shop', 'x=y'])) ?? {};
+}
+
+it('is there for every source that can tell what a restore would replace', () => {
+  const named = (power: 'inspectTarget' | 'targetSettings') =>
+    sources.filter((one) => one[power] !== undefined).map((one) => one.type);
+  expect(named('targetSettings')).toEqual(named('inspectTarget'));
+  expect(named('inspectTarget')).toEqual(expect.arrayContaining(['mysql', 'postgresql', 'sqlite']));
+});
+
+describe.each(['postgresql', 'mysql'])('of %s', (type) => {
+  const stored = { dbHost: 'db-1', dbUser: 'till', dbPassword: 'one', databases: ['crm'], excludeDatabases: ['s*'] };
+  const whole = { databases: ['shop', 'x=y'], excludeDatabases: [] };
+
+  it('is the server of the task, without what the task leaves out', async () => {
+    const settings = await settingsOf(type, stored, { replaceExisting: true });
+    expect(settings).toMatchObject({ dbHost: 'db-1', dbUser: 'till', dbPassword: 'one', ...whole });
+  });
+
+  it('is the server that the restore names, with its login', async () => {
+    const other = { dbHost: 'db-2', dbPort: 9999, dbUser: 'prover', dbPassword: 'two' };
+    expect(await settingsOf(type, stored, other)).toMatchObject({ ...other, ...whole });
+  });
+});
+
+it('leaves tables of PostgreSQL in that the task leaves out', async () => {
+  const filtered = { excludeTables: ['cache'], excludeTableData: ['log'], schemas: ['sales'] };
+  const settings = await settingsOf('postgresql', filtered, {});
+  expect(settings).toMatchObject({ excludeTables: [], excludeTableData: [], schemas: [] });
+});
+
+it('takes the files of SQLite as they are', async () => {
+  const settings = await settingsOf('sqlite', { databases: ['/srv/*.db'], excludeDatabases: ['/srv/x'] }, {});
+  expect(settings).toMatchObject({ databases: ['shop', 'x=y'], excludeDatabases: [] });
+});
