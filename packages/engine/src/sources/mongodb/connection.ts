@@ -1,4 +1,5 @@
 /** One server: the driver that asks it, and the file with which its own programs log in. */
+import { AppError } from '@backupx/contracts/errors';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { startTool, type ToolCommand, type ToolProcess } from '../../ports/processes.ts';
 import { SecretFolder } from '../../ports/secret-folder.ts';
@@ -70,7 +71,7 @@ export class MongodbConnection {
     } catch (error) {
       await client?.close().catch(() => {});
       secrets.remove();
-      if (signal.aborted) signal.throwIfAborted();
+      if (signal.aborted) throw new AppError('CANCELLED', {}, { cause: error });
       throw driverError(error, { config, doing: 'log in' });
     }
   }
@@ -90,9 +91,16 @@ export class MongodbConnection {
     command: Answer,
     { doing = 'read what is there', timeoutMs = COMMAND_TIMEOUT_MS }: { doing?: string; timeoutMs?: number } = {},
   ): Promise<Answer> {
+    const timeout = AbortSignal.timeout(timeoutMs);
     return await this.attempt(doing, async () => {
-      const signal = AbortSignal.any([this.signal, AbortSignal.timeout(timeoutMs)]);
-      return (await this.client.db(database).command(command, { signal })) as Answer;
+      try {
+        const signal = AbortSignal.any([this.signal, timeout]);
+        return (await this.client.db(database).command(command, { signal })) as Answer;
+      } catch (error) {
+        if (!timeout.aborted || this.signal.aborted) throw error;
+        const seconds = Math.round(timeoutMs / 1000);
+        throw new AppError('TIMEOUT', { what: `${this.address}, asked to ${doing},`, seconds }, { cause: error });
+      }
     });
   }
 
@@ -101,6 +109,7 @@ export class MongodbConnection {
     try {
       return await act();
     } catch (error) {
+      if (this.signal.aborted) throw new AppError('CANCELLED', {}, { cause: error });
       throw driverError(error, { config: this.config, doing });
     }
   }

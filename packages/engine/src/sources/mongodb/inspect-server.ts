@@ -1,6 +1,6 @@
 import { isSuccess, runTool } from '../../ports/processes.ts';
 import type { InspectContext, SourceInspection, TargetContext, TargetInspection } from '../../ports/source.ts';
-import { chooseDatabases, type FoundDatabase, listDatabases } from './choose-databases.ts';
+import { chooseDatabases, type DatabaseChoice, listDatabases } from './choose-databases.ts';
 import { MongodbConnection } from './connection.ts';
 import { placeOf } from './entry-paths.ts';
 import { toolError } from './failures.ts';
@@ -24,9 +24,14 @@ export async function inspectServer(config: MongodbConfig, context: InspectConte
   const tool = await chooseTool('mongodump', config, context.signal);
   const connection = await MongodbConnection.open(config, context);
   try {
-    if (tool) await probe(connection, tool);
     const databases = await listDatabases(connection);
-    const warnings = await warningsOf(connection, { config, databases, tool });
+    const choice = chooseDatabases(
+      databases.map(({ name }) => name),
+      config,
+    );
+    const [first] = choice.names;
+    if (tool && first !== undefined) await probe(connection, tool, first);
+    const warnings = await warningsOf(connection, { config, choice, tool });
     return {
       server: serverWords(connection),
       tool: tool ? `${describeTool(tool)} (${tool.path})` : 'BackupX itself',
@@ -45,9 +50,9 @@ function serverWords({ serverName, facts }: MongodbConnection): string {
   return `${serverName}, replica set ${facts.replicaSet} (${facts.isPrimary ? 'primary' : 'secondary'})`;
 }
 
-/** Dumps a collection that is not there: all of a dump but its data. */
-async function probe(connection: MongodbConnection, tool: Tool): Promise<void> {
-  const args = ['--archive', '--db=admin', '--collection=backupx_connection_test'];
+/** Dumps a collection that is not there: all of a dump but its data. Where a dump would, for want of other rights. */
+async function probe(connection: MongodbConnection, tool: Tool, database: string): Promise<void> {
+  const args = ['--archive', `--db=${database}`, '--collection=backupx_connection_test'];
   const command = connection.commandOf(tool, args);
   const end = await runTool(command, { signal: connection.signal, timeoutMs: PROBE_TIMEOUT_MS });
   if (!isSuccess(end)) throw toolError(end, { tool: tool.name, doing: 'log in', config: connection.config });
@@ -55,12 +60,8 @@ async function probe(connection: MongodbConnection, tool: Tool): Promise<void> {
 
 async function warningsOf(
   connection: MongodbConnection,
-  { config, databases, tool }: { config: MongodbConfig; databases: readonly FoundDatabase[]; tool: Tool | null },
+  { config, choice, tool }: { config: MongodbConfig; choice: DatabaseChoice; tool: Tool | null },
 ): Promise<string[]> {
-  const choice = chooseDatabases(
-    databases.map(({ name }) => name),
-    config,
-  );
   const privileges = await readPrivileges(connection);
   const warnings = choice.missing.map((name) => `There is no database ${name}.`);
   if (choice.names.length === 0) warnings.push('There is no database to back up that this user can see.');

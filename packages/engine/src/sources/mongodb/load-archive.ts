@@ -2,7 +2,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import { isSuccess, type ToolProcess } from '../../ports/processes.ts';
 import type { ArchiveInventory, CollectionMetadata, Namespace } from './archive-format.ts';
-import { ArchiveError } from './archive-format.ts';
+import { ArchiveError, BUCKETS_PREFIX } from './archive-format.ts';
 import { ArchiveReader } from './archive-reader.ts';
 import { scannedArchive } from './archive-scanner.ts';
 import type { MongodbConnection } from './connection.ts';
@@ -91,18 +91,17 @@ async function* chain(first: readonly Uint8Array[], rest: AsyncGenerator<Uint8Ar
 /** In patterns of the programs a star, a dollar and a backslash mean something. */
 const literal = (name: string): string => name.replace(/[\\*$]/g, '\\$&');
 
+/** A time series has its documents in a collection of its own. */
+const namesOf = (name: string): string[] => [name, `${BUCKETS_PREFIX}${name}`];
+
 function restoreArgs(database: string, { target, prefix, direct, wanted }: LoadPlan): string[] {
   const rename = (from: string, to: string) => [`--nsFrom=${from}`, `--nsTo=${to}`];
   const [source, place] = [literal(database), literal(target)];
   return [
     // In the order of the archive, so that a dump of what was restored is like the first one; stops at an error.
     ...['--archive', '--maintainInsertionOrder'],
-    ...[...(wanted ?? [])].map((name) => `--nsInclude=${source}.${literal(name)}`),
-    ...direct.flatMap((name) =>
-      [name, `system.buckets.${name}`].flatMap((one) =>
-        rename(`${source}.${literal(one)}`, `${place}.${literal(one)}`),
-      ),
-    ),
+    ...[...(wanted ?? [])].flatMap(namesOf).map((name) => `--nsInclude=${source}.${literal(name)}`),
+    ...direct.flatMap(namesOf).flatMap((one) => rename(`${source}.${literal(one)}`, `${place}.${literal(one)}`)),
     ...rename(`${source}.*`, `${place}.${literal(prefix)}*`),
   ];
 }

@@ -120,10 +120,15 @@ export class LoadedDatabase {
     await swapCollections(this.#place, this.#place.names, plan);
   }
 
+  /** What cannot be undone now is told; it is not cleared away, and the next restore tries again. Never fails. */
   async undo(): Promise<void> {
-    if (this.#plan) await undoSwap(this.#place, this.#place.names, this.#plan);
-    // Nothing is lost when it is undone twice; what could not be undone must not be cleared.
-    this.#plan = null;
+    try {
+      if (this.#plan) await undoSwap(this.#place, this.#place.names, this.#plan);
+      this.#plan = null;
+    } catch (error) {
+      const { message } = toAppError(error);
+      this.#parts.context.log('warn', `${this.target} could not be put back, the next restore tries again: ${message}`);
+    }
   }
 
   /** From here on the restore of this database stands. */
@@ -134,9 +139,9 @@ export class LoadedDatabase {
 
   /** Drops what was made beside the target; never fails. */
   async close(): Promise<void> {
-    if (this.#plan) return;
     try {
-      await this.#place.clear();
+      if (this.#plan) await this.#place.leave();
+      else await this.#place.clear();
     } catch (error) {
       const { message } = toAppError(error);
       this.#parts.context.log('warn', `The next restore of ${this.target} clears away what this one left: ${message}`);

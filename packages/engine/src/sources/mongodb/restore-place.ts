@@ -90,10 +90,15 @@ export class RestorePlace implements CollectionPlace {
     await this.#connection.command(this.database, { create: name, ...options }, { doing: 'create views' });
   }
 
-  /** Drops what the restore made beside its targets, the journal last; a database with nothing in it too. */
-  async clear(): Promise<void> {
+  /** Says no more that the restore lives. What it made stays, for the next one to undo. */
+  async leave(): Promise<void> {
     this.#stop.abort();
     await this.#beating;
+  }
+
+  /** Drops what the restore made beside its targets, the journal last; a database with nothing in it too. */
+  async clear(): Promise<void> {
+    await this.leave();
     const { journal } = this.names;
     const entry = await this.read();
     const direct = new Set(entry?.state === 'done' ? [] : (entry?.direct ?? []));
@@ -102,7 +107,8 @@ export class RestorePlace implements CollectionPlace {
     for (const { name } of all.filter(mine)) await this.drop(name);
     await this.drop(journal);
     const left = await this.list();
-    if (left.length === 0) await this.#attempt(() => this.#db.dropDatabase());
+    // Where views are listed; it stays behind when there are none.
+    if (left.every(({ name }) => name === 'system.views')) await this.#attempt(() => this.#db.dropDatabase());
   }
 
   get #db() {
