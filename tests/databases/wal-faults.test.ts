@@ -1,9 +1,18 @@
 /** Archiving PostgreSQL's log under kills, full disks and wrong input, and the receiver through crashes of both sides. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { createEngine } from '@backupx/engine';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
 import { waitFor } from '../support/start-program.ts';
 import { findTools } from '../support/tool-watch.ts';
@@ -13,7 +22,14 @@ import { makeWorkFolder } from '../support/work-folder.ts';
 const KILLS = Math.max(24, Math.ceil(Number(process.env.BACKUPX_TEST_KILLS ?? 0) * 0.05));
 const work = makeWorkFolder('wal-faults');
 let places = 0;
-afterAll(() => work.remove());
+/** A disk that is soon full. */
+const mount = work.at('small');
+mkdirSync(mount);
+const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'backupx-tests', mount]).status === 0;
+afterAll(() => {
+  if (isMounted) spawnSync('umount', [mount]);
+  work.remove();
+});
 
 function newPlace(lines: readonly string[] = []) {
   const folder = work.at(`place-${++places}`);
@@ -146,13 +162,6 @@ describe('push', () => {
     expect((await runWal('verify', '--config', place.config, '--deep')).stdout).not.toContain('not checked');
   });
 
-  const mount = work.at('small');
-  mkdirSync(mount);
-  const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'backupx-tests', mount]).status === 0;
-  afterAll(() => {
-    if (isMounted) spawnSync('umount', [mount]);
-  });
-
   it.skipIf(!isMounted)('fails when the storage is full, and goes on when there is room', async () => {
     const place = newPlace([`storage.basePath = ${path.join(mount, 'store')}`]);
     const filler = path.join(mount, 'filler');
@@ -172,26 +181,80 @@ describe('push', () => {
 });
 
 describe('receive', () => {
-  it('leaves no gap, whatever is killed, and forgets no password', async () => {
-    const server = await startPostgresql({
+  let server: Postgresql;
+  beforeAll(async () => {
+    server = await startPostgresql({
       settings: ['wal_keep_size=512MB', 'wal_level=replica'],
       initdb: ['--wal-segsize=1'],
     });
-    try {
-      await receiveThroughCrashes(server);
-    } finally {
-      await server.stop();
-    }
+  });
+  afterAll(async () => {
+    await server?.stop();
+  });
+
+  it('receives no more than the spool may hold while the storage is away, and then catches up', async () => {
+    const place = newPlace();
+    const spool = place.at('spool');
+    const flags = loginTo(server, place, 'bounded');
+    const active = () => server.sql("SELECT active FROM pg_replication_slots WHERE slot_name = 'bounded'").trim();
+    const limit = ['--spool', spool, '--spool-limit', '3M', '--create-slot'];
+    const receiver = startWal(['receive', '--config', place.config, ...limit, ...flags]);
+    const isArchived = (segment: string) =>
+      waitFor(
+        `${segment} in the archive`,
+        async () => filesIn(place.store).some(({ name }) => name === segment),
+        60_000,
+      );
+    let last = '';
+    await waitFor('a slot', async () => active() === 't');
+    await isArchived(writeLog(server));
+    const disk = path.dirname(place.store);
+    renameSync(disk, `${disk}.away`);
+    await waitFor('the alarm', async () => {
+      if (receiver.child.exitCode !== null) throw new Error(receiver.output.stderr);
+      if (receiver.output.stderr.includes('ALARM')) return true;
+      last = writeLog(server);
+      return false;
+    });
+    expect(receiver.output.stderr).toContain('is the disk mounted');
+    await waitFor('nothing is received', async () => active() === 'f');
+    renameSync(`${disk}.away`, disk);
+    await isArchived(last);
+    receiver.child.kill('SIGTERM');
+    expect((await receiver.ended).code).toBe(0);
+    expect(await runWal('verify', '--config', place.config, '--deep')).toMatchObject({ code: 0 });
+    expect((await runWal('slot', 'drop', ...flags)).code).toBe(0);
+  });
+
+  it('leaves no gap, whatever is killed, and forgets no password', async () => {
+    await receiveThroughCrashes(server);
   });
 });
+
+/** Flags that log in with a password from a file. */
+function loginTo(server: Postgresql, place: { at(name: string): string }, slot: string): string[] {
+  const passwordFile = place.at('password');
+  writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
+  const login = ['--host', '127.0.0.1', '--port', String(server.port), '--user', 'postgres', '--slot', slot];
+  return [...login, '--password-file', passwordFile];
+}
+
+/** Two to three segments; answers the last, which is ended. */
+function writeLog(server: Postgresql): string {
+  server.sql('CREATE TABLE IF NOT EXISTS log (text text)');
+  for (let step = 1; step <= 3; step++) {
+    server.sql(`INSERT INTO log SELECT md5((g * ${step})::text) FROM generate_series(1, 8000) g`);
+  }
+  return server.sql('SELECT pg_walfile_name(pg_switch_wal())').trim();
+}
 
 async function receiveThroughCrashes(server: Postgresql): Promise<void> {
   const place = newPlace();
   const spool = place.at('spool');
-  const passwordFile = place.at('password');
-  writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 });
-  const login = ['--host', '127.0.0.1', '--port', String(server.port), '--user', 'postgres', '--slot', 'archive'];
-  const flags = [...login, '--password-file', passwordFile];
+  const flags = loginTo(server, place, 'archive');
+  const passwordFile = flags.at(-1) ?? '';
+  const login = flags.slice(0, -2);
+  chmodSync(passwordFile, 0o644);
   const start = (...more: string[]) =>
     startWal(['receive', '--config', place.config, '--spool', spool, ...flags, ...more]);
   expect(await start().ended).toMatchObject({ code: 2, stderr: expect.stringContaining('chmod 600') });
@@ -201,13 +264,7 @@ async function receiveThroughCrashes(server: Postgresql): Promise<void> {
   expect(await nobody.ended).toMatchObject({ code: 5, stderr: expect.stringContaining('DATABASE_AUTH') });
   for (const _ of [1, 2]) expect((await runWal('slot', 'create', ...flags)).code).toBe(0);
 
-  const write = () => {
-    server.sql('CREATE TABLE IF NOT EXISTS log (text text)');
-    for (let step = 0; step < 3; step++) {
-      server.sql(`INSERT INTO log SELECT md5((g * ${step + 1})::text) FROM generate_series(1, 8000) g`);
-    }
-    return server.sql('SELECT pg_walfile_name(pg_switch_wal())').trim();
-  };
+  const write = () => writeLog(server);
   const arrived = (name: string) =>
     waitFor(
       `${name} in the archive`,

@@ -174,7 +174,7 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
     '最新的基础备份（{time}）需要从 {segment} 开始的内容。',
     '请选择该段或更早的段，或添加 --force。',
   ),
-  WAL_GAP: say('接收程序会留下缺口：{reason}', '请先做一次新的基础备份，然后加 --accept-gap 启动。'),
+  WAL_GAP: say('接收程序会留下缺口：{reason}', '请加 --accept-gap 启动，然后做一次新的基础备份。'),
   BINLOG_GAP: say(
     '缺少二进制日志：{logs}。',
     '无法跨越缺口重放：请重新备份该服务器。接收程序加 --accept-gap 可从缺口之后继续。',

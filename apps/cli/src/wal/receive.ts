@@ -68,7 +68,7 @@ export function addReceiveCommand(wal: Command, context: CommandContext): void {
         .default(parseSize(DEFAULT_LIMIT), DEFAULT_LIMIT),
     )
     .option('--create-slot', 'make the slot if it is not there')
-    .option('--accept-gap', 'begin where the server is, whatever was lost');
+    .option('--accept-gap', 'go on although the server no longer has what comes next');
   addServerOptions(command).action(act(context, (flags: ReceiveFlags) => receive(flags, context)));
   withExamples(
     command,

@@ -107,7 +107,7 @@ export const databaseErrors = {
     409,
     8,
     'The receiver would leave a gap: {reason}',
-    'Make a new base backup, then start it with --accept-gap.',
+    'Start it with --accept-gap, then make a new base backup.',
   ),
   SAFETY_BACKUP_IMPOSSIBLE: define(
     409,

@@ -20,7 +20,7 @@ export interface ReceiveOptions {
   readonly spoolLimitBytes: number;
   /** Time to archive one segment. */
   readonly secondsForFile: number;
-  /** Begin where the server is, whatever lies between. */
+  /** When the server no longer has what comes next, go on with what it has. */
   readonly isGapAccepted: boolean;
   /** Ends the receiving; what has arrived is archived before it ends. */
   readonly stop: AbortSignal;
@@ -48,6 +48,11 @@ export async function receiveWal(options: ReceiveOptions): Promise<void> {
     const end = await follow(options, arrivals);
     if (end === null) continue;
     const failure = server.lastingFailure(end);
+    if (failure?.code === 'WAL_GAP' && options.isGapAccepted) {
+      log(`${failure.message} It is accepted.`);
+      await skipGap(options, arrivals);
+      continue;
+    }
     if (failure) throw failure;
     if (newest(options.spool) !== began) pauseMs = FIRST_PAUSE_MS;
     log(`${server.label}: ${describeEnd(end)}. Going on in ${pauseMs / 1000} s.`);
@@ -60,13 +65,7 @@ export async function receiveWal(options: ReceiveOptions): Promise<void> {
 }
 
 /** A spool that was lost must not become a gap: the archive knows what came last. */
-async function findStart(options: ReceiveOptions): Promise<void> {
-  const { archive, spool, isGapAccepted, signal, log } = options;
-  if (isGapAccepted) {
-    if (await new Arrivals(options).store())
-      for (const name of [...spool.segments(), ...spool.partials()]) spool.remove(name);
-    return;
-  }
+async function findStart({ archive, spool, signal, log }: ReceiveOptions): Promise<void> {
   if (!spool.isEmpty()) return;
   const [cluster] = await archive.clusters(signal);
   if (!cluster) return;
@@ -75,6 +74,17 @@ async function findStart(options: ReceiveOptions): Promise<void> {
   if (!last) return;
   spool.standIn(last.name, cluster.segmentBytes);
   log(`The spool is empty. Going on after ${last.name}, the newest in the archive.`);
+}
+
+/** The spool tells where to go on, and so may the slot; both must forget it. */
+async function skipGap({ spool, server, stop, signal, clock }: ReceiveOptions, arrivals: Arrivals): Promise<void> {
+  while (!(await arrivals.store())) {
+    if (stop.aborted) return;
+    await clock.sleep(FIRST_PAUSE_MS, stop).catch(() => {});
+  }
+  for (const name of [...spool.segments(), ...spool.partials()]) spool.remove(name);
+  await server.dropSlot(signal);
+  await server.createSlot(signal);
 }
 
 /** One run of the program. Null: it was stopped, by us or for want of room. */

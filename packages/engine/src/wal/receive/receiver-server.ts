@@ -81,7 +81,7 @@ export class ReceiverServer {
     const server = this.label;
     const user = this.#user;
     const said = end.messages;
-    if (/already been removed/.test(said)) return new AppError('WAL_GAP', { reason });
+    if (/already been removed|invalidated/.test(said)) return new AppError('WAL_GAP', { reason });
     if (/slot ".*" does not exist/.test(said)) {
       return new AppError('DATABASE_NOT_FOUND', { name: `replication slot "${this.#slot}"`, server });
     }
@@ -91,7 +91,7 @@ export class ReceiverServer {
     if (/permission denied|must be superuser or replication role/.test(said)) {
       return new AppError('DATABASE_PERMISSION', { server, user, action: 'receive its log (REPLICATION)' });
     }
-    if (/incompatible server version|invalidated|unrecognized option|invalid connection option/.test(said)) {
+    if (/incompatible server version|unrecognized option|invalid connection option/.test(said)) {
       return new AppError('DATABASE_TOOL_FAILED', { tool: PROGRAM, reason });
     }
     return null;
