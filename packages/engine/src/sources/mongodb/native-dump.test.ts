@@ -201,7 +201,7 @@ describe('a dump over the driver', () => {
         return isSilent ? new Promise(() => {}) : null;
       },
     });
-    const limits = { heartbeatFrequencyMS: 500, connectTimeoutMS: 500, serverSelectionTimeoutMS: 500 };
+    const limits = { heartbeatFrequencyMS: 500, connectTimeoutMS: 1000, serverSelectionTimeoutMS: 3000 };
     const client = await fake.connect(limits);
     await expect(dump(fake, { client })).rejects.toThrow(/interrupted|timed out/);
   });
