@@ -16,6 +16,7 @@ import { maintenanceRecordsStore } from '../stores/maintenance-records.store.ts'
 import { type RepositoryRow, repositoriesStore } from '../stores/repositories.store.ts';
 import { repositoryLeasesStore } from '../stores/repository-leases.store.ts';
 import { isInWindow } from './maintenance-window.ts';
+import { repeatTick } from './repeat-tick.ts';
 
 export interface DueMaintenanceDeps {
   readonly db: Db;
@@ -82,8 +83,7 @@ const columns = { check: 'next_check_at', prune: 'next_prune_at', sweep: 'next_s
 
 export function createDueMaintenance(deps: DueMaintenanceDeps): DueMaintenance {
   const { db, clock, dispatcher, log } = deps;
-  const stopping = new AbortController();
-  let loop: Promise<void> | undefined;
+  const repeated = repeatTick(deps, { everyMs: TICK_MS, what: 'due maintenance', tick });
 
   /** Waiting for a node or for other maintenance is not worth a line; anything else is, once an hour. */
   async function notStarted(row: RepositoryRow, options: MaintenanceOptions, error: unknown): Promise<void> {
@@ -115,27 +115,11 @@ export function createDueMaintenance(deps: DueMaintenanceDeps): DueMaintenance {
     const isOpen = isInWindow(maintenanceWindow, timezone, at);
     let started = 0;
     for (const row of await repositoriesStore.withDueWork(db, moment)) {
-      if (stopping.signal.aborted) return started;
+      if (repeated.signal.aborted) return started;
       if (await startOne(row, moment, isOpen)) started += 1;
     }
     return started;
   }
 
-  async function runLoop(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      await tick().catch((error: unknown) => log.error({ err: error }, 'looking for due maintenance failed'));
-      await clock.sleep(TICK_MS, stopping.signal).catch(() => undefined);
-    }
-  }
-
-  return {
-    tick,
-    start() {
-      loop ??= runLoop();
-    },
-    async stop() {
-      stopping.abort();
-      await loop;
-    },
-  };
+  return { tick, start: repeated.start, stop: repeated.stop };
 }

@@ -10,6 +10,7 @@ import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Db } from '../dispatch/ports.ts';
 import { recordsStore } from '../stores/records.store.ts';
 import { type TaskRow, tasksStore } from '../stores/tasks.store.ts';
+import { repeatTick } from './repeat-tick.ts';
 import { nextRunAfter } from './schedule-clock.ts';
 
 export interface DueVerificationsDeps {
@@ -33,8 +34,7 @@ const TICK_MS = 15_000;
 
 export function createDueVerifications(deps: DueVerificationsDeps): DueVerifications {
   const { db, clock, dispatcher, log } = deps;
-  const stopping = new AbortController();
-  let loop: Promise<void> | undefined;
+  const repeated = repeatTick(deps, { everyMs: TICK_MS, what: 'due verifications', tick });
 
   async function moveOn(task: TaskRow): Promise<void> {
     const timezone = task.timezone || (await deps.defaultTimezone());
@@ -66,27 +66,11 @@ export function createDueVerifications(deps: DueVerificationsDeps): DueVerificat
   async function tick(): Promise<number> {
     let started = 0;
     for (const task of await tasksStore.dueVerifications(db, clock.now().toISOString())) {
-      if (stopping.signal.aborted) return started;
+      if (repeated.signal.aborted) return started;
       if (await startOne(task)) started += 1;
     }
     return started;
   }
 
-  async function runLoop(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      await tick().catch((error: unknown) => log.error({ err: error }, 'looking for due verifications failed'));
-      await clock.sleep(TICK_MS, stopping.signal).catch(() => undefined);
-    }
-  }
-
-  return {
-    tick,
-    start() {
-      loop ??= runLoop();
-    },
-    async stop() {
-      stopping.abort();
-      await loop;
-    },
-  };
+  return { tick, start: repeated.start, stop: repeated.stop };
 }

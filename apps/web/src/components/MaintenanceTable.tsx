@@ -3,11 +3,10 @@ import { type MaintenanceFilter, useMaintenanceRecords } from '../api/repository
 import type { MaintenanceRow } from '../api/types.ts';
 import { formatDuration } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
-import { Card, EmptyState } from '../ui/Card.tsx';
-import { type Column, DataTable, rowLink } from '../ui/DataTable.tsx';
-import { LoadMore } from './LoadMore.tsx';
+import { EmptyState } from '../ui/Card.tsx';
+import { type Column, rowLink } from '../ui/DataTable.tsx';
+import { PagedTable } from './PagedTable.tsx';
 import { paths } from './paths.ts';
-import { QueryView } from './QueryView.tsx';
 import { RunProgress } from './RunProgress.tsx';
 import { RecordStatusBadge } from './Status.tsx';
 import { Time } from './Time.tsx';
@@ -56,27 +55,14 @@ function columns(withRepository: boolean): readonly Column<MaintenanceRow>[] {
 
 /** Checks, clean-ups, repairs and copies of repositories, newest first. */
 export function MaintenanceTable({ filter, title }: { filter: MaintenanceFilter; title?: string }) {
-  const query = useMaintenanceRecords(filter);
   return (
-    <Card title={title} flush>
-      <QueryView query={query} rows={4}>
-        {({ pages }) => {
-          const rows = pages.flatMap((page) => page.items);
-          if (rows.length === 0)
-            return <EmptyState icon="shield" title={t('maintenance.none')} text={t('maintenance.noneText')} />;
-          return (
-            <>
-              <DataTable
-                label={title ?? t('maintenance.maintenance')}
-                columns={columns(filter.repositoryId === undefined)}
-                rows={rows}
-                rowKey={(row) => row.id}
-              />
-              <LoadMore query={query} />
-            </>
-          );
-        }}
-      </QueryView>
-    </Card>
+    <PagedTable
+      query={useMaintenanceRecords(filter)}
+      columns={columns(filter.repositoryId === undefined)}
+      label={title ?? t('maintenance.maintenance')}
+      title={title}
+      empty={<EmptyState icon="shield" title={t('maintenance.none')} text={t('maintenance.noneText')} />}
+      loadingRows={4}
+    />
   );
 }

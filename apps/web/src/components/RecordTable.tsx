@@ -4,12 +4,11 @@ import { type RecordFilter, useRecords } from '../api/queries.ts';
 import type { RecordRow } from '../api/types.ts';
 import { formatBytes, formatDuration } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
-import { Card, EmptyState } from '../ui/Card.tsx';
-import { type Column, DataTable, rowLink } from '../ui/DataTable.tsx';
+import { EmptyState } from '../ui/Card.tsx';
+import { type Column, rowLink } from '../ui/DataTable.tsx';
 import { Icon } from '../ui/Icon.tsx';
-import { LoadMore } from './LoadMore.tsx';
+import { PagedTable } from './PagedTable.tsx';
 import { paths } from './paths.ts';
-import { QueryView } from './QueryView.tsx';
 import { RunProgress } from './RunProgress.tsx';
 import { RecordStatusBadge } from './Status.tsx';
 import { Time } from './Time.tsx';
@@ -75,26 +74,13 @@ function columns(withTask: boolean): readonly Column<RecordRow>[] {
 
 /** Backup records, newest first, fifty at a time. */
 export function RecordTable({ filter, title, empty }: { filter: RecordFilter; title?: string; empty?: ReactNode }) {
-  const query = useRecords(filter);
   return (
-    <Card title={title} flush>
-      <QueryView query={query} rows={6}>
-        {({ pages }) => {
-          const rows = pages.flatMap((page) => page.items);
-          if (rows.length === 0) return empty ?? <EmptyState icon="activity" title={t('activity.none')} />;
-          return (
-            <>
-              <DataTable
-                label={title ?? t('nav.activity')}
-                columns={columns(filter.taskId === undefined || !title)}
-                rows={rows}
-                rowKey={(row) => row.id}
-              />
-              <LoadMore query={query} />
-            </>
-          );
-        }}
-      </QueryView>
-    </Card>
+    <PagedTable
+      query={useRecords(filter)}
+      columns={columns(filter.taskId === undefined || !title)}
+      label={title ?? t('nav.activity')}
+      title={title}
+      empty={empty ?? <EmptyState icon="activity" title={t('activity.none')} />}
+    />
   );
 }

@@ -3,11 +3,10 @@ import type { LastVerified, VerifyRow } from '../api/types.ts';
 import { useVerifications, type VerifyFilter } from '../api/verify-queries.ts';
 import { formatDateTime, formatDuration } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
-import { Card, EmptyState } from '../ui/Card.tsx';
-import { type Column, DataTable, rowLink } from '../ui/DataTable.tsx';
-import { LoadMore } from './LoadMore.tsx';
+import { EmptyState } from '../ui/Card.tsx';
+import { type Column, rowLink } from '../ui/DataTable.tsx';
+import { PagedTable } from './PagedTable.tsx';
 import { paths } from './paths.ts';
-import { QueryView } from './QueryView.tsx';
 import { RunProgress } from './RunProgress.tsx';
 import { RecordStatusBadge } from './Status.tsx';
 import { Time } from './Time.tsx';
@@ -64,22 +63,13 @@ function columns(): readonly Column<VerifyRow>[] {
 
 /** Proofs that backups can be restored, newest first. */
 export function VerificationTable({ filter }: { filter: VerifyFilter }) {
-  const query = useVerifications(filter);
   return (
-    <Card flush>
-      <QueryView query={query} rows={4}>
-        {({ pages }) => {
-          const rows = pages.flatMap((page) => page.items);
-          if (rows.length === 0)
-            return <EmptyState icon="shield" title={t('verify.none')} text={t('verify.noneText')} />;
-          return (
-            <>
-              <DataTable label={t('verify.verifications')} columns={columns()} rows={rows} rowKey={(row) => row.id} />
-              <LoadMore query={query} />
-            </>
-          );
-        }}
-      </QueryView>
-    </Card>
+    <PagedTable
+      query={useVerifications(filter)}
+      columns={columns()}
+      label={t('verify.verifications')}
+      empty={<EmptyState icon="shield" title={t('verify.none')} text={t('verify.noneText')} />}
+      loadingRows={4}
+    />
   );
 }

@@ -2,19 +2,18 @@ import { Link, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { itemsOf, useRestores, useTasks } from '../../api/queries.ts';
 import type { RecordStatus, RestoreRow } from '../../api/types.ts';
-import { LoadMore } from '../../components/LoadMore.tsx';
 import { MaintenanceTable } from '../../components/MaintenanceTable.tsx';
+import { PagedTable } from '../../components/PagedTable.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
-import { QueryView } from '../../components/QueryView.tsx';
 import { RecordTable } from '../../components/RecordTable.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
 import { VerificationTable } from '../../components/VerificationTable.tsx';
 import { formatDuration, formatNumber } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
-import { Card, EmptyState } from '../../ui/Card.tsx';
-import { type Column, DataTable, rowLink } from '../../ui/DataTable.tsx';
+import { EmptyState } from '../../ui/Card.tsx';
+import { type Column, rowLink } from '../../ui/DataTable.tsx';
 import { SelectField } from '../../ui/Field.tsx';
 import { Tabs } from '../../ui/Tabs.tsx';
 
@@ -64,28 +63,13 @@ function restoreColumns(): readonly Column<RestoreRow>[] {
 }
 
 function RestoreTable({ filter }: { filter: Filter }) {
-  const query = useRestores(filter);
   return (
-    <Card flush>
-      <QueryView query={query} rows={6}>
-        {({ pages }) => {
-          const rows = pages.flatMap((page) => page.items);
-          if (rows.length === 0)
-            return <EmptyState icon="restore" title={t('activity.noRestores')} text={t('activity.noRestoresText')} />;
-          return (
-            <>
-              <DataTable
-                label={t('activity.restores')}
-                columns={restoreColumns()}
-                rows={rows}
-                rowKey={(row) => row.id}
-              />
-              <LoadMore query={query} />
-            </>
-          );
-        }}
-      </QueryView>
-    </Card>
+    <PagedTable
+      query={useRestores(filter)}
+      columns={restoreColumns()}
+      label={t('activity.restores')}
+      empty={<EmptyState icon="restore" title={t('activity.noRestores')} text={t('activity.noRestoresText')} />}
+    />
   );
 }
 
