@@ -21,7 +21,7 @@ it('is there for every source that can tell what a restore would replace', () =>
   expect(named('inspectTarget')).toEqual(expect.arrayContaining(['mysql', 'postgresql', 'sqlite']));
 });
 
-describe.each(['postgresql', 'mysql'])('of %s', (type) => {
+describe.each(['postgresql', 'mysql', 'mongodb'])('of %s', (type) => {
   const stored = { dbHost: 'db-1', dbUser: 'till', dbPassword: 'one', databases: ['crm'], excludeDatabases: ['s*'] };
   const whole = { databases: ['shop', 'x=y'], excludeDatabases: [] };
 

@@ -57,9 +57,21 @@ export class ServerRestore {
       },
       failure: (reason) => new AppError('DATABASE_DUMP_DAMAGED', { name: NAME, reason }),
     });
-    await pipeline(archive, createWriteStream(this.#path, { mode: 0o600 }), { signal: this.#parts.context.signal });
+    await this.#keep(archive);
     this.#assertUsersWanted();
     await this.#assertReplaceable();
+  }
+
+  async #keep(archive: AsyncIterable<Uint8Array>): Promise<void> {
+    const { signal } = this.#parts.context;
+    try {
+      await pipeline(archive, createWriteStream(this.#path, { mode: 0o600 }), { signal });
+    } catch (error) {
+      if (signal.aborted) throw new AppError('CANCELLED', {}, { cause: error });
+      if (typeof (error as NodeJS.ErrnoException).syscall !== 'string') throw error;
+      const reason = `the dump does not fit beside the other temporary files: ${(error as Error).message}`;
+      throw new AppError('RESTORE_TARGET_INVALID', { path: this.#path, reason }, { cause: error });
+    }
   }
 
   compare(inventory: DatabaseInventory): void {
