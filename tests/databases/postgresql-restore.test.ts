@@ -71,6 +71,8 @@ describe('in the way', () => {
         { name: 'shop', exists: true, sizeBytes: expect.any(Number), sessions: [sleeper] },
         { name: 'none_yet', exists: false, sizeBytes: null, sessions: [] },
       ]);
+      const part = await lookAt({ tables: ['sales.orders'] }, ['/postgresql/shop/inventory.json']);
+      expect(part.databases).toMatchObject([{ name: 'shop', exists: true, sessions: [] }]);
       await restore({ replaceExisting: true, endSessions: true });
       expect(describeDatabase(server, 'shop')).toBe(original);
     } finally {

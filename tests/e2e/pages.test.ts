@@ -99,6 +99,7 @@ function addressesOf(seeded: Installation): Readonly<Record<string, readonly str
     '/tasks/$id': [`/tasks/${tasks.web}`, `/tasks/${tasks.old}`, `/tasks/${tasks.wiki}`],
     '/tasks/$id/edit': [`/tasks/${tasks.finance}/edit`, `/tasks/${tasks.wiki}/edit`],
     '/activity': ['/activity'],
+    '/activity/$tab': ['restores', 'verifications', 'maintenance'].map((tab) => `/activity/${tab}`),
     '/activity/backups/$id': [good, failed, warning, repository.recordId].map((id) => `/activity/backups/${id}`),
     '/activity/restores/$id': [restores.good, restores.failed].map((id) => `/activity/restores/${id}`),
     '/activity/maintenance/$id': [repository, damaged].map(({ checkId }) => `/activity/maintenance/${checkId}`),

@@ -3,6 +3,7 @@ import type { TargetContext, TargetInspection } from '../../ports/source.ts';
 import { placeOf } from './entry-paths.ts';
 import { PsqlSession } from './psql-session.ts';
 import { sessionsOf } from './restore-plan.ts';
+import { isPartial } from './select-entries.ts';
 import { Server } from './server.ts';
 import { configSchema, newNameOf, type PostgresqlConfig, restoreSchema, serverOfRestore } from './settings.ts';
 import { quoteLiteral } from './sql-text.ts';
@@ -18,7 +19,9 @@ export async function inspectTarget(config: PostgresqlConfig, context: TargetCon
     const session = await PsqlSession.open(server, settings.maintenanceDatabase, context.signal);
     try {
       const databases = [];
-      for (const name of names) databases.push(await lookAt(session, name));
+      // Parts are put beside what is there, for which nobody has to leave.
+      const withSessions = !isPartial(options);
+      for (const name of names) databases.push(await lookAt(session, name, withSessions));
       return { server: server.label, databases };
     } finally {
       await session.close();
@@ -30,11 +33,14 @@ export async function inspectTarget(config: PostgresqlConfig, context: TargetCon
 
 const SIZE = `CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END`;
 
-async function lookAt(session: PsqlSession, name: string): Promise<TargetInspection['databases'][number]> {
+type Found = TargetInspection['databases'][number];
+
+async function lookAt(session: PsqlSession, name: string, withSessions: boolean): Promise<Found> {
   const query = `SELECT ${SIZE} AS size FROM pg_database WHERE datname = ${quoteLiteral(name)}`;
   const [found] = await session.query<{ size: number | null }>(query);
   if (!found) return { name, exists: false, sizeBytes: null, sessions: [] };
-  const sessions = (await sessionsOf(session, name)).map(({ pid, user, address, program, since }) => {
+  const others = withSessions ? await sessionsOf(session, name) : [];
+  const sessions = others.map(({ pid, user, address, program, since }) => {
     return { id: String(pid), user: user ?? '', address: address ?? '', program: program ?? '', since };
   });
   return { name, exists: true, sizeBytes: found.size, sessions };
