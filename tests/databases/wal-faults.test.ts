@@ -10,10 +10,12 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { createEngine } from '@backupx/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
+import { startRadosGateway } from '../servers/radosgw.ts';
 import { waitFor } from '../support/start-program.ts';
 import { findTools } from '../support/tool-watch.ts';
 import { filesIn, makeSegment, makeWalPlace, runWal, segmentNameOf, sha256Of, startWal } from '../support/wal-place.ts';
@@ -73,8 +75,11 @@ describe('push', () => {
     expect(killed).toBeGreaterThan(0);
     const halfway = filesIn(place.store);
     expect((await runWal('verify', '--config', place.config, '--deep', '--json')).stdout).toContain('"damaged": []');
-    for (const file of files) {
-      expect((await runWal('push', '--config', place.config, file)).code).toBe(0);
+    for (let at = 0; at < files.length; at += 4) {
+      const ends = await Promise.all(
+        files.slice(at, at + 4).map((file) => runWal('push', '--config', place.config, file)),
+      );
+      expect(ends.map(({ code }) => code)).toEqual(ends.map(() => 0));
     }
     expect(filesIn(place.store).length).toBe(files.length);
     expect(halfway.length).toBeLessThanOrEqual(files.length);
@@ -177,6 +182,53 @@ describe('push', () => {
     writeFileSync(filler, Buffer.alloc(700_000));
     const fetched = await runWal('fetch', '--config', place.config, segmentNameOf(1), target);
     expect([fetched.code, readdirSync(mount).sort()]).toEqual([200, ['filler', 'store']]);
+  });
+});
+
+describe('on an S3 server', () => {
+  const s3Lines = (endpoint: string, keys: { accessKeyId: string; secretAccessKey: string; bucket: string }) => [
+    'storage = s3',
+    `storage.endpoint = ${endpoint}`,
+    `storage.bucket = ${keys.bucket}`,
+    'storage.forcePathStyle = true',
+    `storage.accessKeyId = ${keys.accessKeyId}`,
+    `storage.secretAccessKey = ${keys.secretAccessKey}`,
+    'prefix = wal/shop',
+  ];
+
+  it('archives, refuses, brings back and expires', async () => {
+    const s3 = await startRadosGateway();
+    try {
+      const place = newPlace(s3Lines(s3.endpoint, s3));
+      const wal = (...words: [string, ...string[]]) => runWal(words[0], '--config', place.config, ...words.slice(1));
+      for (const number of [1, 2, 1]) expect((await wal('push', segmentFile(number))).code).toBe(0);
+      const other = segmentFile(1, { seed: 9, folder: work.at('other') });
+      expect((await wal('push', other)).stderr).toContain('WAL_CONFLICT');
+      expect((await wal('fetch', segmentNameOf(2), place.at('back'))).code).toBe(0);
+      expect(readFileSync(place.at('back')).equals(makeSegment(2))).toBe(true);
+      expect((await wal('fetch', segmentNameOf(3), place.at('none'))).code).toBe(1);
+      expect((await wal('expire', '--before', segmentNameOf(2), '--delete')).code).toBe(0);
+      const verdict = await wal('verify', '--deep', '--json');
+      expect(JSON.parse(verdict.stdout)).toMatchObject({ isWhole: true, segments: 1, first: segmentNameOf(2) });
+    } finally {
+      await s3.stop();
+    }
+  });
+
+  it('does not wait for a storage for ever', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = silent.address() as AddressInfo;
+      const keys = { accessKeyId: 'a', secretAccessKey: 'b', bucket: 'bucket' };
+      const place = newPlace([...s3Lines(`http://127.0.0.1:${port}`, keys), 'time_limit_seconds = 1']);
+      const pushed = await runWal('push', '--config', place.config, segmentFile(1));
+      expect(pushed).toMatchObject({ code: 124, stderr: expect.stringContaining('TIMEOUT') });
+      const fetched = await runWal('fetch', '--config', place.config, segmentNameOf(1), place.at('back'));
+      expect(fetched).toMatchObject({ code: 200, stderr: expect.stringContaining('TIMEOUT') });
+    } finally {
+      silent.close();
+    }
   });
 });
 

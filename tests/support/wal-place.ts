@@ -28,9 +28,11 @@ export function makeWalPlace(folder: string, lines: readonly string[] = []): Wal
   const config = path.join(folder, 'wal.conf');
   const script = path.join(folder, 'backupx');
   mkdirSync(path.dirname(store), { recursive: true });
-  const isElsewhere = lines.some((line) => line.startsWith('storage.basePath'));
-  const place = isElsewhere ? [] : [`storage.basePath = ${store}`];
-  writeFileSync(config, ['storage = local_disk', ...place, ...lines, ''].join('\n'), { mode: 0o600 });
+  const says = (key: string) => lines.some((line) => line.startsWith(`${key} =`));
+  const disk = says('storage.basePath')
+    ? ['storage = local_disk']
+    : ['storage = local_disk', `storage.basePath = ${store}`];
+  writeFileSync(config, [...(says('storage') ? [] : disk), ...lines, ''].join('\n'), { mode: 0o600 });
   const cache = path.join(folder, 'cache');
   mkdirSync(cache);
   writeFileSync(
