@@ -37,16 +37,19 @@ export interface LargeTree {
 
 /** Opens and verifies a tree. Throws REPOSITORY_DAMAGED. */
 export async function openLargeTree(blob: BlobToOpen, box: SealedBox): Promise<LargeTree> {
-  const chunks = openChunks(box, blob);
-  for await (const _ of verified(chunks(), blob.id));
-  const pieces = () => cutTree(chunks());
+  const opened = box.open(blob.sealed);
+  for await (const _ of verified(chunksOf(opened, blob), blob.id));
+  const pieces = () => cutTree(chunksOf(opened, blob));
   return { pieces, trees: () => treesOf(pieces()) };
 }
 
 /** What `use` makes of each piece of a tree (see `LargeTree`), in one go. Throws REPOSITORY_DAMAGED. */
 export async function mapLargeTree<T>(blob: BlobToOpen, box: SealedBox, use: (piece: Buffer) => T): Promise<T[]> {
   const made: T[] = [];
-  for await (const piece of cutTree(verified(openChunks(box, blob)(), blob.id))) made.push(use(piece));
+  const opened = box.open(blob.sealed);
+  for await (const piece of cutTree(verified(chunksOf(opened, blob), blob.id))) made.push(use(piece));
+  // Now, not at some collection: a thread that only hands trees on makes little garbage that would lead to one.
+  if (opened.buffer instanceof ArrayBuffer && opened.byteLength === opened.buffer.byteLength) opened.buffer.transfer(0);
   return made;
 }
 
@@ -61,12 +64,9 @@ async function* verified(chunks: AsyncIterable<Buffer>, id: Uint8Array): AsyncGe
   throw new AppError('REPOSITORY_DAMAGED', { reason: `blob ${toHex(id)} is not what its name says` });
 }
 
-function openChunks(box: SealedBox, { sealed, plainLength }: BlobToOpen): () => AsyncIterable<Buffer> {
-  const opened = box.open(sealed);
-  if (plainLength > 0) return () => decompressPieces(opened, plainLength);
-  return async function* () {
-    for (let at = 0; at < opened.byteLength; at += PIECE_BYTES) yield opened.subarray(at, at + PIECE_BYTES);
-  };
+async function* chunksOf(opened: Buffer, { plainLength }: BlobToOpen): AsyncGenerator<Buffer> {
+  if (plainLength > 0) yield* decompressPieces(opened, plainLength);
+  else for (let at = 0; at < opened.byteLength; at += PIECE_BYTES) yield opened.subarray(at, at + PIECE_BYTES);
 }
 
 async function* cutTree(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {

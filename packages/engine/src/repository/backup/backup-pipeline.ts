@@ -36,7 +36,7 @@ const YOUNG_MB = 6;
 /** From 2 GB up the runtime would let the heap grow fourfold between two collections, below it less than twofold. */
 const OLD_MB = 2000;
 /** Parent trees sent at once end when they are this large. */
-const ANSWER_BYTES = 2 * 1024 * 1024;
+const ANSWER_BYTES = 1024 * 1024;
 
 export interface BackupEvents {
   onProblem(problem: ItemProblem): void;

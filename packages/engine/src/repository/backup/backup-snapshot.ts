@@ -19,7 +19,7 @@ import type { BackupCounters } from './messages.ts';
 /** After a failure: time to name the packs that were stored, so that the next run need not store them again. */
 const RESCUE_MS = 20_000;
 /** For trees of the parent snapshot, which come one after the other. */
-const TREE_CACHE_BYTES = 8 * 1024 * 1024;
+const TREE_CACHE_BYTES = 6 * 1024 * 1024;
 
 export interface SnapshotBackupOptions {
   readonly repository: Repository;
