@@ -7,6 +7,7 @@ import type { RepositoryAccess, RunBackupJob, RunBackupResult, TargetResult } fr
 import { systemClock } from '../ports/clock.ts';
 import { backupSnapshot, type SnapshotBackupResult } from '../repository/backup/backup-snapshot.ts';
 import type { BackupCounters } from '../repository/backup/messages.ts';
+import { ReadingThread } from '../repository/backup/reading-thread.ts';
 import type { Repository } from '../repository/open-repository.ts';
 import type { JobContext } from './job-context.ts';
 import { withRepository } from './open-repository-access.ts';
@@ -23,6 +24,7 @@ interface Parts {
   readonly context: JobContext;
   readonly problems: ProblemList;
   readonly meter: ProgressMeter;
+  readonly reading: ReadingThread;
 }
 
 interface StoredSnapshot {
@@ -42,9 +44,11 @@ export async function backupIntoRepository(
 ): Promise<RunBackupResult> {
   const [first, ...others] = repositories;
   if (!first) throw new AppError('INTERNAL', {}, { cause: new Error('a backup into no repository') });
+  // It loads its modules while the repository is opened and locked.
+  const reading = startReading(job, context);
   const problems = new ProblemList(context.reporter);
   const meter = new ProgressMeter(context.reporter);
-  const parts: Parts = { job, context, problems, meter };
+  const parts: Parts = { job, context, problems, meter, reading };
   try {
     meter.enter('preparing');
     const made = await withRepository(
@@ -61,11 +65,19 @@ export async function backupIntoRepository(
     return backupResult(parts, { first, made, results });
   } finally {
     meter.stop();
+    await reading.close();
   }
 }
 
+function startReading(job: RunBackupJob, context: JobContext): ReadingThread {
+  const { readersUrl, tempDir, compressionParallelism: parallelism } = context;
+  if (readersUrl === null) throw new AppError('INTERNAL', {}, { cause: new Error('backups run in threads') });
+  const { config } = openSource(context.drivers.sources, job.source);
+  return new ReadingThread({ source: { type: job.source.type, config }, readersUrl, tempDir, parallelism });
+}
+
 async function makeSnapshot(
-  { job, context, problems, meter }: Parts,
+  { job, context, problems, meter, reading }: Parts,
   place: { access: RepositoryAccess; repository: Repository; signal: AbortSignal },
 ): Promise<SnapshotBackupResult> {
   const { driver, config } = openSource(context.drivers.sources, job.source);
@@ -86,6 +98,7 @@ async function makeSnapshot(
     condemnedPacks: place.access.condemnedPacks,
     dryRun: job.snapshot?.dryRun ?? false,
     parallelism: context.compressionParallelism,
+    reading,
     signal: place.signal,
     clock: systemClock,
     events: {

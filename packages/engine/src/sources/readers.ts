@@ -16,7 +16,7 @@ export const sourceReaders: SourceReaders = {
   mysql: { entries: readMysql },
   'mysql-physical': { entries: readMysqlPhysical, ancestors: physicalFolders },
   postgresql: { entries: readPostgresql },
-  'postgresql-physical': { entries: readPostgresqlPhysical as readPostgresqlPhysical },
+  'postgresql-physical': { entries: readPostgresqlPhysical },
   redis: { entries: readRedis },
   saphana: { entries: readHana },
   sqlite: { entries: readSqlite },

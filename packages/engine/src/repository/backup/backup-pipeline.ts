@@ -4,37 +4,22 @@
  *
  * Memory: `slots` × 8.25 MiB, at most six packs of 16 MiB (two open of each type, two on their way), the index.
  */
-import type { Worker } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
-import type { DriverSettings, ItemProblem } from '@backupx/contracts/jobs';
+import type { ItemProblem } from '@backupx/contracts/jobs';
 import { cancelledError } from '../../ports/pull-body.ts';
 import type { SourceTotals } from '../../ports/source.ts';
-import { startThread } from '../../ports/start-thread.ts';
 import { unpackError } from '../../ports/thread-error.ts';
 import type { BlobReader } from '../blob-reader.ts';
 import { ID_BYTES } from '../format/blob-id.ts';
 import type { MasterKey } from '../format/master-key.ts';
 import type { PackWriter } from '../pack-writer.ts';
 import { lengthOfParts, type TreePart } from '../tree-part.ts';
-import type {
-  BackupCounters,
-  FilledSlot,
-  FromReader,
-  LargeBlob,
-  ReaderData,
-  ReaderStart,
-  ToReader,
-} from './messages.ts';
+import type { BackupCounters, FilledSlot, FromReader, LargeBlob, ReaderStart } from './messages.ts';
 import { readParentTree } from './read-parent-tree.ts';
+import type { ReadingThread } from './reading-thread.ts';
 import { SealerPool } from './sealer-pool.ts';
-import { BLOB_LEAD, BLOB_ROW, buffersOf, SlotControl } from './slot-memory.ts';
+import { BLOB_LEAD, BLOB_ROW, buffersOf } from './slot-memory.ts';
 
-/** Slots beyond one per sealing thread: the one being filled. */
-const SPARE_SLOTS = 1;
-/** Most of what the reading thread makes is short-lived; the default would let it grow to three times that. */
-const YOUNG_MB = 6;
-/** From 2 GB up the runtime would let the heap grow fourfold between two collections, below it less than twofold. */
-const OLD_MB = 2000;
 /** Parent trees sent at once end when they are this large. */
 const ANSWER_BYTES = 1024 * 1024;
 
@@ -46,11 +31,7 @@ export interface BackupEvents {
 }
 
 export interface PipelineOptions {
-  /** With checked settings. */
-  readonly source: DriverSettings;
-  readonly readersUrl: string;
-  /** For secrets of programs. */
-  readonly tempDir: string;
+  readonly reading: ReadingThread;
   readonly masterKey: MasterKey;
   /** Sealing threads. */
   readonly parallelism: number;
@@ -70,11 +51,10 @@ export interface PipelineResult {
   readonly counters: BackupCounters;
 }
 
-/** See above. Create it early: its threads load while the index is read. `close` ends it in every case. */
+/** See above. `close` ends it in every case, but not the reading thread. */
 export class BackupPipeline {
   readonly #options: PipelineOptions;
-  readonly #control: SlotControl;
-  readonly #reader: Worker;
+  readonly #reading: ReadingThread;
   readonly #sealers: SealerPool;
   readonly #work = new Set<Promise<void>>();
   #writing: Promise<void> = Promise.resolve();
@@ -83,15 +63,8 @@ export class BackupPipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    const { source, readersUrl, masterKey, parallelism } = options;
-    this.#control = new SlotControl(parallelism + SPARE_SLOTS);
-    const data: ReaderData = { source, tempDir: options.tempDir, readersUrl, control: this.#control.shared };
-    this.#reader = startThread(new URL('./reader-worker.ts', import.meta.url), {
-      data,
-      name: 'backupx read',
-      tempDir: options.tempDir,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB },
-    });
+    const { reading, masterKey, parallelism } = options;
+    this.#reading = reading;
     this.#sealers = new SealerPool({ count: parallelism, masterKey });
   }
 
@@ -103,17 +76,13 @@ export class BackupPipeline {
       const onAbort = () => reject(cancelledError(signal));
       if (signal.aborted) onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
-      this.#reader.on('error', (error) =>
-        reject(new AppError('SOURCE_FAILED', { reason: error.message }, { cause: error })),
-      );
-      this.#reader.on('exit', () =>
-        reject(new AppError('SOURCE_FAILED', { reason: 'the reading thread ended unexpectedly' })),
-      );
-      this.#reader.on('message', (message: FromReader) => {
-        if (message.type === 'done') resolve(message);
-        else this.#handle(message, { writer, blobs });
+      this.#reading.start(start, {
+        onEnd: reject,
+        onMessage: (message) => {
+          if (message.type === 'done') resolve(message);
+          else this.#handle(message, { writer, blobs });
+        },
       });
-      this.#reader.postMessage(start satisfies ReaderStart);
     });
     await Promise.race([
       Promise.all(this.#work).then(() => this.#writing),
@@ -124,10 +93,10 @@ export class BackupPipeline {
     return result;
   }
 
-  /** Ends the threads, wherever they stand; idempotent. */
+  /** Ends the sealing threads and stops the reading; idempotent. */
   async close(): Promise<void> {
-    this.#control.abort();
-    await Promise.all([this.#reader.terminate(), this.#sealers.close()]);
+    this.#reading.control.abort();
+    await this.#sealers.close();
   }
 
   #handle(message: Exclude<FromReader, { type: 'done' }>, parts: Pick<PipelineStart, 'writer' | 'blobs'>): void {
@@ -160,7 +129,7 @@ export class BackupPipeline {
       const lengths = await this.#sealers.sealSlot(rows);
       await this.#inTurn(() => this.#addAll(writer, { rows, ids, lengths }));
     }
-    this.#control.free(slot);
+    this.#reading.control.free(slot);
   }
 
   async #addAll(
@@ -210,8 +179,7 @@ export class BackupPipeline {
     }
     // Given away, not copied.
     const buffers = trees.flatMap((parts) => buffersOf((parts ?? []).map((part) => part.bytes)));
-    this.#reader.postMessage({ trees } satisfies ToReader, buffers);
-    this.#control.announceAnswer();
+    this.#reading.answer({ trees }, buffers);
   }
 
   async #readTree(id: Uint8Array, blobs: BlobReader): Promise<readonly TreePart[] | null> {

@@ -15,6 +15,7 @@ import { createPackWriter, type PackWriter } from '../pack-writer.ts';
 import { findSnapshot, listSnapshots, saveSnapshot } from '../snapshots.ts';
 import { type BackupEvents, BackupPipeline, type PipelineResult } from './backup-pipeline.ts';
 import type { BackupCounters } from './messages.ts';
+import { ReadingThread } from './reading-thread.ts';
 
 /** After a failure: time to name the packs that were stored, so that the next run need not store them again. */
 const RESCUE_MS = 20_000;
@@ -40,6 +41,8 @@ export interface SnapshotBackupOptions {
   /** Compare only, store nothing. */
   readonly dryRun: boolean;
   readonly parallelism: number;
+  /** Started early for this very source; it ends with the backup. Left out: one is started now. */
+  readonly reading?: ReadingThread;
   readonly events: BackupEvents & { onStored(totalBytes: number): void };
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -65,15 +68,13 @@ export async function backupSnapshot(options: SnapshotBackupOptions): Promise<Sn
     const reason = 'it has format version 1, which is read but not written; "restic migrate upgrade_repo_v2" renews it';
     throw new AppError('REPOSITORY_UNSUPPORTED', { reason });
   }
-  const { events, signal, source, readersUrl, tempDir, parallelism } = options;
-  const pipeline = new BackupPipeline({
-    ...{ events, signal, source, readersUrl, tempDir, parallelism },
-    masterKey: repository.masterKey,
-  });
+  const { events, signal, parallelism } = options;
+  const reading = options.reading ?? new ReadingThread(options);
+  const pipeline = new BackupPipeline({ events, signal, parallelism, reading, masterKey: repository.masterKey });
   try {
     return await runPipeline(pipeline, options);
   } finally {
-    await pipeline.close();
+    await Promise.all([pipeline.close(), reading.close()]);
   }
 }
 
