@@ -8,7 +8,7 @@ import type { JobOf, RepositoryAccess } from '@backupx/contracts/jobs';
 
 // As the program itself does.
 enableCompileCache();
-const { createJobEngine } = await import('@backupx/engine/job-engine');
+const { createJobEngine } = await import('@backupx/engine/create-job-engine');
 const { silentReporter } = await import('@backupx/engine/ports/reporter');
 
 const [action = '', folder = '', place = '', snapshotId = '', ...more] = process.argv.slice(2);

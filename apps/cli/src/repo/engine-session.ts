@@ -8,7 +8,7 @@ import type { CommandContext } from '../command-context.ts';
 import { formatCount, printable } from '../output/format.ts';
 import { createProgressLine } from '../output/progress-line.ts';
 
-type Engine = ReturnType<Awaited<typeof import('@backupx/engine/job-engine')>['createJobEngine']>;
+type Engine = ReturnType<Awaited<typeof import('@backupx/engine/create-job-engine')>['createJobEngine']>;
 
 const CLOSE_GRACE_MS = 10_000;
 
@@ -22,7 +22,7 @@ export interface EngineSession {
 
 /** Starts an engine for `work` and clears up after it; what is stopped ends with CANCELLED, a second Ctrl-C at once. */
 export async function withEngine<T>(context: CommandContext, work: (session: EngineSession) => Promise<T>): Promise<T> {
-  const { createJobEngine } = await import('@backupx/engine/job-engine');
+  const { createJobEngine } = await import('@backupx/engine/create-job-engine');
   const tempDir = mkdtempSync(join(tmpdir(), 'backupx-'));
   const engine = createJobEngine({ tempDir });
   const abort = new AbortController();
