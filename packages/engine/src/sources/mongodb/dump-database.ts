@@ -9,6 +9,7 @@ import { driverError, toolError } from './failures.ts';
 import { dumpDatabaseNatively } from './native-dump.ts';
 import { objectsOfArchive, readInventory } from './read-inventory.ts';
 import { OWN_COLLECTION } from './scratch-names.ts';
+import { sortedPrelude } from './sorted-prelude.ts';
 import { describeTool, type Tool } from './tools.ts';
 
 export interface DumpOptions {
@@ -123,7 +124,7 @@ export async function* scannedDump(
   const running = connection.start(tool, args);
   running.endInput();
   const failure = (end: ToolEnd) => toolError(end, { tool: tool.name, doing: `dump ${name}`, config });
-  yield* scannedArchive(outputOf(running, { signal, failure }), {
+  yield* scannedArchive(sortedPrelude(outputOf(running, { signal, failure })), {
     onInventory,
     failure: (reason) => new AppError('DATABASE_DUMP_INCOMPLETE', { name, reason }),
   });
