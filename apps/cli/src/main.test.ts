@@ -274,6 +274,12 @@ describe('API commands', () => {
     const bodies = seen.filter((one) => one.route.endsWith('/restore')).map((one) => one.body);
     expect(bodies).toMatchObject([{ options: { replaceExisting: true } }, { safetyBackup: false }]);
     expect(bodies[0]).not.toHaveProperty('safetyBackup');
+    // An agent that cannot tell: whoever wants nothing saved may go on.
+    const body = { code: 'NOT_SUPPORTED', message: 'Not by this agent.' };
+    answers['POST /api/backup/records/812/restore/preview'] = { status: 400, body };
+    expect((await run(command)).code).not.toBe(0);
+    const without = await run([...command, '--no-safety-backup']);
+    expect([without.code, without.stderr.includes('Not by this agent.')]).toEqual([0, true]);
   });
 
   test('a task is changed where it was asked for, and deleted once that was confirmed', async () => {

@@ -13,6 +13,7 @@ import {
   readSettings,
   type SettingOptions,
 } from '../driver-settings.ts';
+import { printable } from '../output/format.ts';
 import { collect, parseCount } from '../parse-argument.ts';
 import { showTarget } from '../show-target.ts';
 import { waitForRestore } from '../wait-for-run.ts';
@@ -84,6 +85,22 @@ function confirmLoss({ terminal }: CommandContext, record: BackupRecord, confirm
   return 13;
 }
 
+/** Says what would be replaced. An old agent cannot tell; that stops only those who want it saved first. */
+async function lookAtTarget(
+  context: CommandContext,
+  client: ApiClient,
+  { params, body }: { params: { id: number }; body: Awaited<ReturnType<typeof readWishes>>['body'] },
+): Promise<number> {
+  try {
+    const found = await client.call(recordRoutes.previewRestore, { params, body });
+    return showTarget(context, found, body.options ?? {});
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'NOT_SUPPORTED' || body.safetyBackup !== false) throw error;
+    context.terminal.say(printable(error.message));
+    return 0;
+  }
+}
+
 async function restore(context: CommandContext, recordId: number, options: RestoreOptions): Promise<number> {
   const { terminal } = context;
   if (Boolean(options.target) === Boolean(options.original)) {
@@ -95,8 +112,7 @@ async function restore(context: CommandContext, recordId: number, options: Resto
   const { body, driver, replaces } = await readWishes(client, record, options);
   const params = { id: recordId };
   if (replaces && driver?.canInspectTarget) {
-    const found = await client.call(recordRoutes.previewRestore, { params, body });
-    const code = showTarget(context, found, body.options ?? {});
+    const code = await lookAtTarget(context, client, { params, body });
     if (code !== 0) return code;
   }
   if (options.original && (replaces || options.overwrite !== 'never')) {

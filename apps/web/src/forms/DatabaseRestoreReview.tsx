@@ -43,7 +43,8 @@ export function DatabaseRestoreReview(props: Props) {
   const { danger, wishes, restore, chosen, whereTo, onClose, onEndSessions } = props;
   const preview = useTargetPreview(props);
   const [safetyBackup, setSafetyBackup] = useState(true);
-  const isSaved = danger !== null && (preview.data?.databases.some(({ exists }) => exists) ?? false);
+  // Also when nobody could say what is there: somebody may want to go on all the same.
+  const mayBeSaved = preview.isError || (preview.data?.databases.some(({ exists }) => exists) ?? false);
   const endSessions = wishes.options?.endSessions === true;
   return (
     <ConfirmDialog
@@ -74,7 +75,7 @@ export function DatabaseRestoreReview(props: Props) {
           endSessions={endSessions}
           onEndSessions={onEndSessions}
         />
-        {isSaved && !preview.isFetching && (
+        {danger && mayBeSaved && !preview.isFetching && (
           <CheckField
             label={t('sourceRestore.safety')}
             help={t('sourceRestore.safetyHelp')}
