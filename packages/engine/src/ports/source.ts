@@ -245,7 +245,8 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
   readonly config: C;
   readonly verify: VerifyDepth;
   /**
-   * Yields the entries; streams in byte order of their paths, which is the order they come back in. Throws `SOURCE_NOT_FOUND` or `SOURCE_NOT_READABLE` when nothing at all can be read;
+   * Yields the entries; streams in byte order of their paths, which is the order they come back in from a repository,
+   * unless the source does not mind the order when it restores. Throws `SOURCE_NOT_FOUND` or `SOURCE_NOT_READABLE` when nothing at all can be read;
    * a single bad item is a `problem`.
    */
   entries(config: z.output<C>, context: BackupContext): Iterable<SourceEntry> | AsyncIterable<SourceEntry>;

@@ -23,6 +23,7 @@ export function recoveryGuide(parts: GuideParts): string {
   const { dataFolder, major, owner, options, details, tablespaces } = parts;
   const as = owner === null ? '' : `runuser -u ${shellWord(owner)} -- `;
   const control = `${as}${shellWord(`${parts.programFolder}/pg_ctl`)} -D ${shellWord(dataFolder)}`;
+  const log = `-l ${shellWord(`${dataFolder}/backupx-start.log`)}`;
   const psql = `${as}psql -d ${shellWord(details.maintenanceDatabase ?? 'postgres')}`;
   return [
     `PostgreSQL ${major}, cluster ${details.systemIdentifier ?? ''}, restored by BackupX into ${dataFolder}.`,
@@ -32,9 +33,8 @@ export function recoveryGuide(parts: GuideParts): string {
     ...tablespaces.map(({ oid, location }) => `Tablespace ${oid} is in ${location}.`),
     '',
     '1. Start it, and wait until it answers:',
-    `     ${control} -l ${shellWord(`${dataFolder}/backupx-start.log`)} -w -t 86400 start`,
-    `   On Debian it can be made a cluster of the system instead, with a configuration in /etc/postgresql:`,
-    `     pg_createcluster -d ${shellWord(dataFolder)} ${major} restored && pg_ctlcluster ${major} restored start`,
+    `     ${control} ${log} -w -t 86400 start`,
+    "   With another port, for a look at it beside the original: add -o '-p 5433'.",
     '',
     ...(isArchiveRecovery(options) ? recoverySteps(psql, control, options) : []),
     'Then look at the data. When all is as it should be:',
@@ -43,8 +43,8 @@ export function recoveryGuide(parts: GuideParts): string {
       ? []
       : [
           'WAL is not archived, so that a copy never writes into the archive of the original. When this is the server from now on:',
-          `     ${psql} -c "ALTER SYSTEM RESET archive_mode"`,
-          `     ${control} -m fast -w restart`,
+          `     ${psql} -c "ALTER SYSTEM SET archive_mode = ${details.archiveMode ?? 'on'}"`,
+          `     ${control} ${log} -m fast -w restart`,
         ]),
     'Make a new backup of it.',
     '',
