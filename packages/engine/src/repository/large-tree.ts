@@ -80,7 +80,7 @@ async function* cutTree(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffe
 }
 
 /** Makes whole trees of pieces as `TreeCutter` cuts them. */
-export async function* treesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* treesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let last: Buffer | null = null;
   for await (const piece of pieces) {
     if (last) yield Buffer.concat([...withHead(last), TAIL]);

@@ -17,7 +17,8 @@ import { assertStored, type Repository } from './open-repository.ts';
 import { PackBlobs } from './pack-blobs.ts';
 
 export const PACK_BYTES = 16 * 1024 * 1024;
-const MAX_PACK_ENTRIES = 100_000;
+/** Of tiny blobs: as many as an index file takes, so that what is known of packs on their way stays small. */
+const MAX_PACK_ENTRIES = 50_000;
 const OPEN_PACKS = 2;
 const UPLOADS_AT_ONCE = 2;
 const INDEX_BLOBS = 50_000;

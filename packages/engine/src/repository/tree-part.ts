@@ -38,11 +38,6 @@ export function* passingPieces(parts: readonly TreePart[]): Generator<Uint8Array
   }
 }
 
-/** The text of a tree, a part at a time. */
-export function* plainPieces(parts: readonly TreePart[]): Generator<Uint8Array> {
-  for (const part of parts) yield plainBytesOf(part);
-}
-
 export function lengthOfParts(parts: readonly TreePart[]): number {
   return parts.reduce((sum, { plainLength }) => sum + plainLength, 0);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashOf, toHex } from '../format/blob-id.ts';
-import { compressedPart, plainPart, plainPieces } from '../tree-part.ts';
+import { compressedPart, plainBytesOf, plainPart } from '../tree-part.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
 import { ContentCutter } from './content-cutter.ts';
 import { BLOB_LEAD, BLOB_ROW, gapAfter, SLOT_BYTES } from './slot-memory.ts';
@@ -61,7 +61,7 @@ function createCut() {
       sent.push(rows.length / BLOB_ROW);
       memory.fill(0xee, slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES);
     },
-    sendLarge: (id, parts) => stored.set(toHex(id), Buffer.concat([...plainPieces(parts)])),
+    sendLarge: (id, parts) => stored.set(toHex(id), Buffer.concat(parts.map(plainBytesOf))),
   });
   return { cutter, stored, sent };
 }

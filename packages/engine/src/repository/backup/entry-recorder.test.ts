@@ -4,7 +4,7 @@ import type { SourceEntry, SyncContent } from '../../ports/source.ts';
 import { toHex } from '../format/blob-id.ts';
 import { parseTree } from '../format/parse-tree.ts';
 import type { TreeNode } from '../format/tree-node.ts';
-import { plainPart, plainPieces } from '../tree-part.ts';
+import { plainBytesOf, plainPart } from '../tree-part.ts';
 import { CHUNKER_RESERVED_BYTES, createChunker } from '../wasm/chunker.ts';
 import { ContentCutter } from './content-cutter.ts';
 import { EntryRecorder } from './entry-recorder.ts';
@@ -34,7 +34,7 @@ function createRecord(parent?: { readonly root: Uint8Array; readonly blobs: Read
         blobs.set(id, Buffer.from(chunker.memory.subarray(at, at + length)));
       }
     },
-    sendLarge: (id, parts) => blobs.set(toHex(id), Buffer.concat([...plainPieces(parts)])),
+    sendLarge: (id, parts) => blobs.set(toHex(id), Buffer.concat(parts.map(plainBytesOf))),
   });
   const bytesOf = (id: Uint8Array) => blobs.get(toHex(id)) ?? Buffer.alloc(0);
   const recorder = new EntryRecorder({

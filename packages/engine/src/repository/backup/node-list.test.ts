@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packTree } from '../format/tree-node.ts';
-import { lengthOfParts, plainPieces } from '../tree-part.ts';
+import { lengthOfParts, plainBytesOf } from '../tree-part.ts';
 import { NodeList } from './node-list.ts';
 
 const nodeOf = (name: string, value: number) => JSON.stringify({ name, text: `${'ü✓'.repeat(value % 7)}`, value });
@@ -11,8 +11,8 @@ function treeOf(names: readonly string[]): { tree: string; parts: number } {
   for (const [index, name] of names.entries()) list.add(name, nodeOf(name, index));
   const parts = list.toTree();
   expect(parts.slice(8, -1).every(({ isCompressed }) => isCompressed)).toBe(true);
-  expect(lengthOfParts(parts)).toBe(Buffer.concat([...plainPieces(parts)]).byteLength);
-  return { tree: Buffer.concat([...plainPieces(parts)]).toString(), parts: parts.length };
+  expect(lengthOfParts(parts)).toBe(Buffer.concat(parts.map(plainBytesOf)).byteLength);
+  return { tree: Buffer.concat(parts.map(plainBytesOf)).toString(), parts: parts.length };
 }
 
 /** What must come out, by way of one sorted list. */

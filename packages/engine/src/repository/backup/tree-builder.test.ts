@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { hashOf, toHex } from '../format/blob-id.ts';
 import { parseTree } from '../format/parse-tree.ts';
 import { packNode, type TreeNode } from '../format/tree-node.ts';
-import { plainPart, plainPieces } from '../tree-part.ts';
+import { plainBytesOf, plainPart } from '../tree-part.ts';
 import { ParentTree } from './parent-tree.ts';
 import { type KnownTree, TreeBuilder } from './tree-builder.ts';
 
@@ -38,7 +38,7 @@ function createBuild(known: ReadonlyMap<string, KnownTree> = new Map()) {
   const kept: string[] = [];
   const builder = new TreeBuilder({
     store(parts) {
-      const tree = Buffer.concat([...plainPieces(parts)]);
+      const tree = Buffer.concat(parts.map(plainBytesOf));
       const id = hashOf(tree);
       trees.set(toHex(id), tree);
       return id;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { SourceEntry, SyncContent } from '../../ports/source.ts';
 import { hashOf, toHex } from '../format/blob-id.ts';
 import { TreeCutter } from '../large-tree.ts';
-import { compressedPart, plainPart, plainPieces, type TreePart } from '../tree-part.ts';
+import { compressedPart, plainBytesOf, plainPart, type TreePart } from '../tree-part.ts';
 import type { ContentCutter } from './content-cutter.ts';
 import { EntryRecorder } from './entry-recorder.ts';
 import { ParentWalk } from './parent-walk.ts';
@@ -140,7 +140,7 @@ function record(found: Tree, parent: Recorded | null): Recorded {
     },
     addTree(parts) {
       treesHashed += 1;
-      return save(Buffer.concat([...plainPieces(parts)]));
+      return save(Buffer.concat(parts.map(plainBytesOf)));
     },
     flush() {},
     discard() {},
