@@ -31,6 +31,7 @@ export interface Mariadb {
   sql(statements: string, database?: string): string;
   /** Kills it, as a crash would; the data stays. */
   kill(): Promise<void>;
+  isUp(): boolean;
   /** Starts it again on the same port. */
   start(): Promise<void>;
   /** Stops it and removes its folder. */
@@ -98,7 +99,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     throw error;
   }
   return {
-    ...{ port, socket, folder, sql, kill, start },
+    ...{ port, socket, folder, sql, kill, start, isUp: () => server !== null },
     async stop() {
       await kill();
       removeAll();

@@ -1,0 +1,315 @@
+/** Physical backups that cannot go well: they must fail in words, leave nothing behind, and harm no data folder. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { createEngine } from '@backupx/engine';
+import { silentReporter } from '@backupx/engine/ports/reporter';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
+import { createRunner } from '../support/repository.ts';
+import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { findTools, type SeenTool, watchTools } from '../support/tool-watch.ts';
+import { makeWorkFolder } from '../support/work-folder.ts';
+
+const PASSWORD = `p:\\ "'#ü %s`;
+const STEP_MS = 20_000;
+const work = makeWorkFolder('mariadb-physical-faults');
+const runner = createRunner(work.at('temp'));
+let server: Mariadb;
+let jobs: SourceJobs;
+
+beforeAll(async () => {
+  server = await startMariadb();
+  jobs = await createSourceJobs(runner, work, 'archive');
+  server.sql(`CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v CHAR(64)); USE shop;
+    INSERT INTO t SELECT seq, SHA2(seq, 256) FROM seq_1_to_20000;
+    CREATE USER copier@'127.0.0.1' IDENTIFIED BY '${PASSWORD.replaceAll(/['\\]/g, '\\$&')}';
+    GRANT SELECT ON *.* TO copier@'127.0.0.1'; CREATE USER weak@'127.0.0.1'`);
+});
+afterAll(async () => {
+  await runner.close();
+  await server.stop();
+  work.remove();
+});
+
+const source = (more: Record<string, unknown> = {}) => ({
+  type: 'mysql-physical',
+  config: { dbHost: '127.0.0.1', dbPort: server.port, dbUser: 'root', ...more },
+});
+const stored = () => readdirSync(jobs.store, { recursive: true }).filter((name) => !String(name).endsWith('.json'));
+const leftInTemp = () => readdirSync(work.at('temp')).flatMap((name) => readdirSync(work.at('temp', name)));
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  const deadlineMs = Date.now() + STEP_MS;
+  while (!isSo()) {
+    if (Date.now() > deadlineMs) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** The program that copies, held up in the middle of its work: it waits for a lock that another session has. */
+async function whileItWaits(begin: () => Promise<unknown>, then: (tool: SeenTool) => unknown): Promise<unknown> {
+  const holder: ChildProcess = spawn('mariadb', [
+    '--no-defaults',
+    '-S',
+    server.socket,
+    '-u',
+    'root',
+    '-e',
+    'BACKUP STAGE START; SELECT SLEEP(1000)',
+  ]);
+  const gone = new Promise<void>((resolve) => holder.once('close', () => resolve()));
+  const running = (info: string) =>
+    server.sql(`SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '${info}%'`) === '1\n';
+  try {
+    await until('the lock', () => running('SELECT SLEEP'));
+    const outcome = begin().then(
+      () => null,
+      (error: unknown) => error,
+    );
+    await until('the wait for it', () => running('BACKUP STAGE'));
+    const tool = findTools(work.path).find(({ name }) => name === 'mariadb-backup');
+    if (!tool) throw new Error('no mariadb-backup is running');
+    await then(tool);
+    return await outcome;
+  } finally {
+    holder.kill();
+    await gone;
+    // A killed client leaves its session until that writes.
+    const ids = server.isUp()
+      ? server.sql(`SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%'`)
+      : '';
+    for (const id of ids.split('\n').filter(Boolean)) server.sql(`KILL ${id}`);
+  }
+}
+
+describe('before anything is stored', () => {
+  it.each([
+    ['a wrong password', { dbUser: 'copier', dbPassword: 'wrong' }, 'DATABASE_AUTH'],
+    ['a closed port', { dbPort: 1 }, 'DATABASE_UNREACHABLE'],
+    ['a user who may not', { dbUser: 'weak' }, 'DATABASE_PERMISSION'],
+    ['a data folder that is none', { dataFolder: '/nonexistent' }, 'SOURCE_NOT_READABLE'],
+  ])('%s', async (_, config, code) => {
+    const before = stored();
+    await expect(jobs.backup(source(config))).rejects.toMatchObject({ code });
+    expect(stored()).toEqual(before);
+    expect(leftInTemp()).toEqual([]);
+  });
+
+  it('a program of another series', async () => {
+    const folder = work.at('old');
+    mkdirSync(folder);
+    for (const name of ['mariadb-backup', 'mariabackup']) {
+      writeFileSync(
+        path.join(folder, name),
+        "#!/bin/sh\necho 'mariadb-backup based on MariaDB server 10.6.1-MariaDB Linux (x86_64)'\n",
+      );
+      chmodSync(path.join(folder, name), 0o755);
+    }
+    await expect(jobs.backup(source({ toolFolder: folder }))).rejects.toMatchObject({
+      code: 'DATABASE_TOOL_MISMATCH',
+      params: { package: 'mariadb-backup of the series 10.11' },
+    });
+  });
+});
+
+it('names what a user lacks; the offered statements give it; the password is seen by nobody', async () => {
+  const config = { dbUser: 'copier', dbPassword: PASSWORD };
+  const told = await runner.run({ kind: 'inspect_source', source: source(config) });
+  expect(told).toMatchObject({
+    server: expect.stringMatching(/^MariaDB 10/),
+    tool: expect.stringContaining('mariadb-backup'),
+  });
+  expect(told.warnings).toEqual(
+    ['RELOAD', 'PROCESS', 'LOCK TABLES', 'BINLOG MONITOR'].map(
+      (right) => `Without the right ${right} on *.* nothing can be backed up.`,
+    ),
+  );
+  server.sql(
+    String(told.readOnlyUserSql).replace('…a long password…', 'long').replaceAll(`@'localhost'`, `@'127.0.0.1'`),
+  );
+  expect(
+    (await runner.run({ kind: 'inspect_source', source: source({ dbUser: 'backupx', dbPassword: 'long' }) })).warnings,
+  ).toEqual([]);
+  server.sql(`GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO copier@'127.0.0.1'`);
+  const watch = watchTools(work.path);
+  expect(await jobs.backup(source(config))).toMatchObject({ status: 'success', problems: [] });
+  const seen = watch.stop();
+  expect(seen.some(({ name }) => name === 'mariadb-backup')).toBe(true);
+  for (const { commandLine, environment } of seen)
+    expect(`${commandLine}${environment}`).not.toContain(PASSWORD.slice(0, 4));
+});
+
+describe('in the middle of it', () => {
+  it('the program is killed', async () => {
+    const before = stored();
+    const error = await whileItWaits(
+      () => jobs.backup(source()),
+      ({ pid }) => process.kill(pid, 'SIGKILL'),
+    );
+    expect(error).toMatchObject({ code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('SIGKILL') });
+    expect(stored()).toEqual(before);
+    expect(leftInTemp()).toEqual([]);
+  });
+
+  it('the run is cancelled', async () => {
+    const before = stored();
+    const engine = createEngine({ tempDir: work.at('temp'), storageAttempts: 1 });
+    const abort = new AbortController();
+    const error = await whileItWaits(
+      () => engine.run(jobs.backupJob(source()), { reporter: silentReporter, signal: abort.signal }),
+      () => abort.abort(),
+    );
+    expect(error).toMatchObject({ code: 'CANCELLED' });
+    await engine.close(5000);
+    await until('the end of its programs', () => findTools(work.path).every(({ name }) => name !== 'mariadb-backup'));
+    expect(stored()).toEqual(before);
+    expect(leftInTemp()).toEqual([]);
+  });
+
+  it('the server is killed', async () => {
+    const before = stored();
+    const error = await whileItWaits(
+      () => jobs.backup(source()),
+      () => server.kill(),
+    );
+    await server.start();
+    expect(error).toMatchObject({ code: expect.stringMatching(/^DATABASE_/) });
+    expect(stored()).toEqual(before);
+  });
+
+  it('the disk of the storage is full', async () => {
+    const full = work.at('full');
+    mkdirSync(full);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', full]);
+    try {
+      const job = jobs.backupJob(source());
+      const target = { ...job.targets[0], config: { basePath: full, masterRelay: false } } as (typeof job.targets)[0];
+      await expect(runner.run({ ...job, compression: 'none', targets: [target] })).rejects.toMatchObject({
+        code: expect.stringMatching(/^STORAGE_/),
+      });
+    } finally {
+      execFileSync('umount', [full]);
+    }
+    expect(findTools(work.path).filter(({ name }) => name === 'mariadb-backup')).toEqual([]);
+  });
+});
+
+describe('a restore', () => {
+  let result: Awaited<ReturnType<SourceJobs['backup']>>;
+  beforeAll(async () => {
+    result = await jobs.backup(source());
+  });
+  const restore = (options: Record<string, unknown>) =>
+    jobs.restore(source(), result, { options: { owner: 'root', ...options } });
+
+  it('never touches a server that runs', async () => {
+    const dataFolder = path.join(server.folder, 'data');
+    const before = readdirSync(dataFolder);
+    await expect(restore({ dataFolder, replaceExisting: true })).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
+    expect(readdirSync(dataFolder)).toEqual(before);
+    await expect(restore({})).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
+  });
+
+  it('replaces the data of a stopped one when that is allowed, and only with what is whole', async () => {
+    const dataFolder = work.at('data');
+    await restore({ dataFolder });
+    const first = await startMariadb({ dataFolder });
+    first.sql('DROP DATABASE shop; CREATE DATABASE fresh');
+    await first.stop();
+    const before = readdirSync(dataFolder).sort();
+    await expect(restore({ dataFolder })).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
+    const file = path.join(jobs.store, result.storagePath);
+    const good = readFileSync(file);
+    const bad = Buffer.from(good);
+    bad[bad.length >> 1] = (bad[bad.length >> 1] ?? 0) ^ 1;
+    writeFileSync(file, bad);
+    await expect(restore({ dataFolder, replaceExisting: true })).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
+    const artifact = jobs.artifactOf(result);
+    const { status } = await runner.run({ kind: 'verify_artifact', source: source(), mode: 'quick', artifact });
+    expect(status).toBe('failed');
+    writeFileSync(file, good);
+    expect(readdirSync(dataFolder).sort()).toEqual(before);
+    await restore({ dataFolder, replaceExisting: true });
+    const again = await startMariadb({ dataFolder });
+    try {
+      expect(again.sql('CHECKSUM TABLE shop.t EXTENDED')).toBe(server.sql('CHECKSUM TABLE shop.t EXTENDED'));
+      expect(again.sql(`SHOW DATABASES LIKE 'fresh'`)).toBe('');
+    } finally {
+      await again.stop();
+    }
+  });
+});
+
+describe('xtrabackup, by a stand-in for it and for a server of MySQL', () => {
+  const folder = work.at('mysql-tools');
+  const data = work.at('mysql-data');
+  const stand = (name: string, script: string) => {
+    writeFileSync(path.join(folder, name), `#!/bin/sh\n${script}`);
+    chmodSync(path.join(folder, name), 0o755);
+  };
+  const source8 = () => source({ toolFolder: folder, dataFolder: data, dbPassword: 'secret' });
+
+  beforeAll(() => {
+    for (const name of [folder, path.join(data, 'mysql')]) mkdirSync(name, { recursive: true });
+    const files = {
+      ibdata1: 'pages',
+      'mysql/db.opt': 'x',
+      xtrabackup_checkpoints: 'to_lsn = 20\nlast_lsn = 30\n',
+      xtrabackup_logfile: 'log',
+    };
+    for (const [name, text] of Object.entries({
+      ...files,
+      xtrabackup_info: 'tool_version = 8.0.35-30\nserver_version = 8.0.36\n',
+      xtrabackup_binlog_info: 'bin.000007\t155\n',
+    }))
+      writeFileSync(path.join(data, name), text);
+    // The clients of both flavours are asked which server it is.
+    for (const name of ['mariadb', 'mysql'])
+      stand(
+        name,
+        `case "$1" in --version) echo 'mysql  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)'; exit;; esac
+case "$(cat)" in
+  *VERSION*) echo 8.0.36;;
+  *'SHOW GRANTS'*) echo 'GRANT ALL PRIVILEGES ON *.* TO \`root\`@\`%\`';;
+  *datadir*) printf '${data}/\\tsomewhere\\n';;
+  *SCHEMATA*) echo shop;;
+  *TABLE_SCHEMA*) printf 'shop\\torders\\tBASE TABLE\\n';;
+  *lower_case*) echo 0;;
+esac
+`,
+      );
+  });
+
+  const standIn = (ending: string) =>
+    stand(
+      'xtrabackup',
+      `case "$*" in *--version*) echo 'xtrabackup version 8.0.35-30 based on MySQL server 8.0.35 Linux (x86_64)' >&2; exit;;
+*--prepare*) echo "$(date) completed OK!" >&2; exit;; esac
+cd ${data} && mbstream -c ibdata1 mysql/db.opt xtrabackup_logfile xtrabackup_checkpoints xtrabackup_binlog_info xtrabackup_info
+${ending}
+`,
+    );
+
+  it('is a success when it says so', async () => {
+    standIn(`echo 'completed OK!' >&2`);
+    const result = await jobs.backup(source8());
+    expect(result).toMatchObject({ status: 'success', problems: [] });
+    const target = work.at('mysql-restored');
+    await jobs.restore(source8(), result, { options: { dataFolder: target, owner: 'root' } });
+    expect(readFileSync(path.join(target, 'ibdata1'), 'utf8')).toBe('pages');
+    await jobs.restore(source8(), result, { targetPath: work.at('mysql-files') });
+    const inventory = JSON.parse(readFileSync(work.at('mysql-files/mysql-physical/inventory.json'), 'utf8'));
+    expect(inventory.details).toMatchObject({ binlogFile: 'bin.000007', binlogPosition: '155', lastLsn: '30' });
+    expect(inventory.objects).toContainEqual({ kind: 'table', name: 'shop.orders' });
+  });
+
+  it.each([
+    ['ends without a word', '', 'DATABASE_DUMP_INCOMPLETE'],
+    ['ends with an error', `echo 'no space left' >&2; exit 1`, 'DATABASE_TOOL_FAILED'],
+    ['is cut off', `printf XBSTCK01; echo 'completed OK!' >&2`, 'DATABASE_DUMP_DAMAGED'],
+  ])('is a failure when it %s', async (_, ending, code) => {
+    standIn(ending);
+    await expect(jobs.backup(source8())).rejects.toMatchObject({ code });
+  });
+});
