@@ -25,7 +25,7 @@ const BY_TEXT: readonly (readonly [RegExp, Kind])[] = [
   ],
   [/Unauthorized|not authorized/i, 'permission'],
   [
-    /server selection|ECONN|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|EPIPE|connection refused|no such host|i\/o timeout|incomplete read|socket was unexpectedly closed|connection\(|connection .*(closed|timed out)|broken pipe|no reachable servers|EOF$/im,
+    /server selection|connect E[A-Z]+|ECONN|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|EPIPE|connection refused|no such host|i\/o timeout|incomplete read|socket was unexpectedly closed|connection\(|connection .*(closed|timed out)|broken pipe|no reachable servers|EOF$/im,
     'unreachable',
   ],
 ];

@@ -1,5 +1,5 @@
 import { AppError } from '@backupx/contracts/errors';
-import { MongoServerError, MongoServerSelectionError } from 'mongodb';
+import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { chooseDatabases } from './choose-databases.ts';
 import { connectionString, describeServer, parseConnectionString, secretsOf, userOf } from './connection-string.ts';
@@ -192,5 +192,7 @@ describe('what goes wrong is told as', () => {
     expect(driverError(new Error('x'), place).code).toBe('INTERNAL');
     const lookup = Object.assign(new Error('querySrv ENOTFOUND x'), { code: 'ENOTFOUND', syscall: 'querySrv' });
     expect(driverError(lookup, place).code).toBe('DATABASE_UNREACHABLE');
+    const noSocket = new MongoNetworkError('connect ENOENT /run/none.sock');
+    expect(driverError(noSocket, place).code).toBe('DATABASE_UNREACHABLE');
   });
 });
