@@ -62,8 +62,22 @@ describe('pack writer', () => {
       const bytes = await repository.readPack(id, null, signal);
       expect([bytes.byteLength, toHex(hashOf(bytes))]).toEqual([sizeBytes, id]);
     }
-    expect(packs.filter(({ sizeBytes }) => sizeBytes > PACK_BYTES).length).toBeGreaterThan(0);
     expect(writer.stats).toMatchObject({ blobs: 60, packs: packs.length });
+  });
+
+  it('fills packs where blobs are of one type: two open ones fit into its memory', async () => {
+    const { repository } = await newRepository();
+    const packs: StoredPack[] = [];
+    const clock = createFakeClock();
+    const writer = createPackWriter({ repository, signal, clock, onPackStored: (pack) => packs.push(pack) });
+    for (let number = 0; number < 50; number++) {
+      const sealed = randomBytes(1_000_000);
+      await writer.add({ type: 'data', id: hashOf(sealed), sealed, plainLength: 1_000_000 });
+    }
+    await writer.finish();
+    // The last two are what was left.
+    expect(packs.filter(({ sizeBytes }) => sizeBytes < PACK_BYTES).length).toBeLessThanOrEqual(2);
+    expect(packs.length).toBeLessThanOrEqual(4);
   });
 
   it('holds at most 37 MB: stores the fullest pack when none is full and none on its way', async () => {
