@@ -68,7 +68,7 @@ export function recoveryConfig(present: string, options: RestoreOptions): string
     if (options.recoveryTarget !== 'latest') own.push(['recovery_target_action', options.targetAction]);
   }
   const isOurs = (line: string) =>
-    /^\s*(restore_command|recovery_\w+)\b/i.test(line) ||
+    /^\s*(restore_command|recovery_(target\w*|min_apply_delay))\b/i.test(line) ||
     own.some(([name]) => new RegExp(`^\\s*${name}\\b`, 'i').test(line));
   const kept = present.split('\n').filter((line) => line !== '' && !isOurs(line));
   return [...kept, ...own.map(([name, value]) => `${name} = ${quote(value)}`), ''].join('\n');
@@ -84,7 +84,8 @@ function targetSettings(options: RestoreOptions): [string, string][] {
       return [['recovery_target_name', options.targetName]];
     case 'immediate':
       return [['recovery_target', 'immediate']];
-    default:
+    case 'none':
+    case 'latest':
       return [];
   }
 }

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest';
+import { assertReachable, recoveryConfig } from './recovery-settings.ts';
+import { parseTargetTime, restoreSchema } from './settings.ts';
+import { formatTablespaceMap, parseTablespaceMap, relocate } from './tablespace-map.ts';
+
+const options = (more: Record<string, unknown>) => restoreSchema.parse({ dataFolder: '/srv/pg', ...more });
+
+it('replaces what an earlier recovery was told, and keeps the rest', () => {
+  const present = "work_mem = '8MB'\nrecovery_target_lsn = '0/1'\nrestore_command = 'old'\narchive_mode = 'on'\n";
+  const wish = { recoveryTarget: 'time', targetTime: '2026-05-01 12:00:00', restoreCommand: 'cp "/it\'s/%f" "%p"' };
+  expect(recoveryConfig(present, options(wish)).split('\n')).toEqual([
+    "work_mem = '8MB'",
+    "archive_mode = 'off'",
+    `restore_command = 'cp "/it''s/%f" "%p"'`,
+    "recovery_target_time = '2026-05-01 12:00:00 UTC'",
+    "recovery_target_timeline = 'latest'",
+    "recovery_target_action = 'pause'",
+    '',
+  ]);
+  expect(recoveryConfig(present, options({ keepArchiving: true }))).toBe("work_mem = '8MB'\narchive_mode = 'on'\n");
+});
+
+it('writes a command with the percent signs of a path as they are', () => {
+  const text = recoveryConfig('', options({ recoveryTarget: 'latest', walConfig: '/etc/50% more/wal.conf' }));
+  expect(text).toContain(`--config ''/etc/50%% more/wal.conf'' "%f" "%p"`);
+});
+
+it('refuses a moment before the end of the backup', () => {
+  const bounds = { notBefore: '2026-05-01T10:00:00.000Z', lsn: 0x1_0000_0010n, what: 'ended' } as const;
+  const time = (targetTime: string) => options({ recoveryTarget: 'time', targetTime });
+  expect(() => assertReachable(time('2026-05-01 11:59:59+02'), bounds)).toThrow();
+  expect(() => assertReachable(time('2026-05-01 12:00:01+02'), bounds)).not.toThrow();
+  const lsn = (targetLsn: string) => options({ recoveryTarget: 'lsn', targetLsn });
+  expect(() => assertReachable(lsn('1/F'), bounds)).toThrow();
+  expect(() => assertReachable(lsn('1/10'), bounds)).not.toThrow();
+});
+
+it.each([
+  ['2026-05-01 12:00', Date.UTC(2026, 4, 1, 12)],
+  ['2026-05-01T12:00:30.25Z', Date.UTC(2026, 4, 1, 12, 0, 30, 250)],
+  ['2026-05-01 12:00:00.123456-0330', Date.UTC(2026, 4, 1, 15, 30, 0, 123)],
+  ['2026-02-30 12:00', null],
+  ['yesterday', null],
+])('reads the moment %s', (text, expected) => {
+  expect(parseTargetTime(text)).toBe(expected);
+});
+
+it('moves tablespaces, and knows the lines that fit none', () => {
+  const map = '16384 /srv/fast disk\n16385 /odd\\\nname\\\\x\n';
+  const tablespaces = parseTablespaceMap(map);
+  expect(tablespaces.map(({ location }) => location)).toEqual(['/srv/fast disk', '/odd\nname\\x']);
+  expect(formatTablespaceMap(tablespaces)).toBe(map);
+  expect(relocate(tablespaces, ['/srv/fast disk=/new/', '/x=/y'])).toEqual({
+    moved: [{ oid: '16384', location: '/new' }, tablespaces[1]],
+    unused: ['/x=/y'],
+  });
+});
