@@ -38,6 +38,9 @@ const words = [...(basename(process.argv[1]) === 'hdbbackint' ? ['backint'] : []
  */
 const failureCode = words[0] === 'wal' && words[1] === 'fetch' ? 200 : 1;
 const crashCodes = new Set([6, 7, 13]);
+// Whatever ends such a call before it has an answer, a log that is closed for one, must not look like "archived" or
+// "restored": PostgreSQL would delete the segment, or end the recovery.
+if (words[0] === 'wal' && (words[1] === 'push' || words[1] === 'fetch')) process.exitCode = failureCode;
 if (failureCode !== 1) {
   process.on('uncaughtException', (error) => {
     process.stderr.write(`backupx: unexpected error: ${error?.stack ?? error}\n`);

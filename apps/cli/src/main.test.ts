@@ -396,3 +396,18 @@ describe('launcher', () => {
     expect(stderr).toContain('npm ci');
   });
 });
+
+test.each([
+  ['push', 1, ['000000010000000000000003']],
+  ['fetch', 200, ['000000010000000000000003', 'RECOVERYXLOG']],
+])('wal %s that ends since nobody reads its log is no success: %i', async (command, expected, more) => {
+  // As soon as the program waits for a disk, the reader of its messages goes away.
+  const preload = `const go = () => { setImmediate(go); const all = process.stderr.listeners('error');
+    for (const one of all) one(Object.assign(new Error('write'), { code: 'EPIPE' })); }; go();`;
+  const options = `--import=data:text/javascript,${encodeURIComponent(preload)}`;
+  const config = join(dir, 'wal.conf');
+  writeFileSync(config, `storage = local_disk\nstorage.basePath = ${dir}\n`);
+  writeFileSync(join(dir, '000000010000000000000003'), 'x');
+  const { code } = await run(['wal', command, '--config', config, ...more], { NODE_OPTIONS: options });
+  expect(code).toBe(expected);
+});

@@ -15,7 +15,7 @@ export interface FetchOptions {
 
 /**
  * Writes the file `name` to `path`. False: the archive does not have it. Throws WAL_ARCHIVE_MISSING when there is no
- * archive at all, WAL_CONFLICT, ARTIFACT_DAMAGED, ARTIFACT_KEY_…, and what the storage and the disk say; then `path` is
+ * archive at all, INVALID_INPUT for what is no name, WAL_OTHER_CLUSTER, WAL_CONFLICT, ARTIFACT_DAMAGED, ARTIFACT_KEY_…, and what the storage and the disk say; then `path` is
  * as it was.
  */
 export async function fetchFile(
@@ -24,14 +24,21 @@ export async function fetchFile(
   { signal }: FetchOptions,
 ): Promise<boolean> {
   const wal = parseWalName(name);
-  const found = wal ? await archive.find(wal, signal) : [];
+  // PostgreSQL asks for nothing else: such a call is one whose arguments were mixed up.
+  if (!wal) {
+    const message = 'must be the name of a segment or a history, as restore_command gets it';
+    throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '%f', code: 'invalid', message }] });
+  }
+  const found = await archive.find(wal, signal);
   const [stored, other] = found;
+  const systemIdentifier = await clusterAround(path);
   if (!stored) {
-    await archive.cluster(signal);
-    return false;
+    // The archive of another cluster has nothing to say about what this one lacks.
+    const { systemIdentifier: owner } = await archive.cluster(signal);
+    if (systemIdentifier === null || owner === systemIdentifier) return false;
+    throw new AppError('WAL_OTHER_CLUSTER', { expected: owner, found: systemIdentifier });
   }
   if (other) throw new AppError('WAL_CONFLICT', { name });
-  const systemIdentifier = await clusterAround(path);
   const expected: Record<string, string> = systemIdentifier === null ? {} : { systemIdentifier };
   try {
     await writeWholeFile(path, archive.open(stored, signal, expected), `${path}.backupx-part`);

@@ -63,7 +63,9 @@ it('brings back what it was given, and says what it does not have', async () => 
   expect(await fetchFile({ name: name(3), path: target }, archive, { signal })).toBe(true);
   expect(readFileSync(target).equals(readFileSync(file))).toBe(true);
   expect(await fetchFile({ name: name(4), path: target }, archive, { signal })).toBe(false);
-  expect(await fetchFile({ name: 'nonsense', path: target }, archive, { signal })).toBe(false);
+  for (const wrong of ['nonsense', 'pg_wal/RECOVERYXLOG', '']) {
+    expect(await code(fetchFile({ name: wrong, path: target }, archive, { signal }))).toBe('INVALID_INPUT');
+  }
   const empty = new WalArchiveStore(createMemoryStorage(), archive.settings);
   expect(await code(fetchFile({ name: name(3), path: target }, empty, { signal }))).toBe('WAL_ARCHIVE_MISSING');
 });
@@ -112,6 +114,9 @@ it('belongs to the cluster that came first', async () => {
   writeFileSync(path.join(folder, 'data', 'global', 'pg_control'), control);
   const asked = fetchFile({ name: name(2), path: path.join(wal, 'RECOVERYXLOG') }, archive, { signal });
   expect(await code(asked)).toBe('WAL_OTHER_CLUSTER');
+  // What that cluster lacks would end the recovery of this one.
+  const missing = fetchFile({ name: name(9), path: path.join(wal, 'RECOVERYXLOG') }, archive, { signal });
+  expect(await code(missing)).toBe('WAL_OTHER_CLUSTER');
 });
 
 it('refuses what is no file of a log', async () => {
