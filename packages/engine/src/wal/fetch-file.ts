@@ -43,8 +43,9 @@ export async function fetchFile(
   try {
     await writeWholeFile(path, archive.open(stored, signal, expected), `${path}.backupx-part`);
   } catch (error) {
+    if (systemIdentifier === null) throw error;
     const { systemIdentifier: owner } = await archive.cluster(signal);
-    if (systemIdentifier === null || owner === systemIdentifier) throw error;
+    if (owner === systemIdentifier) throw error;
     throw new AppError('WAL_OTHER_CLUSTER', { expected: owner, found: systemIdentifier }, { cause: error });
   }
   return true;
