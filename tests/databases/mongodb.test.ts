@@ -10,10 +10,11 @@ import { promisify } from 'node:util';
 import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mongodbSource } from '../../packages/engine/src/sources/mongodb/mongodb-source.ts';
-import { type FerretdbServer, startFerretdb } from '../servers/ferretdb.ts';
+import { type FerretdbServer, findFerretdb, startFerretdb } from '../servers/ferretdb.ts';
 import { type FerretdbProxy, startProxy } from '../servers/ferretdb-proxy.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { findTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import {
   DATABASES,
@@ -216,12 +217,13 @@ suite('a restore', () => {
     await client.db('stock').dropDatabase();
   });
 
-  it('has equal bytes for equal data, where BackupX dumps', async () => {
+  it.each(['tools', 'native'])('has equal bytes for equal data, by %s', async (program) => {
+    const at = (index: number, ...more: string[]) => work.at(`equal-${program}-${index}`, ...more);
     for (const index of [0, 1]) {
-      const native = await jobs.backup(source({ program: 'native', databases: ['shop'] }));
-      await jobs.restore(source(), native, { targetPath: work.at(`equal-${index}`) });
+      const one = await jobs.backup(source({ program, databases: ['shop'] }));
+      await jobs.restore(source(), one, { targetPath: at(index) });
     }
-    const read = (index: number, name: string) => readFileSync(work.at(`equal-${index}`, 'mongodb/shop', name));
+    const read = (index: number, name: string) => readFileSync(at(index, 'mongodb/shop', name));
     for (const name of ['dump.archive', 'inventory.json']) expect(read(1, name).equals(read(0, name))).toBe(true);
   });
 });
@@ -288,11 +290,13 @@ suite('the operations log', () => {
 });
 
 suite('a verification', () => {
-  it('proves a good backup, by restoring it too, and finds what is cut or changed', async () => {
+  const folder = work.at('to-verify');
+  beforeAll(async () => {
     const jobs = await createSourceJobs(runner, workInside('verify'), 'archive');
-    const result = await jobs.backup(source());
-    const folder = work.at('to-verify');
-    await jobs.restore(source(), result, { targetPath: folder });
+    await jobs.restore(source(), await jobs.backup(source()), { targetPath: folder });
+  });
+
+  it('proves a good backup, by restoring it too, and finds what is cut or changed', async () => {
     const names = await databaseNames(client);
     const good = await verify(folder, 'deep', {});
     expect(good.filter(({ ok }) => !ok)).toEqual([]);
@@ -315,8 +319,30 @@ suite('a verification', () => {
     expect(await databaseNames(client)).toEqual(names);
   });
 
+  it('starts a server of its own where there is a mongod, and leaves nothing of it', async () => {
+    const bin = work.at('with-mongod');
+    mkdirSync(bin);
+    // FerretDB in its clothes.
+    const program = findFerretdb().program;
+    writeFileSync(
+      path.join(bin, 'mongod'),
+      `#!/bin/sh
+for word in "$@"; do
+  case "$word" in --bind_ip=*) socket=\${word#*=} ;; --dbpath=*) data=\${word#*=} ;; esac
+done
+exec ${program} --handler=sqlite "--sqlite-url=file:$data/" "--state-dir=$data" --telemetry=disable --debug-addr=- \\
+  --listen-addr= "--listen-unix=$socket" --log-level=error
+`,
+      { mode: 0o755 },
+    );
+    const options = { program: 'native', toolFolder: bin };
+    const checks = await verify(folder, 'deep', { options });
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(checks.filter(({ name }) => name === 'rows').map(({ subject }) => subject)).toEqual(['-h', 'other', 'shop']);
+    expect(findTools('temp-verify')).toEqual([]);
+  });
+
   it('says which package a deep one needs where no server is named', async () => {
-    const folder = work.at('to-verify');
     await expect(verify(folder, 'deep', { options: {} })).rejects.toMatchObject({
       code: 'DATABASE_TOOL_MISSING',
       params: { tool: 'mongod' },
