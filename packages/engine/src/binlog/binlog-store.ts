@@ -64,13 +64,23 @@ export class BinlogStore {
     return logs;
   }
 
+  /** Whole logs and, behind them, the one that was being written. Throws like `list`. */
+  async all(signal: AbortSignal): Promise<StoredBinlog[]> {
+    const [whole, partial] = [await this.list(signal), await this.partial(signal)];
+    // One that has become whole meanwhile counts no more.
+    return partial && !whole.some(({ name }) => name === partial.name) ? [...whole, partial].sort(byNumber) : whole;
+  }
+
   /** The log that was being written, as far as it was stored last; null: there is none. */
   async partial(signal: AbortSignal): Promise<StoredBinlog | null> {
     const partials = await this.#read(`${this.settings.prefix}/partial/`, signal);
     return partials.sort((a, b) => byNumber(a, b) || a.sizeBytes - b.sizeBytes).at(-1) ?? null;
   }
 
-  /** `read`: the content once more, exactly what the facts are of. */
+  /**
+   * `read`: the content once more, exactly what the facts are of. Less of a log that is being written than is there
+   * already, as it is after a new start, replaces nothing: perhaps the server does not live to send the rest again.
+   */
   async put(
     name: string,
     facts: BinlogFacts,
@@ -78,6 +88,8 @@ export class BinlogStore {
   ): Promise<StoredBinlog> {
     const { recipients, compressionLevel, prefix } = this.settings;
     const isEncrypted = recipients.length > 0;
+    const before = isPartial ? await this.partial(signal) : null;
+    if (before?.name === name && isMoreOf(before, facts)) return before;
     const note = { format: 1, name, isPartial, isEncrypted, ...facts } as const;
     const start = `${prefix}/${isPartial ? 'partial/' : ''}${name}-${facts.sha256}`;
     const stored = { ...note, gtids: [...facts.gtids], key: `${start}.zst${isEncrypted ? '.age' : ''}` };
@@ -142,4 +154,8 @@ export class BinlogStore {
       throw new AppError('ARTIFACT_DAMAGED', { reason: `${key} cannot be read` }, { cause });
     }
   }
+}
+
+function isMoreOf(before: StoredBinlog, { serverId, createdAt, sizeBytes }: BinlogFacts): boolean {
+  return before.serverId === serverId && before.createdAt === createdAt && before.sizeBytes > sizeBytes;
 }

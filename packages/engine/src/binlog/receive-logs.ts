@@ -214,9 +214,10 @@ class Session {
     });
     if (!facts) return;
     const read = () => createReadStream(spool.at(name), { end: facts.sizeBytes - 1 });
-    await store.put(name, facts, { read, isPartial: true, signal });
+    const stored = await store.put(name, facts, { read, isPartial: true, signal });
     this.#storedPartial = seen;
-    log(`${name}: ${facts.sizeBytes} bytes stored of the log that is being written.`);
+    if (stored.sha256 === facts.sha256)
+      log(`${name}: ${facts.sizeBytes} bytes stored of the log that is being written.`);
   }
 
   /** A connection that broke without a word: the server goes on, and nothing comes. */

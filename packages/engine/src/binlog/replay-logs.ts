@@ -77,8 +77,7 @@ export async function replayLogs(options: ReplayOptions): Promise<ReplayResult> 
 }
 
 async function chooseLogs({ store, signal, from, untilTime, untilPlace }: ReplayOptions): Promise<StoredBinlog[]> {
-  const [whole, partial] = [await store.list(signal), await store.partial(signal)];
-  const all = partial && !whole.some(({ name }) => name === partial.name) ? [...whole, partial] : whole;
+  const all = await store.all(signal);
   const first = all.find(({ name }) => name === from.file);
   if (!first || from.position > first.sizeBytes) {
     const has = all.length === 0 ? 'nothing' : `${all[0]?.name} to ${all.at(-1)?.name}`;
@@ -88,8 +87,10 @@ async function chooseLogs({ store, signal, from, untilTime, untilPlace }: Replay
   for (const item of all.filter(({ name }) => numberOf(name) >= numberOf(from.file))) {
     if (untilPlace && numberOf(item.name) > numberOf(untilPlace.file)) break;
     // The moment a log begins is later than all that is in those before it.
-    if (untilTime && item.firstAt * 1000 >= untilTime.getTime() && item !== first) break;
+    if (isReached(item.firstAt, untilTime) && item !== first) break;
     chosen.push(item);
+    // What follows may be earlier, by a clock that was set back, but must not come without the rest of this log.
+    if (isReached(item.lastAt, untilTime)) break;
   }
   const [gap] = findLogGaps(chosen);
   if (gap) throw new AppError('BINLOG_GAP', { logs: describeGap(gap) });
@@ -97,14 +98,19 @@ async function chooseLogs({ store, signal, from, untilTime, untilPlace }: Replay
   return chosen;
 }
 
+/** Whether the program that reads a log stops at an event of that time; it counts whole seconds. */
+function isReached(time: number, untilTime: Date | null): boolean {
+  return untilTime !== null && time >= Math.floor(untilTime.getTime() / 1000);
+}
+
 /** The archive must reach to the end that is asked for, or what comes before it would be missing without a word. */
 function assertEndIsThere(
   chosen: readonly StoredBinlog[],
   all: readonly StoredBinlog[],
-  { untilPlace }: Pick<ReplayOptions, 'untilTime' | 'untilPlace'>,
+  { untilTime, untilPlace }: Pick<ReplayOptions, 'untilTime' | 'untilPlace'>,
 ): void {
   const last = chosen.at(-1);
-  if (!last) return;
+  if (!last || isReached(last.lastAt, untilTime)) return;
   // What was left out because it begins later must follow straight on.
   const next = all.find(({ name }) => numberOf(name) > numberOf(last.name));
   const [gap] = next ? findLogGaps([last, next]) : [];

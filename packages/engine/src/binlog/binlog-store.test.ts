@@ -1,0 +1,93 @@
+import { crc32 } from 'node:zlib';
+import { beforeEach, expect, it } from 'vitest';
+import { createMemoryStorage } from '../testing/memory-storage.ts';
+import { nameWith } from './binlog-names.ts';
+import { BinlogStore } from './binlog-store.ts';
+import { readBinlog } from './read-binlog.ts';
+import { type ReplayOptions, replayLogs } from './replay-logs.ts';
+import { verifyLogs } from './verify-logs.ts';
+
+const { signal } = new AbortController();
+const log = (number: number) => nameWith('bin.000000', number);
+let store: BinlogStore;
+beforeEach(() => {
+  store = new BinlogStore(createMemoryStorage(), {
+    ...{ prefix: 'p', recipients: [], identities: [], compressionLevel: 3, parallelism: 1, logFile: null },
+    storage: { type: 'memory', config: {} },
+  });
+});
+
+/** The description of a log, and an event for each time. */
+function makeLog(...[createdAt = 0, ...times]: number[]): Buffer {
+  let position = 4;
+  const event = (type: number, time: number, body: Buffer) => {
+    const bytes = Buffer.concat([Buffer.alloc(19), body, Buffer.alloc(4)]);
+    position += bytes.length;
+    bytes.writeUInt32LE(time, 0);
+    bytes.writeUInt8(type, 4);
+    bytes.writeUInt32LE(7, 5);
+    bytes.writeUInt32LE(bytes.length, 9);
+    bytes.writeUInt32LE(position, 13);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4);
+    return bytes;
+  };
+  const description = Buffer.alloc(80);
+  description.writeUInt16LE(4, 0);
+  description.writeUInt8(1, description.length - 1);
+  const magic = Buffer.from([0xfe, 0x62, 0x69, 0x6e]);
+  return Buffer.concat([
+    magic,
+    event(15, createdAt, description),
+    ...times.map((time) => event(2, time, Buffer.alloc(9))),
+  ]);
+}
+
+async function put(number: number, bytes: Buffer, isPartial = false): Promise<void> {
+  async function* read() {
+    yield bytes;
+  }
+  await store.put(log(number), await readBinlog(read(), { name: log(number), isPartial }), { read, isPartial, signal });
+}
+
+it('keeps the longer part of a log when a receiver has begun it anew', async () => {
+  await put(1, makeLog(100, 101, 102, 103), true);
+  await put(1, makeLog(100, 101), true);
+  expect(await store.partial(signal)).toMatchObject({ lastAt: 103 });
+  await put(1, makeLog(100, 101, 102, 103, 104), true);
+  expect(await store.partial(signal)).toMatchObject({ lastAt: 104 });
+  // Another log of that name.
+  await put(1, makeLog(200), true);
+  expect(await store.partial(signal)).toMatchObject({ lastAt: 200 });
+});
+
+it('misses a log before the one that is being written', async () => {
+  const verify = (from: string | null) => verifyLogs(store, { from, signal });
+  await put(1, makeLog(100));
+  await put(3, makeLog(300), true);
+  expect(await verify(null)).toMatchObject({ isWhole: false, missing: [log(2)], logs: 2 });
+  expect(await verify(log(3))).toMatchObject({ isWhole: true, logs: 1 });
+  await put(2, makeLog(200));
+  expect(await verify(null)).toMatchObject({ isWhole: true, logs: 2 });
+});
+
+it('takes nothing from behind the moment at which it stops, whatever the clock was set to', async () => {
+  await put(1, makeLog(100, 110, 500, 120));
+  await put(2, makeLog(130, 140));
+  await put(3, makeLog(600));
+  const until = async (seconds: number) => {
+    const options = { ...{ store, signal, isDryRun: true, untilPlace: null, untilTime: new Date(seconds * 1000) } };
+    const { ranges } = await replayLogs({
+      ...options,
+      from: { file: log(1), position: 4 },
+    } as unknown as ReplayOptions);
+    return ranges.map(({ name }) => name);
+  };
+  expect(await until(300)).toEqual([log(1)]);
+  expect(await until(500.7)).toEqual([log(1)]);
+  expect(await until(550)).toEqual([log(1), log(2)]);
+  // What is lost behind the end that is asked for is not needed.
+  await put(5, makeLog(700, 710));
+  expect(await until(600)).toEqual([log(1), log(2)]);
+  await put(3, makeLog(600));
+  await expect(until(705)).rejects.toMatchObject({ code: 'BINLOG_GAP' });
+});
