@@ -1,6 +1,6 @@
 /** Whole servers of MariaDB by mariadb-backup: there and back, and what must not go well. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
@@ -70,6 +70,14 @@ describe.each(backupModes)('in mode %s', (mode) => {
     expect(await describeRestored(dataFolder)).toEqual(before);
     expect(leftInTemp()).toEqual([]);
     await repair(before);
+  });
+
+  it('changes nothing in a dry run', async () => {
+    const dataFolder = work.at(`dry-${mode}`);
+    const running = jobs.restore(source(), result, { options: { dataFolder }, dryRun: true });
+    if (mode === 'archive') await expect(running).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+    else expect((await running).itemsWritten).toBeGreaterThan(100);
+    expect(existsSync(dataFolder)).toBe(false);
   });
 
   it('is proven, quickly and by a server', async () => {

@@ -1,4 +1,5 @@
 /** A restore into the data folder of a stopped server: unpacked, compared with its list, made ready, put in place. */
+import { chownSync } from 'node:fs';
 import { AppError } from '@backupx/contracts/errors';
 import { findTool } from '../../../ports/find-tool.ts';
 import { runTool } from '../../../ports/processes.ts';
@@ -8,7 +9,7 @@ import { CopyEntries } from './copy-entries.ts';
 import { ROOT } from './paths.ts';
 import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
 import { prepareCopy } from './prepare-copy.ts';
-import { giveTo, type Owner, StagedData } from './staged-data.ts';
+import { assertUsable, giveTo, type Owner, StagedData } from './staged-data.ts';
 
 /** Opens it. Throws RESTORE_TARGET_INVALID, DATABASE_EXISTS, DATABASE_IN_USE before anything is read. */
 export async function openDataRestore(config: PhysicalConfig, context: RestoreContext): Promise<RestoreSession> {
@@ -19,8 +20,12 @@ export async function openDataRestore(config: PhysicalConfig, context: RestoreCo
     throw invalid(folder, 'the files of a server belong together: restore all of them, or single ones into a folder');
   }
   const owner = await ownerOf(options.owner, context.signal);
-  const staged = StagedData.open({ folder, replaceExisting: options.replaceExisting });
-  if (context.isDryRun) staged.rollback();
+  const place = { folder, replaceExisting: options.replaceExisting };
+  if (context.isDryRun) {
+    assertUsable(place);
+    return new DataPreview(folder, context);
+  }
+  const staged = StagedData.open(place);
   const toolFolder = options.toolFolder || config.toolFolder;
   return new DataRestore({ staged, context, owner, toolFolder, replaceExisting: options.replaceExisting });
 }
@@ -46,9 +51,10 @@ class DataRestore implements RestoreSession {
   async write(entry: RestoreEntry): Promise<void> {
     const { staged, context } = this.#parts;
     await this.#entries.take(entry, async (path, content) => {
-      const counted = tell(content, (bytes) => context.progress({ bytes }));
-      if (context.isDryRun) for await (const _ of counted);
-      else await staged.write(path, counted);
+      await staged.write(
+        path,
+        tell(content, (bytes) => context.progress({ bytes })),
+      );
       this.#files += 1;
       context.progress({ items: 1, currentItem: path });
     });
@@ -56,16 +62,7 @@ class DataRestore implements RestoreSession {
 
   async commit(): Promise<RestoreOutcome> {
     const { staged, context, toolFolder } = this.#parts;
-    const [wrong, ...others] = this.#entries.differences();
-    if (wrong !== undefined) {
-      const reason = others.length === 0 ? wrong : `${wrong}, and ${others.length} more`;
-      throw new AppError('DATABASE_DUMP_DAMAGED', { name: 'the server', reason });
-    }
-    const outcome = { itemsWritten: this.#files, bytesWritten: this.#entries.bytes, itemsSkipped: 0 };
-    if (context.isDryRun) {
-      context.log('info', `Would put ${this.#files} files into ${staged.folder} and make them ready.`);
-      return outcome;
-    }
+    assertSame(this.#entries);
     context.log('info', 'All files are there. Making them ready.');
     const tool = await prepareCopy(staged.stage, { toolFolder, signal: context.signal });
     context.log('info', `Made ready by ${tool.path}.`);
@@ -73,13 +70,13 @@ class DataRestore implements RestoreSession {
     const owner = await this.#owner();
     if (owner) giveTo(staged.stage, owner);
     staged.place({ folder: staged.folder, replaceExisting: this.#parts.replaceExisting });
-    if (owner) giveTo(staged.folder, owner);
+    if (owner) chownSync(staged.folder, owner.uid, owner.gid);
     this.#guide();
-    return outcome;
+    return { itemsWritten: this.#files, bytesWritten: this.#entries.bytes, itemsSkipped: 0 };
   }
 
   async rollback(): Promise<void> {
-    if (!this.#parts.context.isDryRun) this.#parts.staged.rollback();
+    this.#parts.staged.rollback();
   }
 
   /** Only root can give files away. */
@@ -99,6 +96,45 @@ class DataRestore implements RestoreSession {
       'info',
       `For a later moment replay the binary log from ${binlogFile}, position ${binlogPosition}${gtid ? ` (GTID ${gtid})` : ''}: backupx binlog replay --config <parameter file> --from ${binlogFile}:${binlogPosition} --until <moment>`,
     );
+  }
+}
+
+/** Throws DATABASE_DUMP_DAMAGED for files that are not those of the backup. */
+function assertSame(entries: CopyEntries): void {
+  const [wrong, ...others] = entries.differences();
+  if (wrong === undefined) return;
+  const reason = others.length === 0 ? wrong : `${wrong}, and ${others.length} more`;
+  throw new AppError('DATABASE_DUMP_DAMAGED', { name: 'the server', reason });
+}
+
+/** A restore that changes nothing: all files are read and compared. */
+class DataPreview implements RestoreSession {
+  readonly #folder: string;
+  readonly #context: RestoreContext;
+  readonly #entries = new CopyEntries();
+  #files = 0;
+
+  constructor(folder: string, context: RestoreContext) {
+    this.#folder = folder;
+    this.#context = context;
+  }
+
+  async write(entry: RestoreEntry): Promise<void> {
+    await this.#entries.take(entry, async (path, content) => {
+      for await (const chunk of content) this.#context.progress({ bytes: chunk.byteLength });
+      this.#files += 1;
+      this.#context.progress({ items: 1, currentItem: path });
+    });
+  }
+
+  async commit(): Promise<RestoreOutcome> {
+    assertSame(this.#entries);
+    this.#context.log('info', `Would put ${this.#files} files into ${this.#folder} and make them ready.`);
+    return { itemsWritten: this.#files, bytesWritten: this.#entries.bytes, itemsSkipped: 0 };
+  }
+
+  async rollback(): Promise<void> {
+    // There is nothing to take back.
   }
 }
 

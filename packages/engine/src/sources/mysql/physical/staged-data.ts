@@ -102,6 +102,15 @@ export class StagedData {
   }
 }
 
+/** For a restore that changes nothing: throws what `open` would. */
+export function assertUsable(options: StageOptions): void {
+  const stats = lstatSync(options.folder, { throwIfNoEntry: false });
+  if (!stats) return;
+  const folder = attempt(options.folder, () => realpathSync(options.folder));
+  if (!lstatSync(folder).isDirectory()) throw invalid(folder, 'it is no folder');
+  assertFree(folder, options);
+}
+
 function prepareFolder(options: StageOptions) {
   const stats = lstatSync(options.folder, { throwIfNoEntry: false });
   if (!stats) {
