@@ -11,6 +11,7 @@ import { objectsOfArchive, readInventory } from './read-inventory.ts';
 import { OWN_COLLECTION } from './scratch-names.ts';
 import { sortedPrelude } from './sorted-prelude.ts';
 import { describeTool, type Tool } from './tools.ts';
+import { whileServerLives } from './watch-output.ts';
 
 export interface DumpOptions {
   readonly connection: MongodbConnection;
@@ -124,7 +125,8 @@ export async function* scannedDump(
   const running = connection.start(tool, args);
   running.endInput();
   const failure = (end: ToolEnd) => toolError(end, { tool: tool.name, doing: `dump ${name}`, config });
-  yield* scannedArchive(sortedPrelude(outputOf(running, { signal, failure })), {
+  const output = whileServerLives(connection, running, outputOf(running, { signal, failure }));
+  yield* scannedArchive(sortedPrelude(output), {
     onInventory,
     failure: (reason) => new AppError('DATABASE_DUMP_INCOMPLETE', { name, reason }),
   });
