@@ -2,6 +2,10 @@
 import { AppError } from '@backupx/contracts/errors';
 
 const NOTE = /^(?:xtrabackup|mariadb_backup)_(info|checkpoints|binlog_info)$/;
+const USUAL_SETTINGS: Readonly<Record<string, string>> = {
+  innodb_page_size: '16384',
+  innodb_data_file_path: 'ibdata1:12M:autoextend',
+};
 const MAX_NOTE_BYTES = 1024 * 1024;
 
 /** Gathered while the files pass. */
@@ -61,13 +65,25 @@ function positionOf(text: string): Record<string, string> {
   return { binlogFile, binlogPosition, ...(gtid ? { gtid: gtid.replace(/\s+/g, '') } : {}) };
 }
 
-/** Settings of `backup-my.cnf` that a server needs to read the files, as arguments. */
+/**
+ * Settings of `backup-my.cnf` that a program or a server needs to read the files, as arguments. Not the folder of the undo
+ * logs: the copy has them with its other files, and that folder may be in use by the original.
+ */
 export function serverArgsOf(settings: string): string[] {
-  const wanted =
-    /^(innodb_(?:data_file_path|page_size|undo_tablespaces|undo_directory|checksum_algorithm)|lower_case_table_names)$/;
+  const wanted = /^(innodb_(?:data_file_path|page_size|undo_tablespaces|checksum_algorithm)|lower_case_table_names)$/;
   return settings
     .split('\n')
     .flatMap((line) => entryOf(line))
     .filter(([name, value]) => wanted.test(name) && value !== '')
     .map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`);
+}
+
+/** What the server of a restored folder must be told: lines that it needs, and where undo logs lay that are inside now. */
+export function startSettings(settings: string): { readonly needed: string[]; readonly undoFolder: string | null } {
+  const entries = settings.split('\n').flatMap((line) => entryOf(line));
+  const needed = entries
+    .filter(([name, value]) => USUAL_SETTINGS[name] !== undefined && USUAL_SETTINGS[name] !== value)
+    .map(([name, value]) => `${name} = ${value}`);
+  const undoFolder = new Map(entries).get('innodb_undo_directory') ?? '';
+  return { needed, undoFolder: undoFolder.startsWith('/') ? undoFolder : null };
 }

@@ -1,10 +1,11 @@
 /** Makes a copy of files of many moments one of a single moment: with the program of the series that made it. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { describeEnd, isSuccess, runTool } from '../../../ports/processes.ts';
 import type { Tool } from '../connection.ts';
 import { type Product, serverProduct } from '../flavour.ts';
+import { serverArgsOf } from './backup-notes.ts';
 import { findBackupTool } from './backup-tool.ts';
 
 const PREPARE_TIMEOUT_MS = 24 * 60 * 60 * 1000;
@@ -23,15 +24,36 @@ export function productOfCopy(folder: string): Product {
   throw new AppError('ARTIFACT_DAMAGED', { reason: 'it does not say which server it was made of (xtrabackup_info)' });
 }
 
+/** The option file that came with a copy. */
+export const settingsOfCopy = (folder: string): string => readIfThere(join(folder, 'backup-my.cnf'));
+
+/** What programs and servers must be told to read the files of a copy, as arguments. */
+export const argsOfCopy = (folder: string): string[] => serverArgsOf(settingsOfCopy(folder));
+
 /** Throws DATABASE_TOOL_*, CANCELLED. */
 export async function prepareCopy(folder: string, options: PrepareOptions): Promise<Tool> {
   const tool = await findBackupTool(productOfCopy(folder), options);
-  const command = { program: tool.path, args: ['--no-defaults', '--prepare', `--target-dir=${folder}`], cwd: folder };
+  removeLinks(folder);
+  // Not `backup-my.cnf` as it is: it may name programs to load.
+  const args = ['--no-defaults', '--prepare', `--target-dir=${folder}`, ...argsOfCopy(folder)];
+  const command = { program: tool.path, args, cwd: folder };
   const end = await runTool(command, { signal: options.signal, timeoutMs: PREPARE_TIMEOUT_MS });
   if (!isSuccess(end) || !/completed OK!\s*$/.test(end.messages)) {
     throw new AppError('DATABASE_TOOL_FAILED', { tool: `${tool.name} --prepare`, reason: describeEnd(end) });
   }
   return tool;
+}
+
+/**
+ * `t.isl` says where the file of a table lay outside of the data folder. The copy has that file inside; a server that
+ * finds the one of the original too opens neither.
+ */
+function removeLinks(folder: string): void {
+  for (const item of readdirSync(folder, { withFileTypes: true })) {
+    if (!item.isDirectory()) continue;
+    const names = readdirSync(join(folder, item.name)).filter((name) => name.endsWith('.isl'));
+    for (const name of names) rmSync(join(folder, item.name, name), { force: true });
+  }
 }
 
 function readIfThere(path: string): string {

@@ -5,10 +5,11 @@ import { findTool } from '../../../ports/find-tool.ts';
 import { runTool } from '../../../ports/processes.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../../ports/source.ts';
 import { isWanted } from '../wanted-paths.ts';
+import { startSettings } from './backup-notes.ts';
 import { CopyEntries } from './copy-entries.ts';
 import { ROOT } from './paths.ts';
 import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
-import { prepareCopy } from './prepare-copy.ts';
+import { prepareCopy, settingsOfCopy } from './prepare-copy.ts';
 import { assertUsable, giveTo, type Owner, StagedData } from './staged-data.ts';
 
 /** Opens it. Throws RESTORE_TARGET_INVALID, DATABASE_EXISTS, DATABASE_IN_USE before anything is read. */
@@ -91,12 +92,22 @@ class DataRestore implements RestoreSession {
     const { binlogFile, binlogPosition, gtid } = this.#entries.inventory?.details ?? {};
     context.log('info', `${staged.folder} is ready. Start the server: systemctl start mariadb (or mysql).`);
     context.log('info', 'Users and passwords are those of the backup.');
+    for (const line of startNotes(staged.folder)) context.log('warn', line);
     if (binlogFile === undefined) return;
     context.log(
       'info',
       `For a later moment replay the binary log from ${binlogFile}, position ${binlogPosition}${gtid ? ` (GTID ${gtid})` : ''}: backupx binlog replay --config <parameter file> --from ${binlogFile}:${binlogPosition} --until <moment>`,
     );
   }
+}
+
+/** What a server with the usual settings, or with those of the original, would get wrong. */
+function startNotes(folder: string): string[] {
+  const { needed, undoFolder } = startSettings(settingsOfCopy(folder));
+  const format = needed.map((line) => `The server needs this line in its option file: ${line}`);
+  if (undoFolder === null) return format;
+  const moved = `The undo logs lay in ${undoFolder} and are in ${folder} now: take innodb_undo_directory out of the server's option file.`;
+  return [...format, moved];
 }
 
 /** Throws DATABASE_DUMP_DAMAGED for files that are not those of the backup. */

@@ -3,7 +3,7 @@
  * is also unpacked, made ready, and a server is started on it without a network, which counts objects and rows and looks
  * through all tables.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { toAppError } from '@backupx/contracts/errors';
 import type { VerifyCheck } from '@backupx/contracts/jobs';
@@ -13,12 +13,11 @@ import { checkTables } from '../check-tables.ts';
 import { listDatabases } from '../choose-databases.ts';
 import type { MysqlConnection } from '../connection.ts';
 import { ScratchServer } from '../scratch-server.ts';
-import { serverArgsOf } from './backup-notes.ts';
 import { CopyEntries } from './copy-entries.ts';
 import { countTables, listObjects } from './list-objects.ts';
 import { ROOT } from './paths.ts';
 import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
-import { prepareCopy, productOfCopy } from './prepare-copy.ts';
+import { argsOfCopy, prepareCopy, productOfCopy } from './prepare-copy.ts';
 import { writeBelow } from './staged-data.ts';
 
 /** Opens it. */
@@ -74,10 +73,9 @@ class PhysicalVerifier implements Verifier {
   async #prove(): Promise<VerifyCheck[]> {
     const { signal, log } = this.#context;
     const data = this.#data();
-    const settings = readFileSync(join(data, 'backup-my.cnf'), 'utf8');
     const tool = await prepareCopy(data, { toolFolder: this.#toolFolder, signal });
     const lowerCase = this.#entries.inventory?.details.lowerCaseTableNames ?? '';
-    const args = [...serverArgsOf(settings), ...(lowerCase === '' ? [] : [`--lower-case-table-names=${lowerCase}`])];
+    const args = [...argsOfCopy(data), ...(lowerCase === '' ? [] : [`--lower-case-table-names=${lowerCase}`])];
     const product = productOfCopy(data);
     this.#server = await ScratchServer.start({
       ...{ ...this.#context, product, toolFolder: this.#toolFolder },

@@ -1,0 +1,54 @@
+/** Servers of MariaDB whose files are not where, or not as, they usually are. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
+import { createRunner } from '../support/repository.ts';
+import { createSourceJobs } from '../support/source-jobs.ts';
+import { makeWorkFolder } from '../support/work-folder.ts';
+
+const work = makeWorkFolder('mariadb-physical-layout');
+const runner = createRunner(work.at('temp'));
+const format = ['innodb-page-size=8k', 'innodb-data-file-path=ibdata1:10M;ibdata2:12M:autoextend'];
+const settings = [...format, `innodb-undo-directory=${work.at('undo')}`, 'innodb-undo-tablespaces=2'];
+let server: Mariadb;
+
+beforeAll(async () => {
+  for (const name of ['undo', 'elsewhere']) mkdirSync(work.at(name));
+  const user = process.getuid?.() === 0 ? ['--user=root'] : [];
+  const install = ['--no-defaults', '--basedir=/usr', `--datadir=${work.at('data')}`, '--skip-test-db', ...user];
+  const options = ['--auth-root-authentication-method=normal', ...settings.map((line) => `--${line}`)];
+  execFileSync('mariadb-install-db', [...install, ...options], { stdio: 'ignore' });
+  server = await startMariadb({ dataFolder: work.at('data'), settings });
+  server.sql(`CREATE DATABASE shop;
+    CREATE TABLE shop.far (id INT PRIMARY KEY, v TEXT) DATA DIRECTORY='${work.at('elsewhere')}';
+    INSERT INTO shop.far VALUES (1, 'of the backup')`);
+});
+afterAll(async () => {
+  await runner.close();
+  await server.stop();
+  work.remove();
+});
+
+it('pages of another size, undo logs and a table in other folders', async () => {
+  const source = { type: 'mysql-physical', config: { dbHost: '127.0.0.1', dbPort: server.port, dbUser: 'root' } };
+  const jobs = await createSourceJobs(runner, work, 'archive');
+  const result = await jobs.backup(source);
+  expect(result).toMatchObject({ status: 'success', problems: [] });
+  const { checks } = await runner.run({
+    ...{ kind: 'verify_artifact', source, mode: 'deep', artifact: jobs.artifactOf(result) },
+  });
+  expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+
+  server.sql(`UPDATE shop.far SET v = 'later'; FLUSH TABLES shop.far FOR EXPORT; UNLOCK TABLES`);
+  const dataFolder = work.at('restored');
+  const outcome = await jobs.restore(source, result, { options: { dataFolder, owner: 'root' } });
+  expect(outcome.status).toBe('success');
+  const restored = await startMariadb({ dataFolder, settings: format });
+  try {
+    expect(restored.sql('SELECT v FROM shop.far')).toBe('of the backup\n');
+  } finally {
+    await restored.stop();
+  }
+  expect(server.sql('SELECT v FROM shop.far')).toBe('later\n');
+});
