@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Files that a running server keeps locked. */
@@ -9,28 +9,36 @@ export function serverOn(folder: string): number | null {
   return holderOfLocks(folder) ?? processIn(folder);
 }
 
-/** The kernel lists locks for everyone, by device and inode of the file. */
+/** The kernel lists locks for everyone, by the inode of the file. */
 function holderOfLocks(folder: string): number | null {
-  const files = new Set(
-    LOCKED.flatMap((name) => {
-      const stats = statSync(join(folder, name), { throwIfNoEntry: false });
-      return stats ? [stats.ino] : [];
-    }),
-  );
+  const files = LOCKED.flatMap((name) => statSync(join(folder, name), { throwIfNoEntry: false }) ?? []);
   const lines = readText('/proc/locks').split('\n');
   for (const line of lines) {
     const [, pid = '', , , inode = ''] = /(?:READ|WRITE)\s+(-?\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)\s/.exec(line) ?? [];
-    if (files.has(Number(inode)) && isOfFolder(Number(pid), folder)) return Number(pid);
+    const locked = files.filter(({ ino }) => ino === Number(inode));
+    if (locked.length > 0 && hasOpen(Number(pid), locked)) return Number(pid);
   }
   return null;
 }
 
-/** Inodes are numbers of one file system only; where it can be seen, the process must have such a file open. */
-function isOfFolder(pid: number, folder: string): boolean {
+/**
+ * Inodes are numbers of one file system only; where it can be seen, the process must have such a file open. Not looked
+ * for by its path: in a container, or behind another mount, that is another one.
+ */
+function hasOpen(pid: number, files: readonly Stats[]): boolean {
+  const isOne = (stats: Stats | undefined) => files.some(({ dev, ino }) => stats?.dev === dev && stats.ino === ino);
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => linkOf(`/proc/${pid}/fd/${fd}`).startsWith(`${folder}/`));
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => isOne(statOf(`/proc/${pid}/fd/${fd}`)));
   } catch {
     return true;
+  }
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
   }
 }
 
