@@ -9,6 +9,7 @@ import type { MongodbConnection } from './connection.ts';
 import { driverError, toolError } from './failures.ts';
 import { restoreArchiveNatively } from './native-restore.ts';
 import type { Tool } from './tools.ts';
+import { killWhenServerDies } from './watch-output.ts';
 
 /** Where the collections of an archive go. */
 export interface LoadPlan {
@@ -126,6 +127,7 @@ export async function feed(
 ): Promise<void> {
   const running = connection.start(tool, args);
   const read = drain(running);
+  const lost = killWhenServerDies(connection, running);
   try {
     // By hand: leaving a loop would end the archive, which is read to its end also when the program wants no more.
     for (let next = await archive.next(); !next.done; next = await archive.next()) {
@@ -139,7 +141,9 @@ export async function feed(
     throw error;
   }
   const end = await running.ended;
+  const loss = await lost;
   if (connection.signal.aborted) throw new AppError('CANCELLED');
+  if (loss) throw loss;
   if (!isSuccess(end)) throw toolError(end, { tool: tool.name, doing, config: connection.config });
 }
 

@@ -47,3 +47,24 @@ async function arrivedOrAlive(connection: MongodbConnection, tool: ToolProcess, 
     }
   }
 }
+
+const LOOK_MS = 15_000;
+const PATIENCE_MS = 60_000;
+
+/** Kills a program whose server does not answer for a minute. Answers why it did, or null when the program has ended. */
+export async function killWhenServerDies(connection: MongodbConnection, tool: ToolProcess): Promise<AppError | null> {
+  const ended = new AbortController();
+  void tool.ended.then(() => ended.abort());
+  for (;;) {
+    await systemClock.sleep(LOOK_MS, ended.signal).catch(() => {});
+    if (ended.signal.aborted) return null;
+    try {
+      await connection.command('admin', { ping: 1 }, { timeoutMs: PATIENCE_MS });
+    } catch (error) {
+      if (connection.signal.aborted) return null;
+      tool.kill();
+      const reason = 'it does not answer any more';
+      return new AppError('DATABASE_UNREACHABLE', { server: connection.address, reason }, { cause: error });
+    }
+  }
+}
