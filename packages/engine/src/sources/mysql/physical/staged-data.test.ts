@@ -64,6 +64,32 @@ it('stops before what is there, unless it may be replaced', async () => {
   expect(readdirSync(folder)).toEqual(['ibdata1']);
 });
 
+it('leaves alone what comes for a restore that runs', async () => {
+  const place = { folder, replaceExisting: true };
+  const first = StagedData.open(place);
+  await first.write('shop/t.ibd', bytes('of the first'));
+  StagedData.open(place).rollback();
+  await first.write('shop/u.ibd', bytes('of the first'));
+  first.place(place);
+  expect(filesIn(folder)).toEqual({ 'shop/t.ibd': 'of the first', 'shop/u.ibd': 'of the first' });
+  expect(readdirSync(folder)).toEqual(['shop']);
+});
+
+it('does not undo what another process puts in place', () => {
+  const parent = `${process.ppid}.${readFileSync(`/proc/${process.ppid}/stat`, 'latin1').split(') ').pop()?.split(' ')[19]}`;
+  put(`.backupx-swap-${parent}-1/ibdata1`, 'old');
+  put('ibdata1', 'new');
+  const error = expect.objectContaining({ code: 'DATABASE_IN_USE' });
+  expect(() => StagedData.open({ folder, replaceExisting: true })).toThrow(error);
+  expect(readFileSync(join(folder, 'ibdata1'), 'utf8')).toBe('new');
+});
+
+it('takes no file whose name would make the next restore undo this one', async () => {
+  const staged = StagedData.open({ folder, replaceExisting: true });
+  const error = { code: 'ARTIFACT_DAMAGED' };
+  await expect(staged.write('.backupx-swap-1/ibdata1', bytes('x'))).rejects.toMatchObject(error);
+});
+
 describe('a restore that was killed', () => {
   const OLD = { ibdata1: 'old', 'only-old/t': 'old' };
   const openNext = () => StagedData.open({ folder, replaceExisting: true }).rollback();

@@ -10,9 +10,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
-  chownSync,
   closeSync,
   fsyncSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -24,9 +24,10 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
+import { isMarkAlive, processMark } from '../../../ports/process-mark.ts';
 import { serverOn } from './running-server.ts';
 
-const OWN = /^\.backupx-(new|old|swap|gone)-/;
+const OWN = /^\.backupx-(new|old|swap|gone)-(?:([\d.]+)-)?/;
 /** What a file system has by itself at its top. */
 const IGNORED = new Set(['lost+found']);
 
@@ -43,7 +44,7 @@ export interface StageOptions {
 /** See above. Synchronous file calls: for threads that work. */
 export class StagedData {
   readonly folder: string;
-  readonly #id = randomBytes(6).toString('hex');
+  readonly #id = `${processMark}-${randomBytes(6).toString('hex')}`;
   readonly #isNew: boolean;
   #owner: Owner | null = null;
 
@@ -126,11 +127,23 @@ function prepareFolder(options: StageOptions) {
   return { folder, isNew: false, owner: { uid, gid } };
 }
 
-/** What a broken restore left. */
+/** What a broken restore left. What comes for one that runs stays: without its files it would be short of them. */
 function clearUp(folder: string): void {
+  assertNoSwap(folder);
   putBack(folder);
   for (const name of readdirSync(folder)) {
-    if (OWN.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+    const [, kind, mark = ''] = OWN.exec(name) ?? [];
+    if (kind === undefined || (kind === 'new' && isMarkAlive(mark))) continue;
+    rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Another process that puts its files in place right now is not to be undone. */
+function assertNoSwap(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const [, kind, mark = ''] = OWN.exec(name) ?? [];
+    if ((kind !== 'old' && kind !== 'swap') || mark === processMark || !isMarkAlive(mark)) continue;
+    throw new AppError('DATABASE_IN_USE', { name: folder, sessions: 'another restore is putting its files there' });
   }
 }
 
@@ -184,7 +197,9 @@ function assertStopped(folder: string): void {
 /** Writes a file below a folder. Throws RESTORE_TARGET_INVALID, and what the content throws. */
 export async function writeBelow(root: string, path: string, content: AsyncIterable<Uint8Array>): Promise<number> {
   const parts = path.split('/');
-  if (parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))) {
+  const leadsOut = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'));
+  // A folder with such a name would be taken for the remains of a restore.
+  if (leadsOut || OWN.test(path)) {
     throw new AppError('ARTIFACT_DAMAGED', { reason: 'a path in it leads out of its folder' });
   }
   const file = join(root, ...parts);
@@ -207,9 +222,9 @@ export async function writeBelow(root: string, path: string, content: AsyncItera
 
 /** Gives everything below a folder, and the folder, to an owner. */
 export function giveTo(folder: string, { uid, gid }: Owner): void {
-  chownSync(folder, uid, gid);
+  lchownSync(folder, uid, gid);
   for (const item of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    chownSync(join(item.parentPath, item.name), uid, gid);
+    lchownSync(join(item.parentPath, item.name), uid, gid);
   }
 }
 
