@@ -28,7 +28,7 @@ export class PackBlobs {
     this.#count += 1;
   }
 
-  /** In the order of adding. The object and its id are used again for the next: a pack may have 100,000. */
+  /** In the order of adding. The object and its id are used again for the next: a pack may have 50,000. */
   *[Symbol.iterator](): Generator<PackEntry> {
     const id = new Uint8Array(ID_BYTES);
     const entry = { type: this.type, id, offset: 0, storedLength: 0, plainLength: 0 };
