@@ -120,7 +120,26 @@ describe('the statements of a dump', () => {
     );
     const lengths = text.split(/;\n/).map((statement) => statement.length);
     expect(lengths.length).toBeGreaterThan(4);
-    expect(Math.max(...lengths)).toBeLessThan(1024 * 1024 + 10_000);
+    expect(Math.max(...lengths)).toBeLessThan(1024 * 1024 - 1025);
+  });
+
+  it.each(['lines', 'words'] as const)('are no longer than the longest row needs (%s)', (how) => {
+    const long = (id: number) => `(${id},'${'long '.repeat(100_000)}')`;
+    const rows = Array.from({ length: 4000 }, (_, id) => (id % 1000 === 7 ? long(id) : `(${id},'short')`));
+    for (const size of [999, 65_536]) {
+      const text = dumpOf(rows, 1000, how);
+      const result = cut(text, size);
+      expect(asOne(result)).toBe(asOne(text));
+      const statements = result.split(/;\n/).filter((statement) => statement.includes('long '));
+      const head = `INSERT INTO \`t\` VALUES${how === 'lines' ? '\n' : ' '}`;
+      expect(statements).toEqual([7, 1007, 2007, 3007].map((id) => `${head}${long(id)}`));
+    }
+  });
+
+  it('are of their own table, also when its name holds words of a statement', () => {
+    const rows = Array.from({ length: 9000 }, (_, id) => `(${id},'${'x'.repeat(40)}')`);
+    const text = `INSERT INTO \`a\nINSERT INTO \`\`b\` VALUES ${rows.join(',')};\n${END}`;
+    expect(cut(text)).toBe(text);
   });
 
   it('leaves alone what no dump program wrote as rows', () => {

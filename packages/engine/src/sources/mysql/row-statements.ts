@@ -8,12 +8,15 @@ import type { DumpPiece } from './dump-scanner.ts';
 
 /** Statements are as long as this on average. Smaller ones come back no faster, larger ones spread a change further. */
 const MEAN_STATEMENT_BYTES = 32 * 1024;
-/** Equal rows, of which none ends a statement, must not outgrow what a server takes at once. */
-const MAX_STATEMENT_BYTES = 1024 * 1024;
+/** Equal rows, of which none ends a statement, must not outgrow what a server takes at once (1 MiB at least). */
+const MAX_STATEMENT_BYTES = 512 * 1024;
+/** A row as long as this has a statement of its own: as it came, it may be all that a server takes at once. */
+const LONG_ROW_BYTES = MEAN_STATEMENT_BYTES;
 const MAX_HEAD_BYTES = 64 * 1024;
 /** Bytes of a row that decide: its first columns, the key nearly always. */
 const DECIDING_BYTES = 64;
-const HEAD = /(?:^|\n)((?:INSERT|REPLACE) [^\n]+ VALUES[ \n])$/;
+/** Nothing but this may stand before the first row: a table's name may hold a line feed and words. */
+const HEAD = /^\n?((?:INSERT|REPLACE) [^\n]+ VALUES[ \n])$/;
 const NOTHING = Buffer.alloc(0);
 const END = Buffer.from(';');
 
@@ -38,6 +41,8 @@ export class RowStatements {
   #hash = FNV_OFFSET;
   #rowBytes = 0;
   #statementBytes = 0;
+  /** What the row began with, while it is held back behind a gap: a long one ends the statement before it. */
+  #held: Buffer[] | null = null;
 
   /** Answers the bytes that may be handed on. */
   take(pieces: readonly DumpPiece[]): Buffer {
@@ -121,7 +126,9 @@ export class RowStatements {
     const end = piece.isEnd ? bytes.length : Math.max(at, bytes.length - this.#gap.length);
     this.#passRow(bytes.subarray(at, end));
     this.#tail = Buffer.from(bytes.subarray(end));
-    if (piece.isEnd) this.#head = null;
+    if (!piece.isEnd) return;
+    this.#release(false);
+    this.#head = null;
   }
 
   #passRow(bytes: Buffer): void {
@@ -130,11 +137,27 @@ export class RowStatements {
     for (let at = 0; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), FNV_PRIME);
     this.#hash = hash;
     this.#rowBytes += bytes.length;
-    this.#out.push(bytes);
+    if (!this.#held) this.#out.push(bytes);
+    else {
+      this.#held.push(bytes);
+      if (this.#rowBytes >= LONG_ROW_BYTES) this.#release(true);
+    }
+  }
+
+  /** Hands on a row that was held back, behind the end of a statement or in the same one. */
+  #release(isLong: boolean): void {
+    if (!this.#held || !this.#head) return;
+    if (isLong) {
+      this.#out.push(END, this.#head);
+      this.#statementBytes = 0;
+    } else this.#out.push(this.#gap);
+    this.#out.push(...this.#held);
+    this.#held = null;
   }
 
   /** A row has ended and another follows. */
   #between(): void {
+    this.#release(false);
     this.#statementBytes += this.#rowBytes + this.#gap.length;
     const isLast =
       this.#statementBytes >= MAX_STATEMENT_BYTES ||
@@ -142,7 +165,7 @@ export class RowStatements {
     if (isLast && this.#head) {
       this.#out.push(END, this.#head);
       this.#statementBytes = 0;
-    } else this.#out.push(this.#gap);
+    } else this.#held = [];
     this.#beginRow();
   }
 
@@ -152,6 +175,7 @@ export class RowStatements {
   }
 
   #endRows(): void {
+    this.#release(false);
     if (this.#tail.length > 0) this.#out.push(this.#tail);
     this.#tail = NOTHING;
     if (this.#isEndHeld) this.#out.push(END);
