@@ -1,6 +1,6 @@
 /** Runs the program as a process against a scripted master: streams, exit codes, and the launcher on an older Node. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ const program = fileURLToPath(new URL('../bin/backupx.mjs', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'backupx-cli-'));
 const tokenFile = join(dir, 'token');
 writeFileSync(tokenFile, 'bax_secret\n');
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 interface Seen {
   readonly route: string;
