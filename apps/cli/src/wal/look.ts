@@ -81,7 +81,10 @@ export function addVerifyCommand(wal: Command, context: CommandContext): void {
         return verdict.isWhole ? 0 : DAMAGED;
       }),
     )
-    .addHelpText('after', `\nExit codes: 0 whole, ${DAMAGED} something is missing or damaged.`);
+    .addHelpText(
+      'after',
+      `\nExit codes: 0 whole, ${DAMAGED} something is missing or damaged, or --deep could not read it.`,
+    );
   withExamples(
     command,
     'backupx wal verify --config /etc/backupx/wal.conf',
@@ -97,7 +100,9 @@ function verdictText(verdict: WalVerdict): string {
   }
   lines.push(...verdict.damaged.map(({ name, reason }) => `damaged: ${name}: ${reason}`));
   lines.push(...verdict.unchecked.map(({ name, reason }) => `not checked: ${name}: ${reason}`));
-  lines.push(verdict.isWhole ? 'The archive is whole.' : 'The archive is NOT whole.');
+  const isBroken = verdict.missing.length + verdict.damaged.length > 0;
+  const failure = isBroken ? 'The archive is NOT whole.' : 'Not all of the archive could be checked.';
+  lines.push(verdict.isWhole ? 'The archive is whole.' : failure);
   return lines.join('\n');
 }
 

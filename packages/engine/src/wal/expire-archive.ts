@@ -40,7 +40,11 @@ export async function expireArchive(archive: WalArchiveStore, options: ExpireOpt
   const going = numbered.filter(({ segment }) => segment < cut).sort((a, b) => a.segment - b.segment);
   if (isDeleting) {
     const remove = (file: NumberedWal) => archive.delete(file, signal);
-    await runInOrder(going, remove, { parallelism, isSerial: () => false });
+    // Labels first: one that is left by a kill would tell of a base backup that has lost its log.
+    for (const isLabel of [true, false]) {
+      const some = going.filter(({ kind }) => (kind === 'backup') === isLabel);
+      await runInOrder(some, remove, { parallelism, isSerial: () => false });
+    }
   }
   const timeline = contents.timelines.at(-1)?.timeline ?? 1;
   return {
@@ -69,9 +73,11 @@ function chooseCut(contents: ArchiveContents, { segmentBytes }: Cluster, options
 }
 
 function cutByBackups({ backups }: ArchiveContents, kept: number): number {
-  const needed = backups.slice(-kept).map(({ segment }) => segment);
-  if (backups.length < kept || needed.length === 0) {
-    throw invalid('--keep-backups', `the archive holds the labels of ${backups.length} base backups; nothing expires`);
+  // The same label may be there twice, encrypted and not.
+  const all = [...new Map(backups.map((label) => [label.name, label.segment])).values()];
+  const needed = all.slice(-kept);
+  if (all.length < kept || needed.length === 0) {
+    throw invalid('--keep-backups', `the archive holds the labels of ${all.length} base backups; nothing expires`);
   }
   return Math.min(...needed);
 }

@@ -37,13 +37,11 @@ export function findGaps(
   }));
   const gaps = counted.flatMap(({ timeline, segments }) => gapsWithin(timeline, segments));
   for (const { timeline, segments } of counted) {
-    const branch = branches.get(timeline);
-    const parent = counted.find((item) => item.timeline === branch?.parent);
-    if (branch && segments.length > 0)
-      gaps.push(...gapsAtBranch({ timeline, first: segments[0] ?? 0 }, branch, parent));
+    const [first] = segments;
+    if (first !== undefined) gaps.push(...gapsAtBranch({ timeline, first }, branches, counted));
   }
   if (start) gaps.push(...gapsAtStart(counted, start));
-  return unique(gaps).sort((a, b) => a.timeline - b.timeline || a.first - b.first);
+  return mergeGaps(gaps);
 }
 
 function gapsWithin(timeline: number, segments: readonly number[]): Gap[] {
@@ -53,18 +51,39 @@ function gapsWithin(timeline: number, segments: readonly number[]): Gap[] {
   });
 }
 
-/** The parent is needed up to the branch, if it is there before it at all: a timeline may begin with a backup of its own. */
+/**
+ * The parent is needed up to the branch, if there is anything before it at all: a timeline may begin with a backup of its
+ * own. Of a parent that has nothing everything may be lost, so its own parent counts, too.
+ */
 function gapsAtBranch(
   { timeline, first }: { timeline: number; first: number },
-  branch: Branch,
-  parent: TimelineSegments | undefined,
+  branches: ReadonlyMap<number, Branch>,
+  counted: readonly TimelineSegments[],
 ): Gap[] {
-  const last = parent?.segments.filter((segment) => segment < branch.segment).at(-1);
-  if (last === undefined) return [];
-  const gaps: Gap[] = [];
-  if (last < branch.segment - 1) gaps.push({ timeline: branch.parent, first: last + 1, last: branch.segment - 1 });
-  if (first > branch.segment) gaps.push({ timeline, first: branch.segment, last: first - 1 });
-  return gaps;
+  const branch = branches.get(timeline);
+  if (!branch || branch.parent >= timeline) return [];
+  const { parent, segment } = branch;
+  const segments = counted.find((item) => item.timeline === parent)?.segments ?? [];
+  const last = segments.filter((item) => item < segment).at(-1);
+  const own = first > segment ? [{ timeline, first: segment, last: first - 1 }] : [];
+  if (last !== undefined) {
+    return last < segment - 1 ? [{ timeline: parent, first: last + 1, last: segment - 1 }, ...own] : own;
+  }
+  return hasBefore(parent, branches, counted)
+    ? [...gapsAtBranch({ timeline: parent, first: segment }, branches, counted), ...own]
+    : [];
+}
+
+/** Whether anything is there of what a timeline went on from. */
+function hasBefore(
+  timeline: number,
+  branches: ReadonlyMap<number, Branch>,
+  counted: readonly TimelineSegments[],
+): boolean {
+  const branch = branches.get(timeline);
+  if (!branch || branch.parent >= timeline) return false;
+  const segments = counted.find((item) => item.timeline === branch.parent)?.segments ?? [];
+  return segments.some((item) => item < branch.segment) || hasBefore(branch.parent, branches, counted);
 }
 
 function gapsAtStart(counted: readonly TimelineSegments[], start: LogStart): Gap[] {
@@ -75,7 +94,33 @@ function gapsAtStart(counted: readonly TimelineSegments[], start: LogStart): Gap
   return [{ timeline, first: start.segment, last: (first ?? start.segment + 1) - 1 }];
 }
 
-/** The parent of two timelines may lack the same segments. */
-function unique(gaps: readonly Gap[]): Gap[] {
-  return [...new Map(gaps.map((gap) => [`${gap.timeline} ${gap.first} ${gap.last}`, gap])).values()];
+/** A base backup whose label is there needs the log from its place on, also when that is the very beginning that is lost. */
+export function gapsAtBackups(
+  timelines: readonly TimelineSegments[],
+  backups: readonly { readonly timeline: number; readonly segment: number }[],
+): Gap[] {
+  return backups.flatMap(({ timeline, segment }) => {
+    const segments = timelines.find((item) => item.timeline === timeline)?.segments ?? [];
+    if (segments.includes(segment)) return [];
+    const next = segments.find((item) => item > segment) ?? segment + 1;
+    return [{ timeline, first: segment, last: next - 1 }];
+  });
+}
+
+/** What a history that cannot be read would say: a timeline begins with the segment in which it branched off. */
+export function guessBranch(segment: number, older: readonly TimelineSegments[]): Branch | null {
+  const parents = older.filter((item) => (item.segments[0] ?? segment) < segment);
+  const parent = parents.findLast((item) => item.segments.includes(segment - 1)) ?? parents.at(-1);
+  return parent ? { parent: parent.timeline, segment } : null;
+}
+
+/** In order, each segment once. */
+export function mergeGaps(gaps: readonly Gap[]): Gap[] {
+  const merged: Gap[] = [];
+  for (const gap of gaps.toSorted((a, b) => a.timeline - b.timeline || a.first - b.first)) {
+    const before = merged.at(-1);
+    if (before?.timeline !== gap.timeline || before.last < gap.first) merged.push(gap);
+    else merged.splice(-1, 1, { ...before, last: Math.max(before.last, gap.last) });
+  }
+  return merged;
 }

@@ -5,8 +5,17 @@ import { describeError } from '../direct-storage/describe-error.ts';
 import { runInOrder } from '../direct-storage/run-in-order.ts';
 import { type ArchiveContents, sortContents } from './archive-contents.ts';
 import type { Cluster, StoredWal } from './archive-keys.ts';
-import { type Branch, findGaps, type Gap, type LogStart } from './find-gaps.ts';
-import { readBranch } from './read-branches.ts';
+import {
+  type Branch,
+  findGaps,
+  type Gap,
+  gapsAtBackups,
+  guessBranch,
+  type LogStart,
+  mergeGaps,
+  type TimelineSegments,
+} from './find-gaps.ts';
+import { readHistory } from './read-branches.ts';
 import type { WalArchiveStore } from './wal-archive-store.ts';
 import { checkSegment, WAL_HEADER_BYTES } from './wal-header.ts';
 import { parseLsn, parseWalName, segmentName, segmentNumber, segmentOfLsn } from './wal-names.ts';
@@ -51,18 +60,21 @@ export async function verifyArchive(archive: WalArchiveStore, options: VerifyWal
   const files = await archive.list(signal);
   const contents = sortContents(files, cluster.segmentBytes);
   const found: Findings = { damaged: conflicts(files), unchecked: [] };
-  const branches = await readBranches(contents, { archive, cluster, found, signal });
   const counted = contents.timelines.map(({ timeline, segments }) => ({
     timeline,
     segments: [...new Set(segments.map(({ segment }) => segment))],
   }));
-  const gaps = findGaps(counted, branches, start);
+  const branches = await readBranches({ contents, counted }, { archive, cluster, found, signal });
+  const backups = contents.backups.filter(({ segment }) => segment >= (start?.segment ?? 0));
+  const gaps = mergeGaps([...findGaps(counted, branches, start), ...gapsAtBackups(counted, backups)]);
+
   if (options.isDeep) await readAll(afterStart(files, start, cluster), { archive, cluster, found, options });
   const missing = gaps.map((gap) => describeGap(gap, cluster));
   const all = contents.timelines.flatMap(({ segments }) => segments);
   return {
     ...cluster,
-    isWhole: missing.length === 0 && found.damaged.length === 0,
+    // Who asked for every file to be read did not get that.
+    isWhole: missing.length === 0 && found.damaged.length === 0 && !(options.isDeep && found.unchecked.length > 0),
     segments: all.length,
     first: all[0]?.name ?? null,
     last: all.at(-1)?.name ?? null,
@@ -103,20 +115,33 @@ function conflicts(files: readonly StoredWal[]): FoundProblem[] {
 }
 
 /** A history that is missing or cannot be read leaves its timeline without a beginning. */
-async function readBranches(contents: ArchiveContents, work: Work & { readonly signal: AbortSignal }) {
+async function readBranches(
+  { contents, counted }: { readonly contents: ArchiveContents; readonly counted: readonly TimelineSegments[] },
+  work: Work & { readonly signal: AbortSignal },
+) {
   const { archive, cluster, found, signal } = work;
   const branches = new Map<number, Branch>();
-  for (const { timeline } of contents.timelines.filter((item) => item.timeline > 1)) {
+  for (const { timeline, segments } of counted.filter((item) => item.timeline > 1)) {
     const name = `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
     const history = contents.histories.find((file) => file.timeline === timeline);
     if (!history) {
       found.damaged.push({ name, reason: 'it is missing; without it a recovery does not find this timeline' });
     } else if (archive.canRead(history)) {
-      const branch = await judge(history, work, () =>
-        readBranch(history, archive, { segmentBytes: cluster.segmentBytes, signal }),
+      const about = { segmentBytes: cluster.segmentBytes, signal };
+      const read = await judge(history, work, async () => {
+        const lines = await readHistory(history, archive, about);
+        if (!lines) throw new AppError('ARTIFACT_DAMAGED', { reason: 'its contents are not those of a history' });
+        return lines;
+      });
+      for (const [child, branch] of read ?? []) branches.set(child, branch);
+    } else {
+      found.unchecked.push({ name, reason: 'it is encrypted, and there is no encryption_identities' });
+      const guess = guessBranch(
+        segments[0] ?? 0,
+        counted.filter((item) => item.timeline < timeline),
       );
-      if (branch) branches.set(timeline, branch);
-    } else found.unchecked.push({ name, reason: 'it is encrypted, and there is no encryption_identities' });
+      if (guess) branches.set(timeline, guess);
+    }
   }
   return branches;
 }

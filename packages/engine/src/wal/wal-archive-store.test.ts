@@ -180,8 +180,53 @@ it('lists, verifies and expires across timelines', async () => {
   expect((await listArchive(archive, signal)).timelines).toMatchObject([{ first: name(8, 2), segments: 1 }]);
 });
 
+it('expires labels before what they need, and counts each once', async () => {
+  for (const segment of [2, 3, 4]) await push(write(name(segment)));
+  const label = (segment: number) =>
+    writeText(`${name(segment)}.00000028.backup`, 'START WAL LOCATION: 0/2 (file x)\n');
+  for (const segment of [2, 3, 4]) await push(label(segment));
+  const [twice] = await archive.find(parseWalName(path.basename(label(4))) as WalName, signal);
+  await storage.put(`${twice?.key}.age`, text('x'), { signal });
+  const order: string[] = [];
+  const telling: Storage = {
+    ...{ put: storage.put, get: storage.get, stat: storage.stat, list: storage.list },
+    delete: async (key, abort) => {
+      order.push(key.replace(/^.*\/|-.*$/g, ''));
+      await storage.delete(key, abort);
+    },
+  };
+  const wish = { signal, before: null, keepBackups: 2, isDeleting: true, isForced: false, parallelism: 2 };
+  await expireArchive(new WalArchiveStore(telling, archive.settings), wish);
+  expect(order).toEqual([`${name(2)}.00000028.backup`, name(2)]);
+});
+
 it('misses the history of a timeline', async () => {
   await push(write(name(7, 2)));
+  expect(await verifyArchive(archive, options())).toMatchObject({ damaged: [{ name: '00000002.history' }] });
+});
+
+it('is not whole when the beginning of a base backup is lost, or nothing could be read that was to be', async () => {
+  for (const segment of [2, 3, 4]) await push(write(name(segment)));
+  await push(writeText(`${name(2)}.00000028.backup`, 'START WAL LOCATION: 0/2000028 (file x)\n'));
+  const [first] = await archive.find(parseWalName(name(2)) as WalName, signal);
+  if (first) await archive.delete(first, signal);
+  expect(await verifyArchive(archive, options())).toMatchObject({
+    isWhole: false,
+    missing: [{ first: name(2), count: 1 }],
+  });
+  expect((await verifyArchive(archive, options({ from: name(3) }))).isWhole).toBe(true);
+  const recipients = ['age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj'];
+  archive = new WalArchiveStore(storage, { ...archive.settings, recipients });
+  await push(write(name(5)));
+  const deep = await verifyArchive(archive, options({ from: name(3), isDeep: true }));
+  expect(deep).toMatchObject({ isWhole: false, missing: [], damaged: [], unchecked: [{ name: '1 files' }] });
+  expect((await verifyArchive(archive, options({ from: name(3) }))).isWhole).toBe(true);
+});
+
+it('has a history that is none', async () => {
+  await push(write(name(7)));
+  await push(write(name(8, 2)));
+  await push(writeText('00000002.history', 'nothing\n'));
   expect(await verifyArchive(archive, options())).toMatchObject({ damaged: [{ name: '00000002.history' }] });
 });
 
