@@ -50,7 +50,11 @@ async function pushOpen(open: OpenWal, archive: WalArchiveStore, options: PushOp
   const before = await archive.find(wal, signal);
   const same = before.find((stored) => stored.sha256 === sha256);
   if (!options.isReplacing && before.some((stored) => stored.sha256 !== sha256)) throw conflict(wal.name);
-  if (same && (await isSound(same, archive, signal))) return 0;
+  if (same && (await isSound(same, archive, signal))) {
+    // Older ones that a kill has left.
+    for (const stored of before.filter((item) => item.sha256 !== sha256)) await archive.delete(stored, signal);
+    return 0;
+  }
   const put = await archive.put(
     { file: wal, sha256, systemIdentifier: cluster.systemIdentifier, read: () => readFrom(file) },
     signal,

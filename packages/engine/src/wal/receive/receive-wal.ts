@@ -76,9 +76,12 @@ async function findStart({ archive, spool, signal, log }: ReceiveOptions): Promi
   log(`The spool is empty. Going on after ${last.name}, the newest in the archive.`);
 }
 
-/** The spool tells where to go on, and so may the slot; both must forget it. */
+/**
+ * The spool tells where to go on, and so may the slot; both must forget it. The beginning of the segment that is lost is
+ * the last there will ever be of it.
+ */
 async function skipGap({ spool, server, stop, signal, clock }: ReceiveOptions, arrivals: Arrivals): Promise<void> {
-  while (!(await arrivals.store())) {
+  while (!((await arrivals.store()) && (await arrivals.storePartials()))) {
     if (stop.aborted) return;
     await clock.sleep(FIRST_PAUSE_MS, stop).catch(() => {});
   }
@@ -97,19 +100,30 @@ async function follow(options: ReceiveOptions, arrivals: Arrivals): Promise<Tool
   const ended = tool.ended.finally(() => {
     hasEnded = true;
   });
+  let isOurs = false;
+  const end = () => {
+    isOurs ||= !hasEnded;
+    tool.kill();
+  };
+  const watch = async () => {
+    while (!hasEnded && !stop.aborted && !isFull(options)) {
+      await Promise.race([ended, clock.sleep(POLL_MS, stop).catch(() => {})]);
+    }
+    end();
+  };
+  // Beside the storing, which takes as long as a slow storage does: meanwhile more arrives.
+  const watched = watch();
   try {
     while (!hasEnded && !stop.aborted && !isFull(options)) {
       await Promise.race([ended, clock.sleep(POLL_MS, stop).catch(() => {})]);
       await arrivals.store();
     }
-    const isOurs = !hasEnded;
-    tool.kill();
-    const end = await ended;
-    return isOurs ? null : end;
+    end();
+    const how = await ended;
+    return isOurs ? null : how;
   } finally {
     tool.kill();
-    await ended;
-    await drained;
+    await Promise.all([ended, drained, watched]);
   }
 }
 

@@ -5,14 +5,15 @@
 import {
   chmodSync,
   closeSync,
+  fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
   readSync,
+  renameSync,
   rmSync,
   statSync,
-  truncateSync,
-  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
@@ -66,8 +67,16 @@ export class Spool {
 
   /** Lets the program go on after this segment, which is in the archive. */
   standIn(name: string, segmentBytes: number): void {
-    writeFileSync(this.at(name), '', { mode: 0o600 });
-    truncateSync(this.at(name), segmentBytes);
+    // A file of another size would be passed over, and what comes next with it.
+    const temp = this.at('.stand-in');
+    const fd = openSync(temp, 'w', 0o600);
+    try {
+      ftruncateSync(fd, segmentBytes);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temp, this.at(name));
   }
 
   /** True for such an empty file. */

@@ -39,9 +39,11 @@ export class Arrivals {
     return true;
   }
 
-  /** The unfinished segments, for a recovery up to the last moment; they stay in the spool. */
-  async storePartials(): Promise<void> {
-    for (const name of this.#options.spool.partials()) await this.#storeOne(name, true);
+  /** The unfinished segments, for a recovery up to the last moment; they stay in the spool. Answers like `store`. */
+  async storePartials(): Promise<boolean> {
+    let isStored = true;
+    for (const name of this.#options.spool.partials()) isStored = (await this.#storeOne(name, true)) && isStored;
+    return isStored;
   }
 
   async #storeOne(name: string, isPartial = false): Promise<boolean> {
