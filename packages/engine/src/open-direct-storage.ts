@@ -20,11 +20,18 @@ export function openDirectStorage({ type, config }: { type: string; config: Reco
   return withRetry(driver.create(parseConfig(driver, config)), { attempts: ATTEMPTS });
 }
 
-/** Several processes append to the same file, so a line is written at once. Null: nowhere. */
+/**
+ * Several processes append to the same file, so a line is written at once. Null: nowhere. A disk that is full of logs must
+ * not keep a database from archiving: then lines are left out.
+ */
 export function openLog(file: string | null): (message: string) => void {
   if (file === null) return () => {};
   const fd = openSync(file, 'a', 0o600);
   return (message) => {
-    writeSync(fd, `${systemClock.now().toISOString()} [${process.pid}] ${message}\n`);
+    try {
+      writeSync(fd, `${systemClock.now().toISOString()} [${process.pid}] ${message}\n`);
+    } catch {
+      // What went wrong with the work itself is also said to whoever started us.
+    }
   };
 }
