@@ -152,6 +152,7 @@ export class ClusterRestore implements RestoreSession {
     if (locations.length > 0) writer.text(TABLESPACE_MAP, formatTablespaceMap(locations));
     const configuration = writeConfiguration(writer, content.configs, inventory.details);
     writer.text(AUTO_CONFIG, recoveryConfig(writer.read(AUTO_CONFIG), options));
+    writer.removeSignals();
     if (isArchiveRecovery(options)) writer.text('recovery.signal', '');
     this.#writeGuide({ inventory, locations, configuration, programs });
     writer.sync();
@@ -184,7 +185,23 @@ export class ClusterRestore implements RestoreSession {
       staged.commit(0o700, (name) => own.has(name));
     }
     this.#data.commit(this.#writer.mode, (name) => name !== 'lost+found');
-    for (const staged of [this.#data, ...this.#tablespaces.values()]) staged.finish();
+    const all = [this.#data, ...this.#tablespaces.values()];
+    // From here on all of it is new: what cannot be removed must not take a part of it back.
+    for (const staged of all) staged.keep();
+    for (const staged of all) this.#removeOld(staged);
+  }
+
+  #removeOld(staged: StagedFolder): void {
+    try {
+      staged.removeOld();
+    } catch (error) {
+      const { message } = error as Error;
+      this.#context.problem({
+        path: staged.target,
+        code: 'write_failed',
+        message: `what was replaced stays: ${message}`,
+      });
+    }
   }
 
   async rollback(): Promise<void> {

@@ -121,6 +121,7 @@ export class ClusterTrial implements ContentWriter {
     if (tablespaces.length > 0) this.#writer.text('tablespace_map', formatTablespaceMap(tablespaces));
     // Settings of the original (memory, archives, libraries) are none of a trial's.
     this.#writer.text('postgresql.auto.conf', '');
+    this.#writer.removeSignals();
     const ownFile = (name: string, text: string) => {
       const path = join(folder, name);
       writeFileSync(path, text, { mode: 0o644 });

@@ -19,6 +19,7 @@ import type { SystemUser } from '../server.ts';
 import type { ContentWriter } from './cluster-content.ts';
 import { TABLESPACE_FOLDER, WAL_FOLDER } from './entry-paths.ts';
 
+const SIGNALS = ['standby.signal', 'recovery.signal'];
 const GROUP_READ = 0o040;
 
 export interface ClusterWriterOptions {
@@ -93,6 +94,14 @@ export class ClusterWriter implements ContentWriter {
 
   has(name: string): boolean {
     return existsSync(join(this.#options.folder, name));
+  }
+
+  /**
+   * Takes away what makes a server go on replaying: one that was a standby would follow its primary at once, also beyond
+   * what it was restored for.
+   */
+  removeSignals(): void {
+    for (const name of SIGNALS) rmSync(join(this.#options.folder, name), { force: true });
   }
 
   /** Says of the WAL that came that it is archived already, as a base backup does. */

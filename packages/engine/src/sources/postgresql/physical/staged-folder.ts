@@ -85,14 +85,18 @@ export class StagedFolder {
     syncFolder(this.target);
   }
 
-  /** Removes what was replaced. */
-  finish(): void {
+  /** Nothing is taken back from here on. */
+  keep(): void {
     this.#moved = [];
     this.#aside = [];
+  }
+
+  /** Removes what was replaced; after `keep`. */
+  removeOld(): void {
     rmSync(this.#old, { recursive: true, force: true });
   }
 
-  /** The folder as it was before; not after `finish`. */
+  /** The folder as it was before; not after `keep`. */
   rollback(): void {
     for (const name of this.#moved.reverse()) rmSync(join(this.target, name), { recursive: true, force: true });
     for (const name of this.#aside.reverse()) renameSync(join(this.#old, name), join(this.target, name));
