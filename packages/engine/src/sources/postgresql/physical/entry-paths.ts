@@ -30,11 +30,13 @@ export function placeOf(path: Uint8Array): EntryPlace | null {
   if (`/${parts[0]}` !== ROOT || parts.some((part) => ['', '.', '..'].includes(part) || part.includes('\0')))
     return null;
   const [, kind, ...rest] = parts;
+  // What is below there lies in the folders of tablespaces.
+  if (kind === DATA && rest[0] === TABLESPACE_FOLDER && rest.length > 1) return null;
   if (kind === DATA) return { kind: 'data', path: rest.join('/') };
   if (rest.length === 0) return placeAtTop(kind);
   if (kind === WAL && rest.length === 1) return { kind: 'wal', path: `${WAL_FOLDER}/${rest[0]}` };
   if (kind === CONFIG && rest.length === 1) return { kind: 'config', path: rest[0] ?? '' };
-  if (kind === TABLESPACES && /^\d+$/.test(rest[0] ?? ''))
+  if (kind === TABLESPACES && /^\d+$/.test(rest[0] ?? '') && /^PG_\d+_\d+$/.test(rest[1] ?? 'PG_0_0'))
     return { kind: 'tablespace', path: `${TABLESPACE_FOLDER}/${rest.join('/')}` };
   return null;
 }

@@ -43,7 +43,7 @@ export function recoveryGuide(parts: GuideParts): string {
       ? []
       : [
           'WAL is not archived, so that a copy never writes into the archive of the original. When this is the server from now on:',
-          `     ${psql} -c "ALTER SYSTEM SET archive_mode = ${details.archiveMode ?? 'on'}"`,
+          `     ${psql} -c "ALTER SYSTEM SET archive_mode = ${details.archiveMode === 'always' ? 'always' : 'on'}"`,
           `     ${control} ${log} -m fast -w restart`,
         ]),
     'Make a new backup of it.',

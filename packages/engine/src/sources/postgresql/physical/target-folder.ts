@@ -51,7 +51,14 @@ export function assertTablespaceFree(
 ): void {
   if (!location.startsWith('/'))
     throw new AppError('RESTORE_TARGET_INVALID', { path: location, reason: 'a tablespace needs an absolute path' });
-  if (!contentOf(location).some((name) => name.startsWith(`PG_${major}_`))) return;
+  const names = contentOf(location);
+  // Places come out of the artifact, and a folder of others must not become one of the server's.
+  const foreign = names.find((name) => !/^PG_\d+_\d+$|^\.backupx-/.test(name));
+  if (foreign !== undefined) {
+    const reason = `a tablespace would lie there, and it holds other things (${foreign}); choose another place for it`;
+    throw new AppError('RESTORE_TARGET_INVALID', { path: location, reason });
+  }
+  if (!names.some((name) => name.startsWith(`PG_${major}_`))) return;
   if (mayReplace && isTablespaceOf(dataFolder, location)) return;
   throw new AppError('DATABASE_EXISTS', { name: `A tablespace in ${location}`, server: 'this machine' });
 }
