@@ -168,6 +168,7 @@ class Session {
       await drained;
       await this.#storeWhole();
       await this.#storePartial({ isDue: true });
+      spool.clear();
       return stop.aborted ? null : end;
     } finally {
       running.kill();

@@ -3,10 +3,10 @@
  * proven before the first statement is sent; then each is fetched, turned into statements by the program of the server
  * and handed to one client, which stops at the first error.
  */
-import { once } from 'node:events';
-import { createWriteStream, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
+import { writeWholeFile } from '../direct-storage/write-whole-file.ts';
 import { describeEnd, isSuccess, outputOf, type ToolProcess } from '../ports/processes.ts';
 import { SecretFolder } from '../ports/secret-folder.ts';
 import { MysqlConnection, type Tool } from '../sources/mysql/connection.ts';
@@ -147,7 +147,7 @@ async function sendAll(options: ReplayOptions, { connection, reader, logs }: Sen
   try {
     for (const log of logs) {
       const file = join(folder.path, log.name);
-      await fetchTo(file, options.store.open(log, options.signal));
+      await writeWholeFile(file, options.store.open(log, options.signal), `${file}.part`);
       const running = connection.startWith(reader, readerArgs(log, file, { ...options, reader }), { TZ: 'UTC' });
       running.endInput();
       const failure = (end: Parameters<typeof toolError>[0]) =>
@@ -194,17 +194,6 @@ function readerArgs(log: StoredBinlog, file: string, options: ReplayOptions & { 
 function nameAfter(database: string, rewrites: readonly string[]): string {
   const rewrite = rewrites.find((text) => text.startsWith(`${database}->`));
   return rewrite?.slice(database.length + 2) ?? database;
-}
-
-async function fetchTo(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
-  try {
-    for await (const chunk of content) if (!file.write(Buffer.from(chunk))) await once(file, 'drain');
-    file.end();
-    await once(file, 'finish');
-  } finally {
-    file.destroy();
-  }
 }
 
 /** Statements of a log answer nothing that matters. */

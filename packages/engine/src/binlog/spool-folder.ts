@@ -1,5 +1,5 @@
 /** Where logs arrive: a folder of one receiver, for its owner alone. What is in it can be fetched again at any time. */
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, processMark } from '../ports/process-mark.ts';
@@ -22,16 +22,18 @@ export class SpoolFolder {
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       chmodSync(path, 0o700);
-      for (const name of readdirSync(path)) {
+      // Marked before others are looked for: of two that begin at the same moment one at least sees the other.
+      if (existsSync(join(path, OWN_MARK))) throw inUse(path, process.pid);
+      writeFileSync(join(path, OWN_MARK), '', { mode: 0o600 });
+      for (const name of readdirSync(path).filter((item) => item !== OWN_MARK)) {
         const mark = OWNER.exec(name)?.[1];
         if (mark === undefined) continue;
         if (isMarkAlive(mark)) {
-          const [pid] = mark.split('.');
-          throw new AppError('DATABASE_IN_USE', { name: path, sessions: `another receiver (process ${pid})` });
+          rmSync(join(path, OWN_MARK));
+          throw inUse(path, mark.split('.')[0]);
         }
-        rmSync(join(path, name));
+        rmSync(join(path, name), { force: true });
       }
-      writeFileSync(join(path, OWN_MARK), '', { mode: 0o600 });
     } catch (error) {
       if (error instanceof AppError) throw error;
       throw new AppError('CONFIG_INVALID', { problems: `spool_folder: ${(error as Error).message}` }, { cause: error });
@@ -57,9 +59,12 @@ export class SpoolFolder {
     for (const { name } of this.logs()) this.remove(name);
   }
 
-  /** Idempotent. */
+  /** Idempotent. What has arrived and was not stored stays: perhaps the server has it no more. */
   release(): void {
-    this.clear();
     rmSync(join(this.path, OWN_MARK), { force: true });
   }
+}
+
+function inUse(path: string, pid: string | number | undefined): AppError {
+  return new AppError('DATABASE_IN_USE', { name: path, sessions: `another receiver (process ${pid})` });
 }
