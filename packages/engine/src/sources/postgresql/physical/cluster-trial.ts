@@ -136,6 +136,8 @@ export class ClusterTrial implements ContentWriter {
         ...FAST_SETTINGS,
         ...Object.fromEntries(kept),
         archive_mode: 'off',
+        // A subscription of the original would take what is meant for that.
+        max_logical_replication_workers: 0,
         config_file: ownFile('trial.conf', ''),
         // Whoever can get at the socket is its owner or root.
         hba_file: ownFile('trial-hba.conf', 'local all all trust\n'),

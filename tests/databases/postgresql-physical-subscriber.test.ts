@@ -1,0 +1,56 @@
+/** A server that subscribes to another: a proof of its backup must not take what is meant for it. */
+import { chmodSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
+import { createRunner } from '../support/repository.ts';
+import { createSourceJobs } from '../support/source-jobs.ts';
+import { makeWorkFolder } from '../support/work-folder.ts';
+
+const work = makeWorkFolder('postgresql-physical-subscriber');
+const runner = createRunner(work.at('temp'));
+let publisher: Postgresql;
+let subscriber: Postgresql;
+
+beforeAll(async () => {
+  chmodSync(work.path, 0o711);
+  publisher = await startPostgresql({ settings: ['wal_level=logical'] });
+  subscriber = await startPostgresql();
+  publisher.sql("CREATE TABLE news (what text); CREATE ROLE reader LOGIN REPLICATION PASSWORD 'reader'");
+  publisher.sql('GRANT SELECT ON news TO reader; CREATE PUBLICATION all_news FOR TABLE news');
+  publisher.sql("SELECT pg_create_logical_replication_slot('news', 'pgoutput') \\g /dev/null");
+  subscriber.sql(`CREATE TABLE news (what text);
+    CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=${publisher.port} dbname=postgres user=reader password=reader'
+      PUBLICATION all_news WITH (create_slot = false, copy_data = false, enabled = true)`);
+});
+afterAll(async () => {
+  await runner.close();
+  await subscriber.stop();
+  await publisher.stop();
+  work.remove();
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = Date.now() + 30_000;
+  while (!condition()) {
+    if (Date.now() > deadlineMs) throw new Error('it did not come to that');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+it('is proven without a word to the publisher', async () => {
+  const source = {
+    type: 'postgresql-physical',
+    config: { dbHost: '127.0.0.1', dbPort: subscriber.port, dbPassword: PASSWORD },
+  };
+  const jobs = await createSourceJobs(runner, work, 'archive');
+  const result = await jobs.backup(source);
+  await subscriber.kill();
+  publisher.sql("INSERT INTO news VALUES ('for the subscriber alone')");
+  const slot = (what: string) => publisher.sql(`SELECT ${what} FROM pg_replication_slots WHERE slot_name = 'news'`);
+  await until(() => slot('active') === 'f\n');
+  const before = slot('confirmed_flush_lsn');
+  const artifact = jobs.artifactOf(result);
+  const { checks } = await runner.run({ kind: 'verify_artifact', source, mode: 'deep', artifact });
+  expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+  expect(slot('confirmed_flush_lsn')).toBe(before);
+});
