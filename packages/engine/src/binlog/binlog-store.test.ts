@@ -3,6 +3,7 @@ import { beforeEach, expect, it } from 'vitest';
 import { createMemoryStorage } from '../testing/memory-storage.ts';
 import { nameWith } from './binlog-names.ts';
 import { BinlogStore } from './binlog-store.ts';
+import { listLogs } from './list-logs.ts';
 import { readBinlog } from './read-binlog.ts';
 import { type ReplayOptions, replayLogs } from './replay-logs.ts';
 import { verifyLogs } from './verify-logs.ts';
@@ -60,6 +61,19 @@ it('keeps the longer part of a log when a receiver has begun it anew', async () 
   expect(await store.partial(signal)).toMatchObject({ lastAt: 200 });
 });
 
+it('keeps the part of a log of which there will be no more', async () => {
+  await put(1, makeLog(100, 101), true);
+  await put(2, makeLog(200));
+  expect(await store.partial(signal)).toMatchObject({ name: log(1) });
+  // Its end is not known, so it is no log to go on from.
+  expect((await store.all(signal)).map(({ name }) => name)).toEqual([log(2)]);
+  expect(await verifyLogs(store, { from: log(1), signal })).toMatchObject({ isWhole: false, missing: [log(1)] });
+  const listed = await listLogs(store, signal);
+  expect([listed.logs.map(({ name }) => name), listed.missing]).toEqual([[log(1), log(2)], []]);
+  await put(1, makeLog(100, 101));
+  expect(await store.partial(signal)).toBe(null);
+});
+
 it('misses a log before the one that is being written', async () => {
   const verify = (from: string | null) => verifyLogs(store, { from, signal });
   await put(1, makeLog(100));
@@ -67,7 +81,7 @@ it('misses a log before the one that is being written', async () => {
   expect(await verify(null)).toMatchObject({ isWhole: false, missing: [log(2)], logs: 2 });
   expect(await verify(log(3))).toMatchObject({ isWhole: true, logs: 1 });
   await put(2, makeLog(200));
-  expect(await verify(null)).toMatchObject({ isWhole: true, logs: 2 });
+  expect(await verify(null)).toMatchObject({ isWhole: true, logs: 3 });
 });
 
 it('takes nothing from behind the moment at which it stops, whatever the clock was set to', async () => {

@@ -67,8 +67,9 @@ export class BinlogStore {
   /** Whole logs and, behind them, the one that was being written. Throws like `list`. */
   async all(signal: AbortSignal): Promise<StoredBinlog[]> {
     const [whole, partial] = [await this.list(signal), await this.partial(signal)];
-    // One that has become whole meanwhile counts no more.
-    return partial && !whole.some(({ name }) => name === partial.name) ? [...whole, partial].sort(byNumber) : whole;
+    // One that has become whole counts no more, nor one whose rest is lost: what follows must not be taken for that.
+    const last = whole.at(-1);
+    return partial && (!last || byNumber(last, partial) < 0) ? [...whole, partial] : whole;
   }
 
   /** The log that was being written, as far as it was stored last; null: there is none. */
@@ -105,7 +106,7 @@ export class BinlogStore {
       yield text;
     });
     await this.#storage.put(`${start}${NOTE}`, body, { signal });
-    await this.#dropPartials(isPartial ? start : null, signal);
+    await this.#dropPartials(name, isPartial ? start : null, signal);
     return stored;
   }
 
@@ -119,10 +120,11 @@ export class BinlogStore {
     });
   }
 
-  /** What is newer has taken their place. */
-  async #dropPartials(kept: string | null, signal: AbortSignal): Promise<void> {
+  /** Of this log: what is newer has taken their place. That of a log that is lost otherwise, behind a gap, stays. */
+  async #dropPartials(name: string, kept: string | null, signal: AbortSignal): Promise<void> {
     const keys: string[] = [];
-    for await (const { key } of this.#storage.list(`${this.settings.prefix}/partial/`, signal)) keys.push(key);
+    const start = `${this.settings.prefix}/partial/${name}-`;
+    for await (const { key } of this.#storage.list(start, signal)) keys.push(key);
     // The note first: data without one is nothing.
     keys.sort((a, b) => Number(b.endsWith(NOTE)) - Number(a.endsWith(NOTE)));
     for (const key of keys) if (kept === null || !key.startsWith(kept)) await this.#storage.delete(key, signal);

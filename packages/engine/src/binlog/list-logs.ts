@@ -1,3 +1,4 @@
+import { byNumber } from './binlog-names.ts';
 import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
 import { describeGap, findLogGaps } from './find-log-gaps.ts';
 
@@ -23,8 +24,8 @@ export interface ArchiveSummary {
 export async function listLogs(store: BinlogStore, signal: AbortSignal): Promise<ArchiveSummary> {
   const logs = await store.list(signal);
   const partial = await store.partial(signal);
-  const all = partial ? [...logs, partial] : logs;
-  return { logs: all.map(summarize), missing: findLogGaps(all).map(describeGap) };
+  const shown = partial ? [...logs, partial].sort(byNumber) : logs;
+  return { logs: shown.map(summarize), missing: findLogGaps(await store.all(signal)).map(describeGap) };
 }
 
 /** `2026-05-01T11:59:00Z` */
