@@ -62,6 +62,10 @@ function chooseCut(contents: ArchiveContents, { segmentBytes }: Cluster, options
   const name = parseWalName(before);
   if (!name || name.kind === 'history') throw invalid('--before', 'must be the name of a segment');
   const cut = segmentNumber(before, segmentBytes);
+  // A digit in the wrong place would be a place far behind.
+  if (segmentName(name.timeline, cut, segmentBytes) !== before.slice(0, 24)) {
+    throw invalid('--before', `is no name in a log whose segments have ${segmentBytes / 2 ** 20} MiB`);
+  }
   const newest = contents.backups.at(-1);
   if (newest && newest.segment < cut && !options.isForced) {
     throw new AppError('WAL_STILL_NEEDED', {

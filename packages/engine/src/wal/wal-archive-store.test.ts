@@ -173,6 +173,8 @@ it('lists, verifies and expires across timelines', async () => {
   expect(await code(expire({ before: name(7) }))).toBe('WAL_STILL_NEEDED');
   expect(await code(expire({ keepBackups: 3 }))).toBe('INVALID_INPUT');
   expect(await code(expire({}))).toBe('INVALID_INPUT');
+  // With segments of 1 MiB there are 4,096 to each number in the middle.
+  expect(await code(expire({ before: '000000010000000000001000', isForced: true }))).toBe('INVALID_INPUT');
   expect((await expire({ keepBackups: 1, isDeleting: true })).files).toEqual([
     name(2),
     `${name(2)}.00000028.backup`,
