@@ -49,7 +49,10 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => master.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(master.address() as AddressInfo).port}`;
 });
-afterAll(() => void master.close());
+afterAll(() => {
+  master.close();
+  rmSync(dir, { recursive: true, force: true });
+});
 beforeEach(() => {
   seen = [];
   answers = {};
