@@ -1,6 +1,6 @@
 /** Servers of MariaDB whose files are not where, or not as, they usually are. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
 import { createRunner } from '../support/repository.ts';
@@ -51,4 +51,31 @@ it('pages of another size, undo logs and a table in other folders', async () => 
     await restored.stop();
   }
   expect(server.sql('SELECT v FROM shop.far')).toBe('later\n');
+});
+
+it('encrypted files, with the keys on this machine', async () => {
+  const keys = work.at('keys');
+  writeFileSync(keys, `1;${'0123456789abcdef'.repeat(4)}\n`);
+  const encrypted = ['plugin-load-add=file_key_management', `file-key-management-filename=${keys}`];
+  const more = ['innodb-encrypt-tables=FORCE', 'innodb-encrypt-log=ON'];
+  const own = await startMariadb({ settings: [...encrypted, ...more] });
+  try {
+    own.sql("CREATE DATABASE shop; CREATE TABLE shop.t (v TEXT); INSERT INTO shop.t VALUES ('kept from others')");
+    const source = { type: 'mysql-physical', config: { dbHost: '127.0.0.1', dbPort: own.port, dbUser: 'root' } };
+    const jobs = await createSourceJobs(runner, work, 'repository');
+    const result = await jobs.backup(source);
+    const job = { kind: 'verify_artifact', source, mode: 'deep' } as const;
+    const { checks } = await runner.run({ ...job, artifact: jobs.artifactOf(result) });
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    const dataFolder = work.at('decrypted');
+    await jobs.restore(source, result, { options: { dataFolder, owner: 'root' } });
+    const restored = await startMariadb({ dataFolder, settings: [...encrypted, ...more] });
+    try {
+      expect(restored.sql('SELECT v FROM shop.t')).toBe('kept from others\n');
+    } finally {
+      await restored.stop();
+    }
+  } finally {
+    await own.stop();
+  }
 });

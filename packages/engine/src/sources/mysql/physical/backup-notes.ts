@@ -71,11 +71,41 @@ function positionOf(text: string): Record<string, string> {
  */
 export function serverArgsOf(settings: string): string[] {
   const wanted = /^(innodb_(?:data_file_path|page_size|undo_tablespaces|checksum_algorithm)|lower_case_table_names)$/;
-  return settings
-    .split('\n')
-    .flatMap((line) => entryOf(line))
-    .filter(([name, value]) => wanted.test(name) && value !== '')
-    .map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`);
+  const entries = settings.split('\n').flatMap((line) => entryOf(line));
+  return asArgs(entries.filter(([name, value]) => wanted.test(name) && value !== ''));
+}
+
+const asArgs = (entries: readonly [string, string][]): string[] =>
+  entries.map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`);
+
+/** What a server needs beside that for encrypted files, as arguments; none for plain ones. */
+export const keyArgsOf = (settings: string): string[] => asArgs(keySettings(settings));
+
+/** The same as an option file, for programs that do not take it as arguments; empty for plain files. */
+export function keyFileOf(settings: string): string {
+  // Some of the lines are not read as options are, but by their text.
+  const lineOf = ([name, value]: [string, string]) => `${name}=${name === 'plugin_dir' ? `"${value}"` : value}\n`;
+  const lines = keySettings(settings).map(lineOf);
+  return lines.length === 0 ? '' : `[mysqld]\n${lines.join('')}`;
+}
+
+/**
+ * Encrypted files are read by the plugin of MariaDB that has its keys in a file, out of a folder that belongs to the
+ * system; no other program is loaded because an artifact says so. A password of that file is no argument: all may see it.
+ */
+function keySettings(text: string): [string, string][] {
+  const settings = new Map(text.split('\n').flatMap((line) => entryOf(line)));
+  const folder = (settings.get('plugin_dir') ?? '').replace(/^"(.*)"$/, '$1');
+  const isSystem = /^\/(?:usr|opt)\//.test(folder) && !folder.split('/').includes('..');
+  if (!isSystem || !/^file_key_management(?:\.so)?\b/.test(settings.get('plugin_load') ?? '')) return [];
+  const names = ['filename', 'filekey', 'encryption_algorithm'].map((name) => `file_key_management_${name}`);
+  const kept = names.flatMap((name): [string, string][] => {
+    const value = settings.get(name) ?? '';
+    const isSecret = name.endsWith('filekey') && !value.startsWith('FILE:');
+    return value === '' || isSecret ? [] : [[name, value]];
+  });
+  const log: [string, string][] = settings.get('innodb_encrypt_log') === '1' ? [['innodb_encrypt_log', '1']] : [];
+  return [['plugin_load', 'file_key_management=file_key_management'], ['plugin_dir', folder], ...kept, ...log];
 }
 
 /** What the server of a restored folder must be told: lines that it needs, and where undo logs lay that are inside now. */

@@ -1,11 +1,11 @@
 /** Makes a copy of files of many moments one of a single moment: with the program of the series that made it. */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { describeEnd, isSuccess, runTool } from '../../../ports/processes.ts';
 import type { Tool } from '../connection.ts';
 import { type Product, serverProduct } from '../flavour.ts';
-import { serverArgsOf } from './backup-notes.ts';
+import { keyArgsOf, keyFileOf, serverArgsOf } from './backup-notes.ts';
 import { findBackupTool } from './backup-tool.ts';
 
 const PREPARE_TIMEOUT_MS = 24 * 60 * 60 * 1000;
@@ -27,19 +27,31 @@ export function productOfCopy(folder: string): Product {
 /** The option file that came with a copy. */
 export const settingsOfCopy = (folder: string): string => readIfThere(join(folder, 'backup-my.cnf'));
 
-/** What programs and servers must be told to read the files of a copy, as arguments. */
-export const argsOfCopy = (folder: string): string[] => serverArgsOf(settingsOfCopy(folder));
+/** What a server must be told to read the files of a copy, as arguments. */
+export function argsOfCopy(folder: string): string[] {
+  const settings = settingsOfCopy(folder);
+  return [...serverArgsOf(settings), ...keyArgsOf(settings)];
+}
 
 /** Throws DATABASE_TOOL_*, CANCELLED. */
 export async function prepareCopy(folder: string, options: PrepareOptions): Promise<Tool> {
   const tool = await findBackupTool(productOfCopy(folder), options);
   removeLinks(folder);
-  // Not `backup-my.cnf` as it is: it may name programs to load.
-  const args = ['--no-defaults', '--prepare', `--target-dir=${folder}`, ...argsOfCopy(folder)];
-  const command = { program: tool.path, args, cwd: folder };
-  const end = await runTool(command, { signal: options.signal, timeoutMs: PREPARE_TIMEOUT_MS });
-  if (!isSuccess(end) || !/completed OK!\s*$/.test(end.messages)) {
-    throw new AppError('DATABASE_TOOL_FAILED', { tool: `${tool.name} --prepare`, reason: describeEnd(end) });
+  const settings = settingsOfCopy(folder);
+  const file = join(folder, 'backup-my.cnf');
+  // Not the file as it is: it may name programs to load. What it says of keys is taken from nowhere else.
+  const keys = keyFileOf(settings);
+  if (keys !== '') writeFileSync(file, keys);
+  try {
+    const defaults = keys === '' ? '--no-defaults' : `--defaults-file=${file}`;
+    const args = [defaults, '--prepare', `--target-dir=${folder}`, ...serverArgsOf(settings)];
+    const command = { program: tool.path, args, cwd: folder };
+    const end = await runTool(command, { signal: options.signal, timeoutMs: PREPARE_TIMEOUT_MS });
+    if (!isSuccess(end) || !/completed OK!\s*$/.test(end.messages)) {
+      throw new AppError('DATABASE_TOOL_FAILED', { tool: `${tool.name} --prepare`, reason: describeEnd(end) });
+    }
+  } finally {
+    if (keys !== '') writeFileSync(file, settings);
   }
   return tool;
 }
