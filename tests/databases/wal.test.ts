@@ -67,6 +67,10 @@ async function archived(name: string): Promise<void> {
   await waitFor(`${name} in the archive`, async () => filesIn(place.store).some((file) => file.name === name), 60_000);
 }
 
+/** As it is documented. */
+const restoreCommand = (script: string, config: string) =>
+  `"${script}" wal fetch --config "${config}" --not-there 99 "%f" "%p" || { [ $? = 99 ] && exit 1; exit 255; }`;
+
 /** A copy of the base backup that recovers from the archive of `from`. */
 function prepareRecovery(
   name: string,
@@ -75,7 +79,7 @@ function prepareRecovery(
 ): string {
   const data = work.at(name);
   execFileSync('cp', ['-a', base, data]);
-  const restore = `restore_command = '"${from.script}" wal fetch --config "${from.config}" %f %p'`;
+  const restore = `restore_command = '${restoreCommand(from.script, from.config)}'`;
   appendFileSync(path.join(data, 'postgresql.auto.conf'), [restore, ...settings, ''].join('\n'));
   writeFileSync(path.join(data, 'recovery.signal'), '');
   giveTo(server.folder, data);
@@ -128,6 +132,7 @@ describe('a recovery', () => {
     giveTo(server.folder, folder);
     return copy;
   }
+  let restarts = 0;
   const newest = () => server.sql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())').trim();
   const isPromoted = (data: string) => existsSync(path.join(data, 'pg_wal', HISTORY));
   const ended = (reason: unknown) => (reason instanceof Error ? reason.message : String(reason));
@@ -155,6 +160,27 @@ describe('a recovery', () => {
     expect(failure).toContain('shutting down due to startup process failure');
     expect(isPromoted(data)).toBe(false);
     writeFileSync(file, bytes);
+    const mended = await startOn(data);
+    expect(rowsOf(mended)).toBe(rowsOf(server));
+    await mended.stop();
+  });
+
+  it.each([
+    ['Node is missing', (script: string) => `${script.replace(/^exec \S+/m, "exec '/nonexistent/node'")}`],
+    ['the program is missing', (script: string) => script.replace('backupx.mjs', 'gone.mjs')],
+    ['Node cannot start', (script: string) => script.replace('exec ', 'NODE_OPTIONS=--require=/nonexistent exec ')],
+  ])('stops when %s, and goes on when it is mended', async (what, breakIt) => {
+    addRows(1_000_000 + restarts * 100, 1_000_050 + restarts * 100);
+    restarts += 1;
+    await archived(switchLog());
+    const copy = copyArchive(`broken-${restarts}`);
+    const whole = readFileSync(copy.script, 'utf8');
+    writeFileSync(copy.script, breakIt(whole));
+    expect(readFileSync(copy.script, 'utf8'), what).not.toBe(whole);
+    const data = prepareRecovery(`broken-data-${restarts}`, copy, ['recovery_target_timeline = 1']);
+    expect(await startOn(data).catch(ended)).toContain('shutting down due to startup process failure');
+    expect(isPromoted(data)).toBe(false);
+    writeFileSync(copy.script, whole);
     const mended = await startOn(data);
     expect(rowsOf(mended)).toBe(rowsOf(server));
     await mended.stop();

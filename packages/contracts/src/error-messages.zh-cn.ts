@@ -170,6 +170,10 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
     '此存储的“{prefix}”下没有任何集簇的归档。',
     '请检查参数文件中的存储和前缀，并确认磁盘已挂载。',
   ),
+  WAL_CLUSTER_UNKNOWN: say(
+    '无法确定日志属于哪个集群：{reason}',
+    '服务器用户必须能够读取数据目录中的 global/pg_control。',
+  ),
   WAL_STILL_NEEDED: say(
     '最新的基础备份（{time}）需要从 {segment} 开始的内容。',
     '请选择该段或更早的段，或添加 --force。',

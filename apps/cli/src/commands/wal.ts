@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type CommandContext, withExamples } from '../command-context.ts';
 import { addExpireCommand, addListCommand, addVerifyCommand } from '../wal/look.ts';
-import { addFetchCommand, addPushCommand } from '../wal/move-file.ts';
+import { addFetchCommand, addPushCommand, RESTORE_COMMAND } from '../wal/move-file.ts';
 import { addReceiveCommand, addSlotCommand } from '../wal/receive.ts';
 
 /** `backupx wal …`: the archive of PostgreSQL's log. */
@@ -14,7 +14,7 @@ export function addWalCommand(program: Command, context: CommandContext): void {
     wal,
     'backupx wal push --config /etc/backupx/wal.conf pg_wal/000000010000000000000003',
     "archive_command = 'backupx wal push --config /etc/backupx/wal.conf %p'",
-    "restore_command = 'backupx wal fetch --config /etc/backupx/wal.conf %f %p'",
+    RESTORE_COMMAND,
     'backupx wal verify --config /etc/backupx/wal.conf --deep',
   );
   for (const add of [

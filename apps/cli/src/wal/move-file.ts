@@ -3,6 +3,7 @@
  * means "keep it, try again", and above 125 the archiver itself ends. Recovery: up to 125 means "not there", which ends
  * the recovery; only above that it stops and changes nothing.
  */
+import { AppError } from '@backupx/contracts/errors';
 import type { Command } from 'commander';
 import { type CommandContext, withExamples } from '../command-context.ts';
 import { reportError } from '../output/report-error.ts';
@@ -16,6 +17,12 @@ const TRY_AGAIN = 2;
 const STOP_RECOVERY = 200;
 /** As if SIGTERM had ended us: the server is shutting down. */
 const TERMINATED = 143;
+
+/**
+ * For postgresql.conf. A program that cannot start, or is gone, may end with 1 as well, and that would end the recovery too
+ * early: so "not there" has a code of its own, and a shell makes the end of the log of that alone.
+ */
+export const RESTORE_COMMAND = `restore_command = 'backupx wal fetch --config /etc/backupx/wal.conf --not-there 99 "%f" "%p" || { [ $? = 99 ] && exit 1; exit 255; }'`;
 
 /** `backupx wal push --config FILE PATH` */
 export function addPushCommand(wal: Command, context: CommandContext): void {
@@ -44,6 +51,7 @@ async function push(path: string, config: string, { terminal }: CommandContext):
 interface FetchFlags {
   readonly config?: string;
   readonly standby?: boolean;
+  readonly notThere?: string;
 }
 
 /** `backupx wal fetch --config FILE NAME PATH` */
@@ -56,6 +64,10 @@ export function addFetchCommand(wal: Command, context: CommandContext): void {
     .argument('[path]', 'where to write it: %p')
     .option(...configOption)
     .option('--standby', `failures end with ${TRY_AGAIN}, since a standby asks again, instead of ${STOP_RECOVERY}`)
+    .option(
+      '--not-there <code>',
+      `what to end with when the archive does not have it, instead of ${NOT_THERE}: a code that nothing else ends with`,
+    )
     .allowExcessArguments()
     .allowUnknownOption()
     .action(async (name: string | undefined, path: string | undefined, flags: FetchFlags) => {
@@ -65,7 +77,15 @@ export function addFetchCommand(wal: Command, context: CommandContext): void {
       'after',
       `\nExit codes: 0 restored, ${NOT_THERE} not in the archive, ${STOP_RECOVERY} anything else: the recovery stops instead of ending too early.`,
     );
-  withExamples(command, "restore_command = 'backupx wal fetch --config /etc/backupx/wal.conf %f %p'");
+  withExamples(command, RESTORE_COMMAND);
+}
+
+function codeOf(text: string | undefined): number {
+  if (text === undefined) return NOT_THERE;
+  const code = Number(text);
+  if (Number.isInteger(code) && code >= 1 && code <= LARGEST_ORDINARY) return code;
+  const message = `must be a number from 1 to ${LARGEST_ORDINARY}`;
+  throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '--not-there', code: 'invalid', message }] });
 }
 
 interface FetchCall {
@@ -81,7 +101,8 @@ async function fetch({ name, path, flags }: FetchCall, { terminal }: CommandCont
     signal = call.signal;
     const { fetchWal } = await import('@backupx/engine/wal-archive');
     const file = { name: given(name, '%f'), path: given(path, '%p') };
-    return (await fetchWal(call, file)) ? 0 : NOT_THERE;
+    const notThere = codeOf(flags.notThere);
+    return (await fetchWal(call, file)) ? 0 : notThere;
   } catch (error) {
     reportError(error, terminal);
     if (signal?.aborted) return TERMINATED;

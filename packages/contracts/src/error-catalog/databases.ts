@@ -97,6 +97,12 @@ export const databaseErrors = {
     'There is no archive of a cluster below "{prefix}" in this storage.',
     'Check storage and prefix in the parameter file, and that a disk is mounted.',
   ),
+  WAL_CLUSTER_UNKNOWN: define(
+    422,
+    6,
+    'Whose log is asked for cannot be told: {reason}',
+    'The user of the server must be able to read global/pg_control in its data directory.',
+  ),
   WAL_STILL_NEEDED: define(
     409,
     13,

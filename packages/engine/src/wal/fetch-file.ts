@@ -15,8 +15,8 @@ export interface FetchOptions {
 
 /**
  * Writes the file `name` to `path`. False: the archive does not have it. Throws WAL_ARCHIVE_MISSING when there is no
- * archive at all, INVALID_INPUT for what is no name, WAL_OTHER_CLUSTER, WAL_CONFLICT, ARTIFACT_DAMAGED, ARTIFACT_KEY_…, and what the storage and the disk say; then `path` is
- * as it was.
+ * archive at all, INVALID_INPUT for what is no name, WAL_OTHER_CLUSTER, WAL_CLUSTER_UNKNOWN, WAL_CONFLICT,
+ * ARTIFACT_DAMAGED, ARTIFACT_KEY_…, and what the storage and the disk say; then `path` is as it was.
  */
 export async function fetchFile(
   { name, path }: { name: string; path: string },
@@ -54,9 +54,17 @@ export async function fetchFile(
 /** Identifier of the cluster into whose log `path` is; null when it is no such place. */
 async function clusterAround(path: string): Promise<string | null> {
   const control = join(dirname(dirname(resolve(path))), CONTROL_FILE);
-  const file = await open(control, 'r').catch(() => null);
-  if (!file) return null;
   const start = Buffer.alloc(8);
-  const { bytesRead } = await file.read(start, 0, 8, 0).finally(() => file.close());
-  return bytesRead === 8 ? start.readBigUInt64LE(0).toString() : null;
+  try {
+    const file = await open(control, 'r');
+    const { bytesRead } = await file.read(start, 0, 8, 0).finally(() => file.close());
+    if (bytesRead < 8) throw new AppError('WAL_CLUSTER_UNKNOWN', { reason: `${control} is cut off` });
+  } catch (error) {
+    // Nothing else means that this is no place of a cluster: the log of another one must not pass for its own.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (error instanceof AppError) throw error;
+    const { message } = error as Error;
+    throw new AppError('WAL_CLUSTER_UNKNOWN', { reason: `${control} cannot be read (${message})` }, { cause: error });
+  }
+  return start.readBigUInt64LE(0).toString();
 }

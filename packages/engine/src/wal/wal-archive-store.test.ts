@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
@@ -121,6 +121,22 @@ it('belongs to the cluster that came first', async () => {
   // What that cluster lacks would end the recovery of this one.
   const missing = fetchFile({ name: name(9), path: path.join(wal, 'RECOVERYXLOG') }, archive, { signal });
   expect(await code(missing)).toBe('WAL_OTHER_CLUSTER');
+});
+
+it('does not take a cluster that it cannot look at for none', async () => {
+  await push(write(name(2)));
+  const global = path.join(folder, 'data', 'global');
+  mkdirSync(global);
+  const ask = (segment: number) =>
+    code(fetchFile({ name: name(segment), path: path.join(wal, 'RECOVERYXLOG') }, archive, { signal }));
+  const control = path.join(global, 'pg_control');
+  symlinkSync('pg_control', control);
+  expect([await ask(2), await ask(9)]).toEqual(['WAL_CLUSTER_UNKNOWN', 'WAL_CLUSTER_UNKNOWN']);
+  rmSync(control);
+  writeFileSync(control, 'short');
+  expect([await ask(2), await ask(9)]).toEqual(['WAL_CLUSTER_UNKNOWN', 'WAL_CLUSTER_UNKNOWN']);
+  rmSync(control);
+  expect([await ask(2), await ask(9)]).toEqual(['done', 'done']);
 });
 
 it('refuses what is no file of a log', async () => {

@@ -22,7 +22,7 @@ it('replaces what an earlier recovery was told, and keeps the rest', () => {
 
 it('writes a command with the percent signs of a path as they are', () => {
   const text = recoveryConfig('', options({ recoveryTarget: 'latest', walConfig: '/etc/50% more/wal.conf' }));
-  expect(text).toContain(`--config ''/etc/50%% more/wal.conf'' "%f" "%p"`);
+  expect(text).toContain(`--config ''/etc/50%% more/wal.conf'' --not-there 99 "%f" "%p" || {`);
 });
 
 it('refuses a moment before the end of the backup', () => {

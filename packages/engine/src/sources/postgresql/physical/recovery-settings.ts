@@ -9,6 +9,9 @@ const PROGRAM = fileURLToPath(new URL('../../../../../../apps/cli/bin/backupx.mj
 /** Archive recovery must have a command; this one says that there is no more WAL than the backup's own. */
 const NO_ARCHIVE = 'false';
 
+/** What our program is told to end with when the archive does not have a file. */
+const NOT_THERE = 99;
+
 /** Moments of a backup that a target must not lie before. */
 export interface BackupBounds {
   /** When it ended, ISO 8601; before that is known: when it began. */
@@ -47,10 +50,11 @@ export function restoreCommandOf({ walConfig, restoreCommand }: RestoreOptions):
   if (walConfig === '') return null;
   const program = existsSync(PROGRAM) ? [process.execPath, PROGRAM] : ['backupx'];
   // A percent sign begins a placeholder there.
-  const words = [...program, 'wal', 'fetch', '--config', walConfig].map((word) =>
+  const words = [...program, 'wal', 'fetch', '--config', walConfig, '--not-there', String(NOT_THERE)].map((word) =>
     shellWord(word).replaceAll('%', '%%'),
   );
-  return `${words.join(' ')} "%f" "%p"`;
+  // A program that is gone or cannot start ends with 1 as well, which would be the end of the log.
+  return `${words.join(' ')} "%f" "%p" || { [ $? = ${NOT_THERE} ] && exit 1; exit 255; }`;
 }
 
 /** True when the server is to replay from an archive, and to begin a timeline of its own. */
