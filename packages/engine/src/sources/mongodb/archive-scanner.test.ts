@@ -1,7 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import {
+  block,
+  chunked,
+  contents,
+  endBlock,
+  everyType,
+  STOCK_ARCHIVE,
+  sampleArchive,
+} from '../../testing/mongo-archives.ts';
 import { ArchiveError, type ArchiveInventory } from './archive-format.ts';
-import { block, chunked, contents, endBlock, everyType, STOCK_ARCHIVE, sampleArchive } from './archive-samples.ts';
 import { scanArchive, scannedArchive } from './archive-scanner.ts';
 
 const SAMPLE = sampleArchive();

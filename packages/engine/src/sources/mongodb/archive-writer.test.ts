@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { BSON } from 'mongodb';
 import { describe, expect, it } from 'vitest';
+import { chunked, everyType } from '../../testing/mongo-archives.ts';
 import { type ArchiveHeader, type CollectionMetadata, FORMAT_VERSION } from './archive-format.ts';
 import { formatMetadata } from './archive-prelude.ts';
 import { ArchiveReader } from './archive-reader.ts';
-import { chunked, everyType } from './archive-samples.ts';
 import { scanArchive } from './archive-scanner.ts';
 import { writeArchive } from './archive-writer.ts';
 

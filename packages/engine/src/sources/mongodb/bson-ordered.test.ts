@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { BSON } from 'mongodb';
 import { describe, expect, it } from 'vitest';
-import { everyType } from './archive-samples.ts';
+import { everyType } from '../../testing/mongo-archives.ts';
 import { readElements } from './bson-elements.ts';
 import { parseExtended } from './bson-json.ts';
 import { decodeOrdered, formatExtended } from './bson-ordered.ts';

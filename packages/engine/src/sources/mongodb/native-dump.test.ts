@@ -1,10 +1,10 @@
 import { BSON } from 'mongodb';
 import { afterEach, describe, expect, it } from 'vitest';
+import { FakeMongo, type FakeSetup, failure } from '../../testing/fake-mongo.ts';
+import { chunked } from '../../testing/mongo-archives.ts';
 import type { ArchiveInventory } from './archive-format.ts';
-import { chunked } from './archive-samples.ts';
 import { scanArchive } from './archive-scanner.ts';
 import { dumpDatabaseNatively } from './native-dump.ts';
-import { FakeMongo, type FakeSetup, failure } from './native-fake-server.ts';
 import type { NativeDumpOptions } from './native-options.ts';
 
 const fakes: FakeMongo[] = [];

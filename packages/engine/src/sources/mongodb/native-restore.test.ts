@@ -1,5 +1,6 @@
 import { BSON } from 'mongodb';
 import { afterEach, describe, expect, it } from 'vitest';
+import { FakeMongo, type FakeSetup, failure } from '../../testing/fake-mongo.ts';
 import {
   block,
   chunked,
@@ -9,9 +10,8 @@ import {
   ODD_DOCUMENTS,
   STOCK_ARCHIVE,
   sampleArchive,
-} from './archive-samples.ts';
+} from '../../testing/mongo-archives.ts';
 import { dumpDatabaseNatively } from './native-dump.ts';
-import { FakeMongo, type FakeSetup, failure } from './native-fake-server.ts';
 import type { NativeRestoreOptions, RestoredNamespace } from './native-options.ts';
 import { restoreArchiveNatively } from './native-restore.ts';
 

@@ -1,7 +1,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import { MongoNetworkError } from 'mongodb';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FakeMongo, type FakeSetup } from './native-fake-server.ts';
+import { FakeMongo, type FakeSetup } from '../../testing/fake-mongo.ts';
 import { driverErrorOf, readServer } from './native-server.ts';
 
 let fake: FakeMongo | undefined;

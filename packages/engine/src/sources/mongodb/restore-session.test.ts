@@ -5,8 +5,9 @@ import path from 'node:path';
 import { BSON } from 'mongodb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BackupContext, RestoreContext, RestoreEntry, SourceEntry } from '../../ports/source.ts';
+import { FakeMongo, failure } from '../../testing/fake-mongo.ts';
+import type { FakeCommand } from '../../testing/mongo-wire.ts';
 import { mongodbSource } from './mongodb-source.ts';
-import { type FakeCommand, FakeMongo, failure } from './native-fake-server.ts';
 
 const bytes = (document: object) => BSON.serialize(document);
 const ID = { v: 2, key: { _id: 1 }, name: '_id_' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chunked, STOCK_ARCHIVE, sampleArchive } from './archive-samples.ts';
+import { chunked, STOCK_ARCHIVE, sampleArchive } from '../../testing/mongo-archives.ts';
 import { scanArchive } from './archive-scanner.ts';
 import { sortedPrelude } from './sorted-prelude.ts';
 

@@ -1,7 +1,7 @@
 /** Archives for the tests, put together by the driver's own BSON and not by the writer that is tested. */
 import { inflateSync } from 'node:zlib';
 import { BSON } from 'mongodb';
-import { CRC64_ECMA, Crc64 } from '../../ports/crc64.ts';
+import { CRC64_ECMA, Crc64 } from '../ports/crc64.ts';
 
 const END = Buffer.from([255, 255, 255, 255]);
 const { Binary, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp } = BSON;

@@ -4,13 +4,16 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { BSON, MongoClient, type MongoClientOptions } from 'mongodb';
-import { readElements } from './bson-elements.ts';
-
-const OP_MSG = 2013;
-/** Of the first greeting alone, and its answer. */
-const OP_QUERY = 2004;
-const OP_REPLY = 1;
-const HEAD_BYTES = 16;
+import {
+  commandReply,
+  cursorReply,
+  type FakeCommand,
+  greetingReply,
+  idBytes,
+  isGreeting,
+  messageSplitter,
+  readCommand,
+} from './mongo-wire.ts';
 
 export interface FakeCollection {
   readonly type?: 'collection' | 'view' | 'timeseries';
@@ -18,14 +21,6 @@ export interface FakeCollection {
   readonly documents?: readonly Uint8Array[];
   readonly indexes?: readonly object[];
   readonly uuid?: string;
-}
-
-export interface FakeCommand {
-  readonly name: string;
-  readonly db: string;
-  readonly body: BSON.Document;
-  /** Of a sequence of documents, as they came. */
-  readonly documents: readonly Buffer[];
 }
 
 export interface FakeSetup {
@@ -123,40 +118,18 @@ export class FakeMongo {
 
   #serve(socket: Socket): void {
     this.#sockets.add(socket);
-    let held: Buffer[] = [];
-    let wanted = HEAD_BYTES;
+    const split = messageSplitter();
     let turn = Promise.resolve();
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('data', (chunk) => {
-      held.push(chunk);
-      for (;;) {
-        if (held.reduce((sum, part) => sum + part.byteLength, 0) < wanted) return;
-        const bytes = Buffer.concat(held);
-        held = [bytes];
-        wanted = Math.max(HEAD_BYTES, bytes.readInt32LE(0));
-        if (bytes.byteLength < wanted) return;
-        held = [bytes.subarray(wanted)];
-        const message = bytes.subarray(0, wanted);
-        wanted = HEAD_BYTES;
-        turn = turn.then(() => this.#answer(socket, message));
-      }
+      for (const message of split(chunk)) turn = turn.then(() => this.#answer(socket, message));
     });
   }
 
-  #greet(socket: Socket, message: Buffer): void {
-    const reply = BSON.serialize(this.#hello());
-    const head = Buffer.alloc(HEAD_BYTES + 20);
-    head.writeInt32LE(head.byteLength + reply.byteLength, 0);
-    head.writeInt32LE(message.readInt32LE(4), 8);
-    head.writeInt32LE(OP_REPLY, 12);
-    head.writeInt32LE(1, HEAD_BYTES + 16);
-    socket.write(Buffer.concat([head, reply]));
-  }
-
   async #answer(socket: Socket, message: Buffer): Promise<void> {
-    if (message.readInt32LE(12) === OP_QUERY) {
-      this.#greet(socket, message);
+    if (isGreeting(message)) {
+      socket.write(greetingReply(message, this.#hello()));
       return;
     }
     const command = readCommand(message);
@@ -168,11 +141,7 @@ export class FakeMongo {
       return;
     }
     const reply = instead ? BSON.serialize(instead) : this.#obey(command);
-    const head = Buffer.alloc(HEAD_BYTES + 5);
-    head.writeInt32LE(head.byteLength + reply.byteLength, 0);
-    head.writeInt32LE(message.readInt32LE(4), 8);
-    head.writeInt32LE(OP_MSG, 12);
-    if (!socket.destroyed) socket.write(Buffer.concat([head, reply]));
+    if (!socket.destroyed) socket.write(commandReply(message, reply));
   }
 
   #obey(command: FakeCommand): Uint8Array {
@@ -292,8 +261,8 @@ export class FakeMongo {
   #find(ns: string, body: BSON.Document): Uint8Array {
     let documents = [...this.documents(ns)];
     if (body.min) {
-      const wanted = BSON.serialize({ _id: body.min._id });
-      const at = documents.findIndex((bytes) => Buffer.compare(idElement(bytes), idElement(wanted)) >= 0);
+      const wanted = idBytes(BSON.serialize({ _id: body.min._id }));
+      const at = documents.findIndex((bytes) => Buffer.compare(idBytes(bytes, wanted.byteLength), wanted) >= 0);
       documents = at < 0 ? [] : documents.slice(at);
     }
     const id = this.#cursors.size + 1;
@@ -311,55 +280,7 @@ export class FakeMongo {
   }
 }
 
-/** Type, name and value. */
-function idElement(document: Uint8Array): Buffer {
-  const [first] = readElements(document);
-  return first?.value ?? Buffer.alloc(0);
-}
-
 function buildInfo(version: string): object {
   const versionArray = [...version.split('.').map((part) => Number.parseInt(part, 10)), 0];
   return { ok: 1, version, versionArray };
-}
-
-function readCommand(message: Buffer): FakeCommand {
-  if (message.readInt32LE(12) !== OP_MSG) throw new Error(`operation ${message.readInt32LE(12)}`);
-  let body: BSON.Document = {};
-  const documents: Buffer[] = [];
-  for (let at = HEAD_BYTES + 4; at < message.byteLength; ) {
-    const kind = message[at] as number;
-    const size = message.readInt32LE(at + 1);
-    const section = message.subarray(at + 1, at + 1 + size);
-    at += 1 + size;
-    if (kind === 0) body = BSON.deserialize(section, { promoteValues: true });
-    else {
-      for (let inner = section.indexOf(0, 4) + 1; inner < section.byteLength; ) {
-        const length = section.readInt32LE(inner);
-        documents.push(Buffer.from(section.subarray(inner, inner + length)));
-        inner += length;
-      }
-    }
-  }
-  const [name = ''] = Object.keys(body);
-  return { name, db: String(body.$db), body, documents };
-}
-
-/** With the documents as they are. */
-function cursorReply(
-  ns: string,
-  field: 'firstBatch' | 'nextBatch',
-  documents: readonly Uint8Array[],
-  { id, moment }: { readonly id: number; readonly moment: BSON.Timestamp | null } = { id: 0, moment: null },
-): Uint8Array {
-  const items = documents.map((bytes, index) => Buffer.concat([Buffer.from(`\x03${index}\0`), bytes]));
-  const list = wrap(Buffer.concat(items));
-  const rest = BSON.serialize({ id: BSON.Long.fromNumber(id), ns, ...(moment ? { atClusterTime: moment } : {}) });
-  const cursor = wrap(Buffer.concat([Buffer.from(`\x04${field}\0`), list, rest.subarray(4, -1)]));
-  return wrap(Buffer.concat([Buffer.from('\x03cursor\0'), cursor, BSON.serialize({ ok: 1 }).subarray(4, -1)]));
-}
-
-function wrap(elements: Buffer): Buffer {
-  const size = Buffer.alloc(4);
-  size.writeInt32LE(elements.byteLength + 5, 0);
-  return Buffer.concat([size, elements, Buffer.alloc(1)]);
 }
