@@ -71,9 +71,13 @@ export function makePipe(file: string): string {
   return file;
 }
 
-/** Writes into a pipe, as the database does in a backup, and closes it: a process of its own, since opening one waits. */
-export function feedPipe(file: string, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes into a pipe, as the database does in a backup, and closes it: a process of its own, since opening one waits
+ * until somebody reads. `signal` ends that.
+ */
+export function feedPipe(file: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
   const writer = spawn('sh', ['-c', 'exec cat > "$1"', 'sh', file], { stdio: ['pipe', 'ignore', 'ignore'] });
+  signal?.addEventListener('abort', () => writer.kill('SIGKILL'));
   writer.stdin.on('error', () => {});
   writer.stdin.end(bytes);
   return new Promise((resolve) => writer.on('close', () => resolve()));
