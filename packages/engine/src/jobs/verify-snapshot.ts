@@ -6,13 +6,13 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { StoredArtifact } from '@backupx/contracts/jobs';
 import { parseDisplayPath } from '../ports/display-path.ts';
+import { BitSet } from '../repository/bit-set.ts';
 import { createBlobReader } from '../repository/blob-reader.ts';
 import { itemsBelow } from '../repository/browse/snapshot-items.ts';
 import { TreeLoader } from '../repository/browse/tree-loader.ts';
 import { fromHex, toHex } from '../repository/format/blob-id.ts';
 import type { Snapshot } from '../repository/format/snapshot-file.ts';
 import type { TreeNode } from '../repository/format/tree-node.ts';
-import { BitSet } from '../repository/maintenance/bit-set.ts';
 import { checkPackSizes } from '../repository/maintenance/check-packs.ts';
 import { type CheckTreesOptions, checkTrees } from '../repository/maintenance/check-trees.ts';
 import { loadIndexFiles } from '../repository/maintenance/index-files.ts';

@@ -9,7 +9,7 @@ import { parseTree } from './format/parse-tree.ts';
 import type { SealedBox } from './format/sealed-box.ts';
 import type { TreeNode } from './format/tree-node.ts';
 import { decompress } from './format/zstd.ts';
-import { type LargeTree, mapLargeTree, openLargeTree } from './large-tree.ts';
+import { LARGE_TREE_BYTES, type LargeTree, mapLargeTree, openLargeTree } from './large-tree.ts';
 import type { Repository } from './open-repository.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -21,6 +21,11 @@ export interface BlobReader {
   /** Content of a blob, verified. Throws REPOSITORY_DAMAGED, which names blob and pack. */
   read(id: Uint8Array, type: BlobType): Promise<Buffer>;
   readTree(id: Uint8Array): Promise<TreeNode[]>;
+  /**
+   * A tree in one or more pieces, each a tree by itself of a few MiB at most where the whole is written as usual; verified
+   * before the first. Throws as `read`.
+   */
+  treePieces(id: Uint8Array): AsyncGenerator<Buffer>;
   /** A tree that is too long to lie in memory as a whole, verified. Throws as `read`. */
   openLargeTree(id: Uint8Array): Promise<LargeTree>;
   /** What `use` makes of each piece of such a tree: `LargeTree.pieces`. Throws as `read`. */
@@ -79,16 +84,29 @@ export function createBlobReader(options: BlobReaderOptions): BlobReader {
     throw failure;
   };
   const read: BlobReader['read'] = (id, type) => readWith(id, type, (blob) => openBlob(repository.box, blob));
+  const openLarge: BlobReader['openLargeTree'] = (id) =>
+    readWith(id, 'tree', (blob) => openLargeTree(blob, repository.box));
+  const sizeOf: BlobReader['sizeOf'] = (id, type) => {
+    const entry = index.find(id, type);
+    return entry < 0 ? 0 : index.plainSizeOf(entry);
+  };
   return {
     read,
-    openLargeTree: (id) => readWith(id, 'tree', (blob) => openLargeTree(blob, repository.box)),
+    sizeOf,
+    treePieces: (id) => treePieces({ read, sizeOf, openLargeTree: openLarge }, id),
+    openLargeTree: openLarge,
     mapLargeTree: (id, use) => readWith(id, 'tree', (blob) => mapLargeTree(blob, repository.box, use)),
     readTree: async (id) => parseTree(await read(id, 'tree')),
-    sizeOf(id, type) {
-      const entry = index.find(id, type);
-      return entry < 0 ? 0 : index.plainSizeOf(entry);
-    },
   };
+}
+
+/** See `BlobReader.treePieces`. */
+export async function* treePieces(
+  reader: Pick<BlobReader, 'read' | 'sizeOf' | 'openLargeTree'>,
+  id: Uint8Array,
+): AsyncGenerator<Buffer> {
+  if (reader.sizeOf(id, 'tree') <= LARGE_TREE_BYTES) yield await reader.read(id, 'tree');
+  else yield* (await reader.openLargeTree(id)).trees();
 }
 
 /** Damage and loss name blob and pack; that the storage is out of reach stays what it is. */

@@ -35,10 +35,15 @@ export interface LargeTree {
   trees(): AsyncGenerator<Buffer>;
 }
 
+/** Compares content, still compressed when it is, with the name of its blob, a piece at a time. Throws REPOSITORY_DAMAGED. */
+export async function verifyOpened(opened: Buffer, blob: Omit<BlobToOpen, 'sealed'>): Promise<void> {
+  for await (const _ of verified(chunksOf(opened, blob), blob.id));
+}
+
 /** Opens and verifies a tree. Throws REPOSITORY_DAMAGED. */
 export async function openLargeTree(blob: BlobToOpen, box: SealedBox): Promise<LargeTree> {
   const opened = box.open(blob.sealed);
-  for await (const _ of verified(chunksOf(opened, blob), blob.id));
+  await verifyOpened(opened, blob);
   const pieces = () => cutTree(chunksOf(opened, blob));
   return { pieces, trees: () => treesOf(pieces()) };
 }
@@ -64,7 +69,7 @@ async function* verified(chunks: AsyncIterable<Buffer>, id: Uint8Array): AsyncGe
   throw new AppError('REPOSITORY_DAMAGED', { reason: `blob ${toHex(id)} is not what its name says` });
 }
 
-async function* chunksOf(opened: Buffer, { plainLength }: BlobToOpen): AsyncGenerator<Buffer> {
+async function* chunksOf(opened: Buffer, { plainLength }: Pick<BlobToOpen, 'plainLength'>): AsyncGenerator<Buffer> {
   if (plainLength > 0) yield* decompressPieces(opened, plainLength);
   else for (let at = 0; at < opened.byteLength; at += PIECE_BYTES) yield opened.subarray(at, at + PIECE_BYTES);
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { hashOf } from './format/blob-id.ts';
 import { compressOnce, decompress, decompressInto } from './format/zstd.ts';
 import { ScratchMemory } from './scratch-memory.ts';
 
@@ -40,4 +42,13 @@ export function* passingPieces(parts: readonly TreePart[]): Generator<Uint8Array
 
 export function lengthOfParts(parts: readonly TreePart[]): number {
   return parts.reduce((sum, { plainLength }) => sum + plainLength, 0);
+}
+
+/** SHA-256 of the whole text. */
+export function hashOfParts(parts: readonly TreePart[]): Buffer {
+  const [only] = parts;
+  if (only && parts.length === 1 && !only.isCompressed) return hashOf(only.bytes);
+  const digest = createHash('sha256');
+  for (const piece of passingPieces(parts)) digest.update(piece);
+  return digest.digest();
 }

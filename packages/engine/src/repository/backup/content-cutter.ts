@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { hashOf } from '../format/blob-id.ts';
-import { lengthOfParts, passingPieces, type TreePart } from '../tree-part.ts';
+import { hashOfParts, lengthOfParts, passingPieces, type TreePart } from '../tree-part.ts';
 import { type Chunker, MAX_CHUNK, MIN_CHUNK } from '../wasm/chunker.ts';
 import { BLOB_LEAD, gapAfter, MAX_SLOT_BLOB, SLOT_BYTES } from './slot-memory.ts';
 
@@ -166,12 +165,4 @@ export class ContentCutter {
     this.#memory.copyWithin(this.#start, from, from + length);
     this.#options.sendSlot(old.slot, old.rows, old.ids);
   }
-}
-
-function hashOfParts(parts: readonly TreePart[]): Buffer {
-  const [only] = parts;
-  if (only && parts.length === 1 && !only.isCompressed) return hashOf(only.bytes);
-  const digest = createHash('sha256');
-  for (const piece of passingPieces(parts)) digest.update(piece);
-  return digest.digest();
 }

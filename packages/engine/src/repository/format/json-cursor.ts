@@ -10,6 +10,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
+/** Levels of a value that is passed over: no program writes so many, and each costs a piece of the stack. */
+const MAX_DEPTH = 500;
 
 /** Values of hex digits by character code, 255 for everything else. */
 const HEX_VALUES = new Uint8Array(256).fill(255);
@@ -174,14 +176,20 @@ export class JsonCursor {
 
   /** Goes past a value of any kind. */
   skipValue(): void {
+    this.#skip(MAX_DEPTH);
+  }
+
+  /** `depth`: how many levels there may be. */
+  #skip(depth: number): void {
     const first = this.#peek();
+    if (depth === 0) throw this.damaged();
     if (first === QUOTE) this.#readString();
     else if (first === 0x7b) {
       this.enterObject();
-      while (this.nextField()) this.skipValue();
+      while (this.nextField()) this.#skip(depth - 1);
     } else if (first === 0x5b) {
       this.enterArray();
-      while (this.nextItem()) this.skipValue();
+      while (this.nextItem()) this.#skip(depth - 1);
     } else this.#literal();
   }
 

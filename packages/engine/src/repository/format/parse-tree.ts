@@ -19,8 +19,19 @@ type Draft = { -readonly [K in keyof TreeNode]: TreeNode[K] };
  * lead out of its folder: empty, `.`, `..`, with `/` or NUL.
  */
 export function parseTree(json: Uint8Array): TreeNode[] {
+  let nodes: TreeNode[] = [];
+  for (const batch of treeBatches(json, Number.POSITIVE_INFINITY))
+    nodes = nodes.length === 0 ? batch : nodes.concat(batch);
+  return nodes;
+}
+
+/**
+ * The same so many at a time, since nodes cost ten times their JSON. What is damaged shows when it is come to, and that
+ * it is no tree at the end.
+ */
+export function* treeBatches(json: Uint8Array, nodesAtOnce = 1000): Generator<TreeNode[]> {
   const cursor = new JsonCursor(json, 'a tree');
-  const nodes: TreeNode[] = [];
+  let nodes: TreeNode[] = [];
   let hasNodes = false;
   cursor.enterObject();
   while (cursor.nextField()) {
@@ -30,11 +41,16 @@ export function parseTree(json: Uint8Array): TreeNode[] {
     }
     hasNodes = true;
     cursor.enterArray();
-    while (cursor.nextItem()) nodes.push(readNode(cursor));
+    while (cursor.nextItem()) {
+      nodes.push(readNode(cursor));
+      if (nodes.length < nodesAtOnce) continue;
+      yield nodes;
+      nodes = [];
+    }
   }
   if (!hasNodes) throw cursor.damaged();
   cursor.end();
-  return nodes;
+  if (nodes.length > 0) yield nodes;
 }
 
 /** In the order in which they are written. */

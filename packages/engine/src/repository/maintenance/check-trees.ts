@@ -3,25 +3,29 @@
  * found below a tree that is not whole is remembered, so that all snapshots with it are named.
  */
 import { displayPath } from '../../ports/display-path.ts';
+import { BitSet } from '../bit-set.ts';
 import type { BlobIndex, BlobType } from '../blob-index.ts';
 import type { BlobReader } from '../blob-reader.ts';
 import { fromHex, toHex } from '../format/blob-id.ts';
+import { treeBatches } from '../format/parse-tree.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
-import { parseTree, type TreeNode } from '../format/tree-node.ts';
-import { BitSet } from './bit-set.ts';
+import type { TreeNode } from '../format/tree-node.ts';
 import { damageReason } from './index-files.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { isPassing, isUnread } from './transfer-blobs.ts';
-import { findTreeFaults } from './tree-faults.ts';
+import { TreeFaults } from './tree-faults.ts';
 
-/** Trees of a folder that are read before they are needed. */
+/** Trees of a folder that are read before they are needed, and such trees in all folders that are open. */
 const READ_AHEAD = 4;
+const MAX_AHEAD = 32;
+/** Larger ones are read when their turn comes. */
+const AHEAD_BYTES = 256 * 1024;
 /** Missing blobs that are known by name, so that each is one problem however often it is needed. */
 const MAX_REMEMBERED = 100_000;
 
 export interface CheckTreesOptions {
   readonly index: BlobIndex;
-  readonly reader: Pick<BlobReader, 'read'>;
+  readonly reader: Pick<BlobReader, 'read' | 'treePieces' | 'sizeOf'>;
   readonly signal: AbortSignal;
   readonly log: ProblemLog;
   /** Numbers of the problems that make a blob unreadable; null: it can be read for all that is known. */
@@ -36,7 +40,7 @@ export async function checkTrees(snapshots: readonly Snapshot[], options: CheckT
   const walk = new TreeWalk(options);
   const intact: string[] = [];
   for (const { id, tree } of snapshots) {
-    const problems = await walk.check(fromHex(tree), '/');
+    const problems = await walk.check(fromHex(tree));
     if (!problems) intact.push(id);
     else for (const problem of problems) options.log.affects(problem, { snapshotId: id });
   }
@@ -47,6 +51,25 @@ export async function checkTrees(snapshots: readonly Snapshot[], options: CheckT
 type Problems = ReadonlySet<number>;
 type ReadTree = { readonly json: Buffer } | { readonly error: unknown };
 
+interface SubFolder {
+  readonly name: Buffer;
+  readonly treeId: Uint8Array;
+}
+
+/** A tree whose own list was checked, on the way to the one at hand. */
+interface OpenTree {
+  readonly entry: number;
+  readonly id: Uint8Array;
+  /** Display path with a slash at its end. */
+  readonly path: string;
+  /** Of it and of what lies below, as far as that was checked. */
+  readonly found: Set<number>;
+  readonly folders: readonly SubFolder[];
+  /** The one that comes next. */
+  next: number;
+}
+
+/** Without recursion: a chain of folders may be longer than any stack. */
 class TreeWalk {
   readonly #options: CheckTreesOptions;
   readonly #seen: BitSet;
@@ -54,6 +77,9 @@ class TreeWalk {
   readonly #broken = new Map<number, Problems>();
   /** By type and id. */
   readonly #missing = new Map<string, number>();
+  readonly #open: OpenTree[] = [];
+  /** Trees that are being read, by entry. They never reject, since they may not be waited for. */
+  readonly #ahead = new Map<number, Promise<ReadTree>>();
 
   constructor(options: CheckTreesOptions) {
     this.#options = options;
@@ -61,22 +87,46 @@ class TreeWalk {
   }
 
   /** What is wrong with a tree and all below it; null: nothing. */
-  async check(id: Uint8Array, path: string, ahead?: Promise<ReadTree> | null): Promise<Problems | null> {
-    const { index, problemsOf, onTree } = this.#options;
+  async check(root: Uint8Array): Promise<Problems | null> {
+    let problems = await this.#enter(root, '/');
+    for (let folder = this.#open.at(-1); folder; folder = this.#open.at(-1)) {
+      for (const problem of problems ?? []) folder.found.add(problem);
+      const child = folder.folders[folder.next];
+      if (child) {
+        this.#readAhead(folder);
+        folder.next += 1;
+        problems = await this.#enter(child.treeId, `${folder.path}${displayPath(child.name)}/`);
+      } else {
+        this.#open.pop();
+        problems = this.#closed(folder, folder.found.size > 0 ? folder.found : null);
+      }
+    }
+    return problems;
+  }
+
+  /** What is known to be wrong with a tree now; it is open afterwards when there is more to be found out. */
+  async #enter(id: Uint8Array, path: string): Promise<Problems | null> {
+    const { index, problemsOf } = this.#options;
     const entry = index.find(id, 'tree');
     if (entry < 0) return this.#atPath(path, [this.#missingBlob(id, 'tree')]);
     const isNew = this.#seen.add(entry);
     if (!isNew) return this.#broken.get(entry) ?? null;
+    const tree = { id, entry, path };
     const unreadable = problemsOf(entry);
-    let problems: Problems | null;
-    if (unreadable) problems = this.#atPath(path, unreadable);
-    else {
-      const tree = await (ahead ?? this.#read(id));
-      problems =
-        'error' in tree ? this.#unreadable(entry, path, tree.error) : await this.#checkTree(id, path, tree.json);
+    if (unreadable) return this.#closed(tree, this.#atPath(path, unreadable));
+    const found = new Set<number>();
+    try {
+      const folders = await this.#checkList(tree, found);
+      this.#open.push({ ...tree, found, folders, next: 0 });
+      return null;
+    } catch (error) {
+      return this.#closed(tree, this.#unreadable(entry, path, error));
     }
+  }
+
+  #closed({ id, entry }: Pick<OpenTree, 'id' | 'entry'>, problems: Problems | null): Problems | null {
     if (problems) this.#broken.set(entry, problems);
-    onTree?.(id);
+    this.#options.onTree?.(id);
     return problems;
   }
 
@@ -93,27 +143,38 @@ class TreeWalk {
     return all;
   }
 
-  async #checkTree(id: Uint8Array, path: string, json: Buffer): Promise<Problems | null> {
-    let nodes: readonly TreeNode[];
-    try {
-      nodes = parseTree(json);
-    } catch (error) {
-      return this.#atPath(path, [this.#invalid(id, damageReason(error))]);
+  /** Checks the list of a folder, without what lies below, and answers its sub-folders. Throws when it cannot be read. */
+  async #checkList({ id, entry, path }: Pick<OpenTree, 'id' | 'entry' | 'path'>, found: Set<number>) {
+    const faults = new TreeFaults();
+    const folders: SubFolder[] = [];
+    const reasons: string[] = [];
+    for await (const json of this.#pieces(id, entry)) {
+      this.#options.signal.throwIfAborted();
+      try {
+        for (const nodes of treeBatches(json)) this.#checkNodes(nodes, { path, faults, folders, found });
+      } catch (error) {
+        reasons.push(damageReason(error));
+      }
     }
-    const found = new Set<number>();
-    const faults = findTreeFaults(nodes);
-    if (faults.length > 0) {
-      found.add(this.#invalid(id, faults.join('; ')));
-      this.#atPath(path, found);
+    reasons.push(...faults.list);
+    if (reasons.length > 0) {
+      const message = `The list of a folder is not as it must be: ${reasons.join('; ')}.`;
+      const problem = this.#options.log.add('error', 'tree_invalid', { object: toHex(id), message });
+      found.add(problem);
+      this.#atPath(path, [problem]);
     }
-    for (const node of nodes) if (node.type === 'file') this.#checkFile(node, path, found);
-    await this.#checkFolders(nodes, path, found);
-    return found.size > 0 ? found : null;
+    return folders;
   }
 
-  #invalid(id: Uint8Array, reason: string): number {
-    const message = `The list of a folder is not as it must be: ${reason}.`;
-    return this.#options.log.add('error', 'tree_invalid', { object: toHex(id), message });
+  #checkNodes(
+    nodes: readonly TreeNode[],
+    list: { path: string; faults: TreeFaults; folders: SubFolder[]; found: Set<number> },
+  ): void {
+    for (const node of nodes) {
+      list.faults.add(node);
+      if (node.type === 'file') this.#checkFile(node, list.path, list.found);
+      else if (node.type === 'dir' && node.subtree) list.folders.push({ name: node.name, treeId: node.subtree });
+    }
   }
 
   #checkFile({ name, content }: TreeNode, folder: string, found: Set<number>): void {
@@ -128,26 +189,29 @@ class TreeWalk {
     }
   }
 
-  async #checkFolders(nodes: readonly TreeNode[], path: string, found: Set<number>): Promise<void> {
-    const folders = nodes.filter((node) => node.type === 'dir' && node.subtree);
-    const ahead: (Promise<ReadTree> | null)[] = [];
-    for (const [at, { name, subtree }] of folders.entries()) {
-      while (ahead.length < Math.min(at + READ_AHEAD, folders.length))
-        ahead.push(this.#readAhead(folders[ahead.length]));
-      const problems = subtree ? await this.check(subtree, `${path}${displayPath(name)}/`, ahead[at]) : null;
-      ahead[at] = null;
-      for (const problem of problems ?? []) found.add(problem);
+  async *#pieces(id: Uint8Array, entry: number): AsyncGenerator<Buffer> {
+    const ahead = this.#ahead.get(entry);
+    this.#ahead.delete(entry);
+    if (!ahead) {
+      yield* this.#options.reader.treePieces(id);
+      return;
+    }
+    const tree = await ahead;
+    if ('error' in tree) throw tree.error;
+    yield tree.json;
+  }
+
+  /** Begins to read the next folders of this one, as far as they will be entered. */
+  #readAhead({ folders, next }: OpenTree): void {
+    const { index, reader, problemsOf } = this.#options;
+    for (const { treeId } of folders.slice(next, next + READ_AHEAD)) {
+      if (this.#ahead.size >= MAX_AHEAD) return;
+      const entry = index.find(treeId, 'tree');
+      if (entry < 0 || this.#seen.has(entry) || this.#ahead.has(entry) || problemsOf(entry)) continue;
+      if (reader.sizeOf(treeId, 'tree') <= AHEAD_BYTES) this.#ahead.set(entry, this.#read(treeId));
     }
   }
 
-  #readAhead(node: TreeNode | undefined): Promise<ReadTree> | null {
-    const { index, problemsOf } = this.#options;
-    const entry = node?.subtree ? index.find(node.subtree, 'tree') : -1;
-    if (!node?.subtree || entry < 0 || this.#seen.has(entry) || problemsOf(entry)) return null;
-    return this.#read(node.subtree);
-  }
-
-  /** Never rejects, since it may not be waited for. */
   async #read(id: Uint8Array): Promise<ReadTree> {
     try {
       return { json: await this.#options.reader.read(id, 'tree') };

@@ -1,5 +1,5 @@
+import { BitSet } from '../bit-set.ts';
 import type { BlobIndex } from '../blob-index.ts';
-import { BitSet } from './bit-set.ts';
 import type { PackTable } from './pack-table.ts';
 
 export interface ChooseCopiesOptions {

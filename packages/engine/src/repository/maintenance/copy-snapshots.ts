@@ -6,6 +6,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { CopySnapshotsResult } from '@backupx/contracts/jobs';
 import { systemClock } from '../../ports/clock.ts';
+import { BitSet } from '../bit-set.ts';
 import type { BlobIndex } from '../blob-index.ts';
 import { type BlobReader, createBlobReader } from '../blob-reader.ts';
 import { toHex } from '../format/blob-id.ts';
@@ -15,7 +16,6 @@ import { loadIndex } from '../load-index.ts';
 import type { Repository } from '../open-repository.ts';
 import { createPackWriter, type PackWriter } from '../pack-writer.ts';
 import { saveSnapshot } from '../snapshots.ts';
-import { BitSet } from './bit-set.ts';
 import { damageReason, loadIndexFiles } from './index-files.ts';
 import { findLiveBlobs } from './live-blobs.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
@@ -56,12 +56,14 @@ export async function copySnapshots(options: CopySnapshotsOptions): Promise<Copy
   return { copied: copy.copied, skipped: copy.skipped, blobsCopied: blobs, bytesStored };
 }
 
+type CopyReader = Pick<BlobReader, 'read' | 'treePieces'>;
+
 interface Copy {
   readonly source: MaintenanceWork;
   readonly target: MaintenanceWork;
   readonly index: BlobIndex;
   readonly table: PackTable;
-  readonly reader: Pick<BlobReader, 'read'>;
+  readonly reader: CopyReader;
   readonly targetIndex: BlobIndex;
   readonly writer: PackWriter;
   readonly missing: readonly Snapshot[];
@@ -120,15 +122,23 @@ async function openCopy(options: CopySnapshotsOptions): Promise<Copy> {
 }
 
 /** A disk with bad sectors is a reason to copy what is whole, not to give up. */
-function unreadAsDamaged(reader: BlobReader): Pick<BlobReader, 'read'> {
+function unreadAsDamaged(reader: BlobReader): CopyReader {
   return {
-    read: (id, type) =>
-      reader.read(id, type).catch((error: unknown) => {
-        if (!isUnread(error)) throw error;
-        const reason = `${type} blob ${toHex(id)}: ${damageReason(error)}`;
-        throw new AppError('REPOSITORY_DAMAGED', { reason }, { cause: error });
-      }),
+    read: (id, type) => reader.read(id, type).catch((error: unknown) => throwAsDamaged(error, `${type} blob`, id)),
+    async *treePieces(id) {
+      try {
+        yield* reader.treePieces(id);
+      } catch (error) {
+        throwAsDamaged(error, 'tree blob', id);
+      }
+    },
   };
+}
+
+function throwAsDamaged(error: unknown, what: string, id: Uint8Array): never {
+  if (!isUnread(error)) throw error;
+  const reason = `${what} ${toHex(id)}: ${damageReason(error)}`;
+  throw new AppError('REPOSITORY_DAMAGED', { reason }, { cause: error });
 }
 
 /** Which snapshots have a copy already: the same but for parent and original. */

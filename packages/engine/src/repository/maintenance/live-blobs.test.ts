@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { BitSet } from '../bit-set.ts';
 import { BlobIndex, type BlobType } from '../blob-index.ts';
 import { hashOf, toHex } from '../format/blob-id.ts';
-import { BitSet } from './bit-set.ts';
 import { findLiveBlobs } from './live-blobs.ts';
 
 const signal = new AbortController().signal;
@@ -18,10 +18,13 @@ function store() {
     blobs.set(toHex(id), plain);
     return toHex(id);
   };
-  const read = async (id: Uint8Array) => blobs.get(toHex(id)) ?? Buffer.alloc(0);
+  const pieces = new Map<string, Buffer[]>();
+  async function* treePieces(id: Uint8Array) {
+    yield* pieces.get(toHex(id)) ?? [blobs.get(toHex(id)) ?? Buffer.alloc(0)];
+  }
   const live = async (tree: string) => {
     const found = new BitSet(index.count);
-    await findLiveBlobs([tree], { index, reader: { read }, signal, live: found });
+    await findLiveBlobs([tree], { index, reader: { treePieces }, signal, live: found });
     return [...found].map((entry) => toHex(index.idOf(entry))).sort();
   };
   return { add, live };

@@ -1,7 +1,8 @@
 /** What a check knows about each pack and each blob in it. */
+
+import { BitSet } from '../bit-set.ts';
 import type { BlobIndex } from '../blob-index.ts';
 import { toHex } from '../format/blob-id.ts';
-import { BitSet } from './bit-set.ts';
 import type { PackTable } from './pack-table.ts';
 import type { ProblemCode, ProblemLog } from './problem-log.ts';
 import type { StoredPacks } from './stored-packs.ts';

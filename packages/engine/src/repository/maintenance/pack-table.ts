@@ -3,10 +3,11 @@
  * between writing a replacement and removing the old file leaves that); `BlobIndex` then has a number per mention,
  * here they are one. Typed arrays: four bytes per blob, about 70 per pack.
  */
+
+import { BitSet } from '../bit-set.ts';
 import type { BlobIndex } from '../blob-index.ts';
 import { hashOfId } from '../blob-index.ts';
 import { toHex } from '../format/blob-id.ts';
-import { BitSet } from './bit-set.ts';
 
 const PACK_TAIL_BYTES = 36;
 const PLAIN_ENTRY_BYTES = 37;

@@ -3,6 +3,7 @@ import { MAX_LISTED_PROBLEMS } from '@backupx/contracts/problem-limit';
 
 const MAX_NAMED = 100;
 const MAX_MESSAGE_LENGTH = 4000;
+const MAX_PATH_LENGTH = 8000;
 
 export type ProblemCode =
   | 'blob_missing'
@@ -49,7 +50,7 @@ export class ProblemLog {
   affects(problem: number, what: { readonly path?: string; readonly snapshotId?: string }): void {
     const listed = this.problems[problem];
     if (!listed) return;
-    if (what.path !== undefined) addOnce(listed.paths, what.path);
+    if (what.path !== undefined && listed.paths.length < MAX_NAMED) addOnce(listed.paths, shortened(what.path));
     if (what.snapshotId !== undefined) addOnce(listed.snapshotIds, what.snapshotId);
   }
 
@@ -60,6 +61,12 @@ export class ProblemLog {
     listed.message += ` ${text}`;
     if (listed.message.length > MAX_MESSAGE_LENGTH) listed.message += ' And so on.';
   }
+}
+
+/** A path that no file system has, in a tree that somebody made up, must not fill the memory. */
+function shortened(path: string): string {
+  if (path.length <= MAX_PATH_LENGTH) return path;
+  return `${path.slice(0, MAX_PATH_LENGTH / 2)}…${path.slice(-MAX_PATH_LENGTH / 2)}`;
 }
 
 function addOnce(list: string[], text: string): void {

@@ -3,7 +3,7 @@
  * Those with some waste are packed anew, the worst first, until little enough waste is left; trees and mixed packs
  * always, since they are read often; small packs when there are ten at least.
  */
-import type { BitSet } from './bit-set.ts';
+import type { BitSet } from '../bit-set.ts';
 import type { PackTable } from './pack-table.ts';
 
 export interface PruneLimits {

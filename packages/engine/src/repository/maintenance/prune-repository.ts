@@ -11,10 +11,10 @@
  * index files go, then packs. So at every moment all that a snapshot needs is stored and named by an index.
  */
 import type { PruneRepositoryResult } from '@backupx/contracts/jobs';
+import type { BitSet } from '../bit-set.ts';
 import { createBlobReader } from '../blob-reader.ts';
 import { fromHex } from '../format/blob-id.ts';
 import { createPackWriter } from '../pack-writer.ts';
-import type { BitSet } from './bit-set.ts';
 import { chooseCopies } from './choose-copies.ts';
 import { listNames } from './index-files.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';

@@ -2,10 +2,11 @@
  * Replaces index files by others that do not name certain packs. New files are stored before old ones are removed, so
  * that at every moment each pack that stays is named by some index.
  */
+
+import { BitSet } from '../bit-set.ts';
 import type { IndexedPack } from '../format/index-file.ts';
 import { packIndex } from '../format/index-file.ts';
 import type { PackEntry } from '../format/pack-header.ts';
-import { BitSet } from './bit-set.ts';
 import { inOrder } from './in-order.ts';
 import type { IndexFile, LoadedIndex } from './index-files.ts';
 import { FILES_AT_ONCE, type MaintenanceWork } from './maintenance-work.ts';

@@ -1,16 +1,24 @@
 import { displayPath } from '../../ports/display-path.ts';
+import { NodeList } from '../backup/node-list.ts';
+import { BitSet } from '../bit-set.ts';
 import type { BlobIndex } from '../blob-index.ts';
 import { type BlobReader, createBlobReader } from '../blob-reader.ts';
-import { fromHex, hashOf, toHex } from '../format/blob-id.ts';
+import { fromHex, toHex } from '../format/blob-id.ts';
+import { treeBatches } from '../format/parse-tree.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
-import { packNode, packTree, parseTree, type TreeNode } from '../format/tree-node.ts';
-import { compressOnce } from '../format/zstd.ts';
+import { packNode, type TreeNode } from '../format/tree-node.ts';
+import { sealParts } from '../format/unpacked-file.ts';
+import { compressPieces } from '../format/zstd.ts';
+import { LARGE_TREE_BYTES } from '../large-tree.ts';
 import { createPackWriter, type PackWriter } from '../pack-writer.ts';
-import { BitSet } from './bit-set.ts';
+import { hashOfParts, lengthOfParts, passingPieces, plainBytesOf, type TreePart } from '../tree-part.ts';
 import type { ChangeList } from './change-list.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
 import { isPassing } from './transfer-blobs.ts';
-import { findTreeFaults, isKnownType } from './tree-faults.ts';
+import { isKnownType, TreeFaults } from './tree-faults.ts';
+
+/** Items of one folder that are kept as they are. */
+const MAX_WAITING_NODES = 10_000;
 
 export interface TreeRewriterOptions {
   readonly index: BlobIndex;
@@ -47,6 +55,8 @@ interface Place {
   readonly snapshotId: string;
 }
 
+type NodeBatches = AsyncIterable<TreeNode[]> | readonly TreeNode[][];
+
 class Rewriter implements TreeRewriter {
   readonly #parts: RewriterParts;
   readonly #whole: BitSet;
@@ -78,9 +88,8 @@ class Rewriter implements TreeRewriter {
     const known = this.#changed.get(toHex(id));
     if (known !== undefined) return known;
     work.signal.throwIfAborted();
-    const nodes = await this.#read(id);
-    const rewritten = nodes && (await this.#nodes(nodes, place));
-    const newId = rewritten === null ? null : rewritten === nodes ? id : await this.#store(rewritten);
+    const nodes = await this.#open(id);
+    const newId = nodes && (await this.#rewritten(id, nodes, place));
     if (newId === id) this.#whole.add(entry);
     else this.#changed.set(toHex(id), newId);
     work.onItem?.(place.path);
@@ -88,18 +97,21 @@ class Rewriter implements TreeRewriter {
   }
 
   /** Null for a tree that is lost: it was read twice, since the first time a transfer may have damaged it. */
-  async #read(id: Uint8Array): Promise<readonly TreeNode[] | null> {
+  async #open(id: Uint8Array): Promise<NodeBatches | null> {
     const { work, index, reader } = this.#parts;
     const { repository, signal } = work;
     const nodes =
-      (await this.#tryRead(id, reader)) ?? (await this.#tryRead(id, createBlobReader({ repository, index, signal })));
+      (await this.#tryOpen(id, reader)) ?? (await this.#tryOpen(id, createBlobReader({ repository, index, signal })));
     if (!nodes) this.#lost.add(toHex(id));
     return nodes;
   }
 
-  async #tryRead(id: Uint8Array, reader: BlobReader): Promise<readonly TreeNode[] | null> {
+  /** The items of a tree that can be read to its end, those of a long one some at a time. */
+  async #tryOpen(id: Uint8Array, reader: BlobReader): Promise<NodeBatches | null> {
     try {
-      return parseTree(await reader.read(id, 'tree'));
+      if (reader.sizeOf(id, 'tree') <= LARGE_TREE_BYTES) return [await reader.readTree(id)];
+      for await (const _ of nodesOf(reader, id));
+      return nodesOf(reader, id);
     } catch (error) {
       this.#parts.work.signal.throwIfAborted();
       if (isPassing(error)) throw error;
@@ -107,18 +119,22 @@ class Rewriter implements TreeRewriter {
     }
   }
 
-  /** The same list when nothing is to be changed in it. */
-  async #nodes(nodes: readonly TreeNode[], place: Place): Promise<readonly TreeNode[]> {
-    const result: TreeNode[] = [];
+  /** The same id when nothing is to be changed in the tree. */
+  async #rewritten(id: Uint8Array, batches: NodeBatches, place: Place): Promise<Uint8Array> {
+    const faults = new TreeFaults();
+    const list = new LazyList();
     let isChanged = false;
-    for (const node of inNameOrder(nodes)) {
-      const rewritten = await this.#node(node, place);
-      if (rewritten) result.push(rewritten);
-      if (rewritten !== node) isChanged = true;
+    for await (const nodes of batches) {
+      for (const node of nodes) {
+        faults.add(node);
+        const rewritten = await this.#node(node, place);
+        if (rewritten !== node) isChanged = true;
+        if (rewritten) list.add(rewritten);
+      }
     }
-    const faults = findTreeFaults(nodes);
-    if (faults.length > 0) this.#note(place, `its list was put in order (${faults.join('; ')})`);
-    return isChanged || faults.length > 0 ? result : nodes;
+    const reasons = faults.list.join('; ');
+    if (reasons !== '') this.#note(place, `its list was put in order (${reasons})`);
+    return isChanged || reasons !== '' ? await this.#store(list.toTree()) : id;
   }
 
   async #node(node: TreeNode, place: Place): Promise<TreeNode | null> {
@@ -133,7 +149,7 @@ class Rewriter implements TreeRewriter {
     if (subtree && subtree === node.subtree) return node;
     if (subtree) return { ...node, subtree };
     this.#note(here, 'the list of the folder is lost; it is empty now');
-    return { ...node, subtree: await this.#store([]) };
+    return { ...node, subtree: await this.#store(new NodeList().toTree()) };
   }
 
   #file(node: TreeNode, place: Place): TreeNode {
@@ -146,17 +162,23 @@ class Rewriter implements TreeRewriter {
     return { ...node, content: left.map((entry) => index.idOf(entry)), size };
   }
 
-  async #store(nodes: readonly TreeNode[]): Promise<Uint8Array> {
+  async #store(parts: readonly TreePart[]): Promise<Uint8Array> {
     const { index, writer, work } = this.#parts;
-    const plain = packTree(nodes.map(packNode));
-    const id = hashOf(plain);
+    const id = hashOfParts(parts);
     const isStored = index.find(id, 'tree') >= 0 && !this.#lost.has(toHex(id));
     if (isStored || this.#added.has(toHex(id))) return id;
     this.#added.add(toHex(id));
+    if (!writer) return id;
     const { box, config } = work.repository;
+    const plainLength = lengthOfParts(parts);
     const isCompressed = config.version >= 2;
-    const sealed = box.seal(isCompressed ? compressOnce(plain) : plain);
-    await writer?.add({ type: 'tree', id, sealed, plainLength: isCompressed ? plain.byteLength : 0 });
+    const content = isCompressed ? await compressPieces(passingPieces(parts), plainLength) : parts.map(plainBytesOf);
+    await writer.add({
+      type: 'tree',
+      id,
+      sealed: sealParts(box, content),
+      plainLength: isCompressed ? plainLength : 0,
+    });
     return id;
   }
 
@@ -165,8 +187,27 @@ class Rewriter implements TreeRewriter {
   }
 }
 
-/** Ascending by name, each name once. */
-function inNameOrder(nodes: readonly TreeNode[]): readonly TreeNode[] {
-  const sorted = [...nodes].sort((a, b) => Buffer.compare(a.name, b.name));
-  return sorted.filter((node, at) => at === 0 || Buffer.compare(node.name, sorted[at - 1]?.name ?? node.name) !== 0);
+async function* nodesOf(reader: BlobReader, id: Uint8Array): AsyncGenerator<TreeNode[]> {
+  for await (const json of reader.treePieces(id)) yield* treeBatches(json);
+}
+
+/** Makes text of items only when they are many or the text is asked for: most trees stay as they are. */
+class LazyList {
+  readonly #list = new NodeList();
+  #waiting: TreeNode[] = [];
+
+  add(node: TreeNode): void {
+    this.#waiting.push(node);
+    if (this.#waiting.length >= MAX_WAITING_NODES) this.#pack();
+  }
+
+  toTree(): readonly TreePart[] {
+    this.#pack();
+    return this.#list.toTree();
+  }
+
+  #pack(): void {
+    for (const node of this.#waiting) this.#list.add(node.name.toString('latin1'), packNode(node));
+    this.#waiting = [];
+  }
 }

@@ -1,10 +1,10 @@
 import { AppError } from '@backupx/contracts/errors';
+import { BitSet } from '../bit-set.ts';
 import { createBlobReader } from '../blob-reader.ts';
 import { toHex } from '../format/blob-id.ts';
 import { parseIndex } from '../format/index-file.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import { listSnapshots } from '../snapshots.ts';
-import { BitSet } from './bit-set.ts';
 import { type LoadedIndex, listNames, loadIndexFiles } from './index-files.ts';
 import { findLiveBlobs } from './live-blobs.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';

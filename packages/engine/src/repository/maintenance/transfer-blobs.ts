@@ -8,6 +8,7 @@ import type { BlobReader } from '../blob-reader.ts';
 import { hashOf, toHex } from '../format/blob-id.ts';
 import type { SealedBox } from '../format/sealed-box.ts';
 import { compressOnce, decompress } from '../format/zstd.ts';
+import { LARGE_TREE_BYTES, verifyOpened } from '../large-tree.ts';
 import type { PackWriter, SealedBlob } from '../pack-writer.ts';
 import { damageReason } from './index-files.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
@@ -39,7 +40,8 @@ export interface OpenedBlob {
   /** What sealing held: compressed when `plainLength` is not 0. */
   readonly opened: Buffer;
   readonly plainLength: number;
-  readonly plain: Buffer;
+  /** The content; made when it is asked for where it is long. */
+  plain(): Buffer;
 }
 
 export type Reseal = (blob: OpenedBlob) => SealedBlob;
@@ -75,15 +77,17 @@ export function keepSealed(box: SealedBox, version: 1 | 2): Reseal {
 /** For another repository: compressed as it was, sealed with the other key. */
 export function sealForOther(box: SealedBox, version: 1 | 2): Reseal {
   return (blob) => {
-    const { id, type, plain, opened, plainLength } = blob;
-    if (version === 1) return { id, type, plainLength: 0, sealed: box.seal(plain) };
+    const { id, type, opened, plainLength } = blob;
+    if (version === 1) return { id, type, plainLength: 0, sealed: box.seal(blob.plain()) };
     if (plainLength === 0) return sealCompressed(box, blob);
     return { id, type, plainLength, sealed: box.seal(opened) };
   };
 }
 
 /** Trees always compressed, data when it gains; nothing of no length. */
-function sealCompressed(box: SealedBox, { id, type, plain }: OpenedBlob): SealedBlob {
+function sealCompressed(box: SealedBox, blob: OpenedBlob): SealedBlob {
+  const { id, type } = blob;
+  const plain = blob.plain();
   const frame = plain.byteLength > 0 ? compressOnce(plain) : plain;
   if (plain.byteLength === 0 || (type === 'data' && frame.byteLength >= plain.byteLength)) {
     return { id, type, plainLength: 0, sealed: box.seal(plain) };
@@ -95,13 +99,21 @@ async function openOrFind(options: TransferOptions, entry: number, sealedOf: () 
   const { source, index, reader } = options;
   const [id, type] = [index.idOf(entry), index.typeOf(entry)];
   try {
-    return openWhole(source.repository.box, { id, type, sealed: sealedOf(), plainLength: index.plainLengthOf(entry) });
+    return await openWhole(source.repository.box, {
+      id,
+      type,
+      sealed: sealedOf(),
+      plainLength: index.plainLengthOf(entry),
+    });
   } catch (error) {
     if (isPassing(error) && !(options.passesOverUnread && isUnread(error))) throw error;
     const reason = `${type} blob ${toHex(id)} in pack ${toHex(index.packId(index.packOf(entry)))}: ${damageReason(error)}`;
     const copy = await reader?.read(id, type).catch(() => null);
     source.signal.throwIfAborted();
-    if (copy) return { id, type, opened: copy, plain: copy, plainLength: 0, sealed: source.repository.box.seal(copy) };
+    if (copy) {
+      const sealed = source.repository.box.seal(copy);
+      return { id, type, opened: copy, plain: () => copy, plainLength: 0, sealed };
+    }
     if (!options.onLost) throw new AppError('REPOSITORY_DAMAGED', { reason }, { cause: error });
     options.onLost(entry, reason);
     return null;
@@ -111,11 +123,16 @@ async function openOrFind(options: TransferOptions, entry: number, sealedOf: () 
 type BlobBytes = Pick<OpenedBlob, 'id' | 'type' | 'sealed' | 'plainLength'>;
 
 /** Opens and verifies. Throws REPOSITORY_DAMAGED. */
-function openWhole(box: SealedBox, { id, type, sealed, plainLength }: BlobBytes): OpenedBlob {
+async function openWhole(box: SealedBox, blob: BlobBytes): Promise<OpenedBlob> {
+  const { id, type, sealed, plainLength } = blob;
   const opened = box.open(sealed);
+  if (type === 'tree' && plainLength > LARGE_TREE_BYTES) {
+    await verifyOpened(opened, blob);
+    return { ...{ id, type, sealed, opened, plainLength }, plain: () => decompress(opened, plainLength) };
+  }
   const plain = plainLength > 0 ? decompress(opened, plainLength) : opened;
   if (!hashOf(plain).equals(id)) throw new AppError('REPOSITORY_DAMAGED', { reason: 'it is not what its name says' });
-  return { id, type, sealed, opened, plainLength, plain };
+  return { id, type, sealed, opened, plainLength, plain: () => plain };
 }
 
 /** True when the storage may have the bytes after all: out of reach is not lost. */

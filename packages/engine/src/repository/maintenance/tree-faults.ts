@@ -11,15 +11,17 @@ export function isKnownType(type: NodeType): boolean {
 }
 
 /** What is wrong with the list of a folder: names out of order or twice, files without content, folders without tree. */
-export function findTreeFaults(nodes: readonly TreeNode[]): string[] {
-  const faults: string[] = [];
-  let last: Buffer | null = null;
-  for (const node of nodes) {
-    const fault = faultOf(node, last);
-    if (fault !== null && faults.length < MAX_FAULTS) faults.push(`"${displayPath(node.name)}" ${fault}`);
-    last = node.name;
+export class TreeFaults {
+  /** The first ten. */
+  readonly list: string[] = [];
+  #last: Buffer | null = null;
+
+  /** Items in the order of the list. */
+  add(node: TreeNode): void {
+    const fault = faultOf(node, this.#last);
+    if (fault !== null && this.list.length < MAX_FAULTS) this.list.push(`"${displayPath(node.name)}" ${fault}`);
+    this.#last = node.name;
   }
-  return faults;
 }
 
 function faultOf({ name, type, content, subtree }: TreeNode, last: Buffer | null): string | null {

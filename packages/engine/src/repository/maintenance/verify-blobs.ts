@@ -4,6 +4,7 @@ import type { BlobIndex } from '../blob-index.ts';
 import { openBlob } from '../blob-reader.ts';
 import { ID_BYTES } from '../format/blob-id.ts';
 import type { SealedBox } from '../format/sealed-box.ts';
+import { verifyOpened } from '../large-tree.ts';
 import type { Repository } from '../open-repository.ts';
 import { DECODE_ROW } from '../restore/decode-blobs.ts';
 import { createThreadDecoder, type DecodePool } from '../restore/decode-pool.ts';
@@ -33,9 +34,12 @@ export interface VerifierOptions {
 /** In this thread. */
 export function createLocalVerifier({ repository, index }: VerifierOptions): BlobVerifier {
   return {
-    begin: async (part) => ({
-      done: Promise.resolve(part.entries.filter((entry) => !isWholeBlob(repository.box, index, { part, entry }))),
-    }),
+    async begin(part) {
+      const bad: number[] = [];
+      for (const entry of part.entries)
+        if (!(await isWholeBlob(repository.box, index, { part, entry }))) bad.push(entry);
+      return { done: Promise.resolve(bad) };
+    },
     async close() {},
   };
 }
@@ -45,16 +49,19 @@ export function createThreadVerifier(options: VerifierOptions): BlobVerifier {
   return new ThreadVerifier(options);
 }
 
-function isWholeBlob(
+async function isWholeBlob(
   box: SealedBox,
   index: BlobIndex,
   { part, entry }: { readonly part: BlobsToVerify; readonly entry: number },
-): boolean {
+): Promise<boolean> {
   const at = index.offsetOf(entry) - part.start;
   const sealed = part.bytes.subarray(Math.max(0, at), Math.max(0, at + index.storedLengthOf(entry)));
   if (at < 0 || sealed.byteLength !== index.storedLengthOf(entry)) return false;
+  const blob = { id: index.idOf(entry), sealed, plainLength: index.plainLengthOf(entry) };
   try {
-    openBlob(box, { id: index.idOf(entry), sealed, plainLength: index.plainLengthOf(entry) });
+    // The list of a huge folder would not fit into memory as a whole.
+    if (blob.plainLength > PLAIN_BYTES) await verifyOpened(box.open(sealed), blob);
+    else openBlob(box, blob);
     return true;
   } catch {
     return false;
@@ -89,7 +96,7 @@ class ThreadVerifier implements BlobVerifier {
     for (const entry of part.entries) {
       // What finds no room in a slot: lists of huge folders, and whatever is not as it should be.
       if (part.bytes.byteLength <= SEALED_BYTES && this.#fits(part, entry)) small.push(entry);
-      else if (!isWholeBlob(repository.box, index, { part, entry })) bad.push(entry);
+      else if (!(await isWholeBlob(repository.box, index, { part, entry }))) bad.push(entry);
     }
     if (small.length === 0) return { done: Promise.resolve(bad) };
     const slot = await this.#takeSlot();

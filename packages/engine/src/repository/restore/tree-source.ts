@@ -1,14 +1,12 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { BlobReader } from '../blob-reader.ts';
-import { indexTree } from '../browse/tree-index.ts';
 import { toHex } from '../format/blob-id.ts';
-import { parseTree } from '../format/parse-tree.ts';
+import { parseTree, treeBatches } from '../format/parse-tree.ts';
 import type { TreeNode } from '../format/tree-node.ts';
 import { LARGE_TREE_BYTES } from '../large-tree.ts';
 
 /** Trees that are read before they are asked for. */
 const MAX_AHEAD = 8;
-const NODES_AT_ONCE = 1000;
 
 type TreeReader = Pick<BlobReader, 'read' | 'sizeOf' | 'openLargeTree'>;
 
@@ -37,7 +35,7 @@ export class TreeSource {
   async *nodes(id: Uint8Array): AsyncGenerator<TreeNode[]> {
     if (this.#isLarge(id)) {
       const tree = await this.#reader.openLargeTree(id);
-      for await (const json of tree.trees()) yield* batches(json);
+      for await (const json of tree.trees()) yield* treeBatches(json);
       return;
     }
     const key = toHex(id);
@@ -48,20 +46,6 @@ export class TreeSource {
 
   #isLarge(id: Uint8Array): boolean {
     return this.#reader.sizeOf(id, 'tree') > LARGE_TREE_BYTES;
-  }
-}
-
-/** Nodes cost ten times their JSON: of a tree that could not be cut they are made a few at a time. */
-async function* batches(json: Buffer): AsyncGenerator<TreeNode[]> {
-  if (json.byteLength <= LARGE_TREE_BYTES) {
-    yield parseTree(json);
-    return;
-  }
-  const tree = await indexTree(json);
-  for (let from = 0; from < tree.count; from += NODES_AT_ONCE) {
-    const to = Math.min(tree.count, from + NODES_AT_ONCE);
-    const parts = Array.from({ length: to - from }, (_, at) => tree.jsonOf(from + at).toString('utf8'));
-    yield parseTree(Buffer.from(`{"nodes":[${parts.join(',')}]}`));
   }
 }
 
