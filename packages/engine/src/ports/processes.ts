@@ -218,6 +218,15 @@ export function isSuccess({ exitCode, signal }: ToolEnd): boolean {
   return exitCode === 0 && signal === null;
 }
 
+/** Takes what a program prints, which would wait otherwise. Never throws: how it ends tells what went wrong. */
+export async function drain(output: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of output);
+  } catch {
+    // It was killed.
+  }
+}
+
 /**
  * The output of a tool as a stream that ends only when the tool has ended well; otherwise it throws what `failure`
  * makes of its end. Whoever stops reading early kills it.

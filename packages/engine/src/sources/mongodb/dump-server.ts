@@ -2,9 +2,9 @@
 import { AppError } from '@backupx/contracts/errors';
 import { type DatabaseInventory, type InventoryObject, missingObjects } from '../../ports/database-inventory.ts';
 import type { ArchiveInventory } from './archive-format.ts';
-import { listDatabases } from './choose-databases.ts';
 import type { MongodbConnection } from './connection.ts';
 import { detailsOf, scannedDump } from './dump-database.ts';
+import { listDatabases } from './list-databases.ts';
 import { objectsOfArchive, readInventory } from './read-inventory.ts';
 import type { MongodbConfig } from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';

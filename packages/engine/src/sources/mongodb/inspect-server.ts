@@ -1,18 +1,13 @@
+import { chooseDatabases, type DatabaseChoice, parseRenames } from '../../ports/database-names.ts';
 import { isSuccess, runTool } from '../../ports/processes.ts';
 import type { InspectContext, SourceInspection, TargetContext, TargetInspection } from '../../ports/source.ts';
-import { chooseDatabases, type DatabaseChoice, listDatabases } from './choose-databases.ts';
 import { MongodbConnection } from './connection.ts';
 import { placeOf } from './entry-paths.ts';
 import { toolError } from './failures.ts';
+import { listDatabases } from './list-databases.ts';
 import { mayReadUsers, missingRights, readOnlyUserStatement, readPrivileges } from './privileges.ts';
 import { listCollections } from './read-inventory.ts';
-import {
-  configSchema,
-  type MongodbConfig,
-  type MongodbRestoreOptions,
-  parseRenames,
-  restoreConnection,
-} from './settings.ts';
+import { configSchema, type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';
 
 const LISTED = 20;

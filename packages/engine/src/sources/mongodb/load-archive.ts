@@ -1,6 +1,6 @@
 /** An archive on its way into a server, by mongorestore or by ourselves; read to its end and found whole, or an error. */
 import { AppError } from '@backupx/contracts/errors';
-import { isSuccess, type ToolProcess } from '../../ports/processes.ts';
+import { drain, isSuccess } from '../../ports/processes.ts';
 import type { ArchiveInventory, CollectionMetadata, Namespace } from './archive-format.ts';
 import { ArchiveError, BUCKETS_PREFIX } from './archive-format.ts';
 import { ArchiveReader } from './archive-reader.ts';
@@ -126,7 +126,7 @@ export async function feed(
   }: { tool: Tool; args: readonly string[]; archive: AsyncGenerator<Uint8Array>; doing: string },
 ): Promise<void> {
   const running = connection.start(tool, args);
-  const read = drain(running);
+  const read = drain(running.output);
   const lost = killWhenServerDies(connection, running);
   try {
     // By hand: leaving a loop would end the archive, which is read to its end also when the program wants no more.
@@ -145,14 +145,6 @@ export async function feed(
   if (connection.signal.aborted) throw new AppError('CANCELLED');
   if (loss) throw loss;
   if (!isSuccess(end)) throw toolError(end, { tool: tool.name, doing, config: connection.config });
-}
-
-async function drain({ output }: ToolProcess): Promise<void> {
-  try {
-    for await (const _ of output);
-  } catch {
-    // How it ended tells what went wrong.
-  }
 }
 
 async function loadNatively(

@@ -2,8 +2,8 @@
 import { AppError, toAppError } from '@backupx/contracts/errors';
 import { type DatabaseInventory, type InventoryObject, missingObjects } from '../../ports/database-inventory.ts';
 import type { ArchiveInventory, CollectionMetadata } from './archive-format.ts';
-import { isSystemDatabase } from './choose-databases.ts';
 import type { MongodbConnection } from './connection.ts';
+import { isSystemDatabase } from './list-databases.ts';
 import { loadArchive } from './load-archive.ts';
 import {
   countDocuments,

@@ -21,10 +21,11 @@ export const mongodbSource = defineSource({
   snapshotPaths: () => ['/mongodb'],
   // What follows is not needed by a thread that backs up.
   async restore(config, context) {
-    if (context.isDryRun) return await (await import('./restore-preview.ts')).openRestorePreview(config, context);
     if (context.targetPath !== null) {
-      return (await import('./restore-files.ts')).openFileRestore(context.targetPath, context);
+      const { FolderRestore } = await import('../../ports/folder-restore.ts');
+      return new FolderRestore(context.targetPath, context, (await import('./path-below.ts')).pathBelow);
     }
+    if (context.isDryRun) return await (await import('./restore-preview.ts')).openRestorePreview(config, context);
     return await (await import('./restore-session.ts')).openServerRestore(config, context);
   },
   inspect: async (config, context) => (await import('./inspect-server.ts')).inspectServer(config, context),

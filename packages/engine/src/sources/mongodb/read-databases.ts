@@ -2,14 +2,15 @@
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
 import { countObjects, formatInventory } from '../../ports/database-inventory.ts';
+import { byBytes, chooseDatabases, type DatabaseChoice } from '../../ports/database-names.ts';
 import type { BackupContext, SourceEntry } from '../../ports/source.ts';
 import { folderEntry, streamEntry, textEntry } from '../../ports/stream-entry.ts';
-import { chooseDatabases, type DatabaseChoice, listDatabases } from './choose-databases.ts';
 import { MongodbConnection } from './connection.ts';
 import { userOf } from './connection-string.ts';
 import { DatabaseDump } from './dump-database.ts';
 import { ServerDump } from './dump-server.ts';
-import { byBytes, DUMP, folderName, INVENTORY, ROOT, USERS } from './entry-paths.ts';
+import { DUMP, folderName, INVENTORY, ROOT, USERS } from './entry-paths.ts';
+import { listDatabases } from './list-databases.ts';
 import { missingRights, readPrivileges } from './privileges.ts';
 import type { MongodbConfig } from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';

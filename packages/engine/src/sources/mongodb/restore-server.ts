@@ -11,8 +11,8 @@ import { type DatabaseInventory, missingObjects } from '../../ports/database-inv
 import { SecretFolder } from '../../ports/secret-folder.ts';
 import type { ArchiveInventory } from './archive-format.ts';
 import { scannedArchive } from './archive-scanner.ts';
-import { listDatabases } from './choose-databases.ts';
 import { objectsOfServer } from './dump-server.ts';
+import { listDatabases } from './list-databases.ts';
 import { feed } from './load-archive.ts';
 import { listCollections } from './read-inventory.ts';
 import type { RestoreParts } from './restore-session.ts';

@@ -3,18 +3,20 @@
  * names; `commit` counts documents and looks at indexes there, compares all with the inventory, and only then puts every
  * collection in its place (`swap-collections.ts`). What goes wrong on the way leaves what was there as it was.
  */
+
 import { AppError, toAppError } from '@backupx/contracts/errors';
 import { parseInventory } from '../../ports/database-inventory.ts';
+import { parseRenames } from '../../ports/database-names.ts';
+import { counted, readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import { isWanted } from '../../ports/wanted-paths.ts';
 import { MongodbConnection } from './connection.ts';
 import { displayPlace, type EntryPlace, placeOf, ROOT, textOfPath, USERS } from './entry-paths.ts';
 import { LoadedDatabase } from './loaded-database.ts';
-import { readText } from './read-text.ts';
 import { ServerRestore } from './restore-server.ts';
-import { type MongodbConfig, type MongodbRestoreOptions, parseRenames, restoreConnection } from './settings.ts';
+import { type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';
 import { parseUsers, restoreUsers } from './users.ts';
-import { isWanted } from './wanted-paths.ts';
 
 /** Opens it: logs in. Throws DATABASE_*. */
 export async function openServerRestore(config: MongodbConfig, context: RestoreContext): Promise<RestoreSession> {
@@ -124,11 +126,10 @@ class DatabaseRestore implements RestoreSession {
     }
   }
 
-  async *#counted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of content) {
-      this.#bytes += chunk.byteLength;
-      this.#parts.context.progress({ bytes: chunk.byteLength });
-      yield chunk;
-    }
+  #counted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    return counted(content, (bytes) => {
+      this.#bytes += bytes;
+      this.#parts.context.progress({ bytes });
+    });
   }
 }

@@ -1,18 +1,13 @@
 /** A mongod of this machine, started for a proof: on a private socket, no network, a folder that goes with it. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import { systemClock } from '../../ports/clock.ts';
 import { findTool } from '../../ports/find-tool.ts';
 import { startTool, type ToolProcess } from '../../ports/processes.ts';
+import { makeSocketFolder, untilAnswered } from '../../ports/scratch-place.ts';
 import { MongodbConnection } from './connection.ts';
 import { type ConnectionConfig, configSchema } from './settings.ts';
 
-const START_TIMEOUT_MS = 60_000;
-const POLL_MS = 100;
-/** Longer paths of sockets the system does not take. */
-const MAX_SOCKET_PATH = 100;
 const SOCKET = 's.sock';
 
 export interface ScratchOptions {
@@ -41,7 +36,7 @@ export class ScratchServer {
       const hint = 'mongodb-org-server (from mongodb.com), or name a server for the check';
       throw new AppError('DATABASE_TOOL_MISSING', { tool: 'mongod', package: hint });
     }
-    const folder = makeFolder(options.tempDir);
+    const folder = makeSocketFolder(options.tempDir);
     let running: ToolProcess | null = null;
     try {
       mkdirSync(join(folder, 'data'));
@@ -63,14 +58,6 @@ export class ScratchServer {
   }
 }
 
-function makeFolder(tempDir: string): string {
-  mkdirSync(tempDir, { recursive: true });
-  const folder = mkdtempSync(join(tempDir, 'mongo-'));
-  if (folder.length + SOCKET.length < MAX_SOCKET_PATH) return folder;
-  rmSync(folder, { recursive: true });
-  return mkdtempSync(join(tmpdir(), 'backupx-mongo-'));
-}
-
 function serverArgs(folder: string): string[] {
   return [
     ...[`--dbpath=${join(folder, 'data')}`, `--bind_ip=${join(folder, SOCKET)}`, `--unixSocketPrefix=${folder}`],
@@ -81,34 +68,10 @@ function serverArgs(folder: string): string[] {
 async function connect(running: ToolProcess, folder: string, options: ScratchOptions): Promise<MongodbConnection> {
   const { tempDir, signal, program, toolFolder } = options;
   const config = configSchema.parse({ dbHost: join(folder, SOCKET), program, toolFolder });
-  let ended = false;
-  void running.ended.then(() => {
-    ended = true;
+  return await untilAnswered(running, {
+    open: () => MongodbConnection.open(config, { tempDir, signal }),
+    name: 'mongod',
+    logFile: join(folder, 'log'),
+    signal,
   });
-  // It writes into its log; what it prints all the same must not fill the pipe.
-  void (async () => {
-    for await (const _ of running.output);
-  })().catch(() => {});
-  const deadline = systemClock.monotonicMs() + START_TIMEOUT_MS;
-  for (;;) {
-    try {
-      return await MongodbConnection.open(config, { tempDir, signal });
-    } catch (error) {
-      const isUp = !(error instanceof AppError) || error.code !== 'DATABASE_UNREACHABLE';
-      if (isUp || signal.aborted) throw error;
-      if (ended || systemClock.monotonicMs() > deadline) {
-        const reason = tailOf(join(folder, 'log'));
-        throw new AppError('DATABASE_TOOL_FAILED', { tool: 'mongod', reason }, { cause: error });
-      }
-      await systemClock.sleep(POLL_MS, signal);
-    }
-  }
-}
-
-function tailOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim().split('\n').slice(-3).join(' / ');
-  } catch {
-    return 'it did not start';
-  }
 }

@@ -1,12 +1,12 @@
 import { AppError } from '@backupx/contracts/errors';
 import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import { describe, expect, it } from 'vitest';
-import { chooseDatabases } from './choose-databases.ts';
+import { byBytes, chooseDatabases, parseRenames } from '../../ports/database-names.ts';
 import { connectionString, describeServer, parseConnectionString, secretsOf, userOf } from './connection-string.ts';
-import { byBytes, folderName, placeOf } from './entry-paths.ts';
+import { folderName, placeOf } from './entry-paths.ts';
 import { driverError, toolError } from './failures.ts';
 import { missingRights, readOnlyUserStatement } from './privileges.ts';
-import { configSchema, parseRenames, restoreConnection, restoreSchema } from './settings.ts';
+import { configSchema, restoreConnection, restoreSchema } from './settings.ts';
 
 const none = { ca: null, client: null };
 const config = (more: Record<string, unknown> = {}) => configSchema.parse(more);

@@ -155,16 +155,3 @@ export function restoreConnection(config: ConnectionConfig, options: MongodbRest
 }
 
 export const isAnotherServer = ({ dbHost, uri }: MongodbRestoreOptions): boolean => dbHost !== '' || uri !== '';
-
-/** `old=new` lines as a map. A name with `=` in it is written `\=`. */
-export function parseRenames(lines: readonly string[]): Map<string, string> {
-  const renames = new Map<string, string>();
-  for (const line of lines) {
-    const match = /^((?:[^=\\]|\\.)+)=(.+)$/.exec(line.trim());
-    if (match?.[1] !== undefined && match[2] !== undefined)
-      renames.set(withoutEscapes(match[1]), withoutEscapes(match[2]));
-  }
-  return renames;
-}
-
-const withoutEscapes = (text: string): string => text.replace(/\\([=\\])/g, '$1');

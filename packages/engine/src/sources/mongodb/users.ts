@@ -4,8 +4,8 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import { BSON } from 'mongodb';
+import { byBytes } from '../../ports/database-names.ts';
 import type { MongodbConnection } from './connection.ts';
-import { byBytes } from './entry-paths.ts';
 
 const { EJSON } = BSON;
 

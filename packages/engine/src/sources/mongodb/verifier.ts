@@ -13,6 +13,7 @@ import {
   missingObjects,
   parseInventory,
 } from '../../ports/database-inventory.ts';
+import { readText, toItsEnd } from '../../ports/entry-content.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../ports/source.ts';
 import { ArchiveError } from './archive-format.ts';
 import { scanArchive } from './archive-scanner.ts';
@@ -22,7 +23,6 @@ import { placeOf, ROOT } from './entry-paths.ts';
 import { loadArchive } from './load-archive.ts';
 import { describeCollections } from './loaded-database.ts';
 import { listCollections, objectsOfArchive } from './read-inventory.ts';
-import { readText } from './read-text.ts';
 import { ScratchServer } from './scratch-server.ts';
 import { isAnotherServer, type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 import { chooseTool, type Tool } from './tools.ts';
@@ -178,15 +178,5 @@ async function dropAll(connection: MongodbConnection, prefix: string): Promise<v
     }
   } finally {
     await connection.close();
-  }
-}
-
-/** Content must be read to its end, also after a check has failed in the middle. */
-async function* toItsEnd(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const iterator = content[Symbol.asyncIterator]();
-  try {
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-  } finally {
-    for (let next = await iterator.next(); !next.done; next = await iterator.next());
   }
 }

@@ -1,23 +1,18 @@
 /** What is in a server under the names that a restore would use, and who is connected to it. */
+import { databaseOfFolder, parseRenames } from '../../ports/database-names.ts';
 import type { TargetContext, TargetInspection } from '../../ports/source.ts';
 import { MysqlConnection } from './connection.ts';
 import { readInventory } from './read-inventory.ts';
 import { sessionsOf } from './sessions.ts';
-import {
-  configSchema,
-  type MysqlConfig,
-  type MysqlRestoreOptions,
-  parseRenames,
-  restoreConnection,
-} from './settings.ts';
-import { databaseName, quoteText } from './sql-text.ts';
+import { configSchema, type MysqlConfig, type MysqlRestoreOptions, restoreConnection } from './settings.ts';
+import { quoteText } from './sql-text.ts';
 
 /** Throws DATABASE_*. */
 export async function inspectTarget(config: MysqlConfig, context: TargetContext): Promise<TargetInspection> {
   const options = context.options as MysqlRestoreOptions;
   const renames = parseRenames(options.rename);
   const folders = context.entries.map((entry) => entry.replace(/^\/*/, '').split('/'));
-  const saved = new Set(folders.flatMap(([, folder, file]) => (folder && file ? [databaseName(folder)] : [])));
+  const saved = new Set(folders.flatMap(([, folder, file]) => (folder && file ? [databaseOfFolder(folder)] : [])));
   const connection = await MysqlConnection.open(restoreConnection(config, options), context);
   try {
     const databases = [];

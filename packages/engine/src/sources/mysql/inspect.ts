@@ -1,7 +1,8 @@
+import { chooseDatabases } from '../../ports/database-names.ts';
 import type { InspectContext, SourceInspection } from '../../ports/source.ts';
-import { chooseDatabases, listDatabases } from './choose-databases.ts';
 import { MysqlConnection } from './connection.ts';
 import { describeProduct } from './flavour.ts';
+import { listDatabases } from './list-databases.ts';
 import { canNotePosition, missingRights, type Privileges, readOnlyUserSql, readPrivileges } from './privileges.ts';
 import type { MysqlConfig } from './settings.ts';
 

@@ -4,7 +4,7 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { InventoryObject } from '../../ports/database-inventory.ts';
-import { isSuccess, type ToolProcess } from '../../ports/processes.ts';
+import { drain, isSuccess, type ToolProcess } from '../../ports/processes.ts';
 import type { MysqlConnection } from './connection.ts';
 import { type DumpPiece, DumpScanner } from './dump-scanner.ts';
 import { type RewriteOptions, rewriteStatement } from './rewrite-statement.ts';
@@ -153,16 +153,6 @@ export class FedClient {
 
   kill(): void {
     this.#tool.kill();
-  }
-}
-
-async function drain(output: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const _ of output) {
-      // A dump answers nothing worth keeping.
-    }
-  } catch {
-    // How it ended tells what went wrong.
   }
 }
 

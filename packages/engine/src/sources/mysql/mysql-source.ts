@@ -20,10 +20,11 @@ export const mysqlSource = defineSource({
   snapshotPaths: () => ['/mysql'],
   // What follows is not needed by a thread that backs up.
   async restore(config, context) {
-    if (context.isDryRun) return await (await import('./restore-preview.ts')).openRestorePreview(config, context);
     if (context.targetPath !== null) {
-      return (await import('./restore-files.ts')).openFileRestore(context.targetPath, context);
+      const { FolderRestore } = await import('../../ports/folder-restore.ts');
+      return new FolderRestore(context.targetPath, context, (await import('./path-below.ts')).pathBelow);
     }
+    if (context.isDryRun) return await (await import('./restore-preview.ts')).openRestorePreview(config, context);
     return await (await import('./restore-session.ts')).openServerRestore(config, context);
   },
   inspect: async (config, context) => (await import('./inspect.ts')).inspectServer(config, context),

@@ -2,15 +2,16 @@
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
 import { countObjects, formatInventory } from '../../ports/database-inventory.ts';
+import { byBytes, chooseDatabases, type DatabaseChoice } from '../../ports/database-names.ts';
 import type { BackupContext, SourceEntry } from '../../ports/source.ts';
 import { folderEntry, streamEntry, textEntry } from '../../ports/stream-entry.ts';
-import { chooseDatabases, type DatabaseChoice, listDatabases } from './choose-databases.ts';
 import { MysqlConnection, type Tool } from './connection.ts';
 import { DatabaseDump } from './dump-database.ts';
+import { listDatabases } from './list-databases.ts';
 import { canNotePosition, missingRights, nothingReadable, type Privileges, readPrivileges } from './privileges.ts';
 import { readGrants } from './read-grants.ts';
 import type { MysqlConfig } from './settings.ts';
-import { byBytes, folderName, GRANTS_FILE } from './sql-text.ts';
+import { folderName, GRANTS_FILE } from './sql-text.ts';
 
 interface Reading {
   readonly config: MysqlConfig;

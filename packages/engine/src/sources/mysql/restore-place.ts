@@ -12,8 +12,8 @@ import { randomBytes } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
 import type { ToolProcess } from '../../ports/processes.ts';
-import { OWN_NAME } from './choose-databases.ts';
 import type { MysqlConnection } from './connection.ts';
+import { OWN_NAME } from './list-databases.ts';
 import { quoteName, quoteText } from './sql-text.ts';
 
 const CHUNK_BYTES = 256 * 1024;

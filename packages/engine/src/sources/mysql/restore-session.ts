@@ -3,9 +3,13 @@
  * views, triggers, routines and events there as well, compares all with the inventory, and only then puts every database
  * in its place (`swap-database.ts`). What goes wrong on the way leaves the old databases as they were.
  */
+
 import { AppError, toAppError } from '@backupx/contracts/errors';
 import { type DatabaseInventory, parseInventory } from '../../ports/database-inventory.ts';
+import { databaseOfFolder, parseRenames } from '../../ports/database-names.ts';
+import { counted, readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import { isWanted } from '../../ports/wanted-paths.ts';
 import { MysqlConnection, type Tool } from './connection.ts';
 import { assertSame } from './dump-database.ts';
 import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
@@ -15,10 +19,9 @@ import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } fro
 import { tellMissingDefiners, tellNamesKept } from './restore-warnings.ts';
 import type { RewriteOptions } from './rewrite-statement.ts';
 import { describeSessions, sessionsOf } from './sessions.ts';
-import { type MysqlConfig, type MysqlRestoreOptions, parseRenames, restoreConnection } from './settings.ts';
-import { databaseName, GRANTS_FILE, quoteName } from './sql-text.ts';
+import { type MysqlConfig, type MysqlRestoreOptions, restoreConnection } from './settings.ts';
+import { GRANTS_FILE, quoteName } from './sql-text.ts';
 import { assertNotReferred, type Swap, type SwapPlace, swapDatabase, undoSwap } from './swap-database.ts';
-import { isWanted } from './wanted-paths.ts';
 
 interface LoadedDatabase {
   readonly index: number;
@@ -29,7 +32,6 @@ interface LoadedDatabase {
 }
 
 const SYSTEM_NAMES = new Set(['mysql', 'information_schema', 'performance_schema', 'sys']);
-const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
 /** Opens it: logs in, and undoes what dead restores left. */
 export async function openServerRestore(config: MysqlConfig, context: RestoreContext): Promise<RestoreSession> {
@@ -97,10 +99,10 @@ class ServerRestore implements RestoreSession {
     const path = Buffer.from(entry.path).toString('utf8').replace(/^\//, '');
     const [, folder = '', file = ''] = path.split('/');
     if (!entry.content || !isWanted(path, this.#parts.context.paths)) return;
-    this.#parts.context.progress({ items: 1, currentItem: databaseName(folder) });
-    if (folder === GRANTS_FILE) this.#grants = await this.#readText(entry.content);
-    else if (file === 'dump.sql') await this.#load(databaseName(folder), entry.content);
-    else if (file === 'inventory.json') await this.#check(databaseName(folder), entry.content);
+    this.#parts.context.progress({ items: 1, currentItem: databaseOfFolder(folder) });
+    if (folder === GRANTS_FILE) this.#grants = await readText(this.#counted(entry.content));
+    else if (file === 'dump.sql') await this.#load(databaseOfFolder(folder), entry.content);
+    else if (file === 'inventory.json') await this.#check(databaseOfFolder(folder), entry.content);
     else throw new AppError('ARTIFACT_DAMAGED', { reason: `${folder}/${file} is no part of such a backup` });
   }
 
@@ -191,7 +193,7 @@ class ServerRestore implements RestoreSession {
   }
 
   async #check(source: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-    const inventory = parseInventory(await this.#readText(content));
+    const inventory = parseInventory(await readText(this.#counted(content)));
     const loaded = this.#loaded.find((database) => database.source === source);
     if (!loaded) return;
     assertSame(source, inventory.objects, loaded.dump.objects);
@@ -241,23 +243,11 @@ class ServerRestore implements RestoreSession {
     }
   }
 
-  async *#counted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of content) {
-      this.#bytes += chunk.byteLength;
-      this.#parts.context.progress({ bytes: chunk.byteLength });
-      yield chunk;
-    }
-  }
-
-  async #readText(content: AsyncIterable<Uint8Array>): Promise<string> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of this.#counted(content)) {
-      size += chunk.byteLength;
-      if (size > MAX_TEXT_BYTES) throw new AppError('ARTIFACT_DAMAGED', { reason: 'a list in it is too long' });
-      chunks.push(Buffer.from(chunk));
-    }
-    return Buffer.concat(chunks).toString('utf8');
+  #counted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    return counted(content, (bytes) => {
+      this.#bytes += bytes;
+      this.#parts.context.progress({ bytes });
+    });
   }
 
   async #close(how: { readonly isDone: boolean }): Promise<void> {

@@ -1,21 +1,16 @@
 /** A server of this machine's own programs, started for a proof: a private socket, no network, a folder that goes with it. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import { systemClock } from '../../ports/clock.ts';
 import { findTool } from '../../ports/find-tool.ts';
 import { describeEnd, isSuccess, runTool, startTool, type ToolProcess } from '../../ports/processes.ts';
+import { makeSocketFolder, untilAnswered } from '../../ports/scratch-place.ts';
 import { MysqlConnection } from './connection.ts';
 import { FLAVOUR_NAMES, type Flavour, isAtLeast, type Product, toolProduct } from './flavour.ts';
 import type { ConnectionConfig } from './settings.ts';
 
 const INSTALL_TIMEOUT_MS = 120_000;
-const START_TIMEOUT_MS = 60_000;
 const VERSION_TIMEOUT_MS = 10_000;
-const POLL_MS = 100;
-/** Longer paths of sockets the system does not take. */
-const MAX_SOCKET_PATH = 100;
 const SERVERS: Readonly<Record<Flavour, readonly string[]>> = { mariadb: ['mariadbd', 'mysqld'], mysql: ['mysqld'] };
 const SERVER_PACKAGES: Readonly<Record<Flavour, string>> = { mariadb: 'mariadb-server', mysql: 'mysql-server' };
 
@@ -44,7 +39,7 @@ export class ScratchServer {
   /** Throws DATABASE_TOOL_MISSING, _TOOL_MISMATCH, _TOOL_FAILED. */
   static async start(options: ScratchOptions): Promise<ScratchServer> {
     const program = await findServer(options);
-    const folder = makeFolder(options.tempDir);
+    const folder = makeSocketFolder(options.tempDir);
     let running: ToolProcess | null = null;
     try {
       if (!options.existing) await install(program, folder, options);
@@ -68,14 +63,6 @@ export class ScratchServer {
 }
 
 const asOurselves = (): string[] => (process.getuid?.() === 0 ? ['--user=root'] : []);
-
-function makeFolder(tempDir: string): string {
-  mkdirSync(tempDir, { recursive: true });
-  const folder = mkdtempSync(join(tempDir, 'my-'));
-  if (folder.length + '/s.sock'.length <= MAX_SOCKET_PATH) return folder;
-  rmSync(folder, { recursive: true });
-  return mkdtempSync(join(tmpdir(), 'backupx-my-'));
-}
 
 async function findServer({ product, toolFolder, signal }: ScratchOptions): Promise<string> {
   const { flavour, version } = product;
@@ -134,38 +121,15 @@ function serverArgs(folder: string, { product, existing }: ScratchOptions): stri
 }
 
 async function connect(running: ToolProcess, folder: string, options: ScratchOptions): Promise<MysqlConnection> {
-  const { tempDir, signal, toolFolder } = options;
+  const { tempDir, signal, toolFolder, product } = options;
   const config: ConnectionConfig = {
     ...{ dbHost: '', dbPort: 3306, dbSocket: join(folder, 's.sock'), dbUser: 'root', dbPassword: '' },
     ...{ tlsMode: 'disabled', tlsCa: '', tlsCertificate: '', tlsKey: '', toolFolder },
   };
-  let ended = false;
-  void running.ended.then(() => {
-    ended = true;
+  return await untilAnswered(running, {
+    open: () => MysqlConnection.open(config, { tempDir, signal }),
+    name: SERVERS[product.flavour][0] ?? '',
+    logFile: join(folder, 'log'),
+    signal,
   });
-  const deadline = systemClock.monotonicMs() + START_TIMEOUT_MS;
-  for (;;) {
-    try {
-      return await MysqlConnection.open(config, { tempDir, signal });
-    } catch (error) {
-      const isUp = !(error instanceof AppError) || error.code !== 'DATABASE_UNREACHABLE';
-      if (isUp || signal.aborted) throw error;
-      if (ended || systemClock.monotonicMs() > deadline) {
-        throw new AppError(
-          'DATABASE_TOOL_FAILED',
-          { tool: 'mariadbd', reason: tailOf(join(folder, 'log')) },
-          { cause: error },
-        );
-      }
-      await systemClock.sleep(POLL_MS, signal);
-    }
-  }
-}
-
-function tailOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim().split('\n').slice(-3).join(' / ');
-  } catch {
-    return 'it did not start';
-  }
 }

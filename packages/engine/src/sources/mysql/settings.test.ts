@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { chooseDatabases } from './choose-databases.ts';
+import { byBytes, chooseDatabases, databaseOfFolder, parseRenames } from '../../ports/database-names.ts';
 import { assertFits, isAtLeast, serverProduct, toolProduct } from './flavour.ts';
 import { optionFile } from './option-file.ts';
+import { pathBelow } from './path-below.ts';
 import { missingRights, Privileges } from './privileges.ts';
-import { configSchema, parseRenames, restoreConnection, restoreSchema, TLS_MODES } from './settings.ts';
-import { byBytes, databaseName, folderName, parseRows, quoteName, quoteText } from './sql-text.ts';
+import { configSchema, restoreConnection, restoreSchema, TLS_MODES } from './settings.ts';
+import { folderName, parseRows, quoteName, quoteText } from './sql-text.ts';
 
 const none = { ca: null, certificate: null, key: null };
 
@@ -94,7 +95,7 @@ describe('names', () => {
     for (const name of ['a/b', '.', '..', 'p%2Fc', 'grants.sql', 'plain', '%', 'ü']) {
       const folder = folderName(name);
       expect(folder).not.toMatch(/\/|^\.\.?$|^grants\.sql$/);
-      expect(databaseName(folder)).toBe(name);
+      expect(databaseOfFolder(folder)).toBe(name);
     }
     expect(new Set(['a/b', 'a%2Fb'].map(folderName)).size).toBe(2);
   });
@@ -170,4 +171,12 @@ describe('rights', () => {
       lost(['GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `shop`.* TO u', 'GRANT SELECT ON `mysql`.`proc` TO `u`@`%`']),
     ).toEqual([]);
   });
+});
+
+it('writes files nowhere but below a folder', () => {
+  expect(pathBelow(Buffer.from('/mysql/shop/dump.sql'))).toBe('mysql/shop/dump.sql');
+  expect(pathBelow(Buffer.from('mysql//a%2Fb/dump.sql'))).toBe('mysql/a%2Fb/dump.sql');
+  for (const path of ['/mysql/../../x', '/mysql/./x', '/mysql/a\0b']) {
+    expect(() => pathBelow(Buffer.from(path))).toThrow(expect.objectContaining({ code: 'ARTIFACT_DAMAGED' }));
+  }
 });

@@ -130,16 +130,3 @@ export function restoreConnection(config: MysqlConfig, options: MysqlRestoreOpti
   const { dbHost, dbPort, dbSocket, tlsMode, tlsCa } = options;
   return { dbHost, dbPort, dbSocket, ...login, tlsMode, tlsCa, tlsCertificate: '', tlsKey: '', toolFolder };
 }
-
-/** `old=new` lines as a map. A name with `=` in it is written `\=`. */
-export function parseRenames(lines: readonly string[]): Map<string, string> {
-  const renames = new Map<string, string>();
-  for (const line of lines) {
-    const match = /^((?:[^=\\]|\\.)+)=(.+)$/.exec(line.trim());
-    if (match?.[1] !== undefined && match[2] !== undefined)
-      renames.set(withoutEscapes(match[1]), withoutEscapes(match[2]));
-  }
-  return renames;
-}
-
-const withoutEscapes = (text: string): string => text.replace(/\\([=\\])/g, '$1');

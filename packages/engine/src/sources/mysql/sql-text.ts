@@ -1,5 +1,7 @@
 /** SQL as text: names and values as literals that no setting of a server reads in another way, and answers of a client. */
 
+import { folderOfDatabase } from '../../ports/database-names.ts';
+
 /** A name in backticks. */
 export function quoteName(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
@@ -21,21 +23,8 @@ export function parseRows(output: string): string[][] {
   );
 }
 
-/** Name of a database as a name in a folder. */
-export function folderName(database: string): string {
-  if (database === '.' || database === '..' || database === GRANTS_FILE) return database.replaceAll('.', '%2E');
-  return database.replace(/[/%\0]/g, (character) => encodeURIComponent(character));
-}
-
-/** The way back. */
-export function databaseName(folder: string): string {
-  return folder.replace(/%(2F|25|00|2E)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-}
-
 /** Lies beside the folders of the databases. */
 export const GRANTS_FILE = 'grants.sql';
 
-/** Order of names in a folder, as archives and repositories have them: by bytes. */
-export function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));
-}
+/** Name of a database as a name in a folder. */
+export const folderName = (database: string): string => folderOfDatabase(database, [GRANTS_FILE]);

@@ -3,7 +3,7 @@
  * restored into a server started for it (or the one that is named), where objects and rows are counted and the server's
  * own check of tables runs.
  */
-import { AppError, toAppError } from '@backupx/contracts/errors';
+import { toAppError } from '@backupx/contracts/errors';
 import type { VerifyCheck } from '@backupx/contracts/jobs';
 import {
   countObjects,
@@ -11,6 +11,8 @@ import {
   missingObjects,
   parseInventory,
 } from '../../ports/database-inventory.ts';
+import { databaseOfFolder } from '../../ports/database-names.ts';
+import { readText, toItsEnd } from '../../ports/entry-content.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../ports/source.ts';
 import { checkTables } from './check-tables.ts';
 import { MysqlConnection } from './connection.ts';
@@ -20,7 +22,7 @@ import { countRows, readInventory } from './read-inventory.ts';
 import { dropRestore, RestoreLock, RestoreNames } from './restore-place.ts';
 import { ScratchServer } from './scratch-server.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, restoreConnection } from './settings.ts';
-import { databaseName, quoteName } from './sql-text.ts';
+import { quoteName } from './sql-text.ts';
 
 /** A place to restore to, with names for databases in it. */
 interface Place {
@@ -35,8 +37,6 @@ interface Proven {
   readonly dump: LoadedDump;
   inventory: DatabaseInventory | null;
 }
-
-const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
 /** Opens it. Throws DATABASE_* when a deep proof has no server to be made on. */
 export async function openMysqlVerifier(config: MysqlConfig, context: VerifyContext): Promise<Verifier> {
@@ -58,8 +58,8 @@ class MysqlVerifier implements Verifier {
   async write(entry: RestoreEntry): Promise<void> {
     const [, folder = '', file = ''] = Buffer.from(entry.path).toString('utf8').replace(/^\//, '').split('/');
     if (!entry.content) return;
-    if (file === 'dump.sql') await this.#load(databaseName(folder), toItsEnd(entry.content));
-    else if (file === 'inventory.json') await this.#takeInventory(databaseName(folder), entry.content);
+    if (file === 'dump.sql') await this.#load(databaseOfFolder(folder), toItsEnd(entry.content));
+    else if (file === 'inventory.json') await this.#takeInventory(databaseOfFolder(folder), entry.content);
     else await readText(entry.content);
   }
 
@@ -215,25 +215,4 @@ async function setCollation(
   const { charset = '', collation = '' } = inventory?.details ?? {};
   if (!/^\w+$/.test(charset) || !/^\w+$/.test(collation)) return;
   await connection.query(`ALTER DATABASE ${quoteName(name)} CHARACTER SET ${charset} COLLATE ${collation}`);
-}
-
-/** Content must be read to its end, also after a check has failed in the middle. */
-async function* toItsEnd(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const iterator = content[Symbol.asyncIterator]();
-  try {
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-  } finally {
-    for (let next = await iterator.next(); !next.done; next = await iterator.next());
-  }
-}
-
-async function readText(content: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of content) {
-    size += chunk.byteLength;
-    if (size > MAX_TEXT_BYTES) throw new AppError('ARTIFACT_DAMAGED', { reason: 'a list in it is too long' });
-    chunks.push(Buffer.from(chunk));
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

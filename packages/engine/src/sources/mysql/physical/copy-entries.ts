@@ -1,10 +1,9 @@
 /** What the entries of a physical backup are, by their paths. */
 import { AppError } from '@backupx/contracts/errors';
 import { type DatabaseInventory, parseInventory } from '../../../ports/database-inventory.ts';
+import { counted, readText } from '../../../ports/entry-content.ts';
 import type { RestoreEntry } from '../../../ports/source.ts';
 import { FileList } from './file-list.ts';
-
-const MAX_TEXT_BYTES = 256 * 1024 * 1024;
 
 /** Takes the entries apart: files to who writes them, lists to itself. */
 export class CopyEntries {
@@ -23,8 +22,11 @@ export class CopyEntries {
       .replace(/^\/*mysql-physical\//, '');
     if (!entry.content) return;
     if (path.startsWith('data/')) {
+      const onBytes = (count: number) => {
+        this.bytes += count;
+      };
       const name = path.slice('data/'.length);
-      await file(name, this.#counted(this.found.note(name, entry.content)));
+      await file(name, counted(this.found.note(name, entry.content), onBytes));
     } else if (path === 'files.txt') this.listed = FileList.parse(await readText(entry.content));
     else if (path === 'inventory.json') this.inventory = parseInventory(await readText(entry.content));
     else throw new AppError('ARTIFACT_DAMAGED', { reason: `${path} is no part of such a backup` });
@@ -35,22 +37,4 @@ export class CopyEntries {
     if (!this.listed) return ['the list of its files (files.txt) is missing'];
     return this.listed.differences(this.found);
   }
-
-  async *#counted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of content) {
-      this.bytes += chunk.byteLength;
-      yield chunk;
-    }
-  }
-}
-
-async function readText(content: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of content) {
-    size += chunk.byteLength;
-    if (size > MAX_TEXT_BYTES) throw new AppError('ARTIFACT_DAMAGED', { reason: 'a list in it is too long' });
-    chunks.push(Buffer.from(chunk));
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,9 +1,9 @@
 import { type AppError, toAppError } from '@backupx/contracts/errors';
 import type { InspectContext, SourceInspection } from '../../../ports/source.ts';
-import { listDatabases } from '../choose-databases.ts';
 import { MysqlConnection } from '../connection.ts';
 import { describeProduct } from '../flavour.ts';
 import { databaseSizes } from '../inspect.ts';
+import { listDatabases } from '../list-databases.ts';
 import { readPrivileges } from '../privileges.ts';
 import { findBackupTool } from './backup-tool.ts';
 import { missingPhysicalRights, physicalUserSql } from './physical-rights.ts';

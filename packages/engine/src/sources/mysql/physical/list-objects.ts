@@ -1,6 +1,6 @@
 import type { InventoryObject } from '../../../ports/database-inventory.ts';
-import { listDatabases } from '../choose-databases.ts';
 import type { MysqlConnection } from '../connection.ts';
+import { listDatabases } from '../list-databases.ts';
 import { quoteName } from '../sql-text.ts';
 
 const KINDS: Readonly<Record<string, string>> = {

@@ -23,7 +23,8 @@ export const mysqlPhysicalSource = defineSource({
   // What follows is not needed by a thread that backs up.
   async restore(config, context) {
     if (context.targetPath !== null) {
-      return (await import('../restore-files.ts')).openFileRestore(context.targetPath, context);
+      const { FolderRestore } = await import('../../../ports/folder-restore.ts');
+      return new FolderRestore(context.targetPath, context, (await import('../path-below.ts')).pathBelow);
     }
     return await (await import('./restore-data.ts')).openDataRestore(config, context);
   },

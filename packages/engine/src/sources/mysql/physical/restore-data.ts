@@ -4,7 +4,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { findTool } from '../../../ports/find-tool.ts';
 import { runTool } from '../../../ports/processes.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../../ports/source.ts';
-import { isWanted } from '../wanted-paths.ts';
+import { isWanted } from '../../../ports/wanted-paths.ts';
 import { startSettings } from './backup-notes.ts';
 import { CopyEntries } from './copy-entries.ts';
 import { ROOT } from './paths.ts';

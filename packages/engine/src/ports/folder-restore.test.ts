@@ -2,9 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { RestoreContext, RestoreEntry } from '../../ports/source.ts';
-import { openFileRestore } from './restore-files.ts';
-import { isWanted } from './wanted-paths.ts';
+import { FolderRestore } from './folder-restore.ts';
+import type { RestoreContext, RestoreEntry } from './source.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -29,9 +28,17 @@ function entry(path: string, text: string, breaksAt = Number.POSITIVE_INFINITY):
   return { ...common, ...times, path: Buffer.from(path), type: 'file', sizeBytes: 0, content: content() };
 }
 
+function openIn(place: string, how: RestoreContext): FolderRestore {
+  return new FolderRestore(place, how, (path) => {
+    const text = Buffer.from(path).toString('utf8');
+    if (text.includes('..')) throw new Error('it leads elsewhere');
+    return text;
+  });
+}
+
 it('writes what is chosen, and replaces nothing before its end', async () => {
   const target = join(folder, 'a/b');
-  const session = openFileRestore(target, context({ paths: ['/mysql/shop/'] }));
+  const session = openIn(target, context({ paths: ['/mysql/shop/'] }));
   await session.write(entry('/mysql/shop/dump.sql', 'dump'));
   await session.write(entry('mysql/shop/inventory.json', '{}'));
   await session.write(entry('/mysql/shop2/dump.sql', 'other'));
@@ -44,10 +51,10 @@ it('writes what is chosen, and replaces nothing before its end', async () => {
 
 it('leaves what is there unless it may replace it', async () => {
   writeFileSync(join(folder, 'x'), 'old');
-  const never = openFileRestore(folder, context());
+  const never = openIn(folder, context());
   await never.write(entry('/x', 'new'));
   expect(await never.commit()).toMatchObject({ itemsWritten: 0, itemsSkipped: 1 });
-  const always = openFileRestore(folder, context({ overwrite: 'always' }));
+  const always = openIn(folder, context({ overwrite: 'always' }));
   await always.write(entry('/x', 'new'));
   expect(readFileSync(join(folder, 'x'), 'utf8')).toBe('old');
   await always.commit();
@@ -55,16 +62,27 @@ it('leaves what is there unless it may replace it', async () => {
 });
 
 it('takes everything back, and goes nowhere else', async () => {
-  const session = openFileRestore(folder, context());
+  const session = openIn(folder, context());
   await session.write(entry('/mysql/a/dump.sql', 'whole'));
   await expect(session.write(entry('/mysql/b/dump.sql', 'broken', 3))).rejects.toThrow('damaged');
-  await expect(session.write(entry('/mysql/../../x', 'x'))).rejects.toThrow();
+  await expect(session.write(entry('/mysql/../../x', 'x'))).rejects.toThrow('elsewhere');
   await session.rollback();
   expect(readdirSync(folder)).toEqual([]);
 });
 
-it('tells what is chosen', () => {
-  expect(isWanted('/mysql/shop/dump.sql', ['/mysql/shop'])).toBe(true);
-  expect(isWanted('mysql/shop', ['/mysql/shop/'])).toBe(true);
-  expect(isWanted('/mysql/shop2', ['/mysql/shop'])).toBe(false);
+it('tells what it would write', async () => {
+  const said: string[] = [];
+  writeFileSync(join(folder, 'x'), 'old');
+  const session = openIn(folder, context({ isDryRun: true, log: (_, text) => said.push(text) }));
+  await session.write(entry('/a/dump.sql', 'dump'));
+  await session.write(entry('/x', 'new'));
+  expect(await session.commit()).toEqual({ itemsWritten: 1, bytesWritten: 0, itemsSkipped: 1 });
+  expect(said).toEqual([`Would write ${join(folder, 'a/dump.sql')}.`]);
+  expect(readdirSync(folder)).toEqual(['x']);
+});
+
+it('leaves out what is no part of a backup', async () => {
+  const session = new FolderRestore(folder, context(), () => null);
+  await session.write(entry('/etc/passwd', 'x'));
+  expect(await session.commit()).toMatchObject({ itemsWritten: 0, itemsSkipped: 0 });
 });

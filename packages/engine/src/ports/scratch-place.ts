@@ -1,0 +1,77 @@
+/** Folders for servers that are started for a proof, and the wait until one of them answers. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
+import { systemClock } from './clock.ts';
+import { isMarkAlive, processMark } from './process-mark.ts';
+import { drain, type ToolProcess } from './processes.ts';
+
+const PREFIX = 'backupx-verify-';
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 100;
+/** Longer paths of sockets the system does not take; a server may add a word or two to the name it is given. */
+const MAX_SOCKET_FOLDER = 80;
+
+/** A folder in `parent`, which may outlive us; what a killed process left there is removed. */
+export function makeScratchFolder(parent: string): string {
+  mkdirSync(parent, { recursive: true });
+  for (const name of readdirSync(parent)) {
+    const mark = name.startsWith(PREFIX) ? name.slice(PREFIX.length).replace(/-[^-]*$/, '') : null;
+    if (mark !== null && !isMarkAlive(mark)) rmSync(join(parent, name), { recursive: true, force: true });
+  }
+  return mkdtempSync(join(parent, `${PREFIX}${processMark}-`));
+}
+
+/** The same, short enough for a socket in it: in the folder of the system when the other's path is too long. */
+export function makeSocketFolder(parent: string): string {
+  const folder = makeScratchFolder(parent);
+  if (folder.length <= MAX_SOCKET_FOLDER) return folder;
+  rmSync(folder, { recursive: true });
+  return makeScratchFolder(tmpdir());
+}
+
+export interface AnswerOptions<T> {
+  /** Logs in. */
+  open(): Promise<T>;
+  /** For messages: `mongod`. */
+  readonly name: string;
+  /** What it writes, whose last lines tell why it did not start. */
+  readonly logFile: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Waits until a server that was just started lets somebody in. Takes what it prints. Throws DATABASE_TOOL_FAILED when it
+ * ends or a minute has gone, and what `open` throws but DATABASE_UNREACHABLE.
+ */
+export async function untilAnswered<T>(running: ToolProcess, options: AnswerOptions<T>): Promise<T> {
+  const { open, name, logFile, signal } = options;
+  let hasEnded = false;
+  void running.ended.then(() => {
+    hasEnded = true;
+  });
+  // It writes into its log; what it prints all the same must not fill the pipe.
+  void drain(running.output);
+  const deadline = systemClock.monotonicMs() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      const isUp = !(error instanceof AppError) || error.code !== 'DATABASE_UNREACHABLE';
+      if (isUp || signal.aborted) throw error;
+      if (hasEnded || systemClock.monotonicMs() > deadline) {
+        throw new AppError('DATABASE_TOOL_FAILED', { tool: name, reason: tailOf(logFile) }, { cause: error });
+      }
+      await systemClock.sleep(POLL_MS, signal);
+    }
+  }
+}
+
+function tailOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim().split('\n').slice(-3).join(' / ');
+  } catch {
+    return 'it did not start';
+  }
+}
