@@ -98,6 +98,15 @@ export class FakeMongo {
     return [...this.#stored.keys()].sort();
   }
 
+  /** Done by somebody else. */
+  add(ns: string, collection: FakeCollection): void {
+    this.#store(ns, collection);
+  }
+
+  remove(ns: string): void {
+    this.#stored.delete(ns);
+  }
+
   names(name: string): string[] {
     return this.commands.filter((command) => command.name === name).map(({ db, body }) => `${db}.${body[name]}`);
   }

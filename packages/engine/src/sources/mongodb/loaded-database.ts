@@ -8,6 +8,7 @@ import { loadArchive } from './load-archive.ts';
 import {
   countDocuments,
   type FoundCollection,
+  listAll,
   listCollections,
   listIndexes,
   objectsOfArchive,
@@ -29,6 +30,8 @@ export class LoadedDatabase {
   #direct: readonly string[] = [];
   #inventory: DatabaseInventory | null = null;
   #plan: SwapPlan | null = null;
+  /** What was found good. */
+  #proven: readonly FoundCollection[] = [];
 
   private constructor(parts: RestoreParts, place: RestorePlace, source: string) {
     this.#parts = parts;
@@ -66,7 +69,7 @@ export class LoadedDatabase {
       ...{ connection, tool, content, database: this.source },
       note: (message) => context.log('warn', message),
       plan: async (collections) => {
-        this.#direct = await this.#chooseDirect(collections);
+        this.#direct = await this.#freeDirect(this.#chooseDirect(collections));
         if (this.#direct.length > 0) await this.#place.writeDirect(this.#direct);
         const prefix = this.#place.names.fresh('');
         return { target: this.target, prefix, direct: this.#direct, wanted: this.#wanted };
@@ -89,6 +92,7 @@ export class LoadedDatabase {
     const fresh = await this.#fresh();
     const nameOf = ({ name }: FoundCollection) => (this.#direct.includes(name) ? name : this.#place.names.fresh(name));
     this.#assertSame(expected, await describeCollections(connection, this.target, { collections: fresh, nameOf }));
+    this.#proven = fresh;
     context.log('info', `${this.source}: restored beside its place and compared.`);
   }
 
@@ -111,6 +115,7 @@ export class LoadedDatabase {
   /** When it throws, `undo` has to be called. */
   async swap(): Promise<void> {
     const fresh = await this.#fresh();
+    this.#assertStillThere(fresh);
     const plan = planSwap(
       fresh.filter(({ name }) => !this.#direct.includes(name)),
       await this.#existing(),
@@ -164,7 +169,25 @@ export class LoadedDatabase {
     return found.filter(({ name }) => !this.#direct.includes(name) && (this.#wanted?.has(name) ?? true));
   }
 
-  async #chooseDirect(collections: readonly CollectionMetadata[]): Promise<string[]> {
+  /** One that was not heard of for long is taken for dead, and what it made is cleared away by the next. */
+  #assertStillThere(fresh: readonly FoundCollection[]): void {
+    const there = new Set(fresh.map(({ name }) => name));
+    if (this.#proven.every(({ name }) => there.has(name))) return;
+    const sessions = 'another restore, which took this one for dead and cleared away what it had loaded';
+    throw new AppError('DATABASE_IN_USE', { name: `database ${this.target}`, sessions });
+  }
+
+  /** What stands where they would go is not ours to clear away. Throws RESTORE_TARGET_INVALID. */
+  async #freeDirect(direct: readonly string[]): Promise<readonly string[]> {
+    if (direct.length === 0) return direct;
+    const there = new Set((await listAll(this.#parts.connection, this.target)).map(({ name }) => name));
+    const taken = direct.find((name) => there.has(name));
+    if (taken === undefined) return direct;
+    const reason = `${taken} of the backup cannot be loaded under another name, and there is one of its name: drop that first, or restore under another name`;
+    throw new AppError('RESTORE_TARGET_INVALID', { path: this.target, reason });
+  }
+
+  #chooseDirect(collections: readonly CollectionMetadata[]): string[] {
     const wanted = collections.filter(({ collection }) => this.#wanted?.has(collection) ?? true);
     if (this.#wanted && wanted.length < this.#wanted.size) {
       const gone = [...this.#wanted].filter((name) => !wanted.some(({ collection }) => collection === name));

@@ -47,6 +47,13 @@ export class RestorePlace implements CollectionPlace {
     await sweep(connection, database, log);
     const place = new RestorePlace(connection, database, new ScratchNames());
     await place.#write({ state: 'loading' });
+    // Two that began in the same moment have not seen each other before.
+    try {
+      for (const id of await othersIn(connection, database, place.names)) await assertDead(connection, database, id);
+    } catch (error) {
+      await place.clear();
+      throw error;
+    }
     place.#beating = place.#beat();
     return place;
   }
@@ -146,17 +153,25 @@ async function serverTime(connection: MongodbConnection): Promise<Date> {
   return localTime instanceof Date ? localTime : systemClock.now();
 }
 
+/** Restores that have a journal there, by their ids. */
+async function othersIn(connection: MongodbConnection, database: string, own?: ScratchNames): Promise<string[]> {
+  const ids = (await listAll(connection, database)).map(({ name }) => OWN_COLLECTION.exec(name)?.[2]);
+  return ids.filter((id) => id !== undefined && id !== own?.id) as string[];
+}
+
+/** Answers its journal. Throws DATABASE_IN_USE. */
+async function assertDead(connection: MongodbConnection, database: string, id: string): Promise<JournalEntry | null> {
+  const entry = await RestorePlace.of(connection, database, id).read();
+  const now = await serverTime(connection);
+  if (!entry || now.getTime() - entry.beatAt.getTime() >= DEAD_AFTER_MS) return entry;
+  throw new AppError('DATABASE_IN_USE', { name: `database ${database}`, sessions: `another restore (${id})` });
+}
+
 /** One that cannot be undone stays for people to look at. */
 async function sweep(connection: MongodbConnection, database: string, log: (text: string) => void): Promise<void> {
-  const found = (await listAll(connection, database)).map(({ name }) => OWN_COLLECTION.exec(name)?.[2]);
-  const now = found.some(Boolean) ? await serverTime(connection) : new Date(0);
-  for (const id of found) {
-    if (id === undefined) continue;
+  for (const id of await othersIn(connection, database)) {
     const place = RestorePlace.of(connection, database, id);
-    const entry = await place.read();
-    if (entry && now.getTime() - entry.beatAt.getTime() < DEAD_AFTER_MS) {
-      throw new AppError('DATABASE_IN_USE', { name: `database ${database}`, sessions: `another restore (${id})` });
-    }
+    const entry = await assertDead(connection, database, id);
     try {
       if (entry?.state === 'swapping' && entry.plan) await undoSwap(place, place.names, entry.plan);
       await place.clear();

@@ -199,4 +199,50 @@ describe('a restore of MongoDB', () => {
     });
     expect(fake.namespaces.filter((ns) => ns.startsWith('copy.'))).toEqual([]);
   });
+
+  it('drops nothing that stands where a time series would go', async () => {
+    await fake.stop();
+    const series = { type: 'timeseries' as const, options: { timeseries: { timeField: 't' } } };
+    const precious = [bytes({ _id: 1, precious: true })];
+    fake = await FakeMongo.start({
+      collections: { 'shop.days': series, 'shop.system.buckets.days': {}, 'copy.days': { documents: precious } },
+      onCommand: (command) => interrupt(command) ?? answer(command),
+    });
+    const saved = await backup();
+    const running = restore(
+      saved.filter(({ entry }) => Buffer.from(entry.path).includes('/shop/')),
+      { rename: ['shop=copy'], replaceExisting: true },
+    );
+    await expect(running).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
+    expect(fake.documents('copy.days')).toEqual(precious.map((one) => Buffer.from(one)));
+    expect(fake.namespaces.filter((ns) => ns.startsWith('copy.'))).toEqual(['copy.days']);
+  });
+
+  it('changes nothing when what it loaded was cleared away by another restore', async () => {
+    const saved = await backup();
+    const before = inShop();
+    let isProven = false;
+    interrupt = ({ name }) => {
+      isProven ||= name === 'aggregate';
+      if (!isProven || name !== 'listCollections') return null;
+      for (const ns of inShop()) if (ns.startsWith('shop.backupx_')) fake.remove(ns);
+      return null;
+    };
+    const options = { replaceExisting: true, collections: ['fs.files', 'latest'] };
+    await expect(restore(saved, options)).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
+    expect(inShop()).toEqual(before);
+  });
+
+  it('stops when another one began in the same moment', async () => {
+    const saved = await backup();
+    const beatAt = new Date();
+    const journal = { documents: [bytes({ _id: 'restore', beatAt, state: 'loading' })] };
+    interrupt = ({ name, db, body }) => {
+      const isOwn = name === 'update' && db === 'copy' && String(body.update).startsWith('backupx_journal_');
+      if (isOwn) fake.add('copy.backupx_journal_00000000', journal);
+      return null;
+    };
+    await expect(restore(saved, { rename: ['shop=copy'] })).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
+    expect(fake.namespaces.filter((ns) => ns.startsWith('copy.'))).toEqual(['copy.backupx_journal_00000000']);
+  });
 });
