@@ -63,6 +63,11 @@ export interface Storage {
     target: Uint8Array,
     options: { readonly signal: AbortSignal; readonly start: number },
   ): Promise<number>;
+  /**
+   * Writes a small object only if there is none of that key: of several that try at the same moment exactly one gets true.
+   * Null: this place cannot decide it, and nothing was written. As atomic and durable as `put`.
+   */
+  putIfAbsent?(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<boolean | null>;
   /** Space in the place, when it can tell. */
   usage?(signal: AbortSignal): Promise<StorageUsage>;
   /** Frees connections; idempotent. */

@@ -17,7 +17,15 @@ import { assertStorageKey, assertStoragePrefix } from '../ports/storage-key.ts';
 import { codeOf, diskError, ignoreCodes, symlinkError } from './local-disk/disk-error.ts';
 import { resolveFolder, syncFolder } from './local-disk/folders.ts';
 import { TEMP_PREFIX, walkObjects } from './local-disk/walk-objects.ts';
-import { assertFreeSpace, commit, newTempName, prepareTarget, writeSynced } from './local-disk/write-object.ts';
+import {
+  assertFreeSpace,
+  type Commit,
+  commit,
+  commitNew,
+  newTempName,
+  prepareTarget,
+  writeSynced,
+} from './local-disk/write-object.ts';
 
 const STALE_TEMP_MS = 24 * 3600 * 1000;
 /** A storage object looks for stale temp files in a folder at most this often. */
@@ -50,6 +58,11 @@ export const localDisk = defineStorage({
   create: (config) => new LocalDiskStorage(config.basePath),
 });
 
+interface Finish {
+  /** Puts the temp file in its place. */
+  finish(put: Commit): Promise<void>;
+}
+
 class LocalDiskStorage implements Storage {
   readonly #basePath: string;
   /** When which folder was swept last, in monotonic milliseconds. */
@@ -60,6 +73,22 @@ class LocalDiskStorage implements Storage {
   }
 
   async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<void> {
+    await this.#write(key, body, { ...options, finish: commit });
+  }
+
+  async putIfAbsent(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<boolean | null> {
+    let isNew: boolean | null = null;
+    const finish = async (put: Commit) => {
+      isNew = await commitNew(put);
+    };
+    async function* body() {
+      yield bytes;
+    }
+    await this.#write(key, body(), { signal, finish });
+    return isNew;
+  }
+
+  async #write(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions & Finish): Promise<void> {
     assertDiskKey(key);
     throwIfCancelled(options.signal);
     const made: string[] = [];
@@ -74,7 +103,7 @@ class LocalDiskStorage implements Storage {
       await this.#sweepStaleTemps(dirname(join(base, key)));
       temp = join(base, newTempName());
       await writeSynced(temp, body, options.signal);
-      await commit({ base, temp, key, made });
+      await options.finish({ base, temp, key, made });
     } catch (error) {
       if (temp !== null) await unlink(temp).catch(() => {});
       for (const path of made.toReversed()) await rmdir(path).catch(() => {});

@@ -11,7 +11,7 @@ import { defineStorage, type PutOptions, type Storage, type StoredObject } from 
 import { assertStorageKey, assertStoragePrefix, isStorageKey } from '../ports/storage-key.ts';
 import { S3Connection, type S3Settings } from './s3/connection.ts';
 import { readResuming } from './s3/resuming-read.ts';
-import { s3Error, s3ErrorStatus } from './s3/s3-error.ts';
+import { s3Error, s3ErrorName, s3ErrorStatus } from './s3/s3-error.ts';
 import { sweepUploads } from './s3/sweep-uploads.ts';
 import { upload } from './s3/upload.ts';
 
@@ -90,6 +90,24 @@ class S3Storage implements Storage {
       const appError = translate(error, key, options.signal);
       // What is written cannot be missing: such an answer comes from something else than the bucket.
       throw appError.code === 'STORAGE_NOT_FOUND' ? notS3Error(error) : appError;
+    }
+  }
+
+  async putIfAbsent(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<boolean | null> {
+    assertStorageKey(key);
+    throwIfCancelled(signal);
+    try {
+      const { client, sdk } = await this.#connection.open();
+      const { bucket, objectKey } = this.#place(key);
+      const input = { Bucket: bucket, Key: objectKey, Body: bytes, ContentLength: bytes.byteLength, IfNoneMatch: '*' };
+      await client.send(new sdk.PutObjectCommand(input), { abortSignal: signal });
+      return true;
+    } catch (error) {
+      const status = s3ErrorStatus(error);
+      if (status === 412) return false;
+      // A server that does not know the condition.
+      if (!signal.aborted && (status === 501 || s3ErrorName(error) === 'NotImplemented')) return null;
+      throw translate(error, key, signal);
     }
   }
 

@@ -81,6 +81,14 @@ export function createMemoryStorage(initial: Partial<MemoryStorageKnobs> = {}): 
       objects.delete(key);
       times.delete(key);
     },
+    async putIfAbsent(key, bytes, signal) {
+      assertStorageKey(key);
+      throwIfCancelled(signal);
+      if (objects.has(key)) return false;
+      objects.set(key, Uint8Array.from(bytes));
+      times.set(key, systemClock.now());
+      return true;
+    },
     async usage() {
       const usedBytes = [...objects.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0);
       return { usedBytes, freeBytes: null, totalBytes: null };

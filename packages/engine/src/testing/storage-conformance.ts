@@ -115,6 +115,7 @@ export function storageConformance(
     }
     declareReading(() => storage);
     declareWriting(() => storage);
+    declareConditions(() => storage);
     declareFailures(() => storage);
     declareListing(() => storage, options.manyObjects ?? 1050);
     declareKeys(() => storage);
@@ -124,6 +125,28 @@ export function storageConformance(
       await storage.close?.();
       await storage.close?.();
     });
+  });
+}
+
+function declareConditions(storage: () => Storage): void {
+  it('writes an object only where there is none, and lets exactly one of many do so', async ({ skip }) => {
+    const subject = storage();
+    if (!subject.putIfAbsent) return skip();
+    const claim = (key: string, value: string) => subject.putIfAbsent?.(key, text(value), live());
+    const first = await claim('absent/one', 'first');
+    if (first === null) return expect(await keys(subject, 'absent/')).toEqual([]);
+    expect(first).toBe(true);
+    expect(await claim('absent/one', 'second')).toBe(false);
+    expect(await read(subject, 'absent/one')).toBe('first');
+    const values = ['a', 'b', 'c', 'd', 'e'];
+    const won = await Promise.all(values.map((value) => claim('absent/two', value)));
+    expect(won.filter(Boolean).length).toBe(1);
+    expect(await read(subject, 'absent/two')).toBe(values[won.indexOf(true)]);
+    for (const key of ['absent/one', 'absent/two']) await subject.delete(key, live());
+    expect(await claim('absent/one', 'third')).toBe(true);
+    await subject.delete('absent/one', live());
+    await failsWith(Promise.resolve(claim('../absent', 'x')), 'STORAGE_INVALID_KEY');
+    expect(await keys(subject, 'absent/')).toEqual([]);
   });
 }
 

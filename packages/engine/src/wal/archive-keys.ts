@@ -44,6 +44,11 @@ export function readWalKey(prefix: string, object: StoredObject): StoredWal | nu
   return { ...stored, key: object.key, sizeBytes: object.sizeBytes, storedAt: object.modifiedAt };
 }
 
+/** Who may store something of this name, while that is done. */
+export function claimKey(prefix: string, name: string): string {
+  return `${prefix}/claim/${name}.json`;
+}
+
 /** Start of the keys that say whose archive it is. */
 export function markStart(prefix: string): string {
   return `${prefix}/cluster/`;

@@ -43,22 +43,50 @@ interface OpenWal {
 
 async function pushOpen(open: OpenWal, archive: WalArchiveStore, options: PushOptions): Promise<number> {
   const { wal, file } = open;
-  const { signal } = options;
+  const { signal, isReplacing = false } = options;
   const cluster = await clusterOf(open, archive, signal);
   await archive.claim(cluster, signal);
   const sha256 = await hashFile(file);
-  const before = await archive.find(wal, signal);
-  const same = before.find((stored) => stored.sha256 === sha256);
-  if (!options.isReplacing && before.some((stored) => stored.sha256 !== sha256)) throw conflict(wal.name);
-  if (same && (await isSound(same, archive, signal))) {
-    // Older ones that a kill has left.
-    for (const stored of before.filter((item) => item.sha256 !== sha256)) await archive.delete(stored, signal);
-    return 0;
+  const push = { wal, archive, sha256, isReplacing, signal };
+  if (await isThere(push)) return 0;
+  if (!isReplacing) {
+    await archive.take(wal, sha256, signal);
+    // Perhaps it has come since we looked. Whoever comes later finds the name taken.
+    if (await isThere(push).catch((error: unknown) => refuse(push, error))) return await giveBack(push, 0);
   }
   const put = await archive.put(
     { file: wal, sha256, systemIdentifier: cluster.systemIdentifier, read: () => readFrom(file) },
     signal,
   );
+  await assertStored(push, put);
+  return isReplacing ? put.sizeBytes : await giveBack(push, put.sizeBytes);
+}
+
+interface Push {
+  readonly wal: WalName;
+  readonly archive: WalArchiveStore;
+  readonly sha256: string;
+  readonly isReplacing: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** True: the archive has this content, and it is sound. Throws WAL_CONFLICT. */
+async function isThere({ wal, archive, sha256, isReplacing, signal }: Push): Promise<boolean> {
+  const stored = await archive.find(wal, signal);
+  const others = stored.filter((item) => item.sha256 !== sha256);
+  if (!isReplacing && others.length > 0) throw conflict(wal.name);
+  const same = stored.find((item) => item.sha256 === sha256);
+  if (!same || !(await isSound(same, archive, signal))) return false;
+  // Older ones that a kill has left.
+  for (const item of others) await archive.delete(item, signal);
+  return true;
+}
+
+/** A listing must show it. Throws STORAGE_FAILED, WAL_CONFLICT. */
+async function assertStored(
+  { wal, archive, sha256, isReplacing, signal }: Push,
+  put: { readonly key: string; readonly sizeBytes: number },
+): Promise<void> {
   const after = await archive.find(wal, signal);
   const ours = after.find((stored) => stored.key === put.key);
   if (!ours || ours.sizeBytes !== put.sizeBytes) {
@@ -66,13 +94,22 @@ async function pushOpen(open: OpenWal, archive: WalArchiveStore, options: PushOp
     throw new AppError('STORAGE_FAILED', { reason: `${wal.name} was stored, but a listing shows ${found}` });
   }
   const others = after.filter((stored) => stored.sha256 !== sha256);
-  if (others.length > 0 && !options.isReplacing) {
-    // Two began at the same moment: whoever sees both steps back, so the other, who may have seen only its own, is right.
-    await archive.delete(ours, signal);
-    throw conflict(wal.name);
-  }
+  // Only where the storage cannot decide who was first. Both stay: a third server may have been told that ours, which is
+  // its own as well, is archived.
+  if (others.length > 0 && !isReplacing) throw conflict(wal.name);
   for (const stored of others) await archive.delete(stored, signal);
-  return put.sizeBytes;
+}
+
+/** Somebody else has stored the name: ours means nothing any more. */
+async function refuse(push: Push, error: unknown): Promise<never> {
+  if (error instanceof AppError && error.code === 'WAL_CONFLICT') await giveBack(push, 0);
+  throw error;
+}
+
+/** What is stored is stored: a claim that is left over lets the same content in. */
+async function giveBack({ wal, archive, signal }: Push, sizeBytes: number): Promise<number> {
+  await archive.giveBack(wal, signal).catch(() => {});
+  return sizeBytes;
 }
 
 async function openFile(path: string, name: string): Promise<FileHandle> {

@@ -8,6 +8,7 @@ import { openObject, sealObject } from '../direct-storage/sealed-object.ts';
 import { replayable, type Storage } from '../ports/storage.ts';
 import {
   type Cluster,
+  claimKey,
   keyStart,
   markKey,
   markStart,
@@ -16,6 +17,7 @@ import {
   type StoredWal,
   walKey,
 } from './archive-keys.ts';
+import { claimName } from './claim-name.ts';
 import type { WalName } from './wal-names.ts';
 
 export type ArchiveSettings = Pick<DirectParameters, 'prefix' | 'recipients' | 'identities' | 'compressionLevel'>;
@@ -60,16 +62,34 @@ export class WalArchiveStore {
   /** Makes the archive that of a cluster, or proves that it is. Throws WAL_OTHER_CLUSTER. */
   async claim({ systemIdentifier, segmentBytes }: Cluster, signal: AbortSignal): Promise<void> {
     const cluster = { systemIdentifier, segmentBytes };
-    const before = await this.clusters(signal);
-    const other = before.find((item) => !isSame(item, cluster));
+    if (await this.#isOf(cluster, signal)) return;
+    const content = `${JSON.stringify(cluster)}\n`;
+    const claim = { key: claimKey(this.settings.prefix, 'cluster'), name: 'the archive', content };
+    await claimName(this.#storage, claim, signal);
+    if ((await this.clusters(signal)).length === 0) {
+      await this.#storage.put(markKey(this.settings.prefix, cluster), textBody(content), { signal });
+    }
+    await this.#storage.delete(claim.key, signal);
+    // Nobody takes a mark back: others of the same cluster may count on it.
+    await this.#isOf(cluster, signal);
+  }
+
+  /** Throws WAL_OTHER_CLUSTER. */
+  async #isOf(cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+    const marks = await this.clusters(signal);
+    const other = marks.find((item) => !isSame(item, cluster));
     if (other) throw otherCluster(other, cluster);
-    if (before.length > 0) return;
-    const key = markKey(this.settings.prefix, cluster);
-    await this.#storage.put(key, textBody(`${JSON.stringify(cluster)}\n`), { signal });
-    const rival = (await this.clusters(signal)).find((item) => !isSame(item, cluster));
-    if (!rival) return;
-    await this.#storage.delete(key, signal);
-    throw otherCluster(rival, cluster);
+    return marks.length > 0;
+  }
+
+  /** Makes sure that nobody stores another content of this name meanwhile. Throws WAL_CONFLICT. */
+  async take({ name }: WalName, sha256: string, signal: AbortSignal): Promise<void> {
+    await claimName(this.#storage, { key: claimKey(this.settings.prefix, name), name, content: sha256 }, signal);
+  }
+
+  /** The name is free again, since a listing shows what is stored. */
+  async giveBack({ name }: WalName, signal: AbortSignal): Promise<void> {
+    await this.#storage.delete(claimKey(this.settings.prefix, name), signal);
   }
 
   /** Everything of one name; more than one is a conflict. */

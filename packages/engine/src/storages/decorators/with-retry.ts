@@ -77,6 +77,11 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
       readInto: (key: string, target: Uint8Array, readOptions: { signal: AbortSignal; start: number }) =>
         repeat(readOptions.signal, async () => required(await storage.readInto?.(key, target, readOptions))),
     }),
+    // An answer that was lost makes the second attempt find the object of the first: the caller must look whose it is.
+    ...(storage.putIfAbsent && {
+      putIfAbsent: (key: string, bytes: Uint8Array, signal: AbortSignal) =>
+        repeat(signal, async () => required(await storage.putIfAbsent?.(key, bytes, signal))),
+    }),
     ...(storage.usage && {
       usage: (signal: AbortSignal) => repeat(signal, async () => required(await storage.usage?.(signal))),
     }),

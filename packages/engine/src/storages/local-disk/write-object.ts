@@ -1,7 +1,7 @@
 /** The steps of a put: enough space, a synced temp file, the rename to its place. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, open, rename, statfs, unlink } from 'node:fs/promises';
+import { link, lstat, open, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { pullBody, throwIfCancelled } from '../../ports/pull-body.ts';
@@ -11,6 +11,8 @@ import { TEMP_PREFIX } from './walk-objects.ts';
 
 const WRITE_BUFFER_BYTES = 1024 * 1024;
 const COMMIT_ATTEMPTS = 5;
+/** What file systems without hard links answer. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /** A fresh name for an unfinished write. */
 export const newTempName = (): string => TEMP_PREFIX + randomBytes(12).toString('hex');
@@ -74,13 +76,40 @@ export async function writeSynced(path: string, body: AsyncIterable<Uint8Array>,
   }
 }
 
+/** A finished file, and where it is to go. `made` gets the folders that had to be made for it. */
+export interface Commit {
+  readonly base: string;
+  readonly temp: string;
+  readonly key: string;
+  readonly made: string[];
+}
+
 /** Puts the finished file in its place. */
-export async function commit(put: { base: string; temp: string; key: string; made: string[] }): Promise<void> {
+export async function commit(put: Commit): Promise<void> {
   await whileFoldersVanish(async () => {
     const folder = await makeFolders(put.base, dirname(put.key), put.made);
     await rename(put.temp, join(put.base, put.key));
     await syncFolder(folder);
   });
+}
+
+/** The same unless a file is there: then false. Null: this file system has no hard links. Removes the temp file. */
+export async function commitNew(put: Commit): Promise<boolean | null> {
+  let isNew: boolean | null = true;
+  await whileFoldersVanish(async () => {
+    const folder = await makeFolders(put.base, dirname(put.key), put.made);
+    try {
+      await link(put.temp, join(put.base, put.key));
+      isNew = true;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') isNew = false;
+      else if (NO_LINKS.has(codeOf(error))) isNew = null;
+      else throw error;
+    }
+    await syncFolder(folder);
+  });
+  await unlink(put.temp);
+  return isNew;
 }
 
 /** A delete beside us may remove a folder that is empty for now: then once more. */
