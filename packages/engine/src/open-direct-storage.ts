@@ -4,20 +4,29 @@ import { type FieldManifest, toDriverManifest } from '@backupx/contracts/driver-
 import { findStorage, parseConfig } from './jobs/parse-settings.ts';
 import { systemClock } from './ports/clock.ts';
 import type { Storage } from './ports/storage.ts';
+import { withIdleLimit } from './storages/decorators/with-idle-limit.ts';
 import { withRetry } from './storages/decorators/with-retry.ts';
 import { storageDrivers } from './storages/index.ts';
 
 const ATTEMPTS = 4;
+const IDLE_SECONDS = 300;
 
 /** The settings of a kind of storage. Throws STORAGE_TYPE_UNKNOWN. */
 export function fieldsOfStorage(type: string): readonly FieldManifest[] {
   return toDriverManifest({ kind: 'storage', ...findStorage(storageDrivers, type) }).fields;
 }
 
-/** Never does I/O; tries again what may pass. Throws STORAGE_TYPE_UNKNOWN, INVALID_INPUT. */
-export function openDirectStorage({ type, config }: { type: string; config: Record<string, unknown> }): Storage {
+/**
+ * Never does I/O; tries again what may pass, and ends calls in which nothing moves for so long. Throws
+ * STORAGE_TYPE_UNKNOWN, INVALID_INPUT.
+ */
+export function openDirectStorage(
+  { type, config }: { type: string; config: Record<string, unknown> },
+  { idleSeconds = IDLE_SECONDS }: { readonly idleSeconds?: number } = {},
+): Storage {
   const driver = findStorage(storageDrivers, type);
-  return withRetry(driver.create(parseConfig(driver, config)), { attempts: ATTEMPTS });
+  const storage = withRetry(driver.create(parseConfig(driver, config)), { attempts: ATTEMPTS });
+  return withIdleLimit(storage, { seconds: idleSeconds });
 }
 
 /**

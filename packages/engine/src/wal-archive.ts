@@ -139,7 +139,7 @@ async function withArchive<T>(call: WalCall, what: string, work: (open: OpenArch
     fieldsOf: fieldsOfStorage,
   });
   const log = openLog(direct.logFile);
-  const storage = openDirectStorage(direct.storage);
+  const storage = openDirectStorage(direct.storage, { idleSeconds: extra.time_limit_seconds });
   const archive = new WalArchiveStore(storage, direct);
   try {
     return await work({ archive, parameters: direct, seconds: extra.time_limit_seconds, log });
@@ -147,6 +147,7 @@ async function withArchive<T>(call: WalCall, what: string, work: (open: OpenArch
     log(`${what}: ${describeError(error)}`);
     throw error;
   } finally {
-    await storage.close?.();
+    // What was done is done, also when the connections cannot be closed.
+    await storage.close?.().catch((error: unknown) => log(`${what}: ${describeError(error)}`));
   }
 }

@@ -1,7 +1,8 @@
 /** What is in an archive of binary logs, and whether it is whole. */
 import type { Command } from 'commander';
-import { act, type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
+import { type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
 import { formatBytes, formatCount, formatTable } from '../output/format.ts';
+import { actOnArchive } from '../wal/wal-call.ts';
 import { binlogCall, configOption } from './binlog-call.ts';
 
 type Archive = typeof import('@backupx/engine/binlog-archive');
@@ -23,7 +24,7 @@ export function addListCommand(binlog: Command, context: CommandContext): void {
     .requiredOption(...configOption)
     .option(...jsonFlag)
     .action(
-      act(context, async (flags: LookFlags) => {
+      actOnArchive(context, async (flags: LookFlags) => {
         const { listBinlogs } = await import('@backupx/engine/binlog-archive');
         const summary = await listBinlogs(binlogCall(flags.config, context));
         context.terminal.data(flags.json ? JSON.stringify(summary, null, 2) : summaryText(summary));
@@ -57,7 +58,7 @@ export function addVerifyCommand(binlog: Command, context: CommandContext): void
     .option('--from <log>', 'begin with this log')
     .option(...jsonFlag)
     .action(
-      act(context, async (flags: LookFlags & { readonly from?: string }) => {
+      actOnArchive(context, async (flags: LookFlags & { readonly from?: string }) => {
         const { verifyBinlogs } = await import('@backupx/engine/binlog-archive');
         const verdict = await verifyBinlogs(binlogCall(flags.config, context), { from: flags.from ?? null });
         context.terminal.data(flags.json ? JSON.stringify(verdict, null, 2) : verdictText(verdict));

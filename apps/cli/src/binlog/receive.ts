@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { act, type CommandContext, withExamples } from '../command-context.ts';
-import { endSoon } from '../stop-signal.ts';
+import { type CommandContext, withExamples } from '../command-context.ts';
+import { actOnArchive } from '../wal/wal-call.ts';
 import { binlogCall, configOption } from './binlog-call.ts';
 
 interface ReceiveFlags {
@@ -16,10 +16,9 @@ export function addReceiveCommand(binlog: Command, context: CommandContext): voi
     .requiredOption(...configOption)
     .option('--accept-gap', 'go on behind logs that the server has removed; make a new backup then')
     .action(
-      act(context, async (flags: ReceiveFlags) => {
+      actOnArchive(context, async (flags: ReceiveFlags) => {
         const { receiveBinlogs } = await import('@backupx/engine/binlog-archive');
         await receiveBinlogs(binlogCall(flags.config, context), { isGapAccepted: flags.acceptGap ?? false });
-        endSoon();
         return 0;
       }),
     )

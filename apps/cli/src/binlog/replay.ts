@@ -1,7 +1,8 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { Command } from 'commander';
-import { act, type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
+import { type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
 import { formatTable } from '../output/format.ts';
+import { actOnArchive } from '../wal/wal-call.ts';
 import { binlogCall, configOption } from './binlog-call.ts';
 
 type ReplayResult = Awaited<ReturnType<typeof import('@backupx/engine/binlog-archive')['replayBinlogs']>>;
@@ -35,7 +36,7 @@ export function addReplayCommand(binlog: Command, context: CommandContext): void
     .option('--dry-run', 'only tell which logs would be replayed')
     .option(...jsonFlag)
     .action(
-      act(context, async (flags: ReplayFlags) => {
+      actOnArchive(context, async (flags: ReplayFlags) => {
         const { replayBinlogs } = await import('@backupx/engine/binlog-archive');
         const result = await replayBinlogs(binlogCall(flags.config, context), {
           from: flags.from ?? null,

@@ -1,9 +1,9 @@
 /** What is in an archive, whether it is whole, and what may go. */
 import type { Command } from 'commander';
-import { act, type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
+import { type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
 import { formatBytes, formatCount, formatTable } from '../output/format.ts';
 import { parseCount } from '../parse-argument.ts';
-import { configOption, walCall } from './wal-call.ts';
+import { actOnArchive, configOption, walCall } from './wal-call.ts';
 
 type Archive = typeof import('@backupx/engine/wal-archive');
 type ArchiveSummary = Awaited<ReturnType<Archive['listWal']>>;
@@ -25,7 +25,7 @@ export function addListCommand(wal: Command, context: CommandContext): void {
     .requiredOption(...configOption)
     .option(...jsonFlag)
     .action(
-      act(context, async (flags: LookFlags) => {
+      actOnArchive(context, async (flags: LookFlags) => {
         const { listWal } = await import('@backupx/engine/wal-archive');
         const summary = await listWal(walCall(flags.config));
         context.terminal.data(flags.json ? JSON.stringify(summary, null, 2) : summaryText(summary));
@@ -71,7 +71,7 @@ export function addVerifyCommand(wal: Command, context: CommandContext): void {
     .option('--deep', 'read every file')
     .option(...jsonFlag)
     .action(
-      act(context, async (flags: VerifyFlags) => {
+      actOnArchive(context, async (flags: VerifyFlags) => {
         const { verifyWal } = await import('@backupx/engine/wal-archive');
         const verdict = await verifyWal(walCall(flags.config), {
           from: flags.from ?? null,
@@ -125,7 +125,7 @@ export function addExpireCommand(wal: Command, context: CommandContext): void {
     .option('--force', 'also what the newest base backup needs')
     .option(...jsonFlag)
     .action(
-      act(context, async (flags: ExpireFlags) => {
+      actOnArchive(context, async (flags: ExpireFlags) => {
         const { expireWal } = await import('@backupx/engine/wal-archive');
         const expiry = await expireWal(walCall(flags.config), {
           before: flags.before ?? null,

@@ -7,6 +7,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { Command } from 'commander';
 import { type CommandContext, withExamples } from '../command-context.ts';
 import { reportError } from '../output/report-error.ts';
+import { endFromStuckDisk } from '../stop-signal.ts';
 import { configOption, given, walCall } from './wal-call.ts';
 
 const LARGEST_ORDINARY = 125;
@@ -33,6 +34,7 @@ export function addPushCommand(wal: Command, context: CommandContext): void {
     .requiredOption(...configOption)
     .action(async (path: string, flags: { config: string }) => {
       process.exitCode = await push(path, flags.config, context);
+      endFromStuckDisk();
     });
   withExamples(command, "archive_command = 'backupx wal push --config /etc/backupx/wal.conf %p'");
 }
@@ -72,6 +74,7 @@ export function addFetchCommand(wal: Command, context: CommandContext): void {
     .allowUnknownOption()
     .action(async (name: string | undefined, path: string | undefined, flags: FetchFlags) => {
       process.exitCode = await fetch({ name, path, flags }, context);
+      endFromStuckDisk();
     })
     .addHelpText(
       'after',

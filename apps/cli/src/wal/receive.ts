@@ -1,8 +1,8 @@
 /** The receiver, for servers that cannot start a program for each segment, and its replication slot. */
 import { type Command, Option } from 'commander';
-import { act, type CommandContext, withExamples } from '../command-context.ts';
+import { type CommandContext, withExamples } from '../command-context.ts';
 import { parsePort, parseSize } from '../parse-argument.ts';
-import { configOption, given, walCall } from './wal-call.ts';
+import { actOnArchive, configOption, given, walCall } from './wal-call.ts';
 
 const DEFAULT_SLOT = 'backupx';
 const DEFAULT_LIMIT = '4G';
@@ -69,7 +69,7 @@ export function addReceiveCommand(wal: Command, context: CommandContext): void {
     )
     .option('--create-slot', 'make the slot if it is not there')
     .option('--accept-gap', 'go on although the server no longer has what comes next');
-  addServerOptions(command).action(act(context, (flags: ReceiveFlags) => receive(flags, context)));
+  addServerOptions(command).action(actOnArchive(context, (flags: ReceiveFlags) => receive(flags, context)));
   withExamples(
     command,
     'backupx wal receive --config /etc/backupx/wal.conf --spool /var/lib/backupx/wal --host db-1 --user replicator \\\n    --password-file /etc/backupx/db-1.password --create-slot',
@@ -106,7 +106,7 @@ export function addSlotCommand(wal: Command, context: CommandContext): void {
   };
   for (const action of ['create', 'drop'] as const) {
     addServerOptions(slot.command(action).description(descriptions[action])).action(
-      act(context, async (flags: ServerFlags) => {
+      actOnArchive(context, async (flags: ServerFlags) => {
         const { changeSlot } = await import('@backupx/engine/wal-archive');
         const { signal } = walCall('none');
         await changeSlot(action, { address: addressOf(flags), slot: flags.slot, signal });
