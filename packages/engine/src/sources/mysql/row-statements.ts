@@ -19,6 +19,8 @@ const DECIDING_BYTES = 64;
 const HEAD = /^\n?((?:INSERT|REPLACE) [^\n]+ VALUES[ \n])$/;
 const NOTHING = Buffer.alloc(0);
 const END = Buffer.from(';');
+const COMMA = 0x2c;
+const LINE_FEED = 0x0a;
 
 /** FNV-1a, 32 bits. Source: Fowler, Noll and Vo. */
 const FNV_OFFSET = 0x811c9dc5;
@@ -41,8 +43,13 @@ export class RowStatements {
   #hash = FNV_OFFSET;
   #rowBytes = 0;
   #statementBytes = 0;
-  /** What the row began with, while it is held back behind a gap: a long one ends the statement before it. */
+  /** What the row began with in earlier pieces, while it is held back behind a gap: a long one ends the statement before it. */
   #held: Buffer[] | null = null;
+  /** The piece that is looked at, and from where on nothing of it has been handed on: most of it goes as it came. */
+  #bytes: Buffer = NOTHING;
+  #from = 0;
+  /** Where in it the gap is behind which a row is held back; -1: none is, or it began earlier. */
+  #heldAt = -1;
 
   /** Answers the bytes that may be handed on. */
   take(pieces: readonly DumpPiece[]): Buffer {
@@ -108,64 +115,105 @@ export class RowStatements {
     const shift = this.#tail.length;
     const bytes = shift > 0 ? Buffer.concat([this.#tail, piece.bytes]) : piece.bytes;
     this.#tail = NOTHING;
+    this.#bytes = bytes;
     let at = from === 0 ? 0 : from + shift;
+    this.#from = at;
     for (const row of piece.rows) {
       const start = row + shift;
       if (row === from && from > 0) continue;
       const gap = start - this.#gap.length;
-      if (gap < at || !bytes.subarray(gap, start).equals(this.#gap)) continue;
-      this.#passRow(bytes.subarray(at, gap));
-      this.#between();
+      if (gap < at || !this.#isGapBefore(start)) continue;
+      this.#passRow(at, gap);
+      this.#between(gap);
       at = start;
     }
-    if (piece.isEnd && bytes.at(-1) === END[0]) {
-      this.#passRow(bytes.subarray(at, bytes.length - 1));
+    this.#takeRest(piece.isEnd, at);
+  }
+
+  /** What follows the last gap of a piece. */
+  #takeRest(isEnd: boolean, at: number): void {
+    const bytes = this.#bytes;
+    if (isEnd && bytes.at(-1) === END[0]) {
+      this.#passRow(at, bytes.length - 1);
+      this.#leave(bytes.length - 1);
       this.#isEndHeld = true;
       return;
     }
-    const end = piece.isEnd ? bytes.length : Math.max(at, bytes.length - this.#gap.length);
-    this.#passRow(bytes.subarray(at, end));
+    const end = isEnd ? bytes.length : Math.max(at, bytes.length - this.#gap.length);
+    this.#passRow(at, end);
+    this.#leave(end);
     this.#tail = Buffer.from(bytes.subarray(end));
-    if (!piece.isEnd) return;
-    this.#release(false);
+    if (!isEnd) return;
+    this.#release();
     this.#head = null;
   }
 
-  #passRow(bytes: Buffer): void {
-    let hash = this.#hash;
-    const end = Math.min(bytes.length, DECIDING_BYTES - this.#rowBytes);
-    for (let at = 0; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), FNV_PRIME);
-    this.#hash = hash;
-    this.#rowBytes += bytes.length;
-    if (!this.#held) this.#out.push(bytes);
-    else {
-      this.#held.push(bytes);
-      if (this.#rowBytes >= LONG_ROW_BYTES) this.#release(true);
-    }
+  #isGapBefore(start: number): boolean {
+    const bytes = this.#bytes;
+    if (this.#gap.length === 1) return bytes[start - 1] === COMMA;
+    return bytes[start - 2] === COMMA && bytes[start - 1] === LINE_FEED;
   }
 
-  /** Hands on a row that was held back, behind the end of a statement or in the same one. */
-  #release(isLong: boolean): void {
-    if (!this.#held || !this.#head) return;
-    if (isLong) {
-      this.#out.push(END, this.#head);
-      this.#statementBytes = 0;
-    } else this.#out.push(this.#gap);
-    this.#out.push(...this.#held);
+  #passRow(from: number, to: number): void {
+    const bytes = this.#bytes;
+    let hash = this.#hash;
+    const end = Math.min(to, from + DECIDING_BYTES - this.#rowBytes);
+    for (let at = from; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), FNV_PRIME);
+    this.#hash = hash;
+    this.#rowBytes += to - from;
+    if (this.#rowBytes >= LONG_ROW_BYTES) this.#standAlone();
+  }
+
+  /** A long row that is held back begins a statement. */
+  #standAlone(): void {
+    const isHere = this.#heldAt >= 0;
+    if (!this.#head || (!isHere && !this.#held)) return;
+    if (isHere) this.#handOnTo(this.#heldAt, this.#heldAt + this.#gap.length);
+    this.#out.push(END, this.#head, ...(this.#held ?? []));
+    this.#statementBytes = 0;
+    this.#held = null;
+    this.#heldAt = -1;
+  }
+
+  /** Hands on the piece as far as `to`; it goes on at `next`. */
+  #handOnTo(to: number, next: number): void {
+    if (to > this.#from) this.#out.push(this.#bytes.subarray(this.#from, to));
+    this.#from = next;
+  }
+
+  /** The piece has been looked at as far as `end`; what is held back of it is kept. */
+  #leave(end: number): void {
+    if (this.#heldAt >= 0) {
+      this.#handOnTo(this.#heldAt, this.#heldAt + this.#gap.length);
+      this.#held = [];
+      this.#heldAt = -1;
+    }
+    if (this.#held) this.#held.push(this.#bytes.subarray(this.#from, end));
+    else this.#handOnTo(end, end);
+    this.#bytes = NOTHING;
+  }
+
+  /** A row that was held back goes into the same statement. */
+  #release(): void {
+    this.#heldAt = -1;
+    if (!this.#held) return;
+    this.#out.push(this.#gap, ...this.#held);
     this.#held = null;
   }
 
-  /** A row has ended and another follows. */
-  #between(): void {
-    this.#release(false);
+  /** A row has ended and another follows; `gap`: where that between them is, -1: in no piece. */
+  #between(gap = -1): void {
+    this.#release();
     this.#statementBytes += this.#rowBytes + this.#gap.length;
     const isLast =
       this.#statementBytes >= MAX_STATEMENT_BYTES ||
       mixed(this.#hash) / 2 ** 32 < this.#rowBytes / MEAN_STATEMENT_BYTES;
     if (isLast && this.#head) {
+      if (gap >= 0) this.#handOnTo(gap, gap + this.#gap.length);
       this.#out.push(END, this.#head);
       this.#statementBytes = 0;
-    } else this.#held = [];
+    } else if (gap >= 0) this.#heldAt = gap;
+    else this.#held = [];
     this.#beginRow();
   }
 
@@ -175,7 +223,7 @@ export class RowStatements {
   }
 
   #endRows(): void {
-    this.#release(false);
+    this.#release();
     if (this.#tail.length > 0) this.#out.push(this.#tail);
     this.#tail = NOTHING;
     if (this.#isEndHeld) this.#out.push(END);
