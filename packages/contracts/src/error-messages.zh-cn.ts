@@ -100,6 +100,10 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
   MAINTENANCE_RECORD_FORBIDDEN: say('该维护不属于此节点。', '请检查令牌属于哪个节点。'),
   SNAPSHOT_NOT_FOUND: say('仓库中没有快照 {id}。', '请列出快照；它可能已被清除。'),
   SNAPSHOT_AMBIGUOUS: say('有多个快照以 {id} 开头。', '请输入更多字符。'),
+  SNAPSHOT_ENDLESS: say(
+    '快照中的文件夹一再重复地互相包含；已在 {path} 处停止。',
+    '没有备份程序会写出这样的快照。请指定其中所需的文件夹。',
+  ),
 
   NODE_NOT_FOUND: say('节点不存在。', '请刷新服务器列表。'),
   NODE_NAME_TAKEN: say('名为 {name} 的节点已存在。', '请换一个名称。'),
@@ -188,5 +192,13 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
     '请为此服务器使用单独的前缀，并重新备份。',
   ),
   BINLOG_START_MISSING: say('归档中没有 {place}，只有 {has}。', '请选择其位置在归档中的备份，或从其他位置重放。'),
+  BINLOG_END_EARLY: say(
+    '归档到 {end} 为止，早于 {until}。',
+    '之后发生的更改不在归档中。请选择更早的时间、等待接收程序，或加 --accept-end 重放现有的全部日志。',
+  ),
+  BINLOG_REWRITE_IMPOSSIBLE: say(
+    '日志中有语句直接写明了 {databases}，无法以其他名称重放：{places}。',
+    '尚未重放任何内容。请不加 --rewrite-db 重放到单独的服务器，再在那里改名。',
+  ),
   BINLOG_DAMAGED: say('二进制日志 {name} 已损坏：{reason}', '其后的内容无法重放：请重新备份该服务器。'),
 };

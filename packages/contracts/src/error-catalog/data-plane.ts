@@ -263,6 +263,12 @@ export const dataPlaneErrors = {
     'List the snapshots; it may have been forgotten.',
   ),
   SNAPSHOT_AMBIGUOUS: define(400, 2, 'Several snapshots begin with {id}.', 'Give more characters of the id.'),
+  SNAPSHOT_ENDLESS: define(
+    422,
+    8,
+    'The snapshot names the same folders inside of each other again and again; it was given up at {path}.',
+    'No backup program writes such a snapshot. Name the folders of it that are wanted.',
+  ),
 
   // --- file system -----------------------------------------------------------------------------
   PATH_NOT_FOUND: define(

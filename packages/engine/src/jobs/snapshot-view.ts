@@ -22,7 +22,7 @@ export function viewRepository(
   const reader = createBlobReader({ repository, index, signal });
   return {
     index,
-    loader: new TreeLoader((id) => reader.read(id, 'tree'), keepTreeBytes),
+    loader: new TreeLoader(reader, keepTreeBytes),
     readData: (id) => reader.read(id, 'data'),
   };
 }

@@ -189,7 +189,7 @@ async function proveContent(looking: Looking, condemnedPacks: readonly string[])
 async function offerFiles({ work, health, snapshot }: Looking, sample: SampleChooser): Promise<void> {
   const { repository, signal } = work;
   const reader = createBlobReader({ repository, index: health.index, signal });
-  const loader = new TreeLoader((id) => reader.read(id, 'tree'));
+  const loader = new TreeLoader(reader);
   const top = { path: '', node: null, treeId: fromHex(snapshot.tree) };
   for await (const { path, node } of itemsBelow(loader, top)) {
     signal.throwIfAborted();

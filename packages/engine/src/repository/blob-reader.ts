@@ -30,6 +30,8 @@ export interface BlobReader {
   openLargeTree(id: Uint8Array): Promise<LargeTree>;
   /** What `use` makes of each piece of such a tree: `LargeTree.pieces`. Throws as `read`. */
   mapLargeTree<T>(id: Uint8Array, use: (piece: Buffer) => T): Promise<T[]>;
+  /** Number of its first entry in the index; -1 when it is in none. */
+  find(id: Uint8Array, type: BlobType): number;
   /** Bytes of its content as the index has them; 0 when it is in no index. */
   sizeOf(id: Uint8Array, type: BlobType): number;
 }
@@ -93,6 +95,7 @@ export function createBlobReader(options: BlobReaderOptions): BlobReader {
   return {
     read,
     sizeOf,
+    find: (id, type) => index.find(id, type),
     treePieces: (id) => treePieces({ read, sizeOf, openLargeTree: openLarge }, id),
     openLargeTree: openLarge,
     mapLargeTree: (id, use) => readWith(id, 'tree', (blob) => mapLargeTree(blob, repository.box, use)),

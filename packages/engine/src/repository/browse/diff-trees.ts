@@ -6,11 +6,14 @@ import { AppError } from '@backupx/contracts/errors';
 import type { DiffSnapshotsResult } from '@backupx/contracts/jobs';
 import type { TreeNode } from '../format/tree-node.ts';
 import type { TreeIndex } from './tree-index.ts';
-import { atPath, type TreeLoader } from './tree-loader.ts';
+import { atPath, type TreeLoader, type Trees } from './tree-loader.ts';
 import { childPath } from './walk-folders.ts';
 
 export type TreeChange = DiffSnapshotsResult['changes'][number];
 type SideName = 'before' | 'after';
+
+/** Pairs whose trees are read before their turn comes. */
+const FOLDERS_AHEAD = 2;
 
 /** The trees of one folder; null on the side where there is no such folder. */
 export interface TreePair {
@@ -29,18 +32,25 @@ export interface DiffListener {
 
 /**
  * Reports changes folder by folder, a folder before what is in it. `path` is where both trees stand; `''`: the top.
- * Goes on where a tree is damaged.
+ * Goes on where a tree is damaged. Throws SNAPSHOT_ENDLESS.
  */
 export async function diffTrees(loader: TreeLoader, pair: TreePair, listener: DiffListener): Promise<void> {
-  if (pair.before && pair.after && isSame(pair.before, pair.after)) return;
-  listener.onFolder?.(pair.path);
-  const children = await compareFolder(loader, pair, listener);
-  for (const [number, child] of children.entries()) {
-    const next = children[number + 1];
-    if (next?.after) loader.prefetch(next.after);
-    if (next?.before) loader.prefetch(next.before);
-    await diffTrees(loader, child, listener);
+  const trees = loader.walk();
+  /** What is still to be compared, the next last. */
+  const waiting = [pair];
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    if (next.before && next.after && isSame(next.before, next.after)) continue;
+    listener.onFolder?.(next.path);
+    const children = await compareFolder(trees, next, listener);
+    for (const child of children.reverse()) waiting.push(child);
+    for (const coming of waiting.slice(-FOLDERS_AHEAD).reverse()) prefetchPair(trees, coming);
   }
+}
+
+function prefetchPair(trees: Trees, { before, after }: TreePair): void {
+  if (before && after && isSame(before, after)) return;
+  if (after) trees.prefetch(after);
+  if (before) trees.prefetch(before);
 }
 
 /** One item as it stands in one of the trees. */
@@ -50,10 +60,10 @@ interface Side {
 }
 
 /** Compares the items of one folder and answers the sub-folders to compare; the trees are given up on return. */
-async function compareFolder(loader: TreeLoader, pair: TreePair, listener: DiffListener): Promise<TreePair[]> {
+async function compareFolder(trees: Trees, pair: TreePair, listener: DiffListener): Promise<TreePair[]> {
   const [old, young] = await Promise.all([
-    loadSide(loader, pair, { side: 'before', listener }),
-    loadSide(loader, pair, { side: 'after', listener }),
+    loadSide(trees, pair, { side: 'before', listener }),
+    loadSide(trees, pair, { side: 'after', listener }),
   ]);
   // With one side unknown nothing can be said about the other.
   if (old === 'damaged' || young === 'damaged') return [];
@@ -69,14 +79,14 @@ async function compareFolder(loader: TreeLoader, pair: TreePair, listener: DiffL
 
 /** Null where there is no such folder. */
 async function loadSide(
-  loader: TreeLoader,
+  trees: Trees,
   pair: TreePair,
   { side, listener }: { readonly side: SideName; readonly listener: DiffListener },
 ): Promise<TreeIndex | null | 'damaged'> {
   const id = pair[side];
   if (!id) return null;
   try {
-    return await loader.load(id, pair.path);
+    return await trees.load(id, pair.path);
   } catch (error) {
     listener.onUnread({ path: pair.path, sides: [side], message: damageOf(error).message });
     return 'damaged';

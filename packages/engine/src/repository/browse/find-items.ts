@@ -14,7 +14,7 @@ import type { ItemPattern } from './item-pattern.ts';
 import { nodeEntry } from './node-entry.ts';
 import { SnapshotSets } from './snapshot-sets.ts';
 import type { TreeIndex } from './tree-index.ts';
-import { atPath, type TreeLoader } from './tree-loader.ts';
+import { atPath, type TreeLoader, type Trees } from './tree-loader.ts';
 
 export interface FindOptions {
   /** Oldest first. */
@@ -45,7 +45,9 @@ export interface UnreadFolder {
 
 const MAX_UNREAD = 100;
 
-/** A damaged folder is passed over and told: what is sought may be in a snapshot that is whole. */
+/**
+ * A damaged folder is passed over and told: what is sought may be in a snapshot that is whole. Throws SNAPSHOT_ENDLESS.
+ */
 export async function findItems(loader: TreeLoader, options: FindOptions): Promise<FoundVersions> {
   const search = new FindWalk(loader, options);
   const tops = new TreeGroups();
@@ -86,14 +88,14 @@ interface Hit {
 
 class FindWalk {
   readonly sets = new SnapshotSets();
-  readonly #loader: TreeLoader;
+  readonly #trees: Trees;
   readonly #options: FindOptions;
   readonly #found: FoundVersion[] = [];
   readonly #unread: UnreadFolder[] = [];
   #treesRead = 0;
 
   constructor(loader: TreeLoader, options: FindOptions) {
-    this.#loader = loader;
+    this.#trees = loader.walk();
     this.#options = options;
   }
 
@@ -109,8 +111,8 @@ class FindWalk {
     const trees = groups.values(this.sets);
     for (const [number, group] of trees.entries()) {
       const next = trees[number + 1];
-      const reading = this.#loader.load(group.treeId, path);
-      if (next) this.#loader.prefetch(next.treeId);
+      const reading = this.#trees.load(group.treeId, path);
+      if (next) this.#trees.prefetch(next.treeId);
       const tree = await reading.catch((error: unknown) => this.#passOver(error, path, group));
       if (!tree) continue;
       this.#treesRead += 1;

@@ -1,7 +1,7 @@
 import type { TreeNode } from '../format/tree-node.ts';
 import type { SnapshotItem } from './find-item.ts';
 import type { TreeIndex } from './tree-index.ts';
-import type { TreeLoader } from './tree-loader.ts';
+import type { TreeLoader, Trees } from './tree-loader.ts';
 import { childPath, nextFolder, prefetchFolders } from './walk-folders.ts';
 
 /** An item with its display path. */
@@ -17,11 +17,12 @@ interface OpenFolder {
   next: number;
 }
 
-/** An item and everything below it, a folder before what is in it, else by name. */
+/** An item and everything below it, a folder before what is in it, else by name. Throws SNAPSHOT_ENDLESS. */
 export async function* itemsBelow(loader: TreeLoader, item: SnapshotItem): AsyncGenerator<ListedItem> {
+  const trees = loader.walk();
   if (item.node) yield { path: item.path, node: item.node };
   const open: OpenFolder[] = [];
-  if (item.treeId) open.push(await openFolder(loader, item.treeId, item.path));
+  if (item.treeId) open.push(await openFolder(trees, item.treeId, item.path));
   for (let folder = open.at(-1); folder; folder = open.at(-1)) {
     const { tree, path, next } = folder;
     if (next >= tree.count) {
@@ -33,14 +34,14 @@ export async function* itemsBelow(loader: TreeLoader, item: SnapshotItem): Async
     const itemPath = childPath(path, node.name);
     yield { path: itemPath, node };
     if (!tree.isFolder(next)) continue;
-    prefetchFolders(loader, tree, next);
-    open.push(await openFolder(loader, tree.subtreeOf(next), itemPath));
+    prefetchFolders(trees, tree, next);
+    open.push(await openFolder(trees, tree.subtreeOf(next), itemPath));
   }
 }
 
-async function openFolder(loader: TreeLoader, treeId: Uint8Array, path: string): Promise<OpenFolder> {
-  const tree = await loader.load(treeId, path);
+async function openFolder(trees: Trees, treeId: Uint8Array, path: string): Promise<OpenFolder> {
+  const tree = await trees.load(treeId, path);
   const first = nextFolder(tree, 0);
-  if (first < tree.count) prefetchFolders(loader, tree, first);
+  if (first < tree.count) prefetchFolders(trees, tree, first);
   return { path, tree, next: 0 };
 }

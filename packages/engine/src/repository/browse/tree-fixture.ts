@@ -47,12 +47,21 @@ export class TreeStore {
   readonly blobs = new Map<string, Uint8Array>();
   /** Ids of the trees that were read, in order. */
   readonly reads: string[] = [];
-  readonly loader = new TreeLoader(async (id) => {
-    this.reads.push(toHex(id));
-    const json = this.blobs.get(toHex(id));
-    if (!json) throw new Error(`there is no tree ${toHex(id)}`);
-    return json;
+  readonly #numbers = new Map<string, number>();
+  readonly loader = new TreeLoader({
+    read: async (id) => {
+      this.reads.push(toHex(id));
+      const json = this.blobs.get(toHex(id));
+      if (!json) throw new Error(`there is no tree ${toHex(id)}`);
+      return json;
+    },
+    find: (id) => this.find(id),
   });
+
+  /** Number of a blob. */
+  find(id: Uint8Array): number {
+    return this.#numbers.get(toHex(id)) ?? -1;
+  }
 
   saveTree(nodes: readonly string[]): Uint8Array {
     return this.save(packTree(nodes));
@@ -61,6 +70,7 @@ export class TreeStore {
   save(blob: Uint8Array): Uint8Array {
     const id = hashOf(blob);
     this.blobs.set(toHex(id), blob);
+    if (this.find(id) < 0) this.#numbers.set(toHex(id), this.#numbers.size);
     return id;
   }
 

@@ -1,31 +1,58 @@
 import { AppError } from '@backupx/contracts/errors';
 import { toHex } from '../format/blob-id.ts';
+import { MAX_PATH_LENGTH, shownPath, WalkBudget } from '../walk-budget.ts';
 import { indexTree, type TreeIndex } from './tree-index.ts';
 
-/** Reads the JSON of a tree, verified. Throws REPOSITORY_DAMAGED. */
-export type ReadTreeJson = (id: Uint8Array) => Promise<Uint8Array>;
+/** Where trees come from. */
+export interface TreeReader {
+  /** The JSON of a tree, verified. Throws REPOSITORY_DAMAGED. */
+  read(id: Uint8Array, type: 'tree'): Promise<Uint8Array>;
+  /** A number of its own for each tree; -1 for one that is unknown. */
+  find(id: Uint8Array, type: 'tree'): number;
+}
+
+/** Hands out trees. */
+export interface Trees {
+  /** `path` is the folder whose tree it is; an error names it. */
+  load(id: Uint8Array, path: string): Promise<TreeIndex>;
+  /** Begins to read a tree that will be loaded soon. */
+  prefetch(id: Uint8Array): void;
+}
 
 /** Trees that are read before they are asked for. */
 const MAX_AHEAD = 8;
 
 /** Loads trees one at a time, with a few on their way for whoever knows what comes next. */
-export class TreeLoader {
-  readonly #read: ReadTreeJson;
+export class TreeLoader implements Trees {
+  readonly #reader: TreeReader;
   readonly #ahead = new Map<string, Promise<Uint8Array>>();
   readonly #recent: RecentTrees;
 
   /** `keepBytes`: memory for trees that were used lately, so that the next page of a large folder costs nothing. */
-  constructor(read: ReadTreeJson, keepBytes = 0) {
-    this.#read = read;
+  constructor(reader: TreeReader, keepBytes = 0) {
+    this.#reader = reader;
     this.#recent = new RecentTrees(keepBytes);
   }
 
-  /** `path` is the folder whose tree it is; an error names it. */
+  /** The same trees for one walk through many folders: `load` throws SNAPSHOT_ENDLESS when that cannot come to an end. */
+  walk(): Trees {
+    const budget = new WalkBudget();
+    return {
+      load: async (id, path) => {
+        const tree = await this.load(id, path);
+        budget.enter(this.#reader.find(id, 'tree'), tree.byteLength, () => path);
+        return tree;
+      },
+      prefetch: (id) => this.prefetch(id),
+    };
+  }
+
   async load(id: Uint8Array, path: string): Promise<TreeIndex> {
+    if (path.length > MAX_PATH_LENGTH) throw tooDeep(path);
     const key = toHex(id);
     const known = this.#recent.get(key);
     if (known) return known;
-    const reading = this.#ahead.get(key) ?? this.#read(id);
+    const reading = this.#ahead.get(key) ?? this.#reader.read(id, 'tree');
     this.#ahead.delete(key);
     try {
       const tree = await indexTree(await reading);
@@ -42,14 +69,19 @@ export class TreeLoader {
     this.#ahead.clear();
   }
 
-  /** Begins to read a tree that will be loaded soon. */
   prefetch(id: Uint8Array): void {
     const key = toHex(id);
     if (this.#ahead.size >= MAX_AHEAD || this.#ahead.has(key) || this.#recent.get(key)) return;
-    const reading = this.#read(id);
+    const reading = this.#reader.read(id, 'tree');
     reading.catch(() => {}); // who loads it hears of it
     this.#ahead.set(key, reading);
   }
+}
+
+function tooDeep(path: string): AppError {
+  return new AppError('REPOSITORY_DAMAGED', {
+    reason: `folders lie in each other until their path has more than ${MAX_PATH_LENGTH} characters: ${shownPath(path)}`,
+  });
 }
 
 /** The trees used last, within so many bytes. */

@@ -31,7 +31,7 @@ export interface RestoreStreamsOptions {
 export async function restoreStreams(options: RestoreStreamsOptions): Promise<void> {
   const { repository, index, signal, session, paths } = options;
   const reader = createBlobReader({ repository, index, signal });
-  const loader = new TreeLoader((id) => reader.read(id, 'tree'));
+  const loader = new TreeLoader(reader);
   const top = { path: '', node: null, treeId: fromHex(options.snapshot.tree) };
   for await (const { path, node } of itemsBelow(loader, top)) {
     const type = entryTypeOf(node);

@@ -1,19 +1,22 @@
 import { AppError } from '@backupx/contracts/errors';
+import { displayPath } from '../../ports/display-path.ts';
 import type { BlobReader } from '../blob-reader.ts';
 import { toHex } from '../format/blob-id.ts';
 import { parseTree, treeBatches } from '../format/parse-tree.ts';
 import type { TreeNode } from '../format/tree-node.ts';
 import { LARGE_TREE_BYTES } from '../large-tree.ts';
+import { WalkBudget } from '../walk-budget.ts';
 
 /** Trees that are read before they are asked for. */
 const MAX_AHEAD = 8;
 
-type TreeReader = Pick<BlobReader, 'read' | 'sizeOf' | 'openLargeTree'>;
+type TreeReader = Pick<BlobReader, 'read' | 'find' | 'sizeOf' | 'openLargeTree'>;
 
-/** Hands out trees one by one and has the next ones on their way. */
+/** Hands out the trees of one walk one by one, and has the next ones on their way. */
 export class TreeSource {
   readonly #reader: TreeReader;
   readonly #ahead = new Map<string, Promise<Buffer>>();
+  readonly #budget = new WalkBudget();
 
   constructor(reader: TreeReader) {
     this.#reader = reader;
@@ -31,8 +34,12 @@ export class TreeSource {
     }
   }
 
-  /** The nodes of a tree in its order, in batches, at least one. Throws REPOSITORY_DAMAGED and STORAGE_*. */
-  async *nodes(id: Uint8Array): AsyncGenerator<TreeNode[]> {
+  /**
+   * The nodes of the tree of a folder (raw bytes, one character per byte) in its order, in batches. Throws REPOSITORY_DAMAGED, STORAGE_* and
+   * SNAPSHOT_ENDLESS.
+   */
+  async *nodes(id: Uint8Array, path: string): AsyncGenerator<TreeNode[]> {
+    this.#budget.enter(this.#reader.find(id, 'tree'), this.#reader.sizeOf(id, 'tree'), () => displayed(path));
     if (this.#isLarge(id)) {
       const tree = await this.#reader.openLargeTree(id);
       for await (const json of tree.trees()) yield* treeBatches(json);
@@ -47,6 +54,10 @@ export class TreeSource {
   #isLarge(id: Uint8Array): boolean {
     return this.#reader.sizeOf(id, 'tree') > LARGE_TREE_BYTES;
   }
+}
+
+function displayed(path: string): string {
+  return displayPath(Buffer.from(path, 'latin1'));
 }
 
 /** True for an error that concerns one thing in the repository, so that the rest can still be read. */

@@ -25,6 +25,7 @@ async function walk(shape: TreeShape, paths: string[], wanted: string[] | null, 
   const tree = toHex(store.add(shape));
   const box = createSealedBox(createMasterKey());
   const reader = {
+    find: (id: Uint8Array) => store.find(id),
     sizeOf: (id: Uint8Array) => store.blobs.get(toHex(id))?.byteLength ?? 0,
     async openLargeTree(id: Uint8Array) {
       const json = await reader.read(id);

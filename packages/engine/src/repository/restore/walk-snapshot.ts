@@ -1,6 +1,7 @@
 import { fromHex } from '../format/blob-id.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import type { TreeNode } from '../format/tree-node.ts';
+import { MAX_PATH_LENGTH, shownPath } from '../walk-budget.ts';
 import { PathSelection, type Relation } from './path-selection.ts';
 import { isLoss, type TreeSource } from './tree-source.ts';
 
@@ -64,15 +65,16 @@ interface Reading extends WalkOptions {
 async function* readFolder(folder: OpenFolder, reading: Reading): AsyncGenerator<WalkedPart> {
   let node = folder.node;
   try {
-    for await (const nodes of reading.trees.nodes(folder.treeId)) {
+    for await (const nodes of reading.trees.nodes(folder.treeId, folder.path)) {
       yield { path: folder.path, folder: node, items: wantedItems(nodes, folder, reading) };
       node = null;
     }
   } catch (error) {
     if (!isLoss(error)) throw error;
     reading.onLostTree(folder.path, error);
-    if (node) yield { path: folder.path, folder: node, items: [] };
   }
+  // Nothing was in it, or nothing could be read.
+  if (node) yield { path: folder.path, folder: node, items: [] };
 }
 
 /** Items that are no folders; folders are put aside. */
@@ -97,6 +99,10 @@ function addFolder(
   const place = parent.isInside ? 'inside' : origins.relationOf(path);
   if (!node.subtree) {
     onLostTree(path, new Error('the folder has no list of items'));
+    return;
+  }
+  if (path.length > MAX_PATH_LENGTH) {
+    onLostTree(shownPath(path), new Error('folders lie in each other deeper than on any system'));
     return;
   }
   below.push({
