@@ -13,7 +13,7 @@ import { openErrors, repositorySnapshotSchema } from './repositories.ts';
 /** Full hex id, a unique beginning of it, or `latest`. */
 const snapshotParamSchema = z.string().regex(/^(latest|[0-9a-f]{4,64})$/);
 const snapshotParams = z.object({ id: idParamSchema, snapshotId: snapshotParamSchema });
-const snapshotErrors = [...openErrors, 'SNAPSHOT_NOT_FOUND', 'SNAPSHOT_AMBIGUOUS'] as const;
+const snapshotErrors = [...openErrors, 'SNAPSHOT_NOT_FOUND', 'SNAPSHOT_AMBIGUOUS', 'SNAPSHOT_ENDLESS'] as const;
 
 export const repositorySnapshotRoutes = {
   list: defineRoute({
