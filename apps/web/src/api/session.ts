@@ -71,14 +71,15 @@ export async function signOut(): Promise<void> {
   setSession({ state: 'signed-out', ended: false });
 }
 
+export function currentSession(): Session {
+  return session;
+}
+
 export function useSession(): Session {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => session,
-  );
+  return useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, currentSession);
 }
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 };
