@@ -58,6 +58,12 @@ async function verifyRecord(recordId: number): Promise<VerifyRecord> {
   });
 }
 
+async function runOften(name: string, targetId: number): Promise<void> {
+  const sourcePaths = [path.join(places.sources, 'finance')];
+  const { id } = await createTask(master.client, { name, sourcePaths, storageTargetIds: [targetId] });
+  for (let run = 0; run < 13; run++) await runTask(master.client, id);
+}
+
 beforeAll(async () => {
   makeSources(places);
   browser = await launchBrowser();
@@ -70,13 +76,8 @@ beforeAll(async () => {
   installation = { ...setting, records, restores, repository };
   verification = await verifyRecord(records.good);
   damaged = await damageRepository(master.client, places, setting);
-  const busy = await createTask(master.client, {
-    name: 'many-runs',
-    sourcePaths: [path.join(places.sources, 'finance')],
-    storageTargetIds: [setting.targets.nas],
-  });
   // More than one page of fifty.
-  for (let run = 0; run < 51; run++) await runTask(master.client, busy.id);
+  await Promise.all([1, 2, 3, 4].map((number) => runOften(`many-runs-${number}`, setting.targets.nas)));
   await master.client.call('POST', '/api/nodes', { name: 'db-02.example.com' });
   admin = await saveSession(browser, master.url, adminLogin);
 }, 240_000);
@@ -147,44 +148,54 @@ function findEnglish(texts: readonly string[], en: Catalogue, zh: Catalogue): st
   return texts.filter((text) => english.has(text) && !chinese.has(text) && text.length > 2);
 }
 
+function findWrongWords(
+  texts: readonly string[],
+  language: 'en' | 'zh-CN',
+  { en, zh }: { readonly en: Catalogue; readonly zh: Catalogue },
+): string[] {
+  const keys = findKeys(texts, en).map((text) => `a key instead of a text: ${text}`);
+  return language === 'en'
+    ? [...keys, ...texts.filter((text) => /\p{Script=Han}/u.test(text))]
+    : [...keys, ...findEnglish(texts, en, zh)];
+}
+
 describe('the pages of the console', () => {
   it('are all known to this test', async () => {
     const { routes } = await loadFromConsole<{ routes: readonly { path: string }[] }>('routes.tsx');
     expect(routes.map((route) => route.path).sort()).toEqual(Object.keys(addressesOf(installation)).sort());
   });
 
-  const combinations = [
-    { theme: 'light', language: 'en', width: 1280, isForAxe: true },
-    { theme: 'dark', language: 'en', width: 1280, isForAxe: true },
-    { theme: 'light', language: 'zh-CN', width: 1280, isForAxe: false },
-    { theme: 'dark', language: 'zh-CN', width: 1280, isForAxe: false },
-    { theme: 'light', language: 'zh-CN', width: 390, isForAxe: true },
-    { theme: 'dark', language: 'zh-CN', width: 390, isForAxe: true },
-    { theme: 'light', language: 'en', width: 390, isForAxe: false },
-    { theme: 'dark', language: 'en', width: 390, isForAxe: false },
-  ] as const;
-  it.each(combinations)(
-    'are sound in $theme, $language, $width px',
-    async ({ theme, language, width, isForAxe }) => {
+  // Every page in every look; it is loaded in one theme and then put into the other, as the system of its user may be.
+  it.each([
+    { language: 'en', width: 1280, isForAxe: true },
+    { language: 'zh-CN', width: 1280, isForAxe: false },
+    { language: 'zh-CN', width: 390, isForAxe: true },
+    { language: 'en', width: 390, isForAxe: false },
+  ] as const)(
+    'are sound in both themes, $language, $width px',
+    async ({ language, width, isForAxe }) => {
       const { enWhole: en } = await loadFromConsole<{ enWhole: Catalogue }>('i18n/en-whole.ts');
       const { zhCNWhole } = await loadFromConsole<{ zhCNWhole: Catalogue }>('i18n/zh-cn-whole.ts');
-      const context = await openContext(browser, { theme, language, width, session: admin });
+      const context = await openContext(browser, { language, width, session: admin });
       const page = await context.newPage();
       const problems = watchPage(page, master.url);
-      for (const address of [...Object.values(addressesOf(installation)).flat(), '/nowhere']) {
+      for (const [index, address] of [...Object.values(addressesOf(installation)).flat(), '/nowhere'].entries()) {
+        const themes = index % 2 === 0 ? (['light', 'dark'] as const) : (['dark', 'light'] as const);
+        await page.emulateMedia({ colorScheme: themes[0] });
         await page.goto(`${master.url}${address}`);
         await waitUntilLoaded(page);
-        expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe(theme);
-        const texts = await readTexts(page);
-        const found = [
-          ...(await findSidewaysScroll(page)),
-          ...(isForAxe ? await findAccessibilityProblems(page) : []),
-          ...findKeys(texts, en).map((text) => `a key instead of a text: ${text}`),
-          ...(language === 'en'
-            ? texts.filter((text) => /\p{Script=Han}/u.test(text))
-            : findEnglish(texts, en, zhCNWhole)),
-        ];
-        problems.push(...found.map((problem) => `${address}: ${problem}`));
+        expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe(themes[0]);
+        for (const theme of themes) {
+          await page.emulateMedia({ colorScheme: theme });
+          // The page hears of another theme with its next frame.
+          await page.waitForFunction((wanted) => document.documentElement.dataset.theme === wanted, theme);
+          const found = [
+            ...(await findSidewaysScroll(page)),
+            ...(isForAxe ? await findAccessibilityProblems(page) : []),
+            ...findWrongWords(await readTexts(page), language, { en, zh: zhCNWhole }),
+          ];
+          problems.push(...found.map((problem) => `${address}, ${theme}: ${problem}`));
+        }
       }
       await context.close();
       expect(problems).toEqual([]);
@@ -320,6 +331,29 @@ describe('the keyboard', () => {
     expect(problems).toEqual([]);
     await page.context().close();
   });
+});
+
+describe('a console that cannot be loaded whole', () => {
+  it.each(['when the page is opened', 'after signing in'])(
+    'says so, and is loaded again when told to (%s)',
+    async (when) => {
+      const isSignedIn = when === 'when the page is opened';
+      const page = await (await openContext(browser, { session: isSignedIn ? admin : undefined })).newPage();
+      await page.route('**/assets/app-*.js', (route) => route.abort());
+      await page.goto(master.url);
+      if (!isSignedIn) {
+        await page.getByLabel('User name').fill(adminLogin.username);
+        await page.getByLabel('Password').fill(adminLogin.password);
+        await page.getByRole('button', { name: 'Sign in' }).click();
+      }
+      await page.getByRole('alert').waitFor();
+      expect(await findAccessibilityProblems(page)).toEqual([]);
+      await page.unroute('**/assets/app-*.js');
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await page.getByRole('button', { name: 'Sign out' }).first().waitFor({ state: 'attached' });
+      await page.context().close();
+    },
+  );
 });
 
 describe('people', () => {
