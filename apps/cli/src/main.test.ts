@@ -87,6 +87,7 @@ async function run(args: string[], environment: Record<string, string | undefine
 const record = {
   id: 812,
   taskName: 'web',
+  taskType: 'file',
   status: 'success',
   progress: null,
   problems: [],
@@ -284,6 +285,22 @@ describe('API commands', () => {
     expect((await run(command)).code).not.toBe(0);
     const without = await run([...command, '--no-safety-backup']);
     expect([without.code, without.stderr.includes('Not by this agent.')]).toEqual([0, true]);
+  });
+
+  test('a restore that replaces nothing by itself says who is connected, and begins', async () => {
+    const driver = { kind: 'source', type: 'apart', title: 'Apart', fields: [], canInspectTarget: true };
+    answers['GET /api/drivers'] = ok({ sources: [driver], storages: [] });
+    answers['GET /api/backup/records/812'] = ok({ ...record, taskType: 'apart' });
+    answers['POST /api/backup/records/812/restore'] = ok({ id: 5 });
+    const session = { id: '7', user: 'till', address: '10.0.0.7', program: 'process 3', since: null };
+    const shop = { name: 'shop', exists: true, isReplaced: false, sizeBytes: null, sessions: [session] };
+    const found = { server: 'key K', databases: [shop], notes: ['Nothing changes by that.'] };
+    answers['POST /api/backup/records/812/restore/preview'] = ok(found);
+    const { code, stderr } = await run(['restore', '812', '--original', '--confirm', 'web']);
+    expect(code).toBe(0);
+    expect(stderr).toContain('leaves   shop on key K\n  in use by till from 10.0.0.7 with process 3 (7)\n');
+    expect(stderr).toContain('Nothing changes by that.');
+    expect(stderr).not.toContain('endSessions');
   });
 
   test('a task is changed where it was asked for, and deleted once that was confirmed', async () => {

@@ -13,13 +13,14 @@ export function showTarget(
 ): number {
   const place = found.server === '' ? '' : ` on ${found.server}`;
   let connected = 0;
-  for (const { name, exists, sizeBytes, sessions } of found.databases) {
+  for (const { name, exists, isReplaced = exists, sizeBytes, sessions } of found.databases) {
     const size = sizeBytes === null ? '' : ` (${formatBytes(sizeBytes)})`;
-    terminal.say(printable(exists ? `replaces ${name}${size}${place}` : `creates  ${name}${place}`));
-    if (!exists) continue;
+    const fate = isReplaced ? 'replaces' : exists ? 'leaves  ' : 'creates ';
+    terminal.say(printable(`${fate} ${name}${size}${place}`));
     for (const session of sessions) terminal.say(printable(`  in use by ${describeSession(session)}`));
-    connected += sessions.length;
+    if (isReplaced) connected += sessions.length;
   }
+  for (const note of found.notes ?? []) terminal.say(printable(note));
   if (connected === 0 || options.endSessions === true) return 0;
   terminal.say('As long as they are connected the restore would stop. End them, or have them ended at the');
   terminal.say('last moment where the kind of database can do that: --set endSessions=true');

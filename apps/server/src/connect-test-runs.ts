@@ -50,6 +50,7 @@ const shopdb = {
   }),
   inspect: true,
   inspectTarget: true,
+  targetSettings: true,
   verifiesOnServer: true,
 };
 

@@ -48,6 +48,8 @@ export const driverManifestSchema = z.object({
   canInspect: z.boolean().optional(),
   /** True: it can be asked what a restore would replace, and who is connected to that. */
   canInspectTarget: z.boolean().optional(),
+  /** True: that can be backed up before. */
+  canSaveTarget: z.boolean().optional(),
   /** True: a deep verification can be made on a server that is named, by the `restoreFields` with `place`. */
   canVerifyOnServer: z.boolean().optional(),
 });
@@ -85,6 +87,7 @@ export function toDriverManifest(driver: {
   restoreConfig?: z.ZodObject;
   inspect?: unknown;
   inspectTarget?: unknown;
+  targetSettings?: unknown;
   verifiesOnServer?: boolean;
 }): DriverManifest {
   const { kind, type, title } = driver;
@@ -93,6 +96,7 @@ export function toDriverManifest(driver: {
     ...(driver.restoreConfig ? { restoreFields: fieldsOf(driver.restoreConfig) } : {}),
     ...(driver.inspect ? { canInspect: true } : {}),
     ...(driver.inspectTarget ? { canInspectTarget: true } : {}),
+    ...(driver.targetSettings ? { canSaveTarget: true } : {}),
     ...(driver.verifiesOnServer ? { canVerifyOnServer: true } : {}),
   };
 }

@@ -237,8 +237,14 @@ export const inspectTargetResultSchema = z.object({
       exists: z.boolean(),
       sizeBytes: z.number().nullable(),
       sessions: z.array(databaseSessionSchema),
+      /** False: it is there, and this restore by itself leaves it and its sessions as they are. */
+      isReplaced: z.boolean().optional(),
+      /** False: no backup of it can be made beforehand, since its server is stopped or it is no server. */
+      canBeSaved: z.boolean().optional(),
     }),
   ),
+  /** What else somebody should know before, as sentences. */
+  notes: z.array(z.string()).optional(),
 });
 export type InspectTargetResult = z.output<typeof inspectTargetResultSchema>;
 

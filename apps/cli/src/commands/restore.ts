@@ -64,7 +64,8 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
 
 /** The body of the request, and whether it replaces databases. */
 async function readWishes(client: ApiClient, record: BackupRecord, options: RestoreOptions) {
-  const driver = hasSettings(options) ? await findSourceDriver(client, record.taskType) : null;
+  const isKnown = hasSettings(options) || (options.original && record.taskType !== 'file');
+  const driver = isKnown ? await findSourceDriver(client, record.taskType) : null;
   const chosen = await readSettings(driver?.restoreFields ?? [], options);
   const body = {
     targetPath: options.target ? resolve(options.target) : undefined,
@@ -111,7 +112,9 @@ async function restore(context: CommandContext, recordId: number, options: Resto
   const record = await client.call(recordRoutes.get, { params: { id: recordId } });
   const { body, driver, replaces } = await readWishes(client, record, options);
   const params = { id: recordId };
-  if (replaces && driver?.canInspectTarget) {
+  // Some replace nothing by themselves, and it is worth knowing who is there all the same.
+  const mayReplace = driver?.restoreFields?.some(({ name }) => name === 'replaceExisting') ?? false;
+  if (options.original && driver?.canInspectTarget && (replaces || !mayReplace)) {
     const code = await lookAtTarget(context, client, { params, body });
     if (code !== 0) return code;
   }

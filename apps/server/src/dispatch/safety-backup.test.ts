@@ -113,6 +113,16 @@ describe('a restore that replaces databases', () => {
     expect((await restore({ options: { ...options, endSessions: true } })).safetyRecordId).toBeGreaterThan(0);
   });
 
+  it('begins at once when what it replaces cannot be saved, or is not replaced by it, but not over sessions', async () => {
+    found({ ...at('shop', true), canBeSaved: false });
+    expect(await restore()).toMatchObject({ safetyRecordId: 0, isWaiting: false });
+    const session = { id: '7', user: '', address: 'port 3306', program: 'mysqld', since: null };
+    found({ ...at('shop', true, [session]), isReplaced: false });
+    expect(await restore()).toMatchObject({ safetyRecordId: 0, isWaiting: false });
+    found({ ...at('shop', true, [session]), canBeSaved: false });
+    expect(await restore()).toMatchObject({ code: 'DATABASE_IN_USE', message: expect.stringContaining('port 3306') });
+  });
+
   it('says when it cannot be saved, and starts nothing', async () => {
     hold();
     await call('POST', `/backup/tasks/${taskId}/run`);

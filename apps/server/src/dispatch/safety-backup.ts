@@ -28,10 +28,12 @@ export interface SafetyBackupDeps extends RestorePreviewDeps, PlanRepositoriesDe
   readonly lifecycle: Pick<RecordLifecycle, 'finishRestore'>;
 }
 
+type Found = InspectTargetResult['databases'][number];
+
 /** Sessions stop the restore later; better before hours were spent on a backup. Throws DATABASE_IN_USE. */
-function refuseSessions({ databases }: InspectTargetResult, options: Readonly<Record<string, unknown>>): void {
+function refuseSessions(databases: readonly Found[], options: Readonly<Record<string, unknown>>): void {
   if (options.endSessions === true) return;
-  const used = databases.find(({ exists, sessions }) => exists && sessions.length > 0);
+  const used = databases.find(({ sessions }) => sessions.length > 0);
   if (!used) return;
   const sessions = used.sessions.slice(0, 10).map(describeSession).join(', ');
   throw new AppError('DATABASE_IN_USE', { name: used.name, sessions });
@@ -44,9 +46,21 @@ export async function databasesToSave(deps: SafetyBackupDeps, plan: RecordRestor
   if (isUnwanted || options.given.replaceExisting !== true) return [];
   const manifest = deps.engine.manifests.sources.find((one) => one.type === record.task_type);
   if (!manifest?.canInspectTarget) return [];
-  const found = await askTarget(deps, plan);
-  refuseSessions(found, options.given);
-  return found.databases.filter(({ exists }) => exists).map(({ name }) => name);
+  const replaced = await replacedBy(deps, plan, manifest.canSaveTarget === true);
+  refuseSessions(replaced, options.given);
+  if (!manifest.canSaveTarget) return [];
+  return replaced.filter(({ canBeSaved }) => canBeSaved !== false).map(({ name }) => name);
+}
+
+/** `isNeeded` false: nothing of it could be saved, and the restore looks by itself before it touches anything. */
+async function replacedBy(deps: SafetyBackupDeps, plan: RecordRestore, isNeeded: boolean): Promise<Found[]> {
+  try {
+    const { databases } = await askTarget(deps, plan);
+    return databases.filter(({ exists, isReplaced }) => exists && isReplaced !== false);
+  } catch (error) {
+    if (isNeeded) throw error;
+    return [];
+  }
 }
 
 async function settingsOf(deps: SafetyBackupDeps, { record, options }: RecordRestore, databases: readonly string[]) {

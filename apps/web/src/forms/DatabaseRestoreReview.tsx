@@ -30,21 +30,26 @@ interface Props {
 
 /** What is there now, asked anew each time a loss is reviewed. */
 function useTargetPreview({ driver, source: { recordId }, danger, wishes }: Props) {
+  // Some replace nothing by themselves, and it is worth knowing who is there all the same.
+  const mayReplace = driver.restoreFields?.some(({ name }) => name === 'replaceExisting') ?? false;
+  const isAsked = wishes.targetPath === '' && (danger !== null || !mayReplace);
   return useQuery({
     queryKey: ['restorePreview', recordId],
     queryFn: ({ signal }) => call('records.previewRestore', { params: { id: recordId ?? 0 }, body: wishes, signal }),
-    enabled: danger !== null && driver.canInspectTarget === true && recordId !== null,
+    enabled: isAsked && driver.canInspectTarget === true && recordId !== null,
     ...{ gcTime: 0, retry: false, refetchOnWindowFocus: false },
   });
 }
 
 /** What will happen, before it does; what is lost is named. Mounted while it is open. */
 export function DatabaseRestoreReview(props: Props) {
-  const { danger, wishes, restore, chosen, whereTo, onClose, onEndSessions } = props;
+  const { driver, danger, wishes, restore, chosen, whereTo, onClose, onEndSessions } = props;
   const preview = useTargetPreview(props);
   const [safetyBackup, setSafetyBackup] = useState(true);
   // Also when nobody could say what is there: somebody may want to go on all the same.
-  const mayBeSaved = preview.isError || (preview.data?.databases.some(({ exists }) => exists) ?? false);
+  const mayBeSaved =
+    driver.canSaveTarget === true &&
+    (preview.isError || (preview.data?.databases.some((one) => one.exists && one.canBeSaved !== false) ?? false));
   const endSessions = wishes.options?.endSessions === true;
   return (
     <ConfirmDialog

@@ -33,17 +33,23 @@ const sessionColumns = (): readonly Column<Session>[] => [
 
 /** Sessions that stop the restore as long as they are there. */
 export const sessionsIn = (found: InspectTargetResult | undefined): number =>
-  (found?.databases ?? []).reduce((sum, { exists, sessions }) => sum + (exists ? sessions.length : 0), 0);
+  (found?.databases ?? []).reduce((sum, one) => sum + (fateOf(one) === 'isReplaced' ? one.sessions.length : 0), 0);
 
-function DatabaseItem({ name, exists, sizeBytes, sessions }: Database) {
-  const fate = exists ? t('sourceRestore.isReplaced') : t('sourceRestore.isNew');
+function fateOf({ exists, isReplaced = exists }: Database): 'isReplaced' | 'isLeft' | 'isNew' {
+  if (isReplaced) return 'isReplaced';
+  return exists ? 'isLeft' : 'isNew';
+}
+
+function DatabaseItem(database: Database) {
+  const { name, sizeBytes, sessions } = database;
+  const fate = t(`sourceRestore.${fateOf(database)}`);
   return (
     <li className="space-y-2">
       <p className="[overflow-wrap:anywhere]">
         <span className="font-medium text-ink">{name}</span> · {fate}
         {sizeBytes !== null && ` · ${formatBytes(sizeBytes)}`}
       </p>
-      {exists && sessions.length > 0 && (
+      {sessions.length > 0 && (
         <div className="overflow-x-auto rounded-lg border border-line">
           <DataTable
             label={t('sourceRestore.sessionsOf', { name })}
@@ -84,6 +90,11 @@ export function TargetPreview({
           <DatabaseItem key={database.name} {...database} />
         ))}
       </ul>
+      {(found.notes ?? []).map((note) => (
+        <p key={note} className="text-[13px] text-ink-2 [overflow-wrap:anywhere]">
+          {note}
+        </p>
+      ))}
       {count > 0 && (
         <Callout
           tone="warn"

@@ -26,6 +26,7 @@ export const enSources = {
   'sourceRestore.files': 'Files into a folder',
   'sourceRestore.filesHelp': 'Writes the dumps; no database is touched.',
   'sourceRestore.isNew': 'does not exist yet',
+  'sourceRestore.isLeft': 'stays as it is',
   'sourceRestore.isReplaced': 'is replaced',
   'sourceRestore.keepsExisting':
     'A database of the same name that is not empty stops the restore; nothing is replaced.',

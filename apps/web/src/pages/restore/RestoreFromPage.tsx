@@ -41,7 +41,7 @@ function Wishes({ record, task, driver, basket, onChange }: WishesProps) {
 
 /** Where there is something to choose from: the databases, or the one folder that was backed up, from beside it. */
 function startOf(driver: DriverManifest | undefined, task: Task | undefined): string {
-  if (driver?.canInspectTarget) return `/${driver.type}`;
+  if (driver?.canSaveTarget) return `/${driver.type}`;
   const sources = task?.sourcePaths ?? [];
   return sources.length === 1 && sources[0] !== '/' ? parentFolder(sources[0] ?? '') : '';
 }
@@ -72,7 +72,7 @@ export default function RestoreFromPage() {
                 source={{ recordId: record.id }}
                 downloads={user.can('operator') ? (snapshotOf(record) ?? undefined) : undefined}
                 start={startOf(driver, task.data)}
-                words={driver?.canInspectTarget ? databaseWords() : undefined}
+                words={driver?.canSaveTarget ? databaseWords() : undefined}
                 basket={basket}
                 onChange={setBasket}
               />

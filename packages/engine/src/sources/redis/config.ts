@@ -68,6 +68,10 @@ export const redisRestoreSchema = z.object({
     label: 'Replace what exists',
     help: 'Databases (or the file) that are not empty. All keys of a replaced database go; until then they stay.',
   }),
+  endSessions: z.boolean().default(false).meta({
+    label: 'End sessions',
+    help: 'Ends the connections of others to a database that is replaced. Off: the restore stops and lists them.',
+  }),
 });
 export type RedisRestoreOptions = z.output<typeof redisRestoreSchema>;
 

@@ -6,6 +6,7 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { describeSession } from '@backupx/contracts/describe-session';
 import { AppError } from '@backupx/contracts/errors';
 import { SecretFolder } from '../../ports/secret-folder.ts';
 import type { RestoreContext } from '../../ports/source.ts';
@@ -20,9 +21,11 @@ import type { RdbSummary } from './rdb-scanner.ts';
 import { RedisRefusal } from './resp.ts';
 import { findServerProgram, ScratchServer } from './scratch-server.ts';
 import { readFacts } from './server-facts.ts';
+import { listSessions, type RedisSession } from './sessions.ts';
 
 /** RESTORE with absolute times came with 5.0. */
 const OLDEST_MAJOR = 5;
+const LISTED_SESSIONS = 10;
 
 /** See above: `open`, `write` all of the dump, then `commit` or `rollback`. */
 export class LiveRestore {
@@ -92,10 +95,25 @@ export class LiveRestore {
     const never = new AbortController().signal;
     try {
       const server = await RedisConnection.open(this.#config, never);
-      for (const database of this.#used) await emptyDatabase(server, database);
-      server.close();
+      try {
+        for (const database of this.#used) await this.#takeBack(server, database);
+      } finally {
+        server.close();
+      }
     } catch (error) {
       const message = `The next restore empties the database(s) ${this.#used.join(', ')}: ${(error as Error).message}`;
+      this.#context.log('warn', message);
+    }
+  }
+
+  /**
+   * Empties a number that our keys are in. Without our mark they have changed places: the connection broke before the
+   * server could say so, and what lies there is what was replaced.
+   */
+  async #takeBack(server: RedisConnection, database: number): Promise<void> {
+    if (await isMarked(server, database)) await emptyDatabase(server, database);
+    else if ((await countKeys(server, database)) > 0) {
+      const message = `The backup is in place although the restore failed; what it replaced lies in database ${database}.`;
       this.#context.log('warn', message);
     }
   }
@@ -133,6 +151,8 @@ export class LiveRestore {
     const targets = this.#targetsOf(databases);
     await clearStaleDatabases(to);
     if (!replaceExisting) await this.#assertEmpty(to, targets);
+    // The copying may take long; who would stop the restore at its end stops it here.
+    await this.#sessionsToEnd(to, targets);
     const places = await findFreeDatabases(to, { count: databases.length, taken: targets });
     const onKeys = (items: number) => this.#context.progress({ items });
     let total = 0;
@@ -142,13 +162,48 @@ export class LiveRestore {
       await markDatabase(to, place);
       total += await copyKeys({ from, to, database, place, signal, onKeys });
     }
-    await copyFunctions({ from, to, isReplacing: replaceExisting });
-    await swap(to, targets, places);
+    const sessions = await this.#sessionsToEnd(to, targets);
+    const functions = await copyFunctions({ from, to, isReplacing: replaceExisting });
+    try {
+      await swap(to, { databases: targets, free: places, sessions });
+    } catch (error) {
+      await functions.undo();
+      throw error;
+    }
     this.#used = [];
-    // What was replaced, which lies where our keys were.
-    for (const place of places) await emptyDatabase(to, place);
     this.#context.log('info', `${total} key(s) in ${databases.length} database(s) are in place.`);
+    await this.#emptyReplaced(to, places);
     return Math.max(1, total);
+  }
+
+  /** What was replaced lies where our keys were. The restore is done: a failure here takes nothing of it back. */
+  async #emptyReplaced(to: RedisConnection, places: readonly number[]): Promise<void> {
+    try {
+      for (const place of places) await emptyDatabase(to, place);
+    } catch (error) {
+      const path = nameOfServer(this.#config);
+      const message = `what was replaced still lies in the database(s) ${places.join(', ')}; empty them by FLUSHDB (${(error as Error).message})`;
+      this.#context.problem({ path, code: 'inconsistent', message });
+    }
+  }
+
+  /** Ids of the connections to databases that are replaced. Throws DATABASE_IN_USE when they may not be ended. */
+  async #sessionsToEnd(to: RedisConnection, targets: readonly number[]): Promise<string[]> {
+    const { replaceExisting, endSessions } = this.#options;
+    if (!replaceExisting) return [];
+    const sessions = await listSessions(to);
+    if (sessions === null) this.#context.log('warn', 'Who is connected is unknown: the user may not run CLIENT LIST.');
+    const others: RedisSession[] = [];
+    for (const database of targets) {
+      const users = (sessions ?? []).filter((session) => session.database === database);
+      // Nothing is replaced in an empty one.
+      if (users.length > 0 && (await countKeys(to, database)) > 0) others.push(...users);
+    }
+    if (others.length === 0 || endSessions) return others.map(({ id }) => id);
+    const names = [...new Set(others.map(({ database }) => `db${database}`))].join(', ');
+    const listed = others.slice(0, LISTED_SESSIONS).map(describeSession).join(', ');
+    const more = others.length > LISTED_SESSIONS ? ` and ${others.length - LISTED_SESSIONS} more` : '';
+    throw new AppError('DATABASE_IN_USE', { name: `${nameOfServer(this.#config)} ${names}`, sessions: listed + more });
   }
 
   /** Numbers in the dump, without what another restore was making when the dump was taken. */
@@ -177,8 +232,7 @@ export class LiveRestore {
 
   async #assertEmpty(to: RedisConnection, databases: readonly number[]): Promise<void> {
     for (const database of databases) {
-      await to.demand('select a database', 'SELECT', database);
-      const keys = Number(await to.demand('count keys', 'DBSIZE'));
+      const keys = await countKeys(to, database);
       if (keys === 0) continue;
       const name = `Database ${database} with ${keys} key(s)`;
       throw new AppError('DATABASE_EXISTS', { name, server: nameOfServer(this.#config) });
@@ -198,10 +252,24 @@ async function emptyDatabase(server: RedisConnection, database: number): Promise
   await server.demand('empty a database (FLUSHDB)', 'FLUSHDB', 'ASYNC');
 }
 
+async function countKeys(server: RedisConnection, database: number): Promise<number> {
+  await server.demand('select a database', 'SELECT', database);
+  return Number(await server.demand('count keys', 'DBSIZE'));
+}
+
+interface SwapParts {
+  readonly databases: readonly number[];
+  /** Where our keys are, in the same order. */
+  readonly free: readonly number[];
+  /** Ended in the same moment, so that nobody goes on with what he has read before. */
+  readonly sessions: readonly string[];
+}
+
 /** All of them at once, or none. */
-async function swap(to: RedisConnection, databases: readonly number[], free: readonly number[]): Promise<void> {
-  const action = 'put the databases in place (MULTI, SELECT, DEL, SWAPDB, EXEC)';
+async function swap(to: RedisConnection, { databases, free, sessions }: SwapParts): Promise<void> {
+  const action = 'put the databases in place (MULTI, SELECT, DEL, SWAPDB, CLIENT KILL, EXEC)';
   await to.demand(action, 'MULTI');
+  for (const id of sessions) await to.demand(action, 'CLIENT', 'KILL', 'ID', id);
   for (const [index, database] of databases.entries()) {
     const place = free[index] as number;
     await to.demand(action, 'SELECT', place);

@@ -2,7 +2,10 @@
 import {
   chownSync,
   closeSync,
+  constants,
+  copyFileSync,
   fsyncSync,
+  linkSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -43,18 +46,28 @@ export class StagedFile {
     }
   }
 
-  /** The owner becomes that of the file it replaces, or of its folder: the server must be able to read it. */
-  commit(): void {
+  /**
+   * The owner becomes that of the file it replaces, or of its folder: the server must be able to read it. `keepAs`: a
+   * second name for what is replaced; answers whether it has it now.
+   */
+  commit(keepAs: string | null = null): boolean {
     fsyncSync(this.#fd);
     this.#close();
     const { uid, gid } = statSync(this.target, { throwIfNoEntry: false }) ?? statSync(dirname(this.target));
     const own = statSync(this.#scratch);
     if (own.uid !== uid || own.gid !== gid) chownSync(this.#scratch, uid, gid);
-    renameSync(this.#scratch, this.target);
+    const isKept = keepAs !== null && keepFile(this.target, keepAs);
+    try {
+      renameSync(this.#scratch, this.target);
+    } catch (error) {
+      if (isKept) rmSync(keepAs, { force: true });
+      throw error;
+    }
     this.#isInPlace = true;
     const folder = openSync(dirname(this.target), 'r');
     fsyncSync(folder);
     closeSync(folder);
+    return isKept;
   }
 
   /** Idempotent; does nothing after `commit`. */
@@ -69,27 +82,52 @@ export class StagedFile {
   }
 }
 
+/** A second name for it; a copy where the file system has none. False: there is nothing to keep. */
+function keepFile(path: string, name: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat || stat.size === 0) return false;
+  if (statSync(name, { throwIfNoEntry: false }))
+    throw new AppError('RESTORE_TARGET_INVALID', { path: name, reason: 'it is there' });
+  try {
+    linkSync(path, name);
+  } catch {
+    keepCopy(path, name);
+  }
+  return true;
+}
+
+function keepCopy(path: string, name: string): void {
+  try {
+    copyFileSync(path, name, constants.COPYFILE_EXCL);
+  } catch (error) {
+    rmSync(name, { force: true });
+    throw error;
+  }
+}
+
 function removeLeftovers(folder: string, prefix: string): void {
   for (const name of readdirSync(folder)) {
     if (name.startsWith(prefix) && !isMarkAlive(name.slice(prefix.length))) rmSync(join(folder, name), { force: true });
   }
 }
 
-/**
- * Throws DATABASE_IN_USE when a server runs in this folder: it would write its own dump over ours when it stops. Servers
- * change into their data folder; those of other users are seen by root only.
- */
-export function assertNoServerIn(folder: string): void {
-  const sessions = readdirSync('/proc').flatMap((pid) => {
+/** Servers that run in a folder: they change into their data folder. Those of other users are seen by root only. */
+export function serversIn(folder: string): { readonly pid: string; readonly program: string }[] {
+  return readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return [];
     try {
-      const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-      const isServer = /^(redis|valkey)-server/.test(name);
-      return isServer && readlinkSync(`/proc/${pid}/cwd`) === folder ? [`${name} (process ${pid})`] : [];
+      const program = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+      const isServer = /^(redis|valkey)-server/.test(program);
+      return isServer && readlinkSync(`/proc/${pid}/cwd`) === folder ? [{ pid, program }] : [];
     } catch {
       return [];
     }
   });
+}
+
+/** Throws DATABASE_IN_USE when a server runs in this folder: it would write its own dump over ours when it stops. */
+export function assertNoServerIn(folder: string): void {
+  const sessions = serversIn(folder).map(({ pid, program }) => `${program} (process ${pid})`);
   if (sessions.length > 0) throw new AppError('DATABASE_IN_USE', { name: folder, sessions: sessions.join(', ') });
 }
 

@@ -80,11 +80,12 @@ describe('a restore of a dump', () => {
     }
   });
 
-  it('replaces the file of a stopped server with one its owner can read', async () => {
+  it('replaces the file of a stopped server with one its owner can read, and keeps the old one', async () => {
     const dumpPath = at('dump.rdb');
     expect(await restore({ options: { dumpPath } })).toMatchObject({ itemsWritten: 1 });
     await expect(restore({ options: { dumpPath } })).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
     writeFileSync(at('appendonly.aof'), '');
+    writeFileSync(dumpPath, 'mine');
     await restore({ options: { dumpPath, replaceExisting: true } });
     expect(problems).toMatchObject([
       { path: dumpPath, message: expect.stringContaining('appendonly.aof is beside it') },
@@ -92,7 +93,10 @@ describe('a restore of a dump', () => {
     await expect(restore({ options: { dumpPath: at('none/dump.rdb') } })).rejects.toMatchObject({
       code: 'RESTORE_TARGET_INVALID',
     });
-    expect(readdirSync(folder).sort()).toEqual(['appendonly.aof', 'dump.rdb']);
+    // What was there is kept beside it.
+    const names = readdirSync(folder).sort();
+    expect(names).toEqual(['appendonly.aof', 'dump.rdb', expect.stringMatching(/^dump\.rdb\.replaced-\d{14}$/)]);
+    expect(readFileSync(at(names[2] ?? ''), 'utf8')).toBe('mine');
   });
 
   it('writes nothing in a dry run', async () => {

@@ -2,6 +2,7 @@
 import { mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
+import { systemClock } from '../../ports/clock.ts';
 import { missingObjects, parseInventory } from '../../ports/database-inventory.ts';
 import { displayPath } from '../../ports/display-path.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
@@ -193,7 +194,11 @@ class FileOfServer implements Destination {
   async commit(): Promise<number> {
     const { dumpPath } = this.#options;
     assertNoServerIn(realpathSync(dirname(dumpPath)));
-    this.#file?.commit();
+    const moment = systemClock.now().toISOString().replace(/\D/g, '').slice(0, 14);
+    const keepAs = `${this.#file?.target}.replaced-${moment}`;
+    if (this.#file?.commit(keepAs)) {
+      this.#context.log('info', `What was there is kept as ${keepAs}; remove it when it is not needed any more.`);
+    }
     const aof = appendOnlyFileIn(dirname(dumpPath));
     if (aof !== null) {
       const message = `${aof} is beside it: a server with "appendonly yes" reads that instead. Move it away and start the server with "appendonly no" first`;
