@@ -1,4 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { AppError } from '@backupx/contracts/errors';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../ports/clock.ts';
+import type { Storage } from '../ports/storage.ts';
 import { createMemoryStorage } from '../testing/memory-storage.ts';
 import { createMasterKey } from './format/master-key.ts';
 import { RESTIC_CONFIG, RESTIC_KEY_FILE } from './format/restic-samples.ts';
@@ -50,6 +55,45 @@ function endless(storage: ReturnType<typeof createMemoryStorage>, key: string): 
     })();
   };
   return () => pulled;
+}
+
+/** Sleeps for some turns of the event loop, whatever it is asked for. */
+const instantClock: Clock = {
+  ...systemClock,
+  async sleep() {
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  },
+};
+
+/** The storage as somebody sees it for whom each call takes so many turns, before and after it has an effect. */
+function slowPlace(storage: ReturnType<typeof createMemoryStorage>, turns: Iterator<number>): RepositoryPlace {
+  const pause = async () => {
+    for (let turn: number = turns.next().value ?? 0; turn > 0; turn -= 1) await nextTurn();
+  };
+  const slowly = async <T>(call: () => Promise<T>): Promise<T> => {
+    await pause();
+    const answer = await call().finally(pause);
+    return answer;
+  };
+  const slow: Storage = {
+    ...storage,
+    put: (...args) => slowly(() => storage.put(...args)),
+    stat: (...args) => slowly(() => storage.stat(...args)),
+    delete: (...args) => slowly(() => storage.delete(...args)),
+    async *list(...args) {
+      yield* await slowly(() => all(storage.list(...args)));
+    },
+    async *get(...args) {
+      yield* await slowly(() => all(storage.get(...args)));
+    },
+  };
+  return { storage: slow, prefix: '', label: 'r' };
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
 }
 
 const names = async (files: AsyncIterable<{ name: string }>) => {
@@ -125,6 +169,46 @@ describe('initRepository', () => {
       code: 'REPOSITORY_EXISTS',
     });
     expect([...storage.objects.keys()].filter((key) => key.startsWith('second/'))).toEqual(['second/config']);
+  });
+
+  it('takes its key back when it did not come to the config, or the storage took none', async () => {
+    for (const { fails, code } of [
+      { fails: 'keys', code: 'STORAGE_UNREACHABLE' },
+      { fails: 'config', code: 'STORAGE_FULL' },
+    ] as const) {
+      const storage = createMemoryStorage();
+      const put = storage.put.bind(storage);
+      storage.put = async (key, body, putOptions) => {
+        if (key !== 'config') await put(key, body, putOptions);
+        if (key.startsWith(fails)) throw new AppError(code, { reason: 'told to' });
+      };
+      const place = { storage, prefix: '', label: 'r' };
+      await expect(initRepository(place, options, signal)).rejects.toMatchObject({ code });
+      expect(storage.objects.size).toBe(0);
+    }
+  });
+
+  it('is made once by two at the same time, where the later of two writers wins', async () => {
+    const when = fc.infiniteStream(fc.integer({ min: 0, max: 6 }));
+    await fc.assert(
+      fc.asyncProperty(when, when, async (ofFirst, ofSecond) => {
+        const storage = createMemoryStorage();
+        const attempts = [ofFirst, ofSecond].map((turns, number) =>
+          initRepository(
+            slowPlace(storage, turns),
+            { ...options, password: `of ${number}`, clock: instantClock },
+            signal,
+          ),
+        );
+        const ends = await Promise.allSettled(attempts);
+        const winner = ends.findIndex(({ status }) => status === 'fulfilled');
+        const loser = ends[1 - winner];
+        expect(loser).toMatchObject({ status: 'rejected', reason: { code: 'REPOSITORY_EXISTS' } });
+        expect([...storage.objects.keys()].sort()).toEqual(['config', expect.stringMatching(/^keys\/[0-9a-f]{64}$/)]);
+        const place = { storage, prefix: '', label: 'r' };
+        await openRepository(place, { password: `of ${winner}` }, signal);
+      }),
+    );
   });
 });
 
