@@ -1,5 +1,13 @@
 /** What bytes mean in SQL, where no quote and no comment is open. */
 
+export const QUOTE = 0x27;
+export const OPENING = 0x28;
+export const CLOSING = 0x29;
+export const MINUS = 0x2d;
+export const BACKTICK = 0x60;
+export const BACKSLASH = 0x5c;
+export const LINE_FEED = 0x0a;
+
 /** Nothing that needs looking ahead is longer: `/*M!100500`, delimiters. */
 export const LOOK_AHEAD = 24;
 

@@ -3,17 +3,25 @@
  * version only are code), delimiters. It never looks into data for words, so a text that holds `CREATE TABLE` is a text.
  */
 
-import { conditionalStart, IS_SIGN, IS_WORD, isLineComment, LOOK_AHEAD } from './sql-bytes.ts';
+import { skipRows } from './skip-rows.ts';
+import {
+  BACKSLASH,
+  BACKTICK,
+  CLOSING,
+  conditionalStart,
+  IS_WORD,
+  isLineComment,
+  LINE_FEED,
+  LOOK_AHEAD,
+  OPENING,
+  QUOTE,
+} from './sql-bytes.ts';
 import type { LexerEvents, Token, TokenKind } from './sql-token.ts';
 
 type State = 'code' | 'line-comment' | 'block-comment' | 'quoted' | 'word' | 'delimiter-line';
 
 const MAX_TOKEN = 4096;
 const NOTHING = Buffer.alloc(0);
-
-const BACKTICK = 0x60;
-const BACKSLASH = 0x5c;
-const LINE_FEED = 0x0a;
 
 /** See above. One per stream; `events` get offsets into the buffer that `push` was last given. */
 export class SqlLexer {
@@ -178,7 +186,7 @@ export class SqlLexer {
     if (!this.wantsTokens) return;
     const start = this.#tokenStart;
     const value = this.#takeToken();
-    this.#emit(quote === 0x27 ? 'text' : 'name', { value, start, end });
+    this.#emit(quote === QUOTE ? 'text' : 'name', { value, start, end });
   }
 
   #emit(kind: TokenKind, token: Pick<Token, 'value' | 'start' | 'end'>): void {
@@ -198,10 +206,8 @@ export class SqlLexer {
       this.#endName(from);
     }
     let at = from;
-    // Most of a dump is rows: nothing but quotes and brackets matters there.
     if (!this.wantsTokens) {
-      const delimiter = this.#delimiter[0];
-      while (at < limit && IS_SIGN[buffer[at] ?? 0] === 0 && buffer[at] !== delimiter) at += 1;
+      at = skipRows(this, { from: at, limit, delimiter: this.#delimiter[0], onGroup: this.#events.onGroup });
       if (at >= limit) return at;
     }
     const byte = buffer[at] ?? 0;
@@ -229,16 +235,16 @@ export class SqlLexer {
   }
 
   #atSign(byte: number, at: number): number {
-    if (byte === 0x27 || byte === 0x22 || byte === BACKTICK) return this.#openQuote(byte, at);
+    if (byte === QUOTE || byte === 0x22 || byte === BACKTICK) return this.#openQuote(byte, at);
     if (this.#isDelimiterAt(at)) return this.#endStatement(at + this.#delimiter.length);
     const comment = this.#commentAt(byte, at);
     if (comment !== null) return comment;
     if (byte <= 0x20) return at + 1;
     this.#isAtStart = false;
-    if (byte === 0x28) {
+    if (byte === OPENING) {
       if (!this.wantsTokens && this.depth === 0) this.#events.onGroup(at);
       this.depth += 1;
-    } else if (byte === 0x29) this.depth -= 1;
+    } else if (byte === CLOSING) this.depth -= 1;
     this.#emit('sign', { value: String.fromCharCode(byte), start: at, end: at + 1 });
     return at + 1;
   }
