@@ -8,6 +8,7 @@ import path from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { DriversModule } from './jobs/job-context.ts';
 import { createJobRunner } from './jobs/job-runner.ts';
+import { endProgramsIn } from './ports/end-programs.ts';
 import type { EngineOptions, JobEngine } from './ports/engine.ts';
 import { outliveHangups } from './ports/outlive-hangups.ts';
 import { isMarkAlive, processMark } from './ports/process-mark.ts';
@@ -50,7 +51,9 @@ function prepareTempDir(parent: string): string {
     mkdirSync(parent, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(parent)) {
       const mark = name.startsWith(SPOOL_PREFIX) ? name.slice(SPOOL_PREFIX.length).split('-')[0] : undefined;
-      if (mark && !isMarkAlive(mark)) rmSync(path.join(parent, name), { recursive: true, force: true });
+      if (!mark || isMarkAlive(mark)) continue;
+      endProgramsIn(path.join(parent, name));
+      rmSync(path.join(parent, name), { recursive: true, force: true });
     }
     return mkdtempSync(path.join(parent, `${SPOOL_PREFIX}${processMark}-`));
   } catch (error) {

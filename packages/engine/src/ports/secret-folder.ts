@@ -5,6 +5,7 @@
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
+import { endProgramsIn } from './end-programs.ts';
 import { isMarkAlive, processMark } from './process-mark.ts';
 
 const PREFIX = 'secrets-';
@@ -20,15 +21,33 @@ export class SecretFolder {
     removeLeftovers(tempDir);
     this.path = mkdtempSync(join(tempDir, prefixOf(threadId)));
     this.#owner = owner;
-    if (owner) chownSync(this.path, owner.uid, owner.gid);
+    this.own(this.path);
   }
 
   /** Writes a file and answers its path. */
   write(name: string, text: string): string {
     const path = join(this.path, name);
     writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
-    if (this.#owner) chownSync(path, this.#owner.uid, this.#owner.gid);
+    this.own(path);
     return path;
+  }
+
+  /** Makes a folder for what cannot be streamed, and answers its path. */
+  folder(name: string): string {
+    const path = join(this.path, name);
+    mkdirSync(path, { mode: 0o700 });
+    this.own(path);
+    return path;
+  }
+
+  /** Gives what was put in here to whoever must be able to read it. */
+  own(path: string): void {
+    if (this.#owner) chownSync(path, this.#owner.uid, this.#owner.gid);
+  }
+
+  /** Removes something in here before the rest. Idempotent. */
+  discard(path: string): void {
+    rmSync(path, { recursive: true, force: true });
   }
 
   /** Idempotent. */
@@ -53,6 +72,8 @@ export function removeSecretsOf(tempDir: string, thread: number): void {
 function removeLeftovers(tempDir: string): void {
   for (const name of readdirSync(tempDir)) {
     const mark = name.startsWith(PREFIX) ? name.slice(PREFIX.length).replace(/(?:\.t\d+)?-[^-]*$/, '') : null;
-    if (mark !== null && !isMarkAlive(mark)) rmSync(join(tempDir, name), { recursive: true, force: true });
+    if (mark === null || isMarkAlive(mark)) continue;
+    endProgramsIn(join(tempDir, name));
+    rmSync(join(tempDir, name), { recursive: true, force: true });
   }
 }

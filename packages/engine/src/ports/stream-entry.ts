@@ -22,9 +22,11 @@ const common = ({ path, modifiedAt }: StreamEntryOptions) => ({
   xattrs: null,
 });
 
-/** A file whose content streams; its size is not known beforehand. */
-export function streamEntry(options: StreamEntryOptions & { readonly stream: AsyncIterable<Uint8Array> }): SourceEntry {
-  const content = { kind: 'stream' as const, sizeBytes: null, stream: options.stream };
+/** A file whose content streams. `sizeBytes` left out: its size is not known beforehand. */
+export function streamEntry(
+  options: StreamEntryOptions & { readonly stream: AsyncIterable<Uint8Array>; readonly sizeBytes?: number },
+): SourceEntry {
+  const content = { kind: 'stream' as const, sizeBytes: options.sizeBytes ?? null, stream: options.stream };
   return { ...common(options), type: 'file', mode: 0o600, content };
 }
 

@@ -1,6 +1,7 @@
 /**
- * The head of a dump in pg_dump's custom format: what wrote it and its table of contents. Versions 1.14 to 1.16 of the
- * format, which pg_dump writes since version 12. All lengths are checked; what is not as it must be is no dump.
+ * The head of a dump in pg_dump's custom format, or `toc.dat` of one in its directory format: what wrote it and its table
+ * of contents. Versions 1.14 to 1.16 of the format, which pg_dump writes since version 12. All lengths are checked; what
+ * is not as it must be is no dump.
  */
 import { TextDecoder } from 'node:util';
 
@@ -16,8 +17,10 @@ export interface TocEntry {
   readonly definition: string;
   readonly tablespace: string;
   readonly dependencies: readonly number[];
-  /** A block of data must follow somewhere. */
+  /** Data must follow somewhere: a block of it, or a file. */
   readonly hasData: boolean;
+  /** Name of that file in the directory format, as it is written there; else empty. */
+  readonly file: string;
 }
 
 /** The head of a dump. */
@@ -34,7 +37,8 @@ export interface Toc {
 export class ArchiveFormatError extends Error {}
 
 const MAGIC = 'PGDMP';
-const FORMAT_CUSTOM = 1;
+/** As the head says it; that of a directory calls itself a tar. */
+const FORMAT_CODES = { custom: 1, directory: 3 } as const;
 const OLDEST_MINOR = 14;
 const NEWEST_MINOR = 16;
 const NO_COMPRESSION = 0;
@@ -49,6 +53,9 @@ const ENCODINGS: Readonly<Record<string, string>> = {
 
 /** Thrown inside when what has come so far ends in the middle of something. */
 class NeedsMore extends Error {}
+
+/** Of a dump that is made or read. */
+export type DumpFormat = keyof typeof FORMAT_CODES;
 
 interface RawEntry extends Omit<TocEntry, 'kind' | 'tag' | 'namespace' | 'owner' | 'definition' | 'tablespace'> {
   readonly texts: Readonly<Record<'kind' | 'tag' | 'namespace' | 'owner' | 'definition' | 'tablespace', Buffer>>;
@@ -70,7 +77,12 @@ export class TocReader {
   #at = 0;
   #head: Head | null = null;
   readonly #entries: RawEntry[] = [];
+  readonly #format: DumpFormat;
   #intSize = 0;
+
+  constructor(format: DumpFormat = 'custom') {
+    this.#format = format;
+  }
 
   /** The table of contents and the bytes behind it, or null: more is needed. Throws ArchiveFormatError. */
   push(chunk: Uint8Array): { toc: Toc; rest: Buffer } | null {
@@ -94,14 +106,14 @@ export class TocReader {
 
   #readHead(): Head {
     const magic = this.#take(MAGIC.length).toString('latin1');
-    if (magic !== MAGIC) throw new ArchiveFormatError('it is no dump in the custom format of pg_dump');
+    const unlike = `it is no dump in the ${this.#format} format of pg_dump`;
+    if (magic !== MAGIC) throw new ArchiveFormatError(unlike);
     const [major = 0, minor = 0, , intSize = 0, offsetSize = 0, format = 0] = this.#take(6);
     if (major !== 1 || minor < OLDEST_MINOR || minor > NEWEST_MINOR) {
       throw new ArchiveFormatError(`its format ${major}.${minor} is not known to this version of BackupX`);
     }
-    if (format !== FORMAT_CUSTOM || intSize !== 4 || offsetSize !== 8) {
-      throw new ArchiveFormatError('it is no dump in the custom format of pg_dump');
-    }
+    if (format !== FORMAT_CODES[this.#format] || intSize !== 4 || offsetSize !== 8)
+      throw new ArchiveFormatError(unlike);
     this.#intSize = intSize;
     const compression = minor >= 15 ? (this.#take(1)[0] ?? 0) : this.#int();
     // What a user made with other programs may be compressed; then rows cannot be counted here.
@@ -137,9 +149,18 @@ export class TocReader {
     const owner = this.#text();
     this.#text();
     const dependencies = this.#dependencies();
+    const { hasData, file } = this.#readDataPlace(offsetSize);
+    return { dumpId, dependencies, hasData, file, texts: { tag, kind, definition, namespace, tablespace, owner } };
+  }
+
+  #readDataPlace(offsetSize: number): Pick<TocEntry, 'hasData' | 'file'> {
+    if (this.#format === 'directory') {
+      const file = this.#text().toString('latin1');
+      return { hasData: file !== '', file };
+    }
     const hasData = this.#take(1)[0] !== OFFSET_NO_DATA;
     this.#take(offsetSize);
-    return { dumpId, dependencies, hasData, texts: { tag, kind, definition, namespace, tablespace, owner } };
+    return { hasData, file: '' };
   }
 
   #dependencies(): number[] {

@@ -1,32 +1,21 @@
 /** One database: dump and inventory of the same moment, which a session holds while pg_dump reads. */
 import { AppError } from '@backupx/contracts/errors';
 import { countObjects } from '../../ports/database-inventory.ts';
-import { outputOf, startTool, type ToolProcess } from '../../ports/processes.ts';
-import type { BackupContext, SourceEntry } from '../../ports/source.ts';
+import type { SourceEntry } from '../../ports/source.ts';
 import { folderEntry, streamEntry, textEntry } from '../../ports/stream-entry.ts';
 import { ArchiveScanner, scanned } from './archive-scanner.ts';
 import type { DatabaseRow } from './database-list.ts';
+import { dumpIntoFiles } from './dump-into-files.ts';
 import { dumpObjects, findGaps, inventoryText, withRows } from './dump-inventory.ts';
-import { DUMP, folderNameOf, INVENTORY, ROOT } from './entry-paths.ts';
-import { failureOf } from './failures.ts';
-import type { Programs } from './programs.ts';
+import { dumpPath, folderNameOf, INVENTORY, ROOT } from './entry-paths.ts';
+import { FolderScanner } from './folder-scanner.ts';
+import { type DumpParts, isFiltered, runDump } from './pg-dump.ts';
 import { PsqlSession } from './psql-session.ts';
 import type { Server } from './server.ts';
 import { countRows, readServerObjects } from './server-objects.ts';
-import type { PostgresqlConfig } from './settings.ts';
-
-/** What all databases of a run share. */
-export interface DumpParts {
-  readonly server: Server;
-  readonly programs: Programs;
-  readonly config: PostgresqlConfig;
-  readonly context: BackupContext;
-  readonly modifiedAt: Date;
-}
 
 /** Rows of larger tables are counted in the dump alone: the server would have to read them twice. */
 const COUNT_LIMITS = { maxTableBytes: 64 * 1024 * 1024, budgetMs: 30_000 };
-const LOCK_LIMIT = '10min';
 
 /** A database that cannot be got into at all is a problem of the run; what fails once it has begun, fails the run. */
 const SKIPPED_CODES = ['DATABASE_NOT_FOUND', 'DATABASE_PERMISSION', 'DATABASE_AUTH'];
@@ -50,10 +39,8 @@ export async function* dumpDatabase(
     return error;
   }
   try {
-    const scanner = new ArchiveScanner();
     yield folderEntry({ path: folder, modifiedAt });
-    const stream = dumpStream(parts, { database: database.name, snapshot, scanner });
-    yield streamEntry({ path: `${folder}/${DUMP}`, modifiedAt, stream });
+    const scanner = yield* dumpEntries(parts, { database: database.name, session, snapshot });
     const text = await takeInventory(parts, { database, session, scanner });
     yield textEntry({ path: `${folder}/${INVENTORY}`, modifiedAt, text });
     return null;
@@ -78,64 +65,47 @@ async function exportSnapshot(session: PsqlSession): Promise<string> {
   return row.snapshot;
 }
 
-async function* dumpStream(
-  { server, programs, config, context }: DumpParts,
-  { database, snapshot, scanner }: { database: string; snapshot: string; scanner: ArchiveScanner },
-): AsyncGenerator<Uint8Array> {
-  const args = [
-    ...['--format=custom', '--compress=0', '--no-password', `--lock-wait-timeout=${LOCK_LIMIT}`],
-    ...[`--snapshot=${snapshot}`, ...filterArguments(config), `--dbname=${server.conninfo(database)}`],
-  ];
-  const tool = startTool(server.command(programs, 'pg_dump', args), context.signal);
-  tool.endInput();
-  const output = outputOf(tool, {
-    signal: context.signal,
-    failure: (end) => failureOf(end, server.place('pg_dump', database)),
-  });
-  yield* scanned(output, scanner, (reason) => new AppError('DATABASE_DUMP_INCOMPLETE', { name: database, reason }));
-  await reportWarnings(tool, database, context);
-}
+const DUMP_FORMAT = ['--format=custom'];
 
-function filterArguments(config: PostgresqlConfig): string[] {
-  const each = (option: string, values: readonly string[]) => values.map((value) => `--${option}=${value}`);
-  const chosen = [...each('schema', config.schemas), ...each('table', config.tables)];
-  return [
-    ...chosen,
-    // A name with a slip in it must not become an empty backup.
-    ...(chosen.length > 0 ? ['--strict-names'] : []),
-    ...each('exclude-schema', config.excludeSchemas),
-    ...each('exclude-table', config.excludeTables),
-    ...each('exclude-table-data', config.excludeTableData),
-  ];
-}
-
-/** What pg_dump warns of although it ends well. */
-async function reportWarnings(tool: ToolProcess, database: string, context: BackupContext): Promise<void> {
-  const { messages } = await tool.ended;
-  for (const line of messages.split('\n')) {
-    const warning = /^pg_dump: warning: (.*)/.exec(line)?.[1];
-    if (warning === undefined) continue;
-    context.problem({ path: `${ROOT}/${folderNameOf(database)}/${DUMP}`, code: 'unsupported', message: warning });
+/** The dump itself: one file that streams, or many. */
+async function* dumpEntries(parts: DumpParts, dump: OpenDump): AsyncGenerator<SourceEntry, DumpCounts> {
+  const { database, snapshot, session } = dump;
+  const failure = (reason: string) => new AppError('DATABASE_DUMP_INCOMPLETE', { name: database, reason });
+  if (parts.config.format === 'directory') {
+    const scanner = new FolderScanner(failure);
+    yield* dumpIntoFiles(parts, { database, session, snapshot, scanner });
+    return scanner;
   }
+  const scanner = new ArchiveScanner();
+  const stream = scanned(runDump(parts, { database, snapshot, format: DUMP_FORMAT }), scanner, failure);
+  yield streamEntry({ path: dumpPath(database, 'custom'), modifiedAt: parts.modifiedAt, stream });
+  return scanner;
 }
+
+interface OpenDump {
+  readonly database: string;
+  readonly session: PsqlSession;
+  readonly snapshot: string;
+}
+
+/** What is known of a dump that has passed. */
+type DumpCounts = Pick<ArchiveScanner, 'rows' | 'largeObjects' | 'end'>;
 
 async function takeInventory(
   { config, programs, context }: DumpParts,
-  { database, session, scanner }: { database: DatabaseRow; session: PsqlSession; scanner: ArchiveScanner },
+  { database, session, scanner }: { database: DatabaseRow; session: PsqlSession; scanner: DumpCounts },
 ): Promise<string> {
   const toc = scanner.end();
   const inDump = dumpObjects(toc, scanner);
-  const filters = [config.schemas, config.excludeSchemas, config.tables, config.excludeTables, config.excludeTableData];
-  const isFiltered = filters.some((list) => list.length > 0);
-  if (!isFiltered) {
+  if (!isFiltered(config)) {
     const onServer = withRows(await readServerObjects(session), await countRows(session, COUNT_LIMITS));
     for (const message of findGaps(onServer, inDump)) {
-      context.problem({ path: `${ROOT}/${folderNameOf(database.name)}/${DUMP}`, code: 'unreadable', message });
+      context.problem({ path: dumpPath(database.name, config.format), code: 'unreadable', message });
     }
   }
   context.log('info', `Dumped database "${database.name}": ${countObjects(inDump)}.`);
   const { encoding, collate, ctype, owner } = database;
-  const compared = isFiltered ? 'no, filters left out a part' : 'yes';
+  const compared = isFiltered(config) ? 'no, filters left out a part' : 'yes';
   return inventoryText({
     database: database.name,
     serverVersion: session.facts.version,

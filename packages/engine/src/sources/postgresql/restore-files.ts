@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
 import { StagedFiles } from '../../ports/staged-files.ts';
-import { DUMP, folderNameOf, GLOBALS, INVENTORY, placeOf, ROOT } from './entry-paths.ts';
+import { DUMP, DUMP_FOLDER, folderNameOf, GLOBALS, INVENTORY, placeOf, ROOT } from './entry-paths.ts';
 import { isWantedPath } from './wanted-paths.ts';
 
 const NS_PER_MS = 1_000_000n;
@@ -64,5 +64,7 @@ function pathOfDump(entryPath: Uint8Array): string | null {
   const place = placeOf(entryPath);
   if (!place) return null;
   if (place.item === 'globals') return join(ROOT, GLOBALS);
-  return join(ROOT, folderNameOf(place.database ?? ''), place.item === 'dump' ? DUMP : INVENTORY);
+  const folder = join(ROOT, folderNameOf(place.database ?? ''));
+  if (place.item === 'part') return join(folder, DUMP_FOLDER, place.file);
+  return join(folder, place.item === 'dump' ? DUMP : INVENTORY);
 }

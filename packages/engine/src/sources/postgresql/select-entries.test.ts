@@ -10,7 +10,7 @@ const entry = (
   namespace = 'public',
 ): TocEntry => ({
   ...{ dumpId, kind, tag, namespace, dependencies },
-  ...{ owner: '', definition: '', tablespace: '', hasData: kind === 'TABLE DATA' },
+  ...{ owner: '', definition: '', tablespace: '', hasData: kind === 'TABLE DATA', file: '' },
 });
 
 const entries = [

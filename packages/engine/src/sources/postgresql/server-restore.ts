@@ -7,11 +7,12 @@ import { AppError } from '@backupx/contracts/errors';
 import { countObjects, missingObjects, parseInventory } from '../../ports/database-inventory.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
 import type { Toc } from './archive-toc.ts';
-import { placeOf } from './entry-paths.ts';
+import { type DumpInput, damaged, endsDump, StagedDump, StreamedDump } from './dump-input.ts';
+import { type EntryPlace, placeOf } from './entry-paths.ts';
 import { assertNotThere, type Move, moveObjects } from './move-objects.ts';
 import { PsqlSession } from './psql-session.ts';
 import { readText } from './read-text.ts';
-import { damaged, findDifferences, type RestoredDump, restoreDump } from './restore-dump.ts';
+import { findDifferences, type RestoredDump, restoreDump } from './restore-dump.ts';
 import {
   absentRoles,
   assertExtensions,
@@ -27,7 +28,7 @@ import { isPartial, selectEntries } from './select-entries.ts';
 import { Server } from './server.ts';
 import { newNameOf, type PostgresqlConfig, type RestoreOptions, serverOfRestore } from './settings.ts';
 import { type Swap, swapDatabases } from './swap-databases.ts';
-import { isWantedPath } from './wanted-paths.ts';
+import { isWantedPath, parentOf } from './wanted-paths.ts';
 
 /** A database of the restore and where it is to be. */
 interface Restored extends RestoredDump {
@@ -50,6 +51,8 @@ export class ServerRestore implements RestoreSession {
   readonly #restored: Restored[] = [];
   /** Every database made here that has not got its name yet. */
   readonly #scratches = new Set<string>();
+  /** A dump in files of which some have come. */
+  #staged: StagedDump | null = null;
   #items = 0;
   #bytes = 0;
 
@@ -111,16 +114,47 @@ export class ServerRestore implements RestoreSession {
       }
       return;
     }
-    if (!isWantedPath(entry.path, paths)) return;
+    // A file of a dump alone is nothing that could be restored.
+    if (!isWantedPath(place.item === 'part' ? parentOf(entry.path) : entry.path, paths)) return;
+    if (isDryRun) this.#tell(place);
+    else await this.#take(entry.content, place);
+  }
+
+  #tell({ database, item, file }: EntryPlace): void {
+    const name = database ?? '';
+    if (item === 'dump' || endsDump(file))
+      this.#context.log('info', `Would restore "${name}" as "${this.#targetOf(name)}".`);
+  }
+
+  async #take(content: AsyncIterable<Uint8Array>, place: EntryPlace): Promise<void> {
     const database = place.database ?? '';
-    if (isDryRun) {
-      if (place.item === 'dump')
-        this.#context.log('info', `Would restore "${database}" as "${this.#targetOf(database)}".`);
-      return;
-    }
-    if (place.item === 'dump') await this.#restore(entry.content, database);
-    else this.#checkInventory(await readText(entry.content), database);
+    if (place.item === 'inventory') this.#checkInventory(await readText(content), database);
+    else if (place.item === 'part') await this.#takePart(content, place);
+    else await this.#restore(new StreamedDump(content, database));
     this.#wrote(database);
+  }
+
+  async #takePart(content: AsyncIterable<Uint8Array>, { database, file }: EntryPlace): Promise<void> {
+    const name = database ?? '';
+    if (this.#staged?.database !== name) {
+      this.#assertNothingBegun();
+      // Who would only fail at the end should fail now.
+      await this.#lookAtTarget(name);
+      this.#staged = new StagedDump(this.#server, name);
+    }
+    const dump = this.#staged;
+    await dump.take(file, content, { onBytes: (bytes) => this.#addBytes(name, bytes) });
+    if (!endsDump(file)) return;
+    this.#staged = null;
+    try {
+      await this.#restore(dump);
+    } finally {
+      dump.remove();
+    }
+  }
+
+  #assertNothingBegun(): void {
+    if (this.#staged) throw damaged(this.#staged.database, 'its table of contents (toc.dat) is missing');
   }
 
   #wrote(currentItem: string): void {
@@ -132,7 +166,12 @@ export class ServerRestore implements RestoreSession {
     return newNameOf(database, this.#options.rename);
   }
 
-  async #restore(content: AsyncIterable<Uint8Array>, database: string): Promise<void> {
+  #addBytes(currentItem: string, bytes: number): void {
+    this.#bytes += bytes;
+    this.#context.progress({ bytes, currentItem });
+  }
+
+  async #lookAtTarget(database: string): Promise<PresentDatabase | null> {
     const { signal } = this.#context;
     const [server, admin, options] = [this.#server, this.#admin, this.#options];
     const target = this.#targetOf(database);
@@ -142,10 +181,19 @@ export class ServerRestore implements RestoreSession {
         server: server.label,
       });
     }
-    const present = await lookAtTarget(target, { server, admin, options, signal });
+    return await lookAtTarget(target, { server, admin, options, signal });
+  }
+
+  async #restore(dump: DumpInput): Promise<void> {
+    const { database } = dump;
+    const { signal } = this.#context;
+    const [server, admin, options] = [this.#server, this.#admin, this.#options];
+    const target = this.#targetOf(database);
+    this.#assertNothingBegun();
+    const present = await this.#lookAtTarget(database);
     const scratch = this.#names.next('restore');
     this.#context.log('info', `Restoring "${database}" into the scratch database "${scratch}".`);
-    const restored = await restoreDump(content, database, {
+    const restored = await restoreDump(dump, {
       ...{ server, admin, scratch, options, signal },
       prepare: async (toc) => {
         const ids = await this.#chooseEntries(toc);
@@ -155,10 +203,7 @@ export class ServerRestore implements RestoreSession {
         return ids;
       },
       create: (statement) => admin.run(statement, STATEMENT_LIMIT_MS),
-      onBytes: (bytes) => {
-        this.#bytes += bytes;
-        this.#context.progress({ bytes, currentItem: database });
-      },
+      onBytes: (bytes) => this.#addBytes(database, bytes),
     });
     await this.#compare(restored);
     this.#restored.push({ ...restored, target, present });
@@ -213,6 +258,7 @@ export class ServerRestore implements RestoreSession {
 
   async commit(): Promise<RestoreOutcome> {
     const outcome = { itemsWritten: this.#items, bytesWritten: this.#bytes, itemsSkipped: 0 };
+    this.#assertNothingBegun();
     if (this.#context.isDryRun) {
       await this.#close();
       return outcome;

@@ -20,6 +20,11 @@ export interface SystemUser {
 
 const CONNECT_LIMIT_S = 15;
 const ASK_LIMIT_MS = 10_000;
+/**
+ * A peer that is gone without a word is noticed within some minutes, and no gateway forgets the session that holds the
+ * snapshot while a long dump goes on beside it.
+ */
+const ALIVE = { keepalives_idle: '60', keepalives_interval: '20', keepalives_count: '6' };
 /** Where systems keep the authorities they trust. */
 const AUTHORITIES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'];
 
@@ -52,12 +57,16 @@ export class Server {
   static async open(settings: ServerSettings, tempDir: string, signal: AbortSignal): Promise<Server> {
     const installed = await installedPrograms(settings.toolFolder, signal);
     const runAs = settings.systemUser === '' ? null : await findSystemUser(settings.systemUser, signal);
-    const secrets = new SecretFolder(runAs ? folderFor(tempDir) : tempDir, runAs);
+    const folder = runAs ? folderFor(tempDir) : tempDir;
+    let secrets: SecretFolder | null = null;
     try {
+      secrets = new SecretFolder(folder, runAs);
       return new Server({ settings, installed, secrets, runAs });
     } catch (error) {
-      secrets.remove();
-      throw error;
+      secrets?.remove();
+      if (error instanceof AppError) throw error;
+      const reason = `the folder for temporary files, ${folder}, cannot be used: ${(error as Error).message}`;
+      throw new AppError('SOURCE_FAILED', { reason }, { cause: error });
     }
   }
 
@@ -108,6 +117,7 @@ function writeSecrets(settings: ServerSettings, secrets: SecretFolder): Record<s
     passfile: secrets.write('pgpass', dbPassword === '' ? '' : `*:*:*:*:${escaped}\n`),
     sslmode: tlsMode,
     connect_timeout: String(CONNECT_LIMIT_S),
+    ...ALIVE,
     sslrootcert: rootCertificate(settings, secrets),
   };
   if (tlsCertificate === '') return common;

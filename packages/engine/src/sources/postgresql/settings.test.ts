@@ -56,12 +56,12 @@ describe('places in an artifact', () => {
     for (const name of ['a', 'a/b', '50%', '%41', '.', '..', 'globals.sql', 'ü', 'a=b', '-h']) {
       expect(databaseOfFolder(folderNameOf(name))).toBe(name);
       expect(folderNameOf(name)).not.toMatch(/\/|^\.\.?$|^globals\.sql$/);
-      expect(placeOf(Buffer.from(`/postgresql/${folderNameOf(name)}/dump.pgc`))).toEqual({
+      expect(placeOf(Buffer.from(`/postgresql/${folderNameOf(name)}/dump.pgc`))).toMatchObject({
         database: name,
         item: 'dump',
       });
     }
-    expect(placeOf(Buffer.from('postgresql/globals.sql'))).toEqual({ database: null, item: 'globals' });
+    expect(placeOf(Buffer.from('postgresql/globals.sql'))).toMatchObject({ database: null, item: 'globals' });
     expect(placeOf(Buffer.from('/postgresql/a/other'))).toBeNull();
     expect(placeOf(Buffer.from('/mysql/a/dump.pgc'))).toBeNull();
   });

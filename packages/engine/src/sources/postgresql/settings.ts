@@ -79,6 +79,16 @@ export const configSchema = z.object({
     label: 'Roles and other globals',
     help: 'Roles, their passwords, memberships and tablespaces, in globals.sql.',
   }),
+  format: z.enum(['custom', 'directory']).default('custom').meta({
+    label: 'Format of the dumps',
+    help: 'custom streams, one file per database; directory reads several tables at once, and passes through the folder for temporary files.',
+    advanced: true,
+  }),
+  parallelJobs: z.number().int().min(1).max(64).default(1).meta({
+    label: 'Tables at once',
+    help: 'For the directory format. Each is a connection to the server beside two others.',
+    advanced: true,
+  }),
   schemas: names.meta({
     label: 'Only these schemas',
     help: 'Patterns of pg_dump, in every database.',
@@ -149,7 +159,7 @@ export const restoreSchema = z.object({
   }),
   parallelJobs: z.number().int().min(1).max(64).default(1).meta({
     label: 'Parallel jobs',
-    help: 'More than one needs room for the whole dump in the folder for temporary files.',
+    help: 'More than one needs room for the whole dump in the folder for temporary files, as a dump in the directory format does in any case.',
     advanced: true,
   }),
   singleTransaction: z.boolean().default(false).meta({

@@ -3,6 +3,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { InventoryObject } from '../../ports/database-inventory.ts';
 import type { VerifyContext } from '../../ports/source.ts';
 import type { Toc } from './archive-toc.ts';
+import { type DumpInput, StagedDump } from './dump-input.ts';
 import { placeholderStatement } from './globals.ts';
 import { installedPrograms } from './programs.ts';
 import { PsqlSession } from './psql-session.ts';
@@ -50,8 +51,13 @@ export class TrialRestore {
     this.#context = context;
   }
 
+  /** Where a dump that comes in files is put until it is whole; for the caller to remove. */
+  async stage(database: string): Promise<StagedDump> {
+    return new StagedDump((await this.#open()).server, database);
+  }
+
   /** Answers what the dump has. Throws DATABASE_*. */
-  async run(content: AsyncIterable<Uint8Array>, database: string): Promise<readonly InventoryObject[]> {
+  async run(dump: DumpInput): Promise<readonly InventoryObject[]> {
     const { signal } = this.#context;
     const place = await this.#open();
     const { server, admin } = place;
@@ -60,7 +66,7 @@ export class TrialRestore {
     const options = { owners: choice, privileges: choice, parallelJobs: 1, singleTransaction: false } as const;
     this.#scratch = scratch;
     try {
-      const restored = await restoreDump(content, database, {
+      const restored = await restoreDump(dump, {
         ...{ server, admin, scratch, options, signal },
         prepare: (toc) => this.#prepare(place, toc, options),
         create: (statement) => this.#create(place, statement),

@@ -7,11 +7,12 @@ import type { VerifyCheck } from '@backupx/contracts/jobs';
 import { countObjects, type InventoryObject, missingObjects, parseInventory } from '../../ports/database-inventory.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../ports/source.ts';
 import { ArchiveScanner, scanned } from './archive-scanner.ts';
+import { damaged, endsDump, type StagedDump, StreamedDump } from './dump-input.ts';
 import { dumpObjects } from './dump-inventory.ts';
-import { placeOf } from './entry-paths.ts';
+import { type EntryPlace, placeOf } from './entry-paths.ts';
+import { FolderScanner } from './folder-scanner.ts';
 import { rolesInGlobals } from './globals.ts';
 import { readText } from './read-text.ts';
-import { damaged } from './restore-dump.ts';
 import { type PostgresqlConfig, restoreSchema } from './settings.ts';
 import { TrialRestore } from './trial-restore.ts';
 
@@ -29,6 +30,10 @@ class DumpVerifier implements Verifier {
   readonly #checks: VerifyCheck[] = [];
   /** What each dump has, until its inventory comes. */
   readonly #objects = new Map<string, readonly InventoryObject[]>();
+  /** Dumps of which something is wrong. */
+  readonly #failed = new Set<string>();
+  /** A dump in files of which some have come. */
+  #parts: PartialDump | null = null;
 
   constructor(trial: TrialRestore | null) {
     this.#trial = trial;
@@ -39,6 +44,7 @@ class DumpVerifier implements Verifier {
     if (!place || !entry.content) return;
     if (place.item === 'globals') this.#checkGlobals(await readText(entry.content));
     else if (place.item === 'dump') await this.#checkDump(entry.content, place.database ?? '');
+    else if (place.item === 'part') await this.#checkPart(entry.content, place);
     else this.#checkInventory(await readText(entry.content), place.database ?? '');
   }
 
@@ -55,19 +61,71 @@ class DumpVerifier implements Verifier {
   }
 
   async #checkDump(content: AsyncIterable<Uint8Array>, database: string): Promise<void> {
+    this.#endParts();
+    const trial = this.#trial;
+    await this.#judge(database, content, async (shared) => {
+      return trial ? await trial.run(new StreamedDump(shared, database)) : await scan(shared, database);
+    });
+  }
+
+  /** The last file decides; what is wrong with an earlier one is told then. */
+  async #checkPart(content: AsyncIterable<Uint8Array>, { database, file }: EntryPlace): Promise<void> {
+    const name = database ?? '';
+    const trial = this.#trial;
+    if (this.#parts?.database !== name) {
+      this.#endParts();
+      const staged = trial ? await trial.stage(name) : null;
+      const scanner = staged?.counts ?? new FolderScanner((reason) => damaged(name, reason));
+      this.#parts = { database: name, staged, scanner };
+    }
+    const { staged, scanner } = this.#parts;
+    if (this.#failed.has(name)) return;
+    await this.#judge(name, content, async (shared) => {
+      if (staged) await staged.take(file, shared, { onBytes() {} });
+      else for await (const _ of scanner.taking(file, shared));
+      if (!endsDump(file)) return null;
+      const objects = trial && staged ? await trial.run(staged) : dumpObjects(scanner.end(), scanner);
+      this.#parts = null;
+      staged?.remove();
+      return objects;
+    });
+  }
+
+  /** A dump in files that is followed by something else lacks its contents. */
+  #endParts(): void {
+    const parts = this.#parts;
+    this.#parts = null;
+    parts?.staged?.remove();
+    if (parts && !this.#failed.has(parts.database))
+      this.#fail(parts.database, 'structure', 'its table of contents is missing');
+  }
+
+  /** `look` answers what the dump has, null while it goes on. */
+  async #judge(
+    database: string,
+    content: AsyncIterable<Uint8Array>,
+    look: (content: AsyncIterable<Uint8Array>) => Promise<readonly InventoryObject[] | null>,
+  ): Promise<void> {
     const bytes = content[Symbol.asyncIterator]();
     // Given up in the middle it must still be read to its end.
     const shared: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => bytes.next() }) };
     try {
-      const objects = this.#trial ? await this.#trial.run(shared, database) : await scan(shared, database);
-      this.#objects.set(database, objects);
-      this.#add(database, 'structure', [], countObjects(objects));
-      if (this.#trial) this.#addTrial(database, this.#trial);
+      const objects = await look(shared);
+      if (objects) {
+        this.#objects.set(database, objects);
+        this.#add(database, 'structure', [], countObjects(objects));
+        if (this.#trial) this.#addTrial(database, this.#trial);
+      }
     } catch (error) {
       if (!(error instanceof AppError) || !isAboutTheDump(error)) throw error;
-      this.#add(database, error.code === 'DATABASE_DUMP_DAMAGED' ? 'structure' : 'restore', [error.message], '');
+      this.#fail(database, error.code === 'DATABASE_DUMP_DAMAGED' ? 'structure' : 'restore', error.message);
     }
     for await (const _ of shared);
+  }
+
+  #fail(database: string, name: VerifyCheck['name'], message: string): void {
+    this.#failed.add(database);
+    this.#add(database, name, [message], '');
   }
 
   #addTrial(database: string, { outcome }: TrialRestore): void {
@@ -86,15 +144,19 @@ class DumpVerifier implements Verifier {
   }
 
   #checkInventory(text: string, database: string): void {
+    this.#endParts();
     const objects = this.#objects.get(database);
-    // Then the dump has failed already.
-    if (!objects) return;
+    if (!objects) {
+      if (!this.#failed.has(database)) this.#fail(database, 'structure', 'its dump is missing');
+      return;
+    }
     const expected = parseInventory(text).objects;
     this.#add(database, 'inventory', missingObjects(expected, objects), `as saved: ${countObjects(expected)}`);
     this.#objects.delete(database);
   }
 
   async finish(): Promise<readonly VerifyCheck[]> {
+    this.#endParts();
     for (const database of this.#objects.keys()) this.#add(database, 'inventory', ['its inventory is missing'], '');
     return this.#checks;
   }
@@ -102,6 +164,13 @@ class DumpVerifier implements Verifier {
   async close(): Promise<void> {
     await this.#trial?.close();
   }
+}
+
+interface PartialDump {
+  readonly database: string;
+  /** Null: it is only looked at. */
+  readonly staged: StagedDump | null;
+  readonly scanner: FolderScanner;
 }
 
 /** Others say that the place of the trial does not work, which proves nothing. */

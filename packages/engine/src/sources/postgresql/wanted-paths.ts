@@ -7,3 +7,8 @@ export function isWantedPath(path: Uint8Array, wanted: readonly string[] | null)
     return text === clean || text.startsWith(`${clean}/`);
   });
 }
+
+/** The path of the folder it is in. */
+export function parentOf(path: Uint8Array): Uint8Array {
+  return path.subarray(0, Math.max(0, path.lastIndexOf(0x2f)));
+}

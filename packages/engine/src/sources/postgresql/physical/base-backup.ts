@@ -3,7 +3,6 @@
  * that streams; with them pg_basebackup makes an archive for each, in the folder for temporary files.
  */
 import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { findTool } from '../../../ports/find-tool.ts';
@@ -12,6 +11,7 @@ import type { BackupContext } from '../../../ports/source.ts';
 import { failureOf } from '../failures.ts';
 import type { Programs } from '../programs.ts';
 import type { Server } from '../server.ts';
+import { lookForSpace } from '../staging-space.ts';
 import { MANIFEST, TABLESPACE_FOLDER } from './entry-paths.ts';
 import type { PhysicalConfig } from './settings.ts';
 import { type TarMember, tarMembers } from './tar-members.ts';
@@ -99,19 +99,18 @@ const linesOf = (messages: string): string[] => messages.split('\n').map((line) 
 
 function argumentsFor({ server, config }: BaseBackupParts): string[] {
   const { checkpoint, maxRateKilobytes, maintenanceDatabase } = config;
-  // A peer that is gone without a word is noticed within some minutes.
-  const alive = 'keepalives_idle=60 keepalives_interval=20 keepalives_count=6';
   return [
     ...['--format=tar', '--wal-method=fetch', `--checkpoint=${checkpoint}`, '--manifest-checksums=SHA256'],
     ...['--no-password', '--label=backupx', ...(maxRateKilobytes > 0 ? [`--max-rate=${maxRateKilobytes}k`] : [])],
-    `--dbname=${server.conninfo(maintenanceDatabase)} ${alive}`,
+    `--dbname=${server.conninfo(maintenanceDatabase)}`,
   ];
 }
 
 /** As above, by way of a folder; `needBytes` is looked for there beforehand. Throws SOURCE_FAILED without it. */
 export async function* stagedBaseBackup(parts: BaseBackupParts, needBytes: number): AsyncGenerator<TarMember> {
   const { server, programs, context } = parts;
-  await assertSpace(server.secrets.path, needBytes);
+  const what = 'the server has tablespaces, so its backup';
+  await lookForSpace(server.secrets.path, { what, leastBytes: needBytes, wantedBytes: needBytes });
   const folder = join(server.secrets.path, 'base');
   const args = [...argumentsFor(parts), '--no-sync', `--pgdata=${folder}`];
   const tool = startTool(server.command(programs, PROGRAM, args), context.signal);
@@ -140,12 +139,4 @@ function manifestIn(folder: string): TarMember {
     ...{ path: MANIFEST, type: 'file', mode: 0o600, uid, gid, userName: 'postgres', groupName: 'postgres' },
     ...{ modifiedAt: mtime, sizeBytes: size, content: createReadStream(path) },
   };
-}
-
-async function assertSpace(folder: string, needBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize >= needBytes) return;
-  const [free, needed] = [Math.floor((bavail * bsize) / 1e6), Math.ceil(needBytes / 1e6)];
-  const reason = `the server has tablespaces, so its backup passes through ${folder}, which has ${free} MB free and needs ${needed} MB`;
-  throw new AppError('SOURCE_FAILED', { reason });
 }
