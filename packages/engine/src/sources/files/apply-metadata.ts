@@ -49,26 +49,21 @@ function seconds(nanoseconds: bigint): number | string {
 }
 
 /**
- * Sets owner (root only), mode, attributes and time of an open file or folder, in this order: a change of owner
- * clears setuid bits and capabilities. `path` names the same item, for the calls that take no descriptor; `isMadeRight`:
- * it has the owner and the mode already. Answers one sentence per step that failed; later steps still run. Plain code:
- * it runs for every file.
+ * Sets owner (root only), attributes, time and mode of an open file or folder, in this order: a change of owner
+ * clears setuid bits and capabilities, and attributes can be set only where one may write. `path` names the same item,
+ * for the calls that take no descriptor; `hasOwner`: it has its owner already. Answers one sentence per step that failed;
+ * later steps still run. Plain code: it runs for every file.
  */
 export function applyToDescriptor(
-  { descriptor, path, isMadeRight = false }: { descriptor: number; path: string; isMadeRight?: boolean },
+  { descriptor, path, hasOwner = false }: { descriptor: number; path: string; hasOwner?: boolean },
   metadata: ItemMetadata,
   owners: OwnerNames,
 ): string[] {
   const failures: string[] = [];
   try {
-    if (isRoot && !isMadeRight) fchownSync(descriptor, uidOf(metadata, owners), gidOf(metadata, owners));
+    if (isRoot && !hasOwner) fchownSync(descriptor, uidOf(metadata, owners), gidOf(metadata, owners));
   } catch (error) {
     note(failures, 'owner', error);
-  }
-  try {
-    if (!isMadeRight) fchmodSync(descriptor, metadata.mode & 0o7777);
-  } catch (error) {
-    note(failures, 'mode', error);
   }
   if (metadata.xattrs) failures.push(...writeXattrs(path, metadata.xattrs));
   try {
@@ -76,6 +71,11 @@ export function applyToDescriptor(
     futimesSync(descriptor, time, time);
   } catch (error) {
     note(failures, 'time', error);
+  }
+  try {
+    fchmodSync(descriptor, metadata.mode & 0o7777);
+  } catch (error) {
+    note(failures, 'mode', error);
   }
   return failures;
 }
@@ -93,17 +93,17 @@ export function applyToPath(
   } catch (error) {
     note(failures, 'owner', error);
   }
-  try {
-    if (!item.isLink) chmodSync(path, metadata.mode & 0o7777);
-  } catch (error) {
-    note(failures, 'mode', error);
-  }
   if (metadata.xattrs) failures.push(...writeXattrs(item.path, metadata.xattrs));
   try {
     const time = seconds(metadata.modifiedAtNs);
     lutimesSync(path, time, time);
   } catch (error) {
     note(failures, 'time', error);
+  }
+  try {
+    if (!item.isLink) chmodSync(path, metadata.mode & 0o7777);
+  } catch (error) {
+    note(failures, 'mode', error);
   }
   return failures;
 }

@@ -6,6 +6,7 @@ import { type BytePath, isWithin, toBytePath } from './byte-paths.ts';
 import { type FolderChain, UnsafeFolderError } from './folder-chain.ts';
 import { type FolderPlace, isPlainName, isPlainPath, type Place } from './restore-places.ts';
 import { chainOf, type RestoreState } from './restore-state.ts';
+import { isUnfinished } from './unfinished-file.ts';
 import { lstatIfThere } from './write-item.ts';
 
 /** Two times closer than this are the same: the runtime cannot set times more finely. */
@@ -85,14 +86,14 @@ export function isSameTime(existing: BigIntStats, { modifiedAtNs }: Pick<Restore
   return apartNs <= TIME_SLACK_NS && apartNs >= -TIME_SLACK_NS;
 }
 
-/** Counts the item as skipped when the overwrite mode keeps what is there. */
+/** Counts the item as skipped when the overwrite mode keeps what is there; what is half a file it never keeps. */
 export function isReplaced(
   existing: BigIntStats,
-  entry: Pick<RestoreEntry, 'path' | 'modifiedAtNs'>,
+  entry: Pick<RestoreEntry, 'path' | 'modifiedAtNs' | 'mode' | 'sizeBytes'>,
   state: RestoreState,
 ): boolean {
   const { overwrite } = state.context;
-  if (overwrite === 'always') return true;
+  if (overwrite === 'always' || isUnfinished(existing, entry)) return true;
   if (overwrite === 'if_newer' && entry.modifiedAtNs > existing.mtimeNs + TIME_SLACK_NS) return true;
   state.counts.itemsSkipped += 1;
   state.context.progress({ items: 1, currentItem: displayPath(entry.path) });

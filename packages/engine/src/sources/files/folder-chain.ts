@@ -7,11 +7,12 @@ import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync } from
 import { type BytePath, joinPath, toBytes, toPath } from './byte-paths.ts';
 import { errnoOf } from './errno.ts';
 import { makeFolders } from './make-folders.ts';
+import type { CreationTraits } from './unfinished-file.ts';
 
 const hasProc = existsSync('/proc/self/fd');
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 const MAX_DEPTH = 1000;
-const untouched = { isOwn: false, creations: null };
+const untouched = { isOwn: false, creationTraits: null };
 
 /** A name on the way is a symbolic link or no folder. */
 export class UnsafeFolderError extends Error {}
@@ -22,8 +23,8 @@ interface OpenFolder {
   readonly path: BytePath;
   /** Made by this restore, so nothing is in it but what it put there. */
   isOwn: boolean;
-  /** See `FolderChain.creations`; null: not asked for yet. */
-  creations: Map<number, boolean> | null;
+  /** Null: not looked at yet. */
+  creationTraits: CreationTraits | null;
 }
 
 export class FolderChain {
@@ -80,12 +81,14 @@ export class FolderChain {
     if (folder) folder.isOwn = true;
   }
 
-  /** By mode: whether files made in the folder entered last with that mode are as they were asked for. */
-  get creations(): Map<number, boolean> {
+  /** What files made in the folder entered last are like; null: not known yet. */
+  get creationTraits(): CreationTraits | null {
+    return this.#open.at(-1)?.creationTraits ?? null;
+  }
+
+  set creationTraits(traits: CreationTraits) {
     const folder = this.#open.at(-1);
-    if (!folder) throw new Error('no folder was entered');
-    folder.creations ??= new Map();
-    return folder.creations;
+    if (folder) folder.creationTraits = traits;
   }
 
   /** Path of an item in the folder entered last. */

@@ -13,7 +13,7 @@ const LOGGED_ITEMS = 1000;
 
 /** Finds out what would become of an item; throws what would stand in its way. */
 export function foreseeItem(
-  entry: Pick<RestoreEntry, 'path' | 'type' | 'modifiedAtNs'>,
+  entry: Pick<RestoreEntry, 'path' | 'type' | 'modifiedAtNs' | 'mode' | 'sizeBytes'>,
   located: LocatedItem,
   state: RestoreState,
 ): void {

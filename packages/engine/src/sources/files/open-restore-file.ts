@@ -5,9 +5,10 @@ import { isReplaced, type LocatedItem, locateItem, statExisting } from './choose
 import type { FolderChain } from './folder-chain.ts';
 import { assertNoFolder, foreseePlace } from './foresee-item.ts';
 import { ForeseenFile } from './foreseen-file.ts';
-import { CONTINUED_BYTES, type FoundContent, PieceFile } from './piece-file.ts';
+import { type FoundContent, PieceFile } from './piece-file.ts';
 import { enterFolder } from './restore-item.ts';
 import { digestOf, neverFollow, type RestoreState, reportFailure, temporaryName } from './restore-state.ts';
+import { CONTINUED_BYTES } from './unfinished-file.ts';
 
 /** O_NONBLOCK: a FIFO put in the file's place meanwhile must not hang the run. */
 const OTHERS_WRITE = 0o022;
@@ -43,6 +44,7 @@ function beginFile(entry: RestoreFileEntry, located: LocatedItem, state: Restore
     return new PieceFile(entry, located, {
       state,
       found: existing && keptFile(chain, located, existing, { entry, state }),
+      isNew: existing === null,
     });
   }
   const left = state.leftovers.isEmpty ? null : state.leftovers.take(digestOf(located), chain, temporaryName(located));
@@ -50,7 +52,7 @@ function beginFile(entry: RestoreFileEntry, located: LocatedItem, state: Restore
     left === null
       ? existing && keptFile(chain, located, existing, { entry, state })
       : { descriptor: left, use: 'continue' };
-  return new PieceFile(entry, located, { state, found });
+  return new PieceFile(entry, located, { state, found, isNew: false });
 }
 
 function keptFile(

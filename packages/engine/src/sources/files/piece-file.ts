@@ -3,7 +3,6 @@ import { displayPath } from '../../ports/display-path.ts';
 import type { ExistingContent, RestoreFile, RestoreFileEntry } from '../../ports/source.ts';
 import { applyToDescriptor } from './apply-metadata.ts';
 import type { BytePath } from './byte-paths.ts';
-import { isMadeRight, modeToCreate } from './creation-mode.ts';
 import type { FolderChain } from './folder-chain.ts';
 import type { Place } from './restore-places.ts';
 import {
@@ -14,14 +13,12 @@ import {
   reportFailure,
   temporaryName,
 } from './restore-state.ts';
+import { CONTINUED_BYTES, createUnfinished, hasOwner, isStillThere, mayMakeInPlace } from './unfinished-file.ts';
 import { createExclusively, removeIfThere } from './write-item.ts';
 
 /** Zeros become a hole from this many on. */
 const HOLE_BYTES = 64 * 1024;
 const zeros = Buffer.alloc(HOLE_BYTES);
-
-/** A smaller file that a killed restore left is fetched again rather than looked for. */
-export const CONTINUED_BYTES = 1024 * 1024;
 
 /** Content that was found; `continue`: under the temporary name of the file. */
 export interface FoundContent {
@@ -32,31 +29,36 @@ export interface FoundContent {
 export interface PieceFileParts {
   readonly state: RestoreState;
   readonly found: FoundContent | null;
+  /** Nothing stands in its place. */
+  readonly isNew: boolean;
 }
 
 /**
- * A file made of pieces under a temporary name, which is created with the first piece. Until then nothing is open, so
- * thousands of small ones may wait for their content.
+ * A file made of pieces under a temporary name, which is created with the first piece; a small new one that comes in one
+ * piece is made under its own name (`unfinished-file.ts`). Until then nothing is open, so thousands may wait for their
+ * content.
  */
 export class PieceFile implements RestoreFile {
   readonly existing: ExistingContent | null;
   readonly #entry: RestoreFileEntry;
   readonly #place: Place;
   readonly #state: RestoreState;
+  readonly #isNew: boolean;
   #temporary: BytePath = '';
   /** Open file of the right content. */
   #kept: number | null = null;
-  /** Open file under the temporary name. */
+  /** Open file under the temporary name, or its own. */
   #descriptor: number | null = null;
-  #isMadeRight = false;
+  #isInPlace = false;
   #isOpen = true;
   #writtenBytes = 0;
   #writtenTo = 0;
 
-  constructor(entry: RestoreFileEntry, place: Place, { state, found }: PieceFileParts) {
+  constructor(entry: RestoreFileEntry, place: Place, { state, found, isNew }: PieceFileParts) {
     this.#entry = entry;
     this.#place = place;
     this.#state = state;
+    this.#isNew = isNew;
     this.existing = found && {
       use: found.use,
       read: (target, position) => readExisting(this.#kept, target, position),
@@ -74,8 +76,9 @@ export class PieceFile implements RestoreFile {
   }
 
   closeExisting(): void {
-    if (this.#kept !== null && this.#kept !== this.#descriptor) closeSync(this.#kept);
+    const kept = this.#kept;
     this.#kept = null;
+    if (kept !== null && kept !== this.#descriptor) closeSync(kept);
   }
 
   writeAt(bytes: Uint8Array, position: number): void {
@@ -113,14 +116,23 @@ export class PieceFile implements RestoreFile {
   discard(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    const hasTemporary = this.#descriptor !== null;
-    this.#closeAll();
-    if (!hasTemporary) return;
     try {
-      removeIfThere(this.#enter().pathOf(this.#temporary));
+      if (this.#temporary !== '') this.#removeMade();
     } catch {
       // The next restore clears it away.
     }
+    try {
+      this.#closeAll();
+    } catch {
+      // What could not be written is not wanted any more.
+    }
+  }
+
+  #removeMade(): void {
+    const chain = this.#enter();
+    const descriptor = this.#isInPlace ? this.#descriptor : null;
+    if (descriptor !== null && !isStillThere(chain, this.#temporary, descriptor)) return;
+    removeIfThere(chain.pathOf(this.#temporary));
   }
 
   #end(): void {
@@ -142,46 +154,56 @@ export class PieceFile implements RestoreFile {
     return chain;
   }
 
-  #openTemporary(): number {
+  /** `bytes`: how much of it comes at once. */
+  #openNew(bytes: number): number {
     if (this.#descriptor !== null) return this.#descriptor;
-    const isPassing = this.#entry.sizeBytes < CONTINUED_BYTES;
-    this.#temporary = isPassing ? passingName() : temporaryName(this.#place);
-    // What a later restore may continue must never have been open to others.
-    const mode = isPassing ? modeToCreate(this.#entry, this.#state.owners) : null;
+    const entry = this.#entry;
     const chain = this.#enter();
-    this.#descriptor = createExclusively(chain.textPathOf(this.#temporary), mode ?? undefined);
-    this.#isMadeRight = mode !== null && isMadeRight(this.#descriptor, mode, chain);
-    return this.#descriptor;
+    const mayBeInPlace = this.#isNew && bytes === entry.sizeBytes && mayMakeInPlace(entry);
+    let descriptor = mayBeInPlace ? createUnfinished(chain, this.#place.name) : null;
+    let name = this.#place.name;
+    this.#isInPlace = descriptor !== null;
+    if (descriptor === null) {
+      name = entry.sizeBytes < CONTINUED_BYTES ? passingName() : temporaryName(this.#place);
+      descriptor = createExclusively(chain.textPathOf(name));
+    }
+    this.#temporary = name;
+    this.#descriptor = descriptor;
+    return descriptor;
   }
 
   #putInPlace(): void {
-    const descriptor = this.#openTemporary();
+    const descriptor = this.#openNew(0);
     if (this.#writtenTo !== this.#entry.sizeBytes) ftruncateSync(descriptor, this.#entry.sizeBytes);
     this.#applyMetadata(descriptor, this.#temporary);
     this.#closeAll();
-    const chain = this.#enter();
-    renameSync(chain.pathOf(this.#temporary), chain.pathOf(this.#place.name));
+    if (!this.#isInPlace) {
+      const chain = this.#enter();
+      renameSync(chain.pathOf(this.#temporary), chain.pathOf(this.#place.name));
+    }
     this.#end();
   }
 
   #applyMetadata(descriptor: number, name: BytePath): void {
     const entry = this.#entry;
+    const { owners } = this.#state;
     const path = entry.xattrs ? this.#enter().textPathOf(name) : '';
-    // A file that was found is as it was made, or as somebody made it since.
-    const isMade = this.#isMadeRight && descriptor === this.#descriptor;
-    const failures = applyToDescriptor({ descriptor, path, isMadeRight: isMade }, entry, this.#state.owners);
+    const isMade = this.#isInPlace && hasOwner(this.#enter(), entry, owners);
+    const failures = applyToDescriptor({ descriptor, path, hasOwner: isMade }, entry, owners);
     if (failures.length === 0) return;
     this.#state.context.problem({ path: displayPath(entry.path), code: 'metadata', message: failures.join('; ') });
   }
 
   #closeAll(): void {
     this.closeExisting();
-    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    const descriptor = this.#descriptor;
+    // Also when it fails it is closed, and the number may be somebody else's file by now.
     this.#descriptor = null;
+    if (descriptor !== null) closeSync(descriptor);
   }
 
   #write(bytes: Uint8Array, position: number): void {
-    const descriptor = this.#openTemporary();
+    const descriptor = this.#openNew(bytes.byteLength);
     if (position + bytes.byteLength > this.#entry.sizeBytes) throw new Error('a piece lies behind the end of its file');
     // What is there already of a file that goes on may be anything, so zeros must be written into it.
     const mayHaveHoles = bytes.byteLength >= HOLE_BYTES && this.existing?.use !== 'continue';

@@ -1,6 +1,7 @@
 /**
- * Puts files back. What is new is made under a temporary name and renamed at once, so a killed restore never leaves a
- * half file under its real name; what would replace something waits beside it under the temporary name until `commit`.
+ * Puts files back. What is new is made under a temporary name and renamed at once, or has a mode that says it is not whole
+ * (`unfinished-file.ts`), so half a file that a killed restore left is never taken for a whole one; what would replace
+ * something waits beside it under the temporary name until `commit`.
  * Content that was verified before it came (`isVerified`) waits for nothing: each item replaces what is there as soon as
  * it is whole. Folders get their metadata last, deepest first, because writing into them changes it.
  */

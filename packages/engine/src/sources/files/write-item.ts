@@ -108,14 +108,14 @@ function makeNode(path: string, entry: RestoreEntry): void {
   if (run.status !== 0) throw new UnsupportedItemError(`${program} failed: ${run.stderr.trim()}`);
 }
 
-/** Makes a new file, in place of one of that name; without a mode only its owner may open it. Throws system errors. */
-export function createExclusively(path: string, mode = 0o600): number {
+/** Makes a new file that only its owner may open, in place of one of that name. Throws system errors. */
+export function createExclusively(path: string): number {
   try {
-    return openSync(toPath(path), CREATE_FLAGS, mode);
+    return openSync(toPath(path), CREATE_FLAGS, 0o600);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
     unlinkSync(toPath(path));
-    return openSync(toPath(path), CREATE_FLAGS, mode);
+    return openSync(toPath(path), CREATE_FLAGS, 0o600);
   }
 }
 
