@@ -100,6 +100,13 @@ describe.each(backupModes)('in mode %s', (mode) => {
     server.sql('DROP DATABASE copy_of_it');
     const error = await failure(jobs.restore(source(), result, { options: {} }));
     expect([error.code, error.message]).toEqual(['DATABASE_EXISTS', expect.stringMatching(/"(shop|latin)"/)]);
+    for (const alone of ['inventory.json', 'dump/toc.dat']) {
+      const nothing = jobs.restore(source(), result, {
+        paths: [`/postgresql/shop/${alone}`],
+        options: { rename: ['shop=copy_of_it'] },
+      });
+      expect((await failure(nothing)).code).toBe('RESTORE_NOTHING_WRITTEN');
+    }
     expect([scratches(), staged()]).toEqual([[], []]);
   });
 

@@ -14,6 +14,7 @@ import { outliveHangups } from './ports/outlive-hangups.ts';
 import { isMarkAlive, processMark } from './ports/process-mark.ts';
 
 const SPOOL_PREFIX = 'engine-';
+const SPOOL = /^engine-(\d+\.\d+)-[A-Za-z0-9]{6}$/;
 const modules = {
   driversUrl: new URL('./load-drivers.ts', import.meta.url).href,
   readersUrl: new URL('./sources/readers.ts', import.meta.url).href,
@@ -50,8 +51,9 @@ function prepareTempDir(parent: string): string {
   try {
     mkdirSync(parent, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(parent)) {
-      const mark = name.startsWith(SPOOL_PREFIX) ? name.slice(SPOOL_PREFIX.length).split('-')[0] : undefined;
-      if (!mark || isMarkAlive(mark)) continue;
+      // Exactly named as ours: others may keep things in the same folder.
+      const mark = SPOOL.exec(name)?.[1];
+      if (mark === undefined || isMarkAlive(mark)) continue;
       endProgramsIn(path.join(parent, name));
       rmSync(path.join(parent, name), { recursive: true, force: true });
     }

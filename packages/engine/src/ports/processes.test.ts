@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -132,13 +133,30 @@ it('secrets lie in a folder for us alone, and leftovers of the dead are removed'
   expect(statSync(first.path).mode & 0o777).toBe(0o700);
   const dead = mkdtempSync(join(folder, 'secrets-1.999999999999-'));
   writeFileSync(join(dead, 'pass'), 'old');
+  // In a folder of the whole machine others have names of their own.
+  const ofOthers = ['secrets-of-mine', 'secrets-2024-backup', 'secrets-1.5-old'];
+  for (const name of ofOthers) mkdirSync(join(folder, name));
   const second = new SecretFolder(folder);
-  expect(readdirSync(folder).sort()).toEqual(
-    [first.path, second.path].map((one) => one.slice(folder.length + 1)).sort(),
-  );
+  const own = [first.path, second.path].map((one) => one.slice(folder.length + 1));
+  expect(readdirSync(folder).sort()).toEqual([...own, ...ofOthers].sort());
   first.remove();
   second.remove();
-  expect(readdirSync(folder)).toEqual([]);
+  expect(readdirSync(folder).sort()).toEqual(ofOthers.toSorted());
+});
+
+it('what a program has split off ends with the leftovers of who started it', async () => {
+  const dead = mkdtempSync(join(folder, 'secrets-1.999999999999-'));
+  const left = spawn('/bin/sleep', ['100'], { env: { HOME: join(dead) }, stdio: 'ignore' });
+  const other = spawn('/bin/sleep', ['100'], { env: { HOME: `${dead}x` }, stdio: 'ignore' });
+  try {
+    const gone = new Promise((resolve) => left.once('exit', (_, signal) => resolve(signal)));
+    new SecretFolder(folder).remove();
+    expect(await gone).toBe('SIGKILL');
+    expect(other.exitCode ?? other.signalCode).toBeNull();
+  } finally {
+    left.kill('SIGKILL');
+    other.kill('SIGKILL');
+  }
 });
 
 it('what an ended thread left of its secrets is removed, and nothing else', () => {

@@ -69,10 +69,13 @@ export function removeSecretsOf(tempDir: string, thread: number): void {
   }
 }
 
+/** Only what is named exactly as ours: the folder may be that of the whole machine, where others keep things, too. */
+const LEFTOVER = /^secrets-(\d+\.\d+)(?:\.t\d+)?-[A-Za-z0-9]{6}$/;
+
 function removeLeftovers(tempDir: string): void {
   for (const name of readdirSync(tempDir)) {
-    const mark = name.startsWith(PREFIX) ? name.slice(PREFIX.length).replace(/(?:\.t\d+)?-[^-]*$/, '') : null;
-    if (mark === null || isMarkAlive(mark)) continue;
+    const mark = LEFTOVER.exec(name)?.[1];
+    if (mark === undefined || isMarkAlive(mark)) continue;
     endProgramsIn(join(tempDir, name));
     rmSync(join(tempDir, name), { recursive: true, force: true });
   }

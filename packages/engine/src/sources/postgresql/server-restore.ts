@@ -128,8 +128,9 @@ export class ServerRestore implements RestoreSession {
 
   async #take(content: AsyncIterable<Uint8Array>, place: EntryPlace): Promise<void> {
     const database = place.database ?? '';
-    if (place.item === 'inventory') this.#checkInventory(await readText(content), database);
-    else if (place.item === 'part') await this.#takePart(content, place);
+    if (place.item === 'inventory') {
+      if (!this.#checkInventory(await readText(content), database)) return;
+    } else if (place.item === 'part') await this.#takePart(content, place);
     else await this.#restore(new StreamedDump(content, database));
     this.#wrote(database);
   }
@@ -247,13 +248,17 @@ export class ServerRestore implements RestoreSession {
     this.#context.log('info', `"${restored.database}" is whole: ${countObjects(restored.objects)}.`);
   }
 
-  /** That the inventory beside it tells of this very dump. */
-  #checkInventory(text: string, database: string): void {
+  /** That the inventory beside it tells of this very dump. False: the dump was not chosen, and nothing was restored. */
+  #checkInventory(text: string, database: string): boolean {
     const restored = this.#restored.find((item) => item.database === database);
-    if (!restored) return;
+    if (!restored) {
+      if (this.#context.paths === null) throw damaged(database, 'its dump is missing');
+      return false;
+    }
     const { objects } = parseInventory(text);
     const differences = missingObjects(objects, restored.saved);
     if (differences.length > 0) throw damaged(database, differences.slice(0, 5).join('; '));
+    return true;
   }
 
   async commit(): Promise<RestoreOutcome> {
