@@ -61,7 +61,7 @@ function declareClient(restic: Restic, place: Place): void {
     gateway.repositories.set('small', testRepository(4, { quotaBytes: 3 * MIB }));
     gateway.repositories.set('ours', testRepository(5));
     makeTree(source, { files: 400 });
-    writeFileSync(work.at('source', 'noise'), makeNoise(40 * MIB, 7));
+    writeFileSync(work.at('source', 'noise'), makeNoise(24 * MIB, 7));
   });
   afterAll(async () => {
     await gateway?.stop();
@@ -94,8 +94,12 @@ function declareClient(restic: Restic, place: Place): void {
 
   it('forgets nothing where only adding is allowed', async () => {
     const own = repository('own');
-    const forgotten = await own.run(['forget', '--keep-last', '1', '--prune']);
+    // The old client asks again for most of a minute; the current one is heard to its end.
+    const stopAt = restic.isModern ? undefined : /403/;
+    const forgotten = await own.run(['forget', '--keep-last', '1', '--prune'], { stopAt });
+    expect(forgotten.status).not.toBe(0);
     expect(forgotten.stderr).toContain('403');
+    await own.ok(['unlock']);
     expect(await own.json(['snapshots'])).toHaveLength(2);
     expect(gateway.audits).toContainEqual(
       expect.objectContaining({ detail: 'REPOSITORY_APPEND_ONLY', username: 'web-1' }),
@@ -131,8 +135,10 @@ function declareClient(restic: Restic, place: Place): void {
     await small.ok(['init']);
     await small.ok(['backup', work.at('source', 'd1')]);
     // The old client tries again for a quarter of an hour.
-    const full = await small.run(['backup', source], { timeoutMs: 15_000 });
+    const stopAt = restic.isModern ? undefined : /507/;
+    const full = await small.run(['backup', source], { stopAt });
     expect(full.status).not.toBe(0);
+    expect(full.stderr).toContain('507');
     expect(
       gateway.stored.filter((file) => file.repositoryId === 4).reduce((sum, file) => sum + file.sizeBytes, 0),
     ).toBeLessThan(4 * MIB);
