@@ -445,6 +445,16 @@ describe('repositories by hand', () => {
       'INVALID_INPUT',
     );
     expect((await call<{ total: number }>('GET', '/repositories')).data.total).toBe(0);
+    // Of what failed the trail says as well what it was about.
+    const detail = expect.stringMatching(/^REPOSITORY_WRONG_PASSWORD: .*x$/);
+    expect(test.audits).toContainEqual(
+      expect.objectContaining({
+        action: 'repository.adopt',
+        outcome: 'failure',
+        target: expect.stringMatching(/x$/),
+        detail,
+      }),
+    );
   });
 
   it('are not forgotten while something points to them, nor is their target', async () => {
@@ -461,8 +471,14 @@ describe('repositories by hand', () => {
   it('keep the snapshots of our records when others are forgotten', async () => {
     const record = await run(await addTask());
     test.engine.answers.set('forget_snapshots', { removed: [], kept: [] });
+    const listed = { id: 'f'.repeat(64), time: '2026-01-01T00:00:00Z', hostname: '', paths: [], tags: [], tree: '' };
+    const rest = { username: '', parent: null, programVersion: '', summary: null };
+    test.engine.answers.set('list_snapshots', { snapshots: [{ ...listed, ...rest }] });
     await maintain(`/repositories/${record.repositoryId}/forget`, { policy: { last: 1 } });
-    expect(jobs('forget_snapshots')).toMatchObject([{ lockedIds: [record.snapshotId], policy: { last: 1 } }]);
+    // One that is saved from now on is in neither list, so it stays.
+    expect(jobs('forget_snapshots')).toMatchObject([
+      { lockedIds: [record.snapshotId], candidateIds: [listed.id], policy: { last: 1 } },
+    ]);
     expect((await call('POST', `/repositories/${record.repositoryId}/forget`, {})).data.code).toBe('INVALID_INPUT');
   });
 });

@@ -24,6 +24,7 @@ import { openDatabase } from './database/open-database.ts';
 import { silentLog } from './dispatch/dispatch-log.ts';
 import type { CommandQueue, Db, NodeDirectory, NodeState } from './dispatch/ports.ts';
 import { createEventBus, type EventBus } from './event-bus.ts';
+import type { AuditRecord } from './http/audit-trail.ts';
 import { bindRoutes } from './http/bind-routes.ts';
 import { installEventStreams } from './http/event-stream.ts';
 import { nodesStore } from './stores/nodes.store.ts';
@@ -289,6 +290,8 @@ export interface TestRuns {
   readonly remoteNodeId: number;
   /** Role of whoever asks over HTTP. */
   role: Role;
+  /** The audit trail. */
+  readonly audits: AuditRecord[];
   /** Zone of the installation. */
   timezone: string;
   addTarget(name: string, config?: Record<string, unknown>, type?: string): Promise<number>;
@@ -303,7 +306,7 @@ export interface TestRuns {
   close(): Promise<void>;
 }
 
-async function bindHttp(test: { role: Role }, runs: Runs): Promise<FastifyInstance> {
+async function bindHttp(test: { role: Role; audits: AuditRecord[] }, runs: Runs): Promise<FastifyInstance> {
   const http = Fastify();
   installEventStreams(http);
   bindRoutes(http, runs.routes, {
@@ -315,7 +318,7 @@ async function bindHttp(test: { role: Role }, runs: Runs): Promise<FastifyInstan
       via: 'token',
       sessionId: null,
     }),
-    recordAudit: async () => undefined,
+    recordAudit: async (entry) => void test.audits.push(entry),
     validateOutput: true,
   });
   await http.ready();
@@ -354,9 +357,11 @@ export async function createTestRuns(options: { clock?: Clock; path?: string } =
     maxConcurrent: 1,
     bandwidthBytesPerSecond: 0,
   });
-  const asking: { role: Role } = { role: 'admin' };
+  const audits: AuditRecord[] = [];
+  const asking: { role: Role; audits: AuditRecord[] } = { role: 'admin', audits };
   const http = await bindHttp(asking, runs);
   const test: TestRuns = {
+    audits,
     db,
     bus,
     box,

@@ -137,6 +137,8 @@ export const forgetSnapshotsJobSchema = z.object({
   policy: keepPolicySchema.nullable(),
   /** Never removed, whatever the policy says. */
   lockedIds: z.array(z.string()).default([]),
+  /** The only ones that a policy may remove: those known when `lockedIds` was made. Left out: all. */
+  candidateIds: z.array(z.string()).optional(),
   dryRun: z.boolean(),
 });
 export type ForgetSnapshotsJob = z.output<typeof forgetSnapshotsJobSchema>;

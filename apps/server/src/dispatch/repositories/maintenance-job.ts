@@ -83,7 +83,9 @@ async function jobOf(db: Db, { record, options, open }: Opened): Promise<Mainten
       if (!dryRun) await assertNoSnapshotInTheMaking(db, record.repository_id);
       const snapshotIds = options.snapshotIds === null ? null : [...options.snapshotIds];
       const lockedIds = await snapshotsOfRecords(db, record.repository_id);
-      return { kind: 'forget_snapshots', repository, snapshotIds, policy, lockedIds, dryRun };
+      // One that a backup saves from now on is in neither list.
+      const candidates = options.candidateIds ? { candidateIds: [...options.candidateIds] } : {};
+      return { kind: 'forget_snapshots', repository, snapshotIds, policy, lockedIds, ...candidates, dryRun };
     }
   }
 }

@@ -33,6 +33,8 @@ export type MaintenanceOptions =
       readonly kind: 'forget';
       readonly snapshotIds: readonly string[] | null;
       readonly policy: KeepPolicy | null;
+      /** Snapshots that were there before it was asked which of them belong to records. */
+      readonly candidateIds?: readonly string[];
       readonly dryRun: boolean;
     };
 

@@ -7,9 +7,17 @@ import { type Actor, type BoundRoute, bind } from '../../http/route-context.ts';
 import { repositoriesStore } from '../../stores/repositories.store.ts';
 import { readMaintenance } from './maintenance.routes.ts';
 import { nameOf, type RepositoriesFeatureDeps } from './repositories-deps.ts';
-import { withKeeper } from './snapshots.routes.ts';
+import { listAll, withKeeper } from './snapshots.routes.ts';
 
 const ASK_TIMEOUT_MS = 60_000;
+
+/** What was asked for, as the audit trail has it. */
+function detailOf(options: MaintenanceOptions): string {
+  const { kind, ...details } = options;
+  if (kind === 'sweep') return '';
+  const asked = Object.entries(details).filter(([name, value]) => name !== 'candidateIds' && value !== null);
+  return JSON.stringify(Object.fromEntries(asked)).slice(0, 300);
+}
 
 type Audit = (entry: { target: string; detail?: string }) => void;
 
@@ -18,8 +26,7 @@ export function repositoryActionsRoutes(deps: RepositoriesFeatureDeps): BoundRou
 
   async function start(repositoryId: number, options: MaintenanceOptions, by: { actor: Actor; audit: Audit }) {
     const row = await repositoriesStore.get(db, repositoryId);
-    const { kind, ...details } = options;
-    by.audit({ target: row.name, detail: kind === 'sweep' ? '' : JSON.stringify(details).slice(0, 300) });
+    by.audit({ target: row.name, detail: detailOf(options) });
     const requestedBy = nameOf(by.actor);
     const id = await deps.dispatcher.startMaintenance({ repositoryId, options, trigger: 'manual', requestedBy });
     return await readMaintenance(deps, id);
@@ -43,12 +50,14 @@ export function repositoryActionsRoutes(deps: RepositoriesFeatureDeps): BoundRou
     bind(repositoryActionRoutes.prune, ({ params, body, ...by }) => start(params.id, { kind: 'prune', ...body }, by)),
     bind(repositoryActionRoutes.repair, ({ params, body, ...by }) => start(params.id, { kind: 'repair', ...body }, by)),
     bind(repositoryActionRoutes.copy, ({ params, body, ...by }) => start(params.id, { kind: 'copy', ...body }, by)),
-    bind(repositoryActionRoutes.forget, ({ params, body, ...by }) => {
+    bind(repositoryActionRoutes.forget, async ({ params, body, ...by }) => {
       if ((body.snapshotIds === null) === (body.policy === null)) {
         const fields = [{ path: 'policy', code: 'either', message: 'send either snapshotIds or a policy' }];
         throw new AppError('INVALID_INPUT', {}, { fields });
       }
-      return start(params.id, { kind: 'forget', ...body }, by);
+      const known = body.policy && !body.dryRun ? await listAll(deps, params.id) : null;
+      const candidates = known ? { candidateIds: known.map(({ id }) => id) } : {};
+      return await start(params.id, { kind: 'forget', ...body, ...candidates }, by);
     }),
     bind(repositoryActionRoutes.unlock, async ({ params, body, audit }) => {
       const row = await repositoriesStore.get(db, params.id);

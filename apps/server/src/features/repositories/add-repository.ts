@@ -54,7 +54,17 @@ async function refuseKnownPlace(deps: RepositoriesFeatureDeps, { target, node, p
   }
 }
 
-async function addAndMake(deps: RepositoriesFeatureDeps, repository: NewRepository, node: NodeState) {
+/** Hears what is going to be made, also when that fails. */
+type Announce = (repository: { readonly target: string; readonly detail: string }) => void;
+
+interface Addition {
+  readonly repository: NewRepository;
+  readonly node: NodeState;
+  readonly announce: Announce;
+}
+
+async function addAndMake(deps: RepositoriesFeatureDeps, { repository, node, announce }: Addition) {
+  announce({ target: repository.name, detail: locationOf(repository.target, repository.prefix) });
   assertPrefix(repository.prefix);
   await refuseKnownPlace(deps, { ...repository, node });
   if (liesOnNodeDisk(repository.target, node) && !node.isOnline)
@@ -83,7 +93,7 @@ async function furtherPrefix(deps: RepositoriesFeatureDeps, target: OpenedTarget
 }
 
 /** Throws STORAGE_TARGET_NOT_FOUND, NODE_NOT_FOUND, NODE_OFFLINE, REPOSITORY_EXISTS, NOT_SUPPORTED, the storage's errors. */
-export async function createRepository(deps: RepositoriesFeatureDeps, input: CreateInput) {
+export async function createRepository(deps: RepositoriesFeatureDeps, input: CreateInput, announce: Announce) {
   const target = await deps.openTarget(input.storageTargetId);
   const node = await nodeOf(deps, input.nodeId);
   const own = await repositoriesStore.findOwn(deps.db, target.id, node.id);
@@ -97,14 +107,15 @@ export async function createRepository(deps: RepositoriesFeatureDeps, input: Cre
     isOwn: own === undefined && input.prefix === undefined,
     isAdopted: false,
   };
-  return await addAndMake(deps, repository, node);
+  return await addAndMake(deps, { repository, node, announce });
 }
 
 /** Throws the same and REPOSITORY_NOT_FOUND, REPOSITORY_WRONG_PASSWORD, REPOSITORY_UNSUPPORTED. */
-export async function adoptRepository(deps: RepositoriesFeatureDeps, input: AdoptInput) {
+export async function adoptRepository(deps: RepositoriesFeatureDeps, input: AdoptInput, announce: Announce) {
   const target = await deps.openTarget(input.storageTargetId);
   const node = await nodeOf(deps, input.nodeId);
   const { prefix, password } = input;
   const name = input.name ?? (prefix === '' ? target.name : `${target.name}/${prefix}`).slice(0, 100);
-  return await addAndMake(deps, { name, target, node, prefix, password, isOwn: false, isAdopted: true }, node);
+  const repository = { name, target, node, prefix, password, isOwn: false, isAdopted: true };
+  return await addAndMake(deps, { repository, node, announce });
 }

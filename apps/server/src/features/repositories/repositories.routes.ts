@@ -72,16 +72,14 @@ export function repositoriesRoutes(deps: RepositoriesFeatureDeps): BoundRoute[] 
     }),
     bind(repositoryRoutes.get, ({ params }) => show(params.id)),
     bind(repositoryRoutes.create, async ({ body, actor, audit }) => {
-      const { id } = await createRepository(deps, body);
+      const { id } = await createRepository(deps, body, audit);
       const repository = await changed(id);
-      audit({ target: repository.name, detail: repository.location });
       const mayHaveKit = actor.kind === 'user' && roleAllows(actor.role, 'admin');
       return { repository, recoveryKit: mayHaveKit ? writeRepositoryKit(await readKit(deps, id)) : null };
     }),
     bind(repositoryRoutes.adopt, async ({ body, audit }) => {
-      const { id, snapshotCount } = await adoptRepository(deps, body);
+      const { id, snapshotCount } = await adoptRepository(deps, body, audit);
       const repository = await changed(id);
-      audit({ target: repository.name, detail: repository.location });
       return { repository, snapshotCount };
     }),
     bind(repositoryRoutes.update, async ({ params, body, audit }) => {

@@ -40,7 +40,8 @@ function resolve(snapshots: readonly SnapshotInfo[], wanted: string): SnapshotIn
   return first;
 }
 
-async function listAll(deps: RepositoriesFeatureDeps, repositoryId: number): Promise<SnapshotInfo[]> {
+/** All snapshots of a repository, as its keeper sees them. */
+export async function listAll(deps: RepositoriesFeatureDeps, repositoryId: number): Promise<SnapshotInfo[]> {
   return await withKeeper(deps, repositoryId, async (repository, nodeId) => {
     const job = { kind: 'list_snapshots', repository, hostname: null, tags: [], path: null } as const;
     return (await deps.ask(nodeId, { ...job, tags: [] }, LIST_TIMEOUT_MS)).snapshots;

@@ -40,6 +40,16 @@ it('removes what a policy does not keep, but nothing that is locked', async () =
   expect(await left()).toEqual(ids(1, 3));
 });
 
+it('removes no snapshot that came after the others were judged', async () => {
+  const policy = keepPolicySchema.parse({ tags: ['kept'] });
+  const { id } = await backup(repository, { a: 'tagged' }, { snapshot: { tags: ['kept'] } });
+  const candidateIds = [...ids(1, 2), id];
+  const result = await forgetSnapshots(workOn(repository), { ...options, policy, candidateIds });
+  expect(result.removed.map((removed) => removed.id).sort()).toEqual(ids(1, 2).sort());
+  expect(result.kept).toContainEqual(expect.objectContaining({ id: ids(3)[0], reasons: ['made meanwhile'] }));
+  expect((await left()).sort()).toEqual([...ids(3), id].sort());
+});
+
 it('removes snapshots by name, but nothing that is locked', async () => {
   const [first = '', second = ''] = snapshots.map(({ id }) => id);
   const result = await forgetSnapshots(workOn(repository), {

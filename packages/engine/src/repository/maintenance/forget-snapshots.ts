@@ -7,7 +7,10 @@ import { applyKeepPolicy, type KeepDecision } from './keep-policy.ts';
 import { FILES_AT_ONCE, type MaintenanceWork } from './maintenance-work.ts';
 import { pickSnapshots, readSnapshots } from './read-snapshots.ts';
 
-export type ForgetOptions = Pick<ForgetSnapshotsJob, 'snapshotIds' | 'policy' | 'lockedIds' | 'dryRun'>;
+export type ForgetOptions = Pick<
+  ForgetSnapshotsJob,
+  'snapshotIds' | 'policy' | 'lockedIds' | 'candidateIds' | 'dryRun'
+>;
 
 /**
  * Removes snapshots, named ones or those a policy does not keep; what they hold stays until a prune. Needs a shared
@@ -33,7 +36,7 @@ export async function forgetSnapshots(work: MaintenanceWork, options: ForgetOpti
 
 function decide(
   snapshots: readonly Snapshot[],
-  { snapshotIds, policy, lockedIds }: ForgetOptions,
+  { snapshotIds, policy, lockedIds, candidateIds }: ForgetOptions,
   { clock }: MaintenanceWork,
 ): KeepDecision<Snapshot> {
   const locked = new Set(lockedIds);
@@ -44,7 +47,19 @@ function decide(
       removed: named.filter(({ id }) => !locked.has(id)),
     };
   }
-  if (policy) return applyKeepPolicy(snapshots, policy, { now: clock.now(), lockedIds: locked });
+  if (policy) {
+    const decision = applyKeepPolicy(snapshots, policy, { now: clock.now(), lockedIds: locked });
+    return candidateIds ? onlyAmong(new Set(candidateIds), decision) : decision;
+  }
   const message = 'Name snapshots or give a policy.';
   throw new AppError('INVALID_INPUT', {}, { fields: [{ path: 'policy', code: 'required', message }] });
+}
+
+/** Of one that came meanwhile nobody has said yet whether it is locked. */
+function onlyAmong(candidates: ReadonlySet<string>, { kept, removed }: KeepDecision<Snapshot>): KeepDecision<Snapshot> {
+  const young = removed.filter(({ id }) => !candidates.has(id));
+  return {
+    kept: [...kept, ...young.map((snapshot) => ({ snapshot, reasons: ['made meanwhile'] }))],
+    removed: removed.filter(({ id }) => candidates.has(id)),
+  };
 }
