@@ -10,6 +10,7 @@ import { PsqlSession } from './psql-session.ts';
 import { Server } from './server.ts';
 import type { PostgresqlConfig } from './settings.ts';
 import { displayName, quoteLiteral, quoteName } from './sql-text.ts';
+import { lookForSpace } from './staging-space.ts';
 
 const TRIAL_LIMIT_MS = 30_000;
 /** So many databases are looked into; the answer must come within seconds. */
@@ -48,6 +49,7 @@ async function inspect(
   const warnings = [
     encryptionWarning(server, session),
     await passwordWarning(session, config),
+    await spaceWarning(server, config, open),
     ...missing.map((name) => `There is no database "${name}".`),
     ...chosen
       .filter((item) => !open.includes(item))
@@ -92,6 +94,19 @@ async function passwordWarning(session: PsqlSession, config: PostgresqlConfig): 
   return row?.may
     ? null
     : `"${config.dbUser}" may not read the passwords of roles; they will be missing from globals.sql.`;
+}
+
+/** A dump in the directory format passes through the folder for temporary files, one database after the other. */
+async function spaceWarning(
+  server: Server,
+  { format }: PostgresqlConfig,
+  databases: readonly DatabaseRow[],
+): Promise<string | null> {
+  if (format !== 'directory') return null;
+  const largest = databases.toSorted((a, b) => (b.sizeBytes ?? 0) - (a.sizeBytes ?? 0))[0];
+  if (!largest) return null;
+  const what = `The dump of "${largest.name}"`;
+  return await lookForSpace(server.secrets.path, { what, leastBytes: 0, wantedBytes: largest.sizeBytes ?? 0 });
 }
 
 const UNREADABLE = `SELECT n.nspname::text AS schema, c.relname::text AS name, CASE WHEN c.relkind <> 'S' AND c.relrowsecurity

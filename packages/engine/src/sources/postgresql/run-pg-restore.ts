@@ -1,6 +1,6 @@
 /** Runs pg_restore into a scratch database: from a stream, or from what lies in the folder for temporary files. */
 import { AppError } from '@backupx/contracts/errors';
-import { isSuccess, startTool, type ToolCommand, type ToolProcess } from '../../ports/processes.ts';
+import { drain, isSuccess, startTool, type ToolCommand, type ToolProcess } from '../../ports/processes.ts';
 import { failureOf } from './failures.ts';
 import type { Server } from './server.ts';
 
@@ -16,7 +16,7 @@ export interface RestoreRun {
 /** Feeds it while it reads, and reads on behind the last entry it wants. Throws DATABASE_*, and what the bytes throw. */
 export async function restoreFromStream(bytes: AsyncIterable<Uint8Array>, run: RestoreRun): Promise<void> {
   const tool = startTool(run.command, run.signal);
-  const drained = drain(tool);
+  const drained = drain(tool.output);
   try {
     let wantsMore = true;
     for await (const chunk of bytes) {
@@ -38,16 +38,8 @@ export async function restoreFromStream(bytes: AsyncIterable<Uint8Array>, run: R
 export async function restoreFromPath(path: string, run: RestoreRun): Promise<void> {
   const tool = startTool({ ...run.command, args: [...run.command.args, path] }, run.signal);
   tool.endInput();
-  await drain(tool);
+  await drain(tool.output);
   await assertWell(tool, run);
-}
-
-async function drain({ output }: ToolProcess): Promise<void> {
-  try {
-    for await (const _ of output);
-  } catch {
-    // How it ended says more.
-  }
 }
 
 async function assertWell(tool: ToolProcess, { signal, database, server }: RestoreRun): Promise<void> {

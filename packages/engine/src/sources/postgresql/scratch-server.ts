@@ -1,12 +1,12 @@
 /** A server of this machine's own programs for one verification: a private socket, no network, gone afterwards. */
-import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
 import { findTool } from '../../ports/find-tool.ts';
-import { isMarkAlive, processMark } from '../../ports/process-mark.ts';
-import { describeEnd, isSuccess, runTool, startTool, type ToolProcess } from '../../ports/processes.ts';
+import { describeEnd, drain, isSuccess, runTool, startTool, type ToolProcess } from '../../ports/processes.ts';
+import { makeScratchFolder } from '../../ports/scratch-place.ts';
 import type { Programs } from './programs.ts';
 import { PsqlSession } from './psql-session.ts';
 import { findSystemUser, folderFor, Server, type SystemUser } from './server.ts';
@@ -19,7 +19,6 @@ export interface ScratchServer {
   close(): Promise<void>;
 }
 
-const PREFIX = 'backupx-verify-';
 const START_LIMIT_MS = 60_000;
 const POLL_MS = 100;
 const PORT = 5432;
@@ -74,8 +73,8 @@ export class ScratchPlace {
 
   static async make(tempDir: string, signal: AbortSignal): Promise<ScratchPlace> {
     const owner = await serverUser(signal);
-    const folder = makeFolder(owner ? folderFor(tempDir) : tempDir);
-    const socketFolder = folder.length > MAX_SOCKET_FOLDER ? makeFolder(tmpdir()) : folder;
+    const folder = makeScratchFolder(owner ? folderFor(tempDir) : tempDir);
+    const socketFolder = folder.length > MAX_SOCKET_FOLDER ? makeScratchFolder(tmpdir()) : folder;
     const place = new ScratchPlace(folder, socketFolder, owner);
     try {
       for (const path of place.#folders) {
@@ -101,15 +100,6 @@ export class ScratchPlace {
   remove(): void {
     for (const path of this.#folders) rmSync(path, { recursive: true, force: true });
   }
-}
-
-/** In a folder that may outlive us; what a killed process left there is removed. */
-function makeFolder(parent: string): string {
-  for (const name of readdirSync(parent)) {
-    const mark = name.startsWith(PREFIX) ? name.slice(PREFIX.length).replace(/-[^-]*$/, '') : null;
-    if (mark !== null && !isMarkAlive(mark)) rmSync(join(parent, name), { recursive: true, force: true });
-  }
-  return mkdtempSync(join(parent, `${PREFIX}${processMark}-`));
 }
 
 /** PostgreSQL refuses to be root's. Null: we are not root. */
@@ -182,16 +172,8 @@ function startServer({ data, owner, socketFolder }: ScratchPlace, options: Start
   const program = join(options.programs.folder, 'postgres');
   const tool = startTool({ program, args, cwd: '/', ...(owner ? { runAs: owner } : {}) }, options.signal);
   tool.endInput();
-  void drain(tool);
+  void drain(tool.output);
   return tool;
-}
-
-async function drain(tool: ToolProcess): Promise<void> {
-  try {
-    for await (const _ of tool.output);
-  } catch {
-    // It was killed.
-  }
 }
 
 function settingsFor(place: ScratchPlace, { programs, login, database }: StartOptions): ServerSettings {

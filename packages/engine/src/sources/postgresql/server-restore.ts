@@ -5,13 +5,14 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import { countObjects, missingObjects, parseInventory } from '../../ports/database-inventory.ts';
+import { readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import { isWanted } from '../../ports/wanted-paths.ts';
 import type { Toc } from './archive-toc.ts';
 import { type DumpInput, damaged, endsDump, StagedDump, StreamedDump } from './dump-input.ts';
 import { type EntryPlace, placeOf } from './entry-paths.ts';
 import { assertNotThere, type Move, moveObjects } from './move-objects.ts';
 import { PsqlSession } from './psql-session.ts';
-import { readText } from './read-text.ts';
 import { findDifferences, type RestoredDump, restoreDump } from './restore-dump.ts';
 import {
   absentRoles,
@@ -28,7 +29,6 @@ import { isPartial, selectEntries } from './select-entries.ts';
 import { Server } from './server.ts';
 import { newNameOf, type PostgresqlConfig, type RestoreOptions, serverOfRestore } from './settings.ts';
 import { type Swap, swapDatabases } from './swap-databases.ts';
-import { isWantedPath, parentOf } from './wanted-paths.ts';
 
 /** A database of the restore and where it is to be. */
 interface Restored extends RestoredDump {
@@ -115,7 +115,7 @@ export class ServerRestore implements RestoreSession {
       return;
     }
     // A file of a dump alone is nothing that could be restored.
-    if (!isWantedPath(place.item === 'part' ? parentOf(entry.path) : entry.path, paths)) return;
+    if (!isWanted(place.item === 'part' ? folderOf(entry.path) : entry.path, paths)) return;
     if (isDryRun) this.#tell(place);
     else await this.#take(entry.content, place);
   }
@@ -331,4 +331,9 @@ export class ServerRestore implements RestoreSession {
     await this.#roles.rollback(() => this.#openSession(signal));
     this.#server.close();
   }
+}
+
+/** Path of the folder something is in. */
+function folderOf(path: Uint8Array): Uint8Array {
+  return path.subarray(0, path.lastIndexOf(0x2f));
 }

@@ -5,6 +5,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { VerifyCheck } from '@backupx/contracts/jobs';
 import { countObjects, type InventoryObject, missingObjects, parseInventory } from '../../ports/database-inventory.ts';
+import { readText } from '../../ports/entry-content.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../ports/source.ts';
 import { ArchiveScanner, scanned } from './archive-scanner.ts';
 import { damaged, endsDump, type StagedDump, StreamedDump } from './dump-input.ts';
@@ -12,7 +13,6 @@ import { dumpObjects } from './dump-inventory.ts';
 import { type EntryPlace, placeOf } from './entry-paths.ts';
 import { FolderScanner } from './folder-scanner.ts';
 import { rolesInGlobals } from './globals.ts';
-import { readText } from './read-text.ts';
 import { type PostgresqlConfig, restoreSchema } from './settings.ts';
 import { TrialRestore } from './trial-restore.ts';
 

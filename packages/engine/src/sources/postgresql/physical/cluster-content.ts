@@ -1,8 +1,8 @@
 /** The files of a backup on their way back, compared with the lists that came with them. */
 import { AppError } from '@backupx/contracts/errors';
 import { type DatabaseInventory, parseInventory } from '../../../ports/database-inventory.ts';
+import { readText } from '../../../ports/entry-content.ts';
 import type { RestoreEntry } from '../../../ports/source.ts';
-import { readText } from '../read-text.ts';
 import { type BackupManifest, findDamage, parseManifest } from './backup-manifest.ts';
 import { sumKey } from './cluster-inventory.ts';
 import { CONFIG, type EntryPlace, placeOf, WAL_FOLDER } from './entry-paths.ts';

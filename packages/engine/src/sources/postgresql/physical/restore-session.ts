@@ -1,6 +1,6 @@
 /** A restore: into files below a folder when somebody wants those, else into a data directory. */
+import { FolderRestore } from '../../../ports/folder-restore.ts';
 import type { RestoreContext, RestoreSession } from '../../../ports/source.ts';
-import { FileRestore } from '../restore-files.ts';
 import { ClusterRestore } from './cluster-restore.ts';
 import { artifactPathOf, CONFIG, INVENTORY, MANIFEST, placeOf, ROOT } from './entry-paths.ts';
 import { type PhysicalConfig, restoreSchema } from './settings.ts';
@@ -8,7 +8,7 @@ import { type PhysicalConfig, restoreSchema } from './settings.ts';
 /** Throws RESTORE_TARGET_INVALID, INVALID_INPUT, DATABASE_EXISTS, DATABASE_IN_USE. */
 export async function openRestoreSession(_config: PhysicalConfig, context: RestoreContext): Promise<RestoreSession> {
   const { targetPath } = context;
-  if (targetPath !== null) return new FileRestore(targetPath, context, pathBelow);
+  if (targetPath !== null) return new FolderRestore(targetPath, context, pathBelow);
   return await ClusterRestore.open(restoreSchema.parse(context.options), context);
 }
 
