@@ -1,7 +1,7 @@
-/** A server that subscribes to another: a proof of its backup must not take what is meant for it. */
-import { chmodSync } from 'node:fs';
+/** A server that subscribes to another: neither a proof of its backup nor a copy may take what is meant for it. */
+import { chmodSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
+import { PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
@@ -37,20 +37,41 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-it('is proven without a word to the publisher', async () => {
-  const source = {
-    type: 'postgresql-physical',
-    config: { dbHost: '127.0.0.1', dbPort: subscriber.port, dbPassword: PASSWORD },
-  };
+const source = () => ({
+  type: 'postgresql-physical',
+  config: { dbHost: '127.0.0.1', dbPort: subscriber.port, dbPassword: PASSWORD },
+});
+const slot = (what: string) => publisher.sql(`SELECT ${what} FROM pg_replication_slots WHERE slot_name = 'news'`);
+
+it('is proven, and looked at beside the original, without a word to the publisher', async () => {
   const jobs = await createSourceJobs(runner, work, 'archive');
-  const result = await jobs.backup(source);
+  const result = await jobs.backup(source());
   await subscriber.kill();
   publisher.sql("INSERT INTO news VALUES ('for the subscriber alone')");
-  const slot = (what: string) => publisher.sql(`SELECT ${what} FROM pg_replication_slots WHERE slot_name = 'news'`);
   await until(() => slot('active') === 'f\n');
   const before = slot('confirmed_flush_lsn');
   const artifact = jobs.artifactOf(result);
-  const { checks } = await runner.run({ kind: 'verify_artifact', source, mode: 'deep', artifact });
+  const { checks } = await runner.run({ kind: 'verify_artifact', source: source(), mode: 'deep', artifact });
   expect(checks.filter(({ ok }) => !ok)).toEqual([]);
   expect(slot('confirmed_flush_lsn')).toBe(before);
+
+  const dataFolder = work.at('copy');
+  await jobs.restore(source(), result, { options: { dataFolder } });
+  const copy = await startOn(dataFolder);
+  try {
+    expect(copy.sql('SELECT count(*) FROM pg_subscription WHERE subenabled')).toBe('1\n');
+    expect(copy.sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%'")).toBe(
+      '0\n',
+    );
+    expect(slot('confirmed_flush_lsn')).toBe(before);
+    // When it is the server from now on.
+    const guide = readFileSync(`${dataFolder}/backupx-restore.txt`, 'utf8');
+    const statement = /"(ALTER SYSTEM \w+ max_logical_replication_workers[^"]*)"/.exec(guide)?.[1];
+    copy.sql(statement ?? expect.fail(guide));
+    await copy.kill();
+    await copy.start();
+    await until(() => copy.sql('SELECT count(*) FROM news') === '1\n');
+  } finally {
+    await copy.stop();
+  }
 });

@@ -2,6 +2,7 @@
  * A restore into a data directory. Everything is written beside its place, compared with the server's own list of files
  * and looked at by pg_verifybackup; only then it takes the place, and what it replaces goes last. No server is started.
  */
+import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { DatabaseInventory } from '../../../ports/database-inventory.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../../ports/source.ts';
@@ -12,8 +13,15 @@ import { ClusterWriter } from './cluster-writer.ts';
 import { writeConfiguration } from './config-files.ts';
 import { MANIFEST, ROOT } from './entry-paths.ts';
 import { findOwner } from './find-owner.ts';
+import { leftoversIn, settleInterrupted, writeJournal } from './interrupted-swap.ts';
 import { GUIDE, recoveryGuide } from './recovery-guide.ts';
-import { assertReachable, assertTarget, isArchiveRecovery, recoveryConfig } from './recovery-settings.ts';
+import {
+  assertReachable,
+  assertTarget,
+  isArchiveRecovery,
+  recoveryConfig,
+  subscriptionStatement,
+} from './recovery-settings.ts';
 import { programsOfMajor, runVerifyBackup } from './run-verify-backup.ts';
 import type { RestoreOptions } from './settings.ts';
 import { StagedFolder } from './staged-folder.ts';
@@ -63,7 +71,10 @@ export class ClusterRestore implements RestoreSession {
     assertTarget(options);
     const owner = await findOwner(options.owner, context.signal);
     const { dataFolder, replaceExisting: mayReplace } = options;
-    inPlace(dataFolder, () => assertDataFolderFree(dataFolder, { mayReplace }));
+    inPlace(dataFolder, () => {
+      settleLeftovers(dataFolder, context);
+      assertDataFolderFree(dataFolder, { mayReplace });
+    });
     return context.isDryRun ? new DryRun(options, context) : new ClusterRestore(options, context, owner);
   }
 
@@ -151,10 +162,12 @@ export class ClusterRestore implements RestoreSession {
     writer.linkTablespaces((oid) => locations.find((tablespace) => tablespace.oid === oid)?.location ?? '');
     if (locations.length > 0) writer.text(TABLESPACE_MAP, formatTablespaceMap(locations));
     const configuration = writeConfiguration(writer, content.configs, inventory.details);
-    writer.text(AUTO_CONFIG, recoveryConfig(writer.read(AUTO_CONFIG), options));
+    const settings = writer.read(AUTO_CONFIG);
+    writer.text(AUTO_CONFIG, recoveryConfig(settings, options));
     writer.removeSignals();
     if (isArchiveRecovery(options)) writer.text('recovery.signal', '');
-    this.#writeGuide({ inventory, locations, configuration, programs });
+    const subscriptions = subscriptionStatement(settings);
+    this.#writeGuide({ inventory, locations, configuration, subscriptions, programs });
     writer.sync();
   }
 
@@ -162,12 +175,13 @@ export class ClusterRestore implements RestoreSession {
     inventory: DatabaseInventory;
     locations: readonly Tablespace[];
     configuration: string;
+    subscriptions: string;
     programs: Programs | null;
   }): void {
-    const { inventory, locations: tablespaces, configuration, programs } = parts;
+    const { inventory, locations: tablespaces, configuration, subscriptions, programs } = parts;
     const major = this.#content.textOf('PG_VERSION').trim();
     const guide = recoveryGuide({
-      ...{ major, options: this.#options, details: inventory.details, tablespaces, configuration },
+      ...{ major, options: this.#options, details: inventory.details, tablespaces, configuration, subscriptions },
       dataFolder: this.#options.dataFolder,
       owner: this.#owner?.name ?? null,
       programFolder: programs?.folder ?? `/usr/lib/postgresql/${major}/bin`,
@@ -180,6 +194,7 @@ export class ClusterRestore implements RestoreSession {
     const { dataFolder, replaceExisting: mayReplace } = this.#options;
     // Somebody may have started a server there meanwhile.
     assertDataFolderFree(dataFolder, { mayReplace });
+    writeJournal([this.#data, ...this.#tablespaces.values()].map((staged) => staged.plan()));
     for (const staged of this.#tablespaces.values()) {
       const own = new Set(staged.names());
       staged.commit(0o700, (name) => own.has(name));
@@ -188,7 +203,8 @@ export class ClusterRestore implements RestoreSession {
     const all = [this.#data, ...this.#tablespaces.values()];
     // From here on all of it is new: what cannot be removed must not take a part of it back.
     for (const staged of all) staged.keep();
-    for (const staged of all) this.#removeOld(staged);
+    // The data directory has the journal of it, so it goes last.
+    for (const staged of all.reverse()) this.#removeOld(staged);
   }
 
   #removeOld(staged: StagedFolder): void {
@@ -205,8 +221,35 @@ export class ClusterRestore implements RestoreSession {
   }
 
   async rollback(): Promise<void> {
-    for (const staged of [this.#data, ...this.#tablespaces.values()]) staged.rollback();
+    const all = [this.#data, ...this.#tablespaces.values()];
+    for (const staged of all) staged.takeBack();
+    // That of the data directory has the journal, which must not be there any more when the others go.
+    for (const staged of all) staged.discard();
   }
+}
+
+/** What a restore left that was killed while it put files in place. Throws DATABASE_IN_USE. */
+function settleLeftovers(dataFolder: string, { log, isDryRun }: RestoreContext): void {
+  if (leftoversIn(dataFolder).length === 0) return;
+  if (isDryRun) {
+    log('warn', `A restore into ${dataFolder} was killed at its very end; the next one settles that before it begins.`);
+    return;
+  }
+  assertDataFolderFree(dataFolder, { mayReplace: true });
+  const outcome = settleInterrupted(dataFolder);
+  if (outcome === 'taken back')
+    log(
+      'warn',
+      `An earlier restore was killed while it put files in place: ${dataFolder} is again what it was before that.`,
+    );
+  else if (outcome === 'finished')
+    log('info', `Removed what an earlier restore had replaced in ${dataFolder}; it was killed before it could.`);
+  const [unknown] = leftoversIn(dataFolder);
+  if (unknown === undefined) return;
+  log(
+    'warn',
+    `${join(dataFolder, unknown)} holds what a restore that was killed had moved aside; what belongs to it is not known.`,
+  );
 }
 
 /** Nothing is written. */

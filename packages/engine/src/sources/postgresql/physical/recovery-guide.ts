@@ -17,6 +17,8 @@ export interface GuideParts {
   readonly tablespaces: readonly Tablespace[];
   /** Where the configuration is from. */
   readonly configuration: string;
+  /** The statement that lets subscriptions run again. */
+  readonly subscriptions: string;
 }
 
 export function recoveryGuide(parts: GuideParts): string {
@@ -34,22 +36,38 @@ export function recoveryGuide(parts: GuideParts): string {
     '',
     '1. Start it, and wait until it answers:',
     `     ${control} ${log} -w -t 86400 start`,
-    "   With another port, for a look at it beside the original: add -o '-p 5433 -c max_logical_replication_workers=0'.",
-    '   Without the latter its subscriptions, if it has any, take what is meant for the original.',
+    "   With another port, for a look at it beside the original: add -o '-p 5433'.",
+    ...(options.runSubscriptions
+      ? ['   Its subscriptions, if it has any, take what is meant for the original: stop that first.']
+      : []),
     '',
     ...(isArchiveRecovery(options) ? recoverySteps(psql, control, options) : []),
     'Then look at the data. When all is as it should be:',
     ...(isArchiveRecovery(options) ? [`     ${psql} -c "ALTER SYSTEM RESET restore_command" ${resets(options)}`] : []),
-    ...(options.keepArchiving || details.archiveMode === 'off'
-      ? []
-      : [
-          'WAL is not archived, so that a copy never writes into the archive of the original. When this is the server from now on:',
-          `     ${psql} -c "ALTER SYSTEM SET archive_mode = ${details.archiveMode === 'always' ? 'always' : 'on'}"`,
-          `     ${control} ${log} -m fast -w restart`,
-        ]),
+    ...goLiveSteps(parts, psql, `${control} ${log} -m fast -w restart`),
     'Make a new backup of it.',
     '',
   ].join('\n');
+}
+
+/** What a copy must not do beside the original is switched off, until somebody says that it is the original now. */
+function goLiveSteps({ options, details, subscriptions }: GuideParts, psql: string, restart: string): string[] {
+  const isArchiving = options.keepArchiving || details.archiveMode === 'off';
+  const mode = details.archiveMode === 'always' ? 'always' : 'on';
+  const statements = [
+    ...(isArchiving ? [] : [`ALTER SYSTEM SET archive_mode = ${mode}`]),
+    ...(options.runSubscriptions ? [] : [subscriptions]),
+  ];
+  if (statements.length === 0) return [];
+  return [
+    ...(isArchiving ? [] : ['WAL is not archived, so that a copy never writes into the archive of the original.']),
+    ...(options.runSubscriptions
+      ? []
+      : ['Subscriptions do not run, so that a copy never takes what is meant for the original.']),
+    'When this is the server from now on, and the original is gone:',
+    ...statements.map((statement) => `     ${psql} -c "${statement}"`),
+    `     ${restart}`,
+  ];
 }
 
 function targetWords(options: RestoreOptions): string {

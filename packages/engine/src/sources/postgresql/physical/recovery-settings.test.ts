@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { assertReachable, recoveryConfig } from './recovery-settings.ts';
+import { assertReachable, recoveryConfig, subscriptionStatement } from './recovery-settings.ts';
 import { parseTargetTime, restoreSchema } from './settings.ts';
 import { formatTablespaceMap, parseTablespaceMap, relocate } from './tablespace-map.ts';
 
@@ -11,13 +11,24 @@ it('replaces what an earlier recovery was told, and keeps the rest', () => {
   expect(recoveryConfig(present, options(wish)).split('\n')).toEqual([
     "work_mem = '8MB'",
     "archive_mode = 'off'",
+    "max_logical_replication_workers = '0'",
     `restore_command = 'cp "/it''s/%f" "%p"'`,
     "recovery_target_time = '2026-05-01 12:00:00 UTC'",
     "recovery_target_timeline = 'latest'",
     "recovery_target_action = 'pause'",
     '',
   ]);
-  expect(recoveryConfig(present, options({ keepArchiving: true }))).toBe("work_mem = '8MB'\narchive_mode = 'on'\n");
+  expect(recoveryConfig(present, options({ keepArchiving: true, runSubscriptions: true }))).toBe(
+    "work_mem = '8MB'\narchive_mode = 'on'\n",
+  );
+});
+
+it('switches subscriptions off, and knows how they ran before', () => {
+  const present = "max_logical_replication_workers = '7'\nwork_mem = '8MB'\n";
+  const text = recoveryConfig(present, options({ keepArchiving: true }));
+  expect(text).toBe("work_mem = '8MB'\nmax_logical_replication_workers = '0'\n");
+  expect(subscriptionStatement(present)).toBe('ALTER SYSTEM SET max_logical_replication_workers = 7');
+  expect(subscriptionStatement("work_mem = '8MB'\n")).toBe('ALTER SYSTEM RESET max_logical_replication_workers');
 });
 
 it('writes a command with the percent signs of a path as they are', () => {

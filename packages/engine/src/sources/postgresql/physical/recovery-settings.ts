@@ -12,6 +12,16 @@ const NO_ARCHIVE = 'false';
 /** What our program is told to end with when the archive does not have a file. */
 const NOT_THERE = 99;
 
+/** With none of them no subscription runs. */
+const WORKERS = 'max_logical_replication_workers';
+
+/** The statement that lets subscriptions run again as they did before; `present`: the file before `recoveryConfig`. */
+export function subscriptionStatement(present: string): string {
+  const line = present.split('\n').findLast((text) => new RegExp(`^\\s*${WORKERS}\\b`, 'i').test(text));
+  const value = /(\d+)/.exec(line?.slice(line.indexOf(WORKERS) + WORKERS.length) ?? '')?.[1];
+  return value === undefined ? `ALTER SYSTEM RESET ${WORKERS}` : `ALTER SYSTEM SET ${WORKERS} = ${value}`;
+}
+
 /** Moments of a backup that a target must not lie before. */
 export interface BackupBounds {
   /** When it ended, ISO 8601; before that is known: when it began. */
@@ -66,6 +76,7 @@ export function isArchiveRecovery({ recoveryTarget }: RestoreOptions): boolean {
 export function recoveryConfig(present: string, options: RestoreOptions): string {
   const own: [string, string][] = [];
   if (!options.keepArchiving) own.push(['archive_mode', 'off']);
+  if (!options.runSubscriptions) own.push([WORKERS, '0']);
   if (isArchiveRecovery(options)) {
     own.push(['restore_command', restoreCommandOf(options) ?? NO_ARCHIVE], ...targetSettings(options));
     own.push(['recovery_target_timeline', options.targetTimeline]);

@@ -88,6 +88,11 @@ export const restoreSchema = z.object({
     help: 'Off: archive_mode is switched off, so that a copy never writes into the archive of the original.',
     advanced: true,
   }),
+  runSubscriptions: z.boolean().default(false).meta({
+    label: 'Run subscriptions',
+    help: 'Off: logical replication is switched off, so that a copy never takes from a publisher what is meant for the original.',
+    advanced: true,
+  }),
   programFolder: path.default('').meta({
     label: 'Folder of programs',
     help: 'Where pg_verifybackup is, when it is none of the usual places.',

@@ -24,7 +24,9 @@ function replaced(): StagedFolder {
 }
 
 it('puts back what was there, until all places of a restore are new', () => {
-  replaced().rollback();
+  const staged = replaced();
+  staged.takeBack();
+  staged.discard();
   expect(readdirSync(folder).sort()).toEqual(['PG_VERSION', 'old']);
   expect(readFileSync(join(folder, 'PG_VERSION'), 'utf8')).toBe('old');
 });
@@ -32,7 +34,8 @@ it('puts back what was there, until all places of a restore are new', () => {
 it('takes nothing back afterwards, also when what was replaced could not be removed', () => {
   const staged = replaced();
   staged.keep();
-  staged.rollback();
+  staged.takeBack();
+  staged.discard();
   expect(readFileSync(join(folder, 'PG_VERSION'), 'utf8')).toBe('new');
   const [aside = ''] = readdirSync(folder).filter((name) => name.startsWith('.backupx-old-'));
   expect(readdirSync(join(folder, aside)).sort()).toEqual(['PG_VERSION', 'old']);

@@ -20,9 +20,9 @@ import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, processMark } from '../../../ports/process-mark.ts';
 import type { SystemUser } from '../server.ts';
+import { JOURNAL, leftoversIn, OLD, type PlannedSwap, removeAside, removeEmpty } from './interrupted-swap.ts';
 
 const NEW = '.backupx-restore-';
-const OLD = '.backupx-old-';
 /** Without it no server starts, so it comes last and goes first. */
 const DECIDING = 'PG_VERSION';
 
@@ -44,7 +44,7 @@ export class StagedFolder {
       mkdirSync(this.scratch, { mode: 0o700 });
       this.own(this.scratch);
     } catch (error) {
-      this.rollback();
+      this.discard();
       throw error;
     }
   }
@@ -66,11 +66,17 @@ export class StagedFolder {
     return readdirSync(this.scratch);
   }
 
+  /** What `commit` is about to do; for a journal that is written before. */
+  plan(): PlannedSwap {
+    return { target: this.target, scratch: this.scratch, old: this.#old, names: this.names() };
+  }
+
   /** Puts what was written in place; `mode` is that of the folder from then on. What `isReplaced` names is moved aside. */
   commit(mode: number, isReplaced: (name: string) => boolean): void {
     const names = (folder: string) => readdirSync(folder).sort((a, b) => rank(a) - rank(b));
-    const present = names(this.target).filter((name) => !name.startsWith(NEW) && isReplaced(name));
-    if (present.length > 0) mkdirSync(this.#old, { mode: 0o700 });
+    const isOurs = (name: string) => name.startsWith(NEW) || join(this.target, name) === this.#old;
+    const present = names(this.target).filter((name) => !isOurs(name) && isReplaced(name));
+    if (present.length > 0) mkdirSync(this.#old, { recursive: true, mode: 0o700 });
     for (const name of present.reverse()) {
       renameSync(join(this.target, name), join(this.#old, name));
       this.#aside.push(name);
@@ -93,15 +99,20 @@ export class StagedFolder {
 
   /** Removes what was replaced; after `keep`. */
   removeOld(): void {
-    rmSync(this.#old, { recursive: true, force: true });
+    removeAside(this.#old);
   }
 
-  /** The folder as it was before; not after `keep`. */
-  rollback(): void {
-    for (const name of this.#moved.reverse()) rmSync(join(this.target, name), { recursive: true, force: true });
+  /** What was there is in its place again; not after `keep`. Nothing is deleted: the journal must stay true. */
+  takeBack(): void {
+    if (this.#moved.length > 0) mkdirSync(this.scratch, { recursive: true, mode: 0o700 });
+    for (const name of this.#moved.reverse()) renameSync(join(this.target, name), join(this.scratch, name));
     for (const name of this.#aside.reverse()) renameSync(join(this.#old, name), join(this.target, name));
-    this.#moved = [];
-    this.#aside = [];
+    this.keep();
+  }
+
+  /** Removes what was written; after `takeBack`, or before anything was put in place. */
+  discard(): void {
+    rmSync(join(this.#old, JOURNAL), { force: true });
     rmSync(this.scratch, { recursive: true, force: true });
     for (const folder of [this.#old, ...this.#madeFolders.reverse()]) {
       try {
@@ -135,6 +146,7 @@ export class StagedFolder {
       if (name.startsWith(NEW) && !isMarkAlive(name.slice(NEW.length).replace(/-[^-]*$/, '')))
         rmSync(join(this.target, name), { recursive: true, force: true });
     }
+    for (const name of leftoversIn(this.target)) removeEmpty(join(this.target, name));
   }
 }
 

@@ -1,0 +1,161 @@
+/** A restore killed before any of its steps, and killed again while that is settled: what is there is whole. */
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { leftoversIn, settleInterrupted, writeJournal } from './interrupted-swap.ts';
+import { StagedFolder } from './staged-folder.ts';
+
+/** Changes of the file system that are still made; then everything stands still, as after SIGKILL. */
+const { allowed, step } = vi.hoisted(() => {
+  const allowed = { steps: Number.POSITIVE_INFINITY };
+  const step = () => {
+    if (allowed.steps <= 0) throw new Error('killed');
+    allowed.steps -= 1;
+  };
+  return { allowed, step };
+});
+
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof fs>();
+  /** One name after the other, as the system does it. */
+  function rmSync(target: string, options?: fs.RmOptions): void {
+    const found = real.lstatSync(target, { throwIfNoEntry: false });
+    if (!found && options?.force) return;
+    if (found?.isDirectory()) for (const name of real.readdirSync(target)) rmSync(path.join(target, name), options);
+    step();
+    if (found?.isDirectory()) real.rmdirSync(target);
+    else real.unlinkSync(target);
+  }
+  const counted =
+    <A extends unknown[], R>(act: (...args: A) => R) =>
+    (...args: A): R => {
+      step();
+      return act(...args);
+    };
+  const changes = {
+    rmSync,
+    renameSync: counted(real.renameSync),
+    mkdirSync: counted(real.mkdirSync as (...args: Parameters<typeof real.mkdirSync>) => unknown),
+    rmdirSync: counted(real.rmdirSync),
+    writeSync: counted(real.writeSync as (handle: number, text: string) => number),
+  };
+  return { ...real, ...changes, default: { ...real, ...changes } };
+});
+// Nobody who made anything lives.
+vi.mock('../../../ports/process-mark.ts', () => ({ processMark: '1.1', isMarkAlive: () => false }));
+
+let folder: string;
+const at = (...parts: string[]) => path.join(folder, ...parts);
+beforeEach(() => {
+  allowed.steps = Number.POSITIVE_INFINITY;
+  folder = fs.mkdtempSync(path.join(tmpdir(), 'interrupted-swap-'));
+});
+afterEach(() => {
+  allowed.steps = Number.POSITIVE_INFINITY;
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+/** Every file below, with its content; without what the next restore removes by itself. */
+function look(): Record<string, string> {
+  const files = fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)));
+  const kept = paths.filter((name) => !name.includes('.backupx-restore-')).sort();
+  return Object.fromEntries(kept.map((name) => [name, fs.readFileSync(at(name), 'utf8')]));
+}
+
+function put(files: Record<string, string>, below = folder): void {
+  for (const [name, text] of Object.entries(files)) {
+    fs.mkdirSync(path.dirname(path.join(below, name)), { recursive: true });
+    fs.writeFileSync(path.join(below, name), text);
+  }
+}
+
+const BEFORE = {
+  ...{ 'data/PG_VERSION': 'old', 'data/base/1': 'old', 'data/only-old': 'old' },
+  ...{ 'space/PG_14_1/7': 'of another', 'space/PG_15_1/7': 'old' },
+};
+const AFTER = {
+  ...{ 'data/PG_VERSION': 'new', 'data/base/1': 'new', 'data/only-new': 'new' },
+  ...{ 'space/PG_14_1/7': 'of another', 'space/PG_15_1/7': 'new' },
+};
+
+interface Restore {
+  readonly data: StagedFolder;
+  readonly space: StagedFolder;
+}
+
+function begin(): Restore {
+  fs.rmSync(folder, { recursive: true });
+  put(BEFORE);
+  const [data, space] = [new StagedFolder(at('data'), null), new StagedFolder(at('space'), null)];
+  put({ PG_VERSION: 'new', 'base/1': 'new', 'only-new': 'new' }, data.scratch);
+  put({ 'PG_15_1/7': 'new' }, space.scratch);
+  return { data, space };
+}
+
+/** As a restore does it. */
+function putInPlace({ data, space }: Restore): void {
+  writeJournal([data.plan(), space.plan()]);
+  space.commit(0o700, (name) => name === 'PG_15_1');
+  data.commit(0o700, () => true);
+  for (const staged of [data, space]) staged.keep();
+  for (const staged of [space, data]) staged.removeOld();
+}
+
+/** As a restore does it that fails. */
+function failInPlace(restore: Restore): void {
+  const all = [restore.data, restore.space];
+  writeJournal(all.map((staged) => staged.plan()));
+  restore.space.commit(0o700, (name) => name === 'PG_15_1');
+  for (const staged of all) staged.takeBack();
+  for (const staged of all) staged.discard();
+}
+
+/** True when it came to its end before the kill. */
+function isKilledAfter(steps: number, act: () => void): boolean {
+  allowed.steps = steps;
+  try {
+    act();
+    return allowed.steps <= 0;
+  } catch (error) {
+    if ((error as Error).message !== 'killed') throw error;
+    return true;
+  } finally {
+    allowed.steps = Number.POSITIVE_INFINITY;
+  }
+}
+
+function expectWhole(): string {
+  // The next restore, which fails at once.
+  for (const name of ['data', 'space']) new StagedFolder(at(name), null).discard();
+  const found = look();
+  expect(found).toEqual(found['data/PG_VERSION'] === 'new' ? AFTER : BEFORE);
+  expect([leftoversIn(at('data')), leftoversIn(at('space'))]).toEqual([[], []]);
+  return found['data/PG_VERSION'] ?? '';
+}
+
+it.each([
+  ['puts in place', putInPlace, ['new', 'old']],
+  ['takes back', failInPlace, ['old']],
+])('a restore that is killed while it %s is settled, wherever that is killed in turn', (_, act, expected) => {
+  const outcomes = new Set<string>();
+  let [steps, isKilled] = [0, true];
+  for (; isKilled; steps += 1) {
+    const restore = begin();
+    isKilled = isKilledAfter(steps, () => act(restore));
+    for (let settling = 0; isKilledAfter(settling, () => void settleInterrupted(at('data'))); settling += 1) {
+      // Killed again, a little later each time.
+    }
+    outcomes.add(expectWhole());
+  }
+  expect(steps).toBeGreaterThan(15);
+  expect([...outcomes].sort()).toEqual(expected);
+});
+
+it('leaves what it knows nothing of', () => {
+  put({ 'data/.backupx-old-1.1-00/PG_VERSION': 'of an older BackupX' });
+  expect(settleInterrupted(at('data'))).toBeNull();
+  expect(leftoversIn(at('data'))).toHaveLength(1);
+  expect(settleInterrupted(at('nothing'))).toBeNull();
+});
