@@ -80,6 +80,20 @@ export interface SourceEntry {
   readonly identity?: ItemIdentity;
 }
 
+/** What `lstatSync` says of an item, with bigints. */
+export interface ListedItem {
+  /** With the bits of its type. */
+  readonly mode: bigint;
+  readonly uid: bigint;
+  readonly gid: bigint;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly nlink: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
 export interface SourceTotals {
   readonly items: number;
   readonly bytes: number;
@@ -92,6 +106,12 @@ export interface BackupContext {
   /** Reports an item that is missing or not as it was; the run goes on and ends as a warning. */
   problem(problem: ItemProblem): void;
   log(level: 'info' | 'warn', message: string): void;
+  /**
+   * Asked before all else about each item, in the order of the entries. True: it is a file exactly as it was in an
+   * earlier run, and recorded; the source goes on without an entry. `folder` (`''`: the root) and `name` are raw bytes as
+   * latin1 text. One number has one name during a run.
+   */
+  takeUnchanged?(folder: string, name: string, item: ListedItem): boolean;
   /**
    * Asked before a file is opened, in the order of the entries. True: its content is known from an earlier run, so the
    * source yields the entry without looking further (`content` and `xattrs` null: either would have changed the times).
@@ -269,7 +289,7 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
   inspect?(config: z.output<C>, context: InspectContext): Promise<SourceInspection>;
   /** What a restore would replace, and who is connected to it. Left out: nobody can say. */
   inspectTarget?(config: z.output<C>, context: TargetContext): Promise<TargetInspection>;
-  /** Settings that back that up, whole: the databases `inspectTarget` named. There wherever `inspectTarget` is. */
+  /** Settings that back that up, whole: the databases `inspectTarget` named. Left out: it names none that can be saved. */
   targetSettings?(
     config: z.output<C>,
     options: Readonly<Record<string, unknown>>,

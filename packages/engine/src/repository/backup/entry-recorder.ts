@@ -4,14 +4,13 @@
  */
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { displayPath } from '../../ports/display-path.ts';
-import type { BackupContext, SourceEntry, StreamContent, SyncContent } from '../../ports/source.ts';
-import { toGoMode } from '../format/go-file-mode.ts';
+import type { BackupContext, ListedItem, SourceEntry, StreamContent, SyncContent } from '../../ports/source.ts';
 import { ownerFields, packNode, type TreeNode } from '../format/tree-node.ts';
 import type { TreePart } from '../tree-part.ts';
 import type { ContentCutter } from './content-cutter.ts';
+import { FileMatcher, toNumber } from './file-matcher.ts';
 import type { BackupCounters } from './messages.ts';
 import { lastNameOf, type NodeContent, nodeOfEntry, unknownFolder } from './node-of-entry.ts';
-import type { TakenNode } from './parent-tree.ts';
 import { isSameFile, type ParentWalk } from './parent-walk.ts';
 import { type KnownTree, TreeBuilder } from './tree-builder.ts';
 
@@ -58,14 +57,18 @@ export class EntryRecorder {
   readonly #options: RecorderOptions;
   readonly #trees: TreeBuilder;
   readonly #linked = new Map<string, LinkedContent>();
+  readonly #matcher: FileMatcher;
   #latestPath: Uint8Array | null = null;
-  /** What the parent snapshot has for the file that `isUnchanged` was asked about last. */
-  #unchanged: { path: string; taken: TakenNode | null } | null = null;
-  /** Who owned the last item whose node was packed, and the text of that. */
-  #owner: { entry: SourceEntry; text: string } | null = null;
+  /** Of a file that was taken: its folder and its name. */
+  #latestTaken: [folder: string, name: string] = ['', ''];
+  /** The file that `isUnchanged` was asked about last and that is. */
+  #unchangedPath: string | null = null;
+  /** Who owned the last item whose node was packed. */
+  #owner: SourceEntry | null = null;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#matcher = new FileMatcher(options.isKnown);
     this.#trees = new TreeBuilder({
       store: (tree, path) => this.#storeTree(tree, path),
       known: (path) => this.#knownTree(path),
@@ -81,18 +84,30 @@ export class EntryRecorder {
     this.#trees.addAncestor(pathText(entry.path), packFolder(entry));
   }
 
+  /** See `BackupContext.takeUnchanged`. Hot: most files of most backups end here. */
+  readonly takeUnchanged = (folder: string, name: string, item: ListedItem): boolean => {
+    const tree = this.#options.parent.treeOf(folder);
+    if (!tree?.take(name, item, this.#matcher)) return false;
+    this.#trees.addTaken(folder, name, tree);
+    const { counters } = this;
+    counters.files += 1;
+    counters.filesUnmodified += 1;
+    counters.bytes += toNumber(item.size);
+    this.#latestPath = null;
+    this.#latestTaken[0] = folder;
+    this.#latestTaken[1] = name;
+    this.#countItem();
+    return true;
+  };
+
   /** See `BackupContext.isUnchanged`. */
   readonly isUnchanged: NonNullable<BackupContext['isUnchanged']> = ({ path, modifiedAtNs, identity }) => {
     const { parent, isKnown } = this.#options;
     const text = pathText(path);
-    const listed = { modifiedAtNs, identity };
-    const taken = parent.take(text, { listed, owner: this.#owner?.text ?? '', isKnown });
-    if (!taken) {
-      const node = parent.find(text);
-      if (!node || !isSameFile(node, listed)) return false;
-      if (!(node.content ?? []).every((id) => isKnown(id))) return false;
-    }
-    this.#unchanged = { path: text, taken };
+    const node = parent.find(text);
+    if (!node || !isSameFile(node, { modifiedAtNs, identity })) return false;
+    if (!(node.content ?? []).every((id) => isKnown(id))) return false;
+    this.#unchangedPath = text;
     return true;
   };
 
@@ -121,7 +136,9 @@ export class EntryRecorder {
 
   /** A copy of the counters as they are now. */
   snapshotCounters(): BackupCounters {
-    return { ...this.counters, currentItem: this.#latestPath && displayPath(this.#latestPath) };
+    const path =
+      this.#latestPath ?? (this.counters.items > 0 ? Buffer.from(this.#latestTaken.join('/'), 'latin1') : null);
+    return { ...this.counters, currentItem: path && displayPath(path) };
   }
 
   /** Stores what is open; answers the id of the root tree. */
@@ -190,7 +207,7 @@ export class EntryRecorder {
     } else if (entry.type === 'hardlink') {
       this.#addHardLink(entry);
     } else if (entry.type === 'file') {
-      if (this.#unchanged?.path === path) this.#addUnchanged(entry, path, this.#unchanged.taken);
+      if (this.#unchangedPath === path) this.#addUnchanged(entry, path);
       else this.#addFile(entry, { content: [], sizeBytes: 0n });
     } else {
       this.#addNode(entry, {});
@@ -218,23 +235,16 @@ export class EntryRecorder {
     this.#addNode(entry, known);
   }
 
-  #addUnchanged(entry: SourceEntry, path: string, taken: TakenNode | null): void {
-    this.counters.files += 1;
-    this.counters.filesUnmodified += 1;
-    this.#count(entry);
-    if (taken && this.#hasLastOwner(entry) && taken.modeText === String(toGoMode(entry.mode, 'file'))) {
-      this.counters.bytes += Number(entry.identity?.sizeBytes ?? 0);
-      this.#trees.addItem(path, taken);
-    } else this.#packUnchanged(entry, path);
-  }
-
   /** The source did not look at its attributes: a change of them would have changed the times. */
-  #packUnchanged(entry: SourceEntry, path: string): void {
+  #addUnchanged(entry: SourceEntry, path: string): void {
     const node = this.#options.parent.find(path);
     if (!node) throw new Error('an unchanged file is not in the parent snapshot');
     const known = { content: node.content ?? [], sizeBytes: BigInt(node.size) };
-    this.#rememberLinks(entry, known);
+    this.counters.files += 1;
+    this.counters.filesUnmodified += 1;
     this.counters.bytes += Number(known.sizeBytes);
+    this.#count(entry);
+    this.#rememberLinks(entry, known);
     const unchanged = node.xattrs ? { ...entry, xattrs: node.xattrs } : entry;
     this.#pack(unchanged, path, nodeOfEntry(unchanged, node.name, known));
   }
@@ -250,12 +260,15 @@ export class EntryRecorder {
   }
 
   #pack(entry: SourceEntry, path: string, node: TreeNode): void {
-    if (!this.#hasLastOwner(entry)) this.#owner = { entry, text: ownerFields(node) };
+    if (!this.#hasLastOwner(entry)) {
+      this.#owner = entry;
+      this.#matcher.setOwner(entry.uid, entry.gid, ownerFields(node));
+    }
     this.#trees.addItem(path, packNode(node));
   }
 
   #hasLastOwner({ uid, gid, userName, groupName }: SourceEntry): boolean {
-    const last = this.#owner?.entry;
+    const last = this.#owner;
     if (!last || last.uid !== uid || last.gid !== gid) return false;
     return last.userName === userName && last.groupName === groupName;
   }
@@ -267,8 +280,12 @@ export class EntryRecorder {
   }
 
   #count(entry: SourceEntry): void {
-    this.counters.items += 1;
     this.#latestPath = entry.path;
+    this.#countItem();
+  }
+
+  #countItem(): void {
+    this.counters.items += 1;
     if (this.counters.items % 64 === 0) this.#options.onTick();
   }
 

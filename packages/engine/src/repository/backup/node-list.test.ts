@@ -1,10 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { packTree } from '../format/tree-node.ts';
-import { lengthOfParts, plainBytesOf } from '../tree-part.ts';
+import { packNode, packTree } from '../format/tree-node.ts';
+import { compressedPart, lengthOfParts, plainBytesOf, plainPart } from '../tree-part.ts';
 import { NodeList } from './node-list.ts';
+import { unknownFolder } from './node-of-entry.ts';
 
-const nodeOf = (name: string, value: number) => JSON.stringify({ name, text: `${'ü✓'.repeat(value % 7)}`, value });
+/** Raw names as latin1 text. */
+const nodeOf = (name: string, value: number) =>
+  packNode({
+    ...unknownFolder(Buffer.from(name, 'latin1'), Buffer.alloc(32)),
+    ...{ user: 'ü✓'.repeat(value % 7), inode: BigInt(value) },
+  });
 
 function treeOf(names: readonly string[]): { tree: string; parts: number } {
   const list = new NodeList();
@@ -31,9 +37,10 @@ describe('NodeList', () => {
   });
 
   it('sorts what comes in any order; of equal names the last stays', () => {
-    const name = fc.oneof(fc.string({ minLength: 1, maxLength: 3 }), fc.constantFrom('a', 'b', 'ÿ', 'a b'));
+    const bytes = fc.uint8Array({ minLength: 1, maxLength: 3 }).map((name) => Buffer.from(name).toString('latin1'));
+    const name = fc.oneof(bytes, fc.constantFrom('a', 'b', 'ÿ', 'a b'));
     const names = fc.array(
-      name.map((text) => text.replaceAll('/', '_')),
+      name.map((text) => text.replace(/[/\0]|^\.+$/g, '_')),
       { minLength: 1, maxLength: 40 },
     );
     fc.assert(
@@ -45,10 +52,28 @@ describe('NodeList', () => {
     expect(treeOf(late).tree).toBe(expectedTree(late));
   });
 
+  it('goes on after the nodes of another tree', () => {
+    for (const [count, more] of [
+      [3, ['f9']],
+      [3, ['a', 'f000001', 'f9']],
+      [2000, ['f9', 'a']],
+    ] as const) {
+      const known = packTree(named(count).map(nodeOf));
+      const cut = Math.floor(known.length / 2);
+      const comma = known.indexOf(',{"name"', cut);
+      const list = new NodeList();
+      const first = known.subarray(0, comma);
+      list.begin([plainPart(first), compressedPart(known.subarray(comma, -3))], named(count).at(-1) ?? '');
+      for (const [index, name] of more.entries()) list.add(name, nodeOf(name, count + index));
+      const tree = Buffer.concat(list.toTree().map(plainBytesOf)).toString();
+      expect(tree).toBe(expectedTree([...named(count), ...more]));
+    }
+  });
+
   it('tells whether it has any', () => {
     const list = new NodeList();
     expect(list.isEmpty).toBe(true);
-    list.add('', '{}');
+    list.add('a', '{}');
     expect(list.isEmpty).toBe(false);
   });
 });

@@ -1,4 +1,6 @@
 /** Items of a folder while it is walked: their JSON as text, as bytes once there are many, compressed when they are very many. */
+import { JsonCursor } from '../format/json-cursor.ts';
+import { readNode } from '../format/parse-tree.ts';
 import { compressedPart, plainBytesOf, plainPart, type TreePart } from '../tree-part.ts';
 
 /** Nodes made into bytes at once; a folder with fewer is made in one go. */
@@ -8,18 +10,10 @@ const PLAIN_PARTS = 8;
 const HEAD = '{"nodes":[';
 const TAIL = ']}\n';
 
-interface Part {
-  readonly part: TreePart;
-  /** Of its nodes; no name has a slash in it. */
-  readonly names: string;
-  /** Bytes of each node. */
-  readonly lengths: readonly number[];
-}
-
 /** Collects the nodes of one folder from `packNode`; raw names as latin1 text. Most folders come in the order of their names. */
 export class NodeList {
-  readonly #parts: Part[] = [];
-  #names: string[] = [];
+  /** The first begins with the head, each further one with a comma. */
+  #parts: TreePart[] = [];
   #nodes: string[] = [];
   #lastName: string | null = null;
   #isSorted = true;
@@ -28,10 +22,15 @@ export class NodeList {
     return this.#lastName === null;
   }
 
+  /** The nodes of an empty list begin with those of another tree, up to that of this name: parts of it, without the tail. */
+  begin(parts: readonly TreePart[], lastName: string): void {
+    this.#parts = [...parts];
+    this.#lastName = lastName;
+  }
+
   add(name: string, node: string): void {
     if (this.#lastName !== null && name <= this.#lastName) this.#isSorted = false;
     this.#lastName = name;
-    this.#names.push(name);
     this.#nodes.push(node);
     if (this.#nodes.length === NODES_PER_PART) this.#pack();
   }
@@ -39,6 +38,7 @@ export class NodeList {
   /** The tree blob in parts: nodes in byte order of their names, each name once (the last wins), as readers demand it. */
   toTree(): TreePart[] {
     if (this.#isSorted) return this.#toParts();
+    if (this.#nodes.length > 0) this.#pack();
     const sorted = new NodeList();
     const byName = new Map(this.#all());
     for (const name of [...byName.keys()].sort()) sorted.add(name, byName.get(name) ?? '');
@@ -46,33 +46,27 @@ export class NodeList {
   }
 
   #toParts(): TreePart[] {
-    const packed = this.#parts.map(({ part }) => part);
-    const head = packed.length === 0 ? HEAD : this.#nodes.length > 0 ? ',' : '';
-    return [...packed, plainPart(Buffer.from(head + this.#nodes.join(',') + TAIL))];
+    const head = this.#parts.length === 0 ? HEAD : this.#nodes.length > 0 ? ',' : '';
+    return [...this.#parts, plainPart(Buffer.from(head + this.#nodes.join(',') + TAIL))];
   }
 
   #pack(): void {
     const head = this.#parts.length === 0 ? HEAD : ',';
     const bytes = Buffer.from(head + this.#nodes.join(','));
-    this.#parts.push({
-      part: this.#parts.length < PLAIN_PARTS ? plainPart(bytes) : compressedPart(bytes),
-      names: this.#names.join('/'),
-      lengths: this.#nodes.map((node) => Buffer.byteLength(node)),
-    });
-    this.#names = [];
+    this.#parts.push(this.#parts.length < PLAIN_PARTS ? plainPart(bytes) : compressedPart(bytes));
     this.#nodes = [];
   }
 
+  /** Names and nodes of all parts. */
   *#all(): Generator<[string, string]> {
-    for (const [number, { part, names, lengths }] of this.#parts.entries()) {
+    for (const [number, part] of this.#parts.entries()) {
       const bytes = Buffer.from(plainBytesOf(part));
-      let at = number === 0 ? HEAD.length : 1;
-      for (const [index, name] of names.split('/').entries()) {
-        const end = at + (lengths[index] ?? 0);
-        yield [name, bytes.toString('utf8', at, end)];
-        at = end + 1;
+      const cursor = new JsonCursor(bytes, 'a tree');
+      for (let at = number === 0 ? HEAD.length : 1; at < bytes.byteLength; at = cursor.position + 1) {
+        cursor.position = at;
+        const { name } = readNode(cursor);
+        yield [name.toString('latin1'), bytes.toString('utf8', at, cursor.position)];
       }
     }
-    for (const [index, name] of this.#names.entries()) yield [name, this.#nodes[index] ?? ''];
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { toGoMode } from '../format/go-file-mode.ts';
+import type { ListedItem } from '../../ports/source.ts';
 import { ownerFields, packNode, packTree, type TreeNode } from '../format/tree-node.ts';
-import { plainPart } from '../tree-part.ts';
+import { plainBytesOf, plainPart } from '../tree-part.ts';
+import { FileMatcher } from './file-matcher.ts';
 import { ParentTree } from './parent-tree.ts';
 
 const id = (byte: number) => Buffer.alloc(32, byte);
@@ -32,16 +33,25 @@ function file(name: string, fields: Partial<TreeNode> = {}): TreeNode {
 }
 
 /** What the source would say of the same file. */
-function wanted(node: TreeNode, isKnown: (id: Uint8Array) => boolean = () => true) {
-  const identity = {
-    inode: node.inode,
-    device: node.deviceId,
-    linkCount: node.links,
-    sizeBytes: BigInt(node.size),
-    accessedAtNs: 0n,
-    changedAtNs: node.ctimeNs,
+function listed(node: TreeNode): ListedItem {
+  return {
+    mode: BigInt(0o100000 | node.mode),
+    uid: BigInt(node.uid),
+    gid: BigInt(node.gid),
+    dev: node.deviceId,
+    ino: node.inode,
+    nlink: BigInt(node.links),
+    size: BigInt(node.size),
+    mtimeNs: node.mtimeNs,
+    ctimeNs: node.ctimeNs,
   };
-  return { listed: { modifiedAtNs: node.mtimeNs, identity }, owner: ownerFields(node), isKnown };
+}
+
+/** Takes the next node for this file; its text, null when it is not that. */
+function take(tree: ParentTree, node: TreeNode, isKnown: (id: Uint8Array) => boolean = () => true): string | null {
+  const matcher = new FileMatcher(isKnown);
+  matcher.setOwner(node.uid, node.gid, ownerFields(node));
+  return tree.take(node.name.toString('latin1'), listed(node), matcher) ? tree.takenText() : null;
 }
 
 const treeOf = (...nodes: TreeNode[]) => new ParentTree([plainPart(packTree(nodes.map(packNode)))]);
@@ -49,21 +59,19 @@ const textTree = (text: string) => new ParentTree([plainPart(Buffer.from(`{"node
 
 describe('ParentTree', () => {
   it('takes the nodes that say what would be written, one after the other', () => {
-    const nodes = [file('a'), file('b', { size: 0, content: [] }), file('c', { inode: 0n, deviceId: 0n })];
+    const nodes = [file('a'), file('b', { size: 0, content: [] }), file('c', { deviceId: 0n }), file('d', { mode: 0 })];
     const tree = treeOf(...nodes);
     let at = tree.firstAt;
     for (const node of nodes) {
       const name = node.name.toString('latin1');
-      const taken = tree.take(name, wanted(node));
-      expect(taken?.text).toBe(packNode(node));
-      expect(taken?.modeText).toBe(String(toGoMode(node.mode, 'file')));
-      expect([taken?.tree, taken?.at]).toEqual([tree, at]);
-      at = taken ? tree.follow(at, taken) : -1;
+      expect(take(tree, node)).toBe(packNode(node));
+      expect(tree.followTaken(at + 1)).toBe(-1);
+      at = tree.followTaken(at);
       // Whoever asks again gets the node itself.
       expect(tree.find(name)).toMatchObject({ size: node.size, content: node.content });
-      expect(tree.take(name, wanted(node))).toBeNull();
+      expect(take(tree, node)).toBeNull();
     }
-    expect(tree.find('d')).toBeNull();
+    expect(tree.find('e')).toBeNull();
   });
 
   it.each<[string, Partial<TreeNode>]>([
@@ -72,7 +80,10 @@ describe('ParentTree', () => {
     ['change time', { ctimeNs: 8n }],
     ['user', { uid: 9 }],
     ['group name', { group: 'g' }],
+    ['mode', { mode: 0o600 }],
     ['inode', { inode: 1n }],
+    ['longer inode', { inode: 111n }],
+    ['shorter inode', { inode: 0n }],
     ['device', { deviceId: 1n }],
     ['size', { size: 14 }],
     ['links', { links: 2 }],
@@ -82,20 +93,15 @@ describe('ParentTree', () => {
     ['what Windows notes', { genericAttributes: { a: 1 } }],
   ])('does not take a node with another %s, and finds it', (_what, fields) => {
     const tree = treeOf(file('a', fields), file('b'));
-    expect(tree.take('a', wanted(file('a')))).toBeNull();
+    expect(take(tree, file('a'))).toBeNull();
     expect(tree.find('a')?.inode).toBe(file('a', fields).inode);
-    expect(tree.take('b', wanted(file('b')))?.text).toBe(packNode(file('b')));
+    expect(take(tree, file('b'))).toBe(packNode(file('b')));
   });
 
   it('takes no node whose content is not known, wholly', () => {
     const second = (asked: Uint8Array) => asked[0] === 2;
-    expect(treeOf(file('a')).take('a', wanted(file('a'), second))).toBeNull();
-    expect(
-      treeOf(file('a')).take(
-        'a',
-        wanted(file('a'), (asked) => !second(asked)),
-      ),
-    ).toBeNull();
+    expect(take(treeOf(file('a')), file('a'), second)).toBeNull();
+    expect(take(treeOf(file('a')), file('a'), (asked) => !second(asked))).toBeNull();
   });
 
   it('takes no node that is written otherwise', () => {
@@ -110,15 +116,15 @@ describe('ParentTree', () => {
       json.replace(',"uid"', ', "uid"'),
     ]) {
       expect(other).not.toBe(json);
-      expect(textTree(other).take('a', wanted(file('a')))).toBeNull();
+      expect(take(textTree(other), file('a'))).toBeNull();
     }
-    expect(textTree(json).take('a', wanted(file('a')))).not.toBeNull();
+    expect(take(textTree(json), file('a'))).not.toBeNull();
   });
 
   it('does not run on into the next node', () => {
     const first = packNode(file('a', { inode: 0n, deviceId: 0n, user: '' }));
     const tree = textTree(`${first},${packNode(file('b'))}`);
-    expect(tree.take('a', wanted(file('a', { user: '' })))).toBeNull();
+    expect(take(tree, file('a', { user: '' }))).toBeNull();
     expect(tree.find('a')?.inode).toBe(0n);
   });
 
@@ -126,18 +132,18 @@ describe('ParentTree', () => {
     const names = ['a"b', 'back\\slash', '\xc3\xbc', '\xfc', 'x<y'];
     for (const name of names) {
       const tree = treeOf(file(name));
-      expect(tree.take(name, wanted(file(name)))).toBeNull();
+      expect(take(tree, file(name))).toBeNull();
       expect(tree.find(name)?.size).toBe(13);
     }
   });
 
   it('finds names in any order, with names between that are not there', () => {
     const tree = treeOf(...['b', 'd', 'f', 'h'].map((name) => file(name)));
-    expect(tree.take('d', wanted(file('d')))).toBeNull();
+    expect(take(tree, file('d'))).toBeNull();
     for (const name of ['a', 'b', 'c', 'f', 'g']) {
       expect(tree.find(name)?.name.toString() ?? null).toBe('bf'.includes(name) ? name : null);
     }
-    expect(tree.take('h', wanted(file('h')))).not.toBeNull();
+    expect(take(tree, file('h'))).not.toBeNull();
     expect(['d', 'h', 'a', 'b', 'z'].map((name) => tree.find(name) !== null)).toEqual([true, true, false, true, false]);
   });
 
@@ -150,11 +156,11 @@ describe('ParentTree', () => {
       `{"nodes":[${packNode(file('A'))} ,${json}]}\n`,
     ]) {
       const tree = new ParentTree([plainPart(Buffer.from(text))]);
-      expect(tree.take('a', wanted(file('a')))).toBeNull();
+      expect(take(tree, file('a'))).toBeNull();
       expect(tree.find('a')?.size).toBe(13);
     }
     const spaced = textTree(`${json} , ${packNode(file('b'))}`);
-    expect(spaced.take('a', wanted(file('a')))?.text).toBe(json);
+    expect(take(spaced, file('a'))).toBe(json);
     expect(spaced.find('b')?.size).toBe(13);
     for (const text of ['{"nodes":[]}\n', '{"nodes":null}\n']) {
       expect(new ParentTree([plainPart(Buffer.from(text))]).find('a')).toBeNull();
@@ -165,7 +171,7 @@ describe('ParentTree', () => {
     expect(() => new ParentTree([plainPart(Buffer.from('[]'))])).toThrow('a tree');
     expect(() => textTree('{"name":"a"').find('a')).toThrow('a tree');
     expect(() => textTree(`${packNode(file('a'))};`).find('a')).toThrow('a tree');
-    expect(() => textTree(`${packNode(file('a'))};`).take('a', wanted(file('a')))).toThrow('a tree');
+    expect(() => take(textTree(`${packNode(file('a'))};`), file('a'))).toThrow('a tree');
     expect(() => textTree(packNode(file('a')).replace('"a"', '".."')).find('x')).toThrow('..');
   });
 
@@ -193,8 +199,9 @@ describe('ParentTree', () => {
       let at = tree.firstAt;
       for (const name of names) {
         expect(tree.isEnd(at)).toBe(false);
-        const taken = tree.take(name, wanted(file(name)));
-        at = taken ? tree.follow(at, taken) : -1;
+        expect(take(tree, file(name))).not.toBeNull();
+        at = tree.followTaken(at);
+        expect(Buffer.concat(tree.before(at).map(plainBytesOf)).toString()).toBe(text.slice(0, at - 1));
         // The one that was taken last can still be asked for.
         expect(tree.find(name)?.size).toBe(13);
       }
@@ -203,8 +210,8 @@ describe('ParentTree', () => {
 
     it('finds nodes in later parts, the last one again, and earlier ones', () => {
       const tree = new ParentTree(cutBefore('b', 'c', 'd'));
-      expect(tree.take('a', wanted(file('a')))).not.toBeNull();
-      expect(tree.take('x', wanted(file('x')))).toBeNull();
+      expect(take(tree, file('a'))).not.toBeNull();
+      expect(take(tree, file('x'))).toBeNull();
       expect(tree.find('a')?.size).toBe(13);
       expect(tree.find('c')?.size).toBe(13);
       expect(tree.find('e')).toBeNull();
@@ -223,7 +230,7 @@ describe('ParentTree', () => {
       const parts = [text.slice(0, 40), text.slice(40)].map((part) => plainPart(Buffer.from(part)));
       const tree = new ParentTree(parts);
       expect(tree.find('b')?.size).toBe(13);
-      expect(tree.take('c', wanted(file('c')))).toBeNull();
+      expect(take(tree, file('c'))).toBeNull();
       expect(tree.find('c')?.size).toBe(13);
     });
   });

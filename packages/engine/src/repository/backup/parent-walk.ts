@@ -1,6 +1,7 @@
+import type { ItemIdentity } from '../../ports/source.ts';
 import type { TreeNode } from '../format/tree-node.ts';
 import type { TreePart } from '../tree-part.ts';
-import { type ListedFile, ParentTree, type TakenNode, type WantedFile } from './parent-tree.ts';
+import { ParentTree } from './parent-tree.ts';
 
 interface Folder {
   /** Byte path as latin1 text, without trailing slash: `''` is the root. */
@@ -41,10 +42,9 @@ export class ParentWalk {
     return this.#folder(path.slice(0, slash)).tree?.find(path.slice(slash + 1)) ?? null;
   }
 
-  /** See `ParentTree.take`. */
-  take(path: string, wanted: WantedFile): TakenNode | null {
-    const slash = path.lastIndexOf('/');
-    return this.#folder(path.slice(0, slash)).tree?.take(path.slice(slash + 1), wanted) ?? null;
+  /** The tree of the folder at this path (`''`: the root). */
+  treeOf(path: string): ParentTree | null {
+    return this.#folder(path).tree;
   }
 
   /** The folder at this path. */
@@ -74,6 +74,12 @@ export class ParentWalk {
     const parts = treeId && this.#fetchTree(treeId, coming);
     return { path, tree: parts && new ParentTree(parts), treeId };
   }
+}
+
+/** What the source says of a file before opening it. */
+export interface ListedFile {
+  readonly modifiedAtNs: bigint;
+  readonly identity: ItemIdentity;
 }
 
 /** True when the content of the file is certainly that of the parent's node: same type, size, times and inode. */

@@ -69,16 +69,7 @@ class Reading {
   async run(source: SourceReader): Promise<void> {
     const { config } = data.source;
     for (const ancestor of source.ancestors?.(config) ?? []) this.#recorder.addAncestor(ancestor);
-    const context: BackupContext = {
-      signal: new AbortController().signal,
-      tempDir: data.tempDir,
-      problem: (problem) => send({ type: 'problem', problem }),
-      log: (level, message) => send({ type: 'log', level, message }),
-      isUnchanged: this.#start.parentTree ? this.#recorder.isUnchanged : undefined,
-      wantsSegments: false,
-      wantsLinkAttributes: true,
-    };
-    const entries = source.entries(config, context);
+    const entries = source.entries(config, this.#context());
     if (Symbol.iterator in entries) {
       for (const entry of entries) {
         if (entry.content?.kind === 'stream') await this.#recorder.addStream(entry, entry.content);
@@ -92,6 +83,19 @@ class Reading {
     }
     const tree = Uint8Array.from(this.#recorder.finish());
     send({ type: 'done', tree, counters: this.#recorder.snapshotCounters() });
+  }
+
+  #context(): BackupContext {
+    const { takeUnchanged, isUnchanged } = this.#recorder;
+    return {
+      signal: new AbortController().signal,
+      tempDir: data.tempDir,
+      problem: (problem) => send({ type: 'problem', problem }),
+      log: (level, message) => send({ type: 'log', level, message }),
+      ...(this.#start.parentTree ? { takeUnchanged, isUnchanged } : {}),
+      wantsSegments: false,
+      wantsLinkAttributes: true,
+    };
   }
 
   #isNew(id: Uint8Array, isTree: boolean): boolean {

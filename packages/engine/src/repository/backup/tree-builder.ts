@@ -1,6 +1,5 @@
 import type { TreePart } from '../tree-part.ts';
 import { NodeList } from './node-list.ts';
-import type { TakenNode } from './parent-tree.ts';
 
 /** Metadata of a folder: packs its node once the id of its tree is known. */
 export type PackFolder = (name: Buffer, subtree: Uint8Array) => string;
@@ -10,7 +9,13 @@ export interface KnownNodes {
   /** Where its first node begins; -1 when it is not written as we do. */
   readonly firstAt: number;
   /** When this node stands at `at`: where the next one must begin, or the tail. Else -1. */
-  follow(at: number, node: string | TakenNode): number;
+  follow(at: number, node: string): number;
+  /** The same for the node that was taken out of it last. */
+  followTaken(at: number): number;
+  /** The text of that. */
+  takenText(): string;
+  /** What stands before the node at `at`, without the comma between. */
+  before(at: number): TreePart[];
   /** True when the list ends before `at`, and nothing but its tail follows. */
   isEnd(at: number): boolean;
 }
@@ -34,6 +39,7 @@ export interface TreeBuilderOptions {
 
 interface OpenFolder {
   readonly path: string;
+  /** Empty while the nodes are those of the known tree. */
   readonly nodes: NodeList;
   pack: PackFolder | null;
   /** The source has it; a folder above a root is kept only when something is in it. */
@@ -74,18 +80,27 @@ export class TreeBuilder {
     const folder = this.#pinned.get(path) ?? newFolder(path);
     folder.pack = pack;
     folder.isListed = true;
-    if (folder.nodes.isEmpty) {
-      folder.known = this.#options.known(path);
-      folder.knownAt = folder.known?.nodes.firstAt ?? -1;
+    if (isEmpty(folder)) {
+      const known = this.#options.known(path);
+      folder.knownAt = known?.nodes.firstAt ?? -1;
+      folder.known = folder.knownAt < 0 ? null : known;
     }
     this.#open.push(folder);
   }
 
-  /** Any other item, packed, or taken out of a tree as it is. */
-  addItem(path: string, node: string | TakenNode): void {
+  /** Any other item, packed. */
+  addItem(path: string, node: string): void {
     const slash = path.lastIndexOf('/');
     this.#leaveTo(path.slice(0, slash));
     add(this.#top(), path.slice(slash + 1), node);
+  }
+
+  /** An item whose node is the one that was taken last out of the tree of its folder. */
+  addTaken(folderPath: string, name: string, tree: KnownNodes): void {
+    this.#leaveTo(folderPath);
+    const folder = this.#top();
+    const next = folder.known?.nodes === tree ? tree.followTaken(folder.knownAt) : -1;
+    if (!keep(folder, name, next)) folder.nodes.add(name, tree.takenText());
   }
 
   /** Stores what is open and answers the id of the root's tree. */
@@ -94,7 +109,7 @@ export class TreeBuilder {
     const deepestFirst = [...this.#pinned.values()].sort((a, b) => depthOf(b.path) - depthOf(a.path));
     for (const folder of deepestFirst) {
       this.#pinned.delete(folder.path);
-      if (!folder.nodes.isEmpty || folder.isListed) this.#store(folder);
+      if (!isEmpty(folder) || folder.isListed) this.#store(folder);
     }
     return this.#options.store(this.#top().nodes.toTree(), '/');
   }
@@ -129,8 +144,10 @@ export class TreeBuilder {
 
   #storeTree(folder: OpenFolder): Uint8Array {
     const { known, path } = folder;
-    if (!known || folder.nodes.isEmpty || !known.nodes.isEnd(folder.knownAt))
+    if (!known || isEmpty(folder) || !known.nodes.isEnd(folder.knownAt)) {
+      leaveKnown(folder);
       return this.#options.store(folder.nodes.toTree(), path);
+    }
     this.#options.onKept(known.id, path);
     return known.id;
   }
@@ -160,13 +177,32 @@ function newFolder(path: string): OpenFolder {
   };
 }
 
-function add(folder: OpenFolder, name: string, node: string | TakenNode): void {
-  const json = typeof node === 'string' ? node : node.text;
-  folder.nodes.add(name, json);
-  if (!folder.known) return;
-  folder.knownAt = folder.knownAt < 0 ? -1 : folder.known.nodes.follow(folder.knownAt, node);
-  if (folder.knownAt < 0 || name <= folder.lastName) folder.known = null;
-  folder.lastName = name;
+function add(folder: OpenFolder, name: string, node: string): void {
+  const next = folder.known ? folder.known.nodes.follow(folder.knownAt, node) : -1;
+  if (!keep(folder, name, next)) folder.nodes.add(name, node);
+}
+
+/** Nothing is recorded of a node that is the next of the known tree; `next` is what comes behind it. False: it is another. */
+function keep(folder: OpenFolder, name: string, next: number): boolean {
+  if (!folder.known) return false;
+  const isNext = next >= 0 && name > folder.lastName;
+  if (!isNext) leaveKnown(folder);
+  else {
+    folder.knownAt = next;
+    folder.lastName = name;
+  }
+  return isNext;
+}
+
+/** From here on the nodes are others than those of the known tree. */
+function leaveKnown(folder: OpenFolder): void {
+  const { known, lastName } = folder;
+  folder.known = null;
+  if (known && lastName !== '') folder.nodes.begin(known.nodes.before(folder.knownAt), lastName);
+}
+
+function isEmpty(folder: OpenFolder): boolean {
+  return folder.nodes.isEmpty && (!folder.known || folder.lastName === '');
 }
 
 function isBelow(path: string, folder: string): boolean {

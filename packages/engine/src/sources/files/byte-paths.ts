@@ -19,14 +19,19 @@ export function toBytes(path: BytePath): Buffer {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the question is exactly whether all bytes are ASCII.
 const ASCII = /^[\x00-\x7f]*$/;
 
+/** True when the bytes are ASCII: then the path is the same as text. */
+export function isAsciiText(path: BytePath): boolean {
+  return ASCII.test(path);
+}
+
 /** The path for a file call: text where that means the same bytes, which saves making and checking a buffer. */
 export function toPath(path: BytePath): string | Buffer {
-  return ASCII.test(path) ? path : toBytes(path);
+  return isAsciiText(path) ? path : toBytes(path);
 }
 
 /** The path as text when its bytes are UTF-8, otherwise null. */
 export function toText(path: BytePath): string | null {
-  if (ASCII.test(path)) return path;
+  if (isAsciiText(path)) return path;
   const text = Buffer.from(path, 'latin1').toString('utf8');
   return Buffer.from(text, 'utf8').toString('latin1') === path ? text : null;
 }

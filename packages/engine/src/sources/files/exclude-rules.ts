@@ -6,14 +6,14 @@ const QUESTIONS_PER_MATCHER = 20_000;
 
 /**
  * Decides what the gitignore-style patterns leave out below one root. Patterns are relative to the root; one that
- * begins with the root's own absolute path means the same place (people paste absolute paths).
+ * begins with the root's own absolute path means the same place (people paste absolute paths). Null: nothing is left out.
  */
 export function createExcludeRules(
   patterns: readonly string[],
   root: BytePath,
-): (path: BytePath, isFolder: boolean) => boolean {
+): ((path: BytePath, isFolder: boolean) => boolean) | null {
   const usable = patterns.map((pattern) => pattern.trim()).filter((pattern) => pattern !== '');
-  if (usable.length === 0) return () => false;
+  if (usable.length === 0) return null;
   const rootText = toBytes(root).toString('utf8');
   const rules = usable.map((pattern) => relativeToRoot(pattern, rootText));
   let matcher = ignore().add(rules);

@@ -5,11 +5,11 @@ import { AppError } from '@backupx/contracts/errors';
 import { displayPath } from '../../ports/display-path.ts';
 import { throwIfCancelled } from '../../ports/pull-body.ts';
 import type { BackupContext, SourceEntry, SourceTotals } from '../../ports/source.ts';
-import { createEntryBuilder, createHardLinks, entryTypeOf } from './build-entry.ts';
+import { createEntryBuilder, createHardLinks, type EntryBuilder, entryTypeOf } from './build-entry.ts';
 import { type BytePath, parentPath, toBytes } from './byte-paths.ts';
 import { isMissing, reasonOf } from './errno.ts';
 import { normalizeRoots } from './source-roots.ts';
-import { walkTree } from './walk-tree.ts';
+import { type WalkOptions, walkTree } from './walk-tree.ts';
 
 /** Settings of the files source, checked. */
 export interface FilesConfig {
@@ -29,6 +29,7 @@ export function* readFiles(config: FilesConfig, context: BackupContext): Generat
     oneFileSystem: config.oneFileSystem,
     onProblem: (path, code, message) => context.problem({ path: displayPath(toBytes(path)), code, message }),
     onRootLink: (path) => context.log('info', `${displayPath(toBytes(path))} is a symbolic link and is followed.`),
+    isTaken: takingOf(builder, context),
   });
   for (const item of found) {
     throwIfCancelled(context.signal);
@@ -38,7 +39,18 @@ export function* readFiles(config: FilesConfig, context: BackupContext): Generat
   finishLog(builder, roots, context);
 }
 
-function finishLog(builder: ReturnType<typeof createEntryBuilder>, roots: readonly BytePath[], context: BackupContext) {
+/** What the walk asks about each item; undefined: nothing is compared with an earlier run. */
+function takingOf({ counts }: EntryBuilder, context: BackupContext): WalkOptions['isTaken'] {
+  const { takeUnchanged } = context;
+  if (!takeUnchanged) return undefined;
+  return (folder, name, stats) => {
+    const isTaken = takeUnchanged(folder, name, stats);
+    if (isTaken) counts.readFiles += 1;
+    return isTaken;
+  };
+}
+
+function finishLog(builder: EntryBuilder, roots: readonly BytePath[], context: BackupContext) {
   const { sockets, readFiles, failedFiles } = builder.counts;
   if (failedFiles > 0 && readFiles === 0) {
     throw new AppError('SOURCE_NOT_READABLE', {

@@ -1,5 +1,5 @@
 import { type BigIntStats, lstatSync, readdirSync, statSync } from 'node:fs';
-import { type BytePath, isWithin, joinPath, toBytes } from './byte-paths.ts';
+import { type BytePath, isAsciiText, isWithin, toBytes } from './byte-paths.ts';
 import { isMissing, reasonOf } from './errno.ts';
 import { createExcludeRules } from './exclude-rules.ts';
 
@@ -9,6 +9,8 @@ export interface FoundItem {
   readonly stats: BigIntStats;
 }
 
+const AS_BIGINTS = { bigint: true } as const;
+
 export interface WalkOptions {
   /** Normalized, sorted (`normalizeRoots`). A root inside another one is walked in its own turn, not twice. */
   readonly roots: readonly BytePath[];
@@ -17,11 +19,16 @@ export interface WalkOptions {
   /** `isRoot`: a path the user named. */
   onProblem(path: BytePath, code: 'vanished' | 'unreadable', message: string): void;
   onRootLink?(path: BytePath): void;
+  /** Asked about each item that is not excluded, but the roots; `folder`: `''` for `/`. True: nobody wants to hear of it. */
+  isTaken?(folder: BytePath, name: BytePath, stats: BigIntStats): boolean;
 }
 
 interface OpenFolder {
+  /** `''` for `/`. */
   readonly path: BytePath;
   readonly names: readonly BytePath[];
+  /** Paths in it may go to file calls as text. */
+  readonly isAscii: boolean;
   next: number;
 }
 
@@ -39,29 +46,31 @@ function* walkRoot(root: BytePath, options: WalkOptions): Generator<FoundItem> {
   yield { path: root, bytes: toBytes(root), stats };
   if (!stats.isDirectory()) return;
   const isExcluded = createExcludeRules(options.excludePatterns, root);
-  const otherRoots = new Set(options.roots.filter((other) => other !== root && isWithin(other, root)));
+  const otherRoots = options.roots.filter((other) => other !== root && isWithin(other, root));
   const open: OpenFolder[] = [];
-  enterFolder(root, open, options);
+  const enter = (path: BytePath) => {
+    const entered = enterFolder(path, otherRoots, options);
+    if (entered) open.push(entered);
+  };
+  enter(root);
   for (let folder = open.at(-1); folder; folder = open.at(-1)) {
     const name = folder.names[folder.next++];
     if (name === undefined) {
       open.pop();
       continue;
     }
-    const path = joinPath(folder.path, name);
-    if (otherRoots.has(path)) continue;
-    const bytes = toBytes(path);
-    const itemStats = statItem(path, bytes, options);
-    if (!itemStats || isExcluded(path, itemStats.isDirectory())) continue;
-    yield { path, bytes, stats: itemStats };
-    if (!itemStats.isDirectory()) continue;
-    if (options.oneFileSystem && itemStats.dev !== stats.dev) continue;
-    enterFolder(path, open, options);
+    const path = `${folder.path}/${name}`;
+    const itemStats = statItem(path, options, folder.isAscii);
+    if (!itemStats || isExcluded?.(path, itemStats.isDirectory())) continue;
+    if (options.isTaken?.(folder.path, name, itemStats)) continue;
+    yield { path, bytes: toBytes(path), stats: itemStats };
+    if (!itemStats.isDirectory() || (options.oneFileSystem && itemStats.dev !== stats.dev)) continue;
+    enter(path);
   }
 }
 
 function statRoot(root: BytePath, options: WalkOptions): BigIntStats | null {
-  const own = statItem(root, toBytes(root), options);
+  const own = statItem(root, options);
   if (!own?.isSymbolicLink()) return own;
   options.onRootLink?.(root);
   try {
@@ -72,22 +81,26 @@ function statRoot(root: BytePath, options: WalkOptions): BigIntStats | null {
   }
 }
 
-function statItem(path: BytePath, bytes: Buffer, options: WalkOptions): BigIntStats | null {
+function statItem(path: BytePath, options: WalkOptions, isAscii = false): BigIntStats | null {
   try {
-    return lstatSync(bytes, { bigint: true });
+    return lstatSync(isAscii ? path : toBytes(path), AS_BIGINTS);
   } catch (error) {
     report(path, error, options);
     return null;
   }
 }
 
-function enterFolder(path: BytePath, open: OpenFolder[], options: WalkOptions): void {
+function enterFolder(path: BytePath, otherRoots: readonly BytePath[], options: WalkOptions): OpenFolder | null {
   try {
     const names = readdirSync(toBytes(path), { encoding: 'latin1' });
     names.sort();
-    open.push({ path, names, next: 0 });
+    const prefix = path === '/' ? '' : path;
+    const isOther = (name: BytePath) => otherRoots.includes(`${prefix}/${name}`);
+    const own = otherRoots.length === 0 ? names : names.filter((name) => !isOther(name));
+    return { path: prefix, names: own, isAscii: isAsciiText(path + names.join('')), next: 0 };
   } catch (error) {
     report(path, error, options);
+    return null;
   }
 }
 
