@@ -1,6 +1,7 @@
 /** Storage and log of what a database starts itself: no job and no threads, so nothing but storages is loaded. */
 import { openSync, writeSync } from 'node:fs';
 import { type FieldManifest, toDriverManifest } from '@backupx/contracts/driver-manifest';
+import { AppError } from '@backupx/contracts/errors';
 import { findStorage, parseConfig } from './jobs/parse-settings.ts';
 import { systemClock } from './ports/clock.ts';
 import type { Storage } from './ports/storage.ts';
@@ -29,13 +30,21 @@ export function openDirectStorage(
   return withIdleLimit(storage, { seconds: idleSeconds });
 }
 
+function openFile(file: string): number {
+  try {
+    return openSync(file, 'a', 0o600);
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', { problems: `log_file: ${(cause as Error).message}` }, { cause });
+  }
+}
+
 /**
  * Several processes append to the same file, so a line is written at once. Null: nowhere. A disk that is full of logs must
- * not keep a database from archiving: then lines are left out.
+ * not keep a database from archiving: then lines are left out. Throws CONFIG_INVALID when it cannot be opened.
  */
 export function openLog(file: string | null): (message: string) => void {
   if (file === null) return () => {};
-  const fd = openSync(file, 'a', 0o600);
+  const fd = openFile(file);
   return (message) => {
     try {
       writeSync(fd, `${systemClock.now().toISOString()} [${process.pid}] ${message}\n`);

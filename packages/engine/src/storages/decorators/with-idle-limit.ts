@@ -15,92 +15,43 @@ export interface IdleLimitOptions {
 const GRACE_MS = 2_000;
 
 /** Returns a storage that behaves like `storage`, but throws TIMEOUT instead of waiting for ever. */
-export function withIdleLimit(storage: Storage, { seconds, graceMs = GRACE_MS }: IdleLimitOptions): Storage {
-  const limit = async <T>(what: string, signal: AbortSignal, work: (call: Call) => Promise<T>): Promise<T> => {
-    const over = new AbortController();
-    const error = new AppError('TIMEOUT', { what, seconds });
-    const timers: NodeJS.Timeout[] = [];
-    let reject: (reason: AppError) => void = () => {};
-    const stuck = new Promise<never>((_, fail) => {
-      reject = fail;
-    });
-    const stop = () => {
-      for (const timer of timers.splice(0)) clearTimeout(timer);
-    };
-    const onOver = () => {
-      over.abort(error);
-      timers.push(setTimeout(reject, graceMs, error));
-    };
-    const wait = () => {
-      stop();
-      if (!over.signal.aborted) timers.push(setTimeout(onOver, seconds * 1000));
-    };
-    wait();
-    try {
-      const running = work({ signal: AbortSignal.any([signal, over.signal]), wait, pause: stop });
-      running.catch(() => {});
-      return await Promise.race([running, stuck]);
-    } catch (failure) {
-      throw over.signal.aborted && !signal.aborted ? error : failure;
-    } finally {
-      stop();
-    }
-  };
-
-  /** Each item has its own limit, so that a slow reader does not count. */
-  async function* limitItems<T>(
-    what: string,
-    signal: AbortSignal,
-    open: (signal: AbortSignal) => AsyncIterable<T>,
-  ): AsyncGenerator<T> {
-    const over = new AbortController();
-    const items = open(AbortSignal.any([signal, over.signal]))[Symbol.asyncIterator]();
-    let isDone = false;
-    try {
-      for (;;) {
-        const next = await limit(what, signal, async (call) => {
-          const onAbort = () => over.abort(call.signal.reason);
-          call.signal.addEventListener('abort', onAbort, { once: true });
-          return await items.next().finally(() => call.signal.removeEventListener('abort', onAbort));
-        });
-        isDone = next.done === true;
-        if (next.done) return;
-        yield next.value;
-      }
-    } catch (error) {
-      isDone = over.signal.aborted;
-      throw error;
-    } finally {
-      // A stuck one cannot be closed either.
-      if (!isDone) await items.return?.();
-    }
-  }
-
+export function withIdleLimit(storage: Storage, options: IdleLimitOptions): Storage {
+  const of = (what: string, signal: AbortSignal): Limited => ({ what, signal, options });
   return {
-    put: (key, body, options) =>
-      limit(`store ${key}`, options.signal, (call) =>
-        storage.put(key, watched(body, call), { ...options, signal: call.signal }),
+    put: (key, body, putOptions) =>
+      limit(of(`store ${key}`, putOptions.signal), (call) =>
+        storage.put(key, watched(body, call), { ...putOptions, signal: call.signal }),
       ),
-    get: (key, options) =>
-      limitItems(`read ${key}`, options.signal, (signal) => storage.get(key, { ...options, signal })),
-    stat: (key, outer) => limit(`look at ${key}`, outer, ({ signal }) => storage.stat(key, signal)),
-    list: (prefix, outer) => limitItems(`list ${prefix}`, outer, (signal) => storage.list(prefix, signal)),
-    delete: (key, outer) => limit(`delete ${key}`, outer, ({ signal }) => storage.delete(key, signal)),
+    get: (key, getOptions) =>
+      limitItems(of(`read ${key}`, getOptions.signal), (signal) => storage.get(key, { ...getOptions, signal })),
+    stat: (key, outer) => limit(of(`look at ${key}`, outer), ({ signal }) => storage.stat(key, signal)),
+    list: (prefix, outer) => limitItems(of(`list ${prefix}`, outer), (signal) => storage.list(prefix, signal)),
+    delete: (key, outer) => limit(of(`delete ${key}`, outer), ({ signal }) => storage.delete(key, signal)),
     ...(storage.putIfAbsent && {
       putIfAbsent: (key: string, bytes: Uint8Array, outer: AbortSignal) =>
-        limit(`store ${key}`, outer, async ({ signal }) => (await storage.putIfAbsent?.(key, bytes, signal)) ?? null),
+        limit(
+          of(`store ${key}`, outer),
+          async ({ signal }) => (await storage.putIfAbsent?.(key, bytes, signal)) ?? null,
+        ),
     }),
     ...(storage.usage && {
       usage: (outer: AbortSignal) =>
-        limit('look at the storage', outer, async ({ signal }) => {
+        limit(of('look at the storage', outer), async ({ signal }) => {
           const usage = await storage.usage?.(signal);
           return usage ?? { usedBytes: null, freeBytes: null, totalBytes: null };
         }),
     }),
     ...(storage.close && {
-      close: () => limit('close the storage', new AbortController().signal, async () => storage.close?.()),
+      close: () => limit(of('close the storage', new AbortController().signal), async () => storage.close?.()),
     }),
   };
+}
+
+interface Limited {
+  /** For the message. */
+  readonly what: string;
+  readonly signal: AbortSignal;
+  readonly options: IdleLimitOptions;
 }
 
 interface Call {
@@ -111,16 +62,90 @@ interface Call {
   pause(): void;
 }
 
-/** Passes a body on; it can be read again when it could before. */
-function watched(body: AsyncIterable<Uint8Array>, { wait, pause }: Call): AsyncIterable<Uint8Array> {
-  async function* pass(): AsyncGenerator<Uint8Array> {
-    pause();
-    for await (const chunk of body) {
-      wait();
-      yield chunk;
-      pause();
+/** The clock of one call. */
+class IdleClock implements Call {
+  readonly signal: AbortSignal;
+  readonly #limited: Limited;
+  readonly #error: AppError;
+  readonly #over = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #giveUp: (error: AppError) => void = () => {};
+
+  constructor(limited: Limited) {
+    this.#limited = limited;
+    this.#error = new AppError('TIMEOUT', { what: limited.what, seconds: limited.options.seconds });
+    this.signal = AbortSignal.any([limited.signal, this.#over.signal]);
+  }
+
+  get isOver(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  wait(): void {
+    if (this.isOver) return;
+    clearTimeout(this.#timer);
+    const { seconds, graceMs = GRACE_MS } = this.#limited.options;
+    this.#timer = setTimeout(() => {
+      this.#over.abort(this.#error);
+      this.#timer = setTimeout(() => this.#giveUp(this.#error), graceMs);
+    }, seconds * 1000);
+  }
+
+  pause(): void {
+    if (!this.isOver) clearTimeout(this.#timer);
+  }
+
+  /** Ends with what is running, or without it when that does not move; `wait` comes before. */
+  async run<T>(running: Promise<T>): Promise<T> {
+    try {
+      // Not `Promise.race`: what loses would be kept for as long as the clock.
+      return await new Promise<T>((resolve, reject) => {
+        this.#giveUp = reject;
+        running.then(resolve, reject);
+      });
+    } catch (failure) {
+      throw this.isOver && !this.#limited.signal.aborted ? this.#error : failure;
+    } finally {
+      clearTimeout(this.#timer);
     }
-    wait();
+  }
+}
+
+function limit<T>(limited: Limited, work: (call: Call) => Promise<T>): Promise<T> {
+  const clock = new IdleClock(limited);
+  clock.wait();
+  return clock.run(work(clock));
+}
+
+/** Each item has its own limit, so that a slow reader does not count. */
+async function* limitItems<T>(limited: Limited, open: (signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
+  const clock = new IdleClock(limited);
+  const items = open(clock.signal)[Symbol.asyncIterator]();
+  let isDone = false;
+  try {
+    for (;;) {
+      clock.wait();
+      const next = await clock.run(items.next());
+      isDone = next.done === true;
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // A stuck one cannot be closed either.
+    if (!isDone && !clock.isOver) await items.return?.();
+  }
+}
+
+/** Passes a body on; it can be read again when it could before. */
+function watched(body: AsyncIterable<Uint8Array>, call: Call): AsyncIterable<Uint8Array> {
+  async function* pass(): AsyncGenerator<Uint8Array> {
+    call.pause();
+    for await (const chunk of body) {
+      call.wait();
+      yield chunk;
+      call.pause();
+    }
+    call.wait();
   }
   return { ...body, [Symbol.asyncIterator]: pass };
 }
