@@ -126,6 +126,15 @@ it.runIf(process.platform === 'linux')('a tool ends with the thread that started
   expect(await isGoneSoon(pid)).toBe(true);
 });
 
+it('what a killed program has split off goes with it', async () => {
+  const file = join(folder, 'child');
+  const tool = startTool(shell(`sleep 100 & echo $! > ${file}; kill -9 $$`), live());
+  const startedAt = performance.now();
+  expect(await tool.ended).toMatchObject({ signal: 'SIGKILL' });
+  expect(performance.now() - startedAt).toBeLessThan(90_000);
+  expect(await isGoneSoon(Number(readFileSync(file, 'utf8')))).toBe(true);
+});
+
 it('secrets lie in a folder for us alone, and leftovers of the dead are removed', () => {
   const first = new SecretFolder(folder);
   const path = first.write('pass', 'word');

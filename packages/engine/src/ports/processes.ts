@@ -113,6 +113,10 @@ class RunningTool implements ToolProcess {
         startError = error.message;
         if (child.pid === undefined) resolve({ exitCode: 127, signal: null, messages: startError });
       });
+      // What it has split off (a parallel dump) would hold its pipes open for as long as its work takes.
+      child.on('exit', (_, killedBy) => {
+        if (killedBy !== null) this.#signal('SIGKILL');
+      });
       child.on('close', (exitCode, killedBy) => {
         this.#gone.abort();
         signal.removeEventListener('abort', onAbort);
