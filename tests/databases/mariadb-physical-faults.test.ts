@@ -203,11 +203,21 @@ describe('a restore', () => {
   const restore = (options: Record<string, unknown>) =>
     jobs.restore(source(), result, { options: { owner: 'root', ...options } });
 
-  it('never touches a server that runs', async () => {
+  const preview = (options: Record<string, unknown>) =>
+    runner.run({ kind: 'inspect_target', source: source(), options, entries: [] });
+
+  it('never touches a server that runs, which the preview names', async () => {
     const dataFolder = path.join(server.folder, 'data');
     const before = readdirSync(dataFolder);
     await expect(restore({ dataFolder, replaceExisting: true })).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
     expect(readdirSync(dataFolder)).toEqual(before);
+    const found = await preview({ dataFolder, replaceExisting: true });
+    const pid = readFileSync(path.join(server.folder, 'pid'), 'utf8').trim();
+    const session = { id: pid, address: `port ${server.port}`, program: 'mariadbd' };
+    expect(found.databases).toMatchObject([{ name: dataFolder, exists: true, canBeSaved: false, sessions: [session] }]);
+    expect(found.notes?.[0]).toContain('stop it first');
+    expect((await preview({ dataFolder: work.at('nothing') })).databases).toMatchObject([{ exists: false }]);
+    await expect(preview({})).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
     await expect(restore({})).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
   });
 

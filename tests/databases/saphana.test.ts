@@ -1,9 +1,10 @@
 /** SAP HANA data backups through a stand-in for hdbsql: no real HANA can be had for tests. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { createEngine } from '@backupx/engine';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeHana, makeFakeHana } from '../servers/fake-hdbsql.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
@@ -155,6 +156,45 @@ describe('a backup that is none', () => {
   });
 });
 
+describe('a disk that is full', () => {
+  let jobs: SourceJobs;
+  const small = work.at('small');
+  beforeEach(async () => {
+    jobs ??= await createSourceJobs(runner, { ...work, at: (name: string) => work.at('full', name) }, 'archive');
+    mkdirSync(small, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', small]);
+  });
+  afterEach(() => execFileSync('umount', ['-l', small]));
+
+  it('of the folder HANA writes to: the database fails, in words, the folder is empty again, and others are saved', async () => {
+    const failure = { code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('no space left') };
+    await expect(jobs.backup(source({ backupFolder: small, databases: ['HDB'] }))).rejects.toMatchObject(failure);
+    expect(readdirSync(small)).toEqual([]);
+    hana.set({ sizeBytes: 400_000 });
+    expect(await jobs.backup(source({ backupFolder: small }))).toMatchObject({ status: 'success', problemCount: 0 });
+    expect(readdirSync(small)).toEqual([]);
+  });
+
+  it('of the storage, or below the folder of a restore: nothing of it stays', async () => {
+    hana.set({ sizeBytes: 1_500_000 });
+    const job = jobs.backupJob(source({ databases: ['HDB'] }));
+    const target = { ...job.targets[0], config: { basePath: small, masterRelay: false } } as (typeof job.targets)[0];
+    await expect(runner.run({ ...job, compression: 'none', targets: [target] })).rejects.toMatchObject({
+      code: expect.stringMatching(/^STORAGE_/),
+    });
+    expect([readdirSync(backupFolder), filesBelow(small)]).toEqual([[], []]);
+    const result = await jobs.backup(source({ databases: ['HDB'] }));
+    await expect(jobs.restore(source(), result, { targetPath: small })).rejects.toMatchObject({
+      code: 'RESTORE_TARGET_INVALID',
+      message: expect.stringContaining('ENOSPC'),
+    });
+    expect(filesBelow(small)).toEqual([]);
+  });
+});
+
+const filesBelow = (folder: string) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).filter((item) => item.isFile());
+
 it('uses the right words for each kind and way', async () => {
   const jobs = await createSourceJobs(runner, { ...work, at: (name: string) => work.at('words', name) }, 'archive');
   const words = async (more: Record<string, unknown>) => {
@@ -185,6 +225,30 @@ it('uses the right words for each kind and way', async () => {
   expect(readFileSync(path.join(target, 'HDB', 'RECOVERY.txt'), 'utf8')).toMatch(
     /USING BACKUP_ID 17\d{11} USING CATALOG BACKINT CLEAR LOG/,
   );
+});
+
+it('lists who is connected before files are brought back, and says what that does and what not', async () => {
+  const connection = { CONNECTION_ID: '300123', CLIENT_IP: '10.0.0.7', CLIENT_HOST: 'till', CLIENT_PID: '77' };
+  const row = { ...connection, USER_NAME: 'TILL', START_TIME: '2026-01-02 03:04:05.678000000' };
+  hana.set({
+    databases: ['SYSTEMDB', 'p%/x'].map((name) => ({ name, status: 'YES' })),
+    connections: [{ ...row, DATABASE_NAME: 'p%/x' }],
+  });
+  const entries = ['SYSTEMDB', 'p%25%2Fx', 'GONE'].map((name) => `/saphana/${name}/inventory.json`);
+  const ask = (more: Record<string, unknown> = {}) =>
+    runner.run({ kind: 'inspect_target', source: source(more), options: {}, entries });
+  const found = await ask();
+  expect(found.databases.map(({ name, exists, isReplaced }) => [name, exists, isReplaced])).toEqual([
+    ['SYSTEMDB', true, false],
+    ['p%/x', true, false],
+    ['GONE', false, false],
+  ]);
+  const session = { id: '300123', user: 'TILL', address: '10.0.0.7', program: 'process 77' };
+  expect(found.databases[1]?.sessions).toEqual([{ ...session, since: '2026-01-02T03:04:05Z' }]);
+  expect(found.notes?.join(' ')).toContain('Nothing in SAP HANA changes by that');
+  // The files can be brought to any machine.
+  const elsewhere = await ask({ toolFolder: work.at('nowhere') });
+  expect([elsewhere.databases, elsewhere.notes?.at(-1)]).toEqual([[], expect.stringContaining('hdbsql')]);
 });
 
 it('looks around with the same program and key, and says what is missing', async () => {

@@ -11,6 +11,8 @@ export interface FakeState {
   /** Per database: `error`: an SQL error, exit code 0; `failed`: the catalogue says so, nothing else does; `short`, `missing`: a file is; `killed`; `slow`. */
   failures: Record<string, 'error' | 'failed' | 'short' | 'missing' | 'killed' | 'slow'>;
   privileges: string[];
+  /** Rows of M_CONNECTIONS that the conditions of the source let through. */
+  connections: Record<string, string>[];
   /** Length of each data file. */
   sizeBytes: number;
 }
@@ -44,7 +46,7 @@ else if (statement.startsWith('BACKUP CANCEL ')) cancel();
 else await backup();
 
 function query() {
-  const columns = [...statement.matchAll(/TO_NVARCHAR\\(([A-Z_]+)\\)/g)].map((found) => found[1]);
+  const columns = [...statement.matchAll(/TO_NVARCHAR\\((?:LOCALTOUTC\\()?([A-Z_]+)\\)/g)].map((found) => found[1]);
   const table = / FROM (\\S+)/.exec(statement)[1];
   const database = / DATABASE_NAME = '((?:[^']|'')*)'/.exec(statement);
   const comment = / "COMMENT" = '((?:[^']|'')*)'/.exec(statement);
@@ -53,6 +55,7 @@ function query() {
     M_DATABASES: () => state.databases.map((item) => ({ DATABASE_NAME: item.name, ACTIVE_STATUS: item.status })),
     M_DATABASE: () => [{ VERSION: '2.00.059.00.1636613990' }],
     EFFECTIVE_PRIVILEGES: () => state.privileges.map((item) => ({ PRIVILEGE: item })),
+    'SYS_DATABASES.M_CONNECTIONS': () => state.connections,
     'SYS_DATABASES.M_BACKUP_CATALOG': () => catalogue,
     'SYS_DATABASES.M_BACKUP_CATALOG_FILES': () => catalogue.flatMap((item) => item.files.map((file) => ({ ...item, ...file }))),
   }[table]?.() ?? fail(259, 'invalid table name');
@@ -93,7 +96,13 @@ async function backup() {
     for (const [number, file] of files.entries()) {
       if (failure === 'missing' && number === 2) continue;
       const length = file.BACKUP_SIZE - (failure === 'short' && number === 1 ? 1 : 0);
-      writeFileSync(file.DESTINATION_PATH, Buffer.alloc(length, name + number));
+      try {
+        writeFileSync(file.DESTINATION_PATH, Buffer.alloc(length, name + number));
+      } catch (error) {
+        entry.STATE_NAME = 'failed';
+        save();
+        fail(447, 'backup could not be completed, ' + error.message);
+      }
     }
   }
   entry.STATE_NAME = failure === 'failed' ? 'failed' : 'successful';
@@ -114,6 +123,7 @@ export function makeFakeHana(folder: string): FakeHana {
     ],
     failures: {},
     privileges: ['BACKUP ADMIN', 'CATALOG READ', 'DATABASE ADMIN'],
+    connections: [],
     sizeBytes: 600_000,
   };
   const save = () => writeFileSync(at('state.json'), JSON.stringify(state));

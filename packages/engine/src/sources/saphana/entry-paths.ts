@@ -11,6 +11,13 @@ export function folderNameOf(database: string): string {
   return database.replace(/[%/\0]/g, encode);
 }
 
+/** The database that a folder is named for. */
+export function databaseOfFolder(folder: string): string {
+  return folder.replace(/(?:%[0-9A-F]{2})+/g, (codes) =>
+    Buffer.from(codes.replaceAll('%', ''), 'hex').toString('utf8'),
+  );
+}
+
 /** The file that a path of an artifact stands for, wherever its leading slash went; null for everything else. */
 export function placeOf(path: Uint8Array): { readonly folder: string; readonly file: string } | null {
   const [root, folder, file, ...rest] = Buffer.from(path).toString('utf8').replace(/^\/+/, '').split('/');

@@ -25,5 +25,6 @@ export const hanaSource = defineSource({
     return new (await import('./restore-files.ts')).FileRestore(target, context);
   },
   inspect: async (config, context) => await (await import('./inspect-server.ts')).inspectServer(config, context),
+  inspectTarget: async (config, context) => await (await import('./inspect-target.ts')).inspectTarget(config, context),
   openVerifier: async () => (await import('./verifier.ts')).openHanaVerifier(),
 });

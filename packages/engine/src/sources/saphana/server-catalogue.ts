@@ -1,4 +1,5 @@
 /** What HANA itself says: its databases, and what became of a backup. Only the catalogue tells that one succeeded. */
+import type { DatabaseSession } from '@backupx/contracts/jobs';
 import type { Hdbsql } from './hdbsql.ts';
 import { quoteName, quoteText } from './statements.ts';
 
@@ -61,4 +62,25 @@ export async function listFiles(
   const from = `FROM SYS_DATABASES.M_BACKUP_CATALOG_FILES WHERE ${where}`;
   const rows = await hdbsql.query(['DESTINATION_PATH', 'BACKUP_SIZE'], from, { signal });
   return rows.map(([path = '', size]) => ({ path, sizeBytes: Number(size) }));
+}
+
+const SESSION_COLUMNS = [
+  ...['DATABASE_NAME', 'CONNECTION_ID', 'USER_NAME', 'CLIENT_IP', 'CLIENT_HOST', 'CLIENT_PID'],
+  'LOCALTOUTC(START_TIME)',
+];
+
+/** Clients of every database but ourselves; those of HANA's own services are none. Throws DATABASE_*. */
+export async function listSessions(hdbsql: Hdbsql, signal: AbortSignal): Promise<Map<string, DatabaseSession[]>> {
+  const where = "CONNECTION_TYPE = 'Remote' AND CONNECTION_STATUS <> 'EMPTY' AND OWN = 'FALSE' AND CONNECTION_ID > 0";
+  const rows = await hdbsql.query(SESSION_COLUMNS, `FROM SYS_DATABASES.M_CONNECTIONS WHERE ${where}`, { signal });
+  const sessions = new Map<string, DatabaseSession[]>();
+  for (const [database = '', id = '', user = '', ip = '', host = '', pid = '', startedAt = ''] of rows) {
+    const since = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)/.exec(startedAt);
+    const session = {
+      ...{ id, user, address: ip || host, program: pid === '' ? '' : `process ${pid}` },
+      since: since ? `${since[1]}T${since[2]}Z` : null,
+    };
+    sessions.set(database, [...(sessions.get(database) ?? []), session]);
+  }
+  return sessions;
 }

@@ -29,5 +29,6 @@ export const mysqlPhysicalSource = defineSource({
     return await (await import('./restore-data.ts')).openDataRestore(config, context);
   },
   inspect: async (config, context) => (await import('./inspect-server.ts')).inspectPhysical(config, context),
+  inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
   openVerifier: async (config, context) => (await import('./verify-physical.ts')).openPhysicalVerifier(config, context),
 });

@@ -84,7 +84,7 @@ export class StagedData {
     attempt(this.folder, () => {
       mkdirSync(at('old'), { mode: 0o700 });
       try {
-        moveAll(this.folder, at('old'), itemsOf(this.folder));
+        moveAll(this.folder, at('old'), itemsIn(this.folder));
         step(this.folder, at('old'), at('swap'));
         moveAll(this.stage, this.folder, readdirSync(this.stage));
         step(this.folder, at('swap'), at('gone'));
@@ -154,7 +154,7 @@ function putBack(folder: string): void {
     if (kind !== 'old' && kind !== 'swap') continue;
     const old = join(folder, name.replace('swap', 'old'));
     if (kind === 'swap') {
-      for (const item of itemsOf(folder)) rmSync(join(folder, item), { recursive: true });
+      for (const item of itemsIn(folder)) rmSync(join(folder, item), { recursive: true });
       // From here on what is in the place is old, should it break again.
       step(folder, join(folder, name), old);
     }
@@ -170,8 +170,11 @@ function step(folder: string, from: string, to: string): void {
   syncFolder(folder);
 }
 
-const itemsOf = (folder: string): string[] =>
-  readdirSync(folder).filter((name) => !OWN.test(name) && !IGNORED.has(name));
+/** What of the content of a folder is data of a server. */
+export const itemsOf = (names: readonly string[]): string[] =>
+  names.filter((name) => !OWN.test(name) && !IGNORED.has(name));
+
+const itemsIn = (folder: string): string[] => itemsOf(readdirSync(folder));
 
 function moveAll(from: string, to: string, names: readonly string[]): void {
   for (const name of names) renameSync(join(from, name), join(to, name));
@@ -180,7 +183,7 @@ function moveAll(from: string, to: string, names: readonly string[]): void {
 function assertFree(folder: string, { replaceExisting }: StageOptions): void {
   assertStopped(folder);
   if (replaceExisting) return;
-  const count = itemsOf(folder).length;
+  const count = itemsIn(folder).length;
   if (count > 0)
     throw new AppError('DATABASE_EXISTS', { name: `${folder} with ${count} items in it`, server: 'this machine' });
 }
