@@ -15,9 +15,14 @@ const VERSION_TIMEOUT_MS = 10_000;
 /** `10.11` of `10.11.19`. */
 export const seriesOf = (version: string): string => version.split('.').slice(0, 2).join('.');
 
+/** Series of servers whose program has a version of its own. */
+const OLD_XTRABACKUP: Readonly<Record<string, string>> = { '5.6': '24', '5.7': '24' };
+
 /** Debian's name, or that of the vendor's repository: `percona-xtrabackup-84`. */
 export function backupToolPackage({ flavour, version }: Product): string {
-  return flavour === 'mariadb' ? 'mariadb-backup' : `percona-xtrabackup-${seriesOf(version).replace('.', '')}`;
+  if (flavour === 'mariadb') return 'mariadb-backup';
+  const series = seriesOf(version);
+  return `percona-xtrabackup-${OLD_XTRABACKUP[series] ?? series.replace('.', '')}`;
 }
 
 /** What `--stream` is to be. */

@@ -6,6 +6,7 @@ import { databaseSizes } from '../inspect.ts';
 import { listDatabases } from '../list-databases.ts';
 import { readPrivileges } from '../privileges.ts';
 import { findBackupTool } from './backup-tool.ts';
+import { encryptionDoubts } from './encryption-doubts.ts';
 import { missingPhysicalRights, physicalUserSql } from './physical-rights.ts';
 import type { PhysicalConfig } from './physical-settings.ts';
 import { findDataFolder } from './server-place.ts';
@@ -23,6 +24,7 @@ export async function inspectPhysical(config: PhysicalConfig, context: InspectCo
     if (isOn !== '1') {
       warnings.push('The binary log is off: a restore to a point in time between backups is not possible.');
     }
+    warnings.push(...(await encryptionDoubts(connection)));
     const all = await listDatabases(connection);
     return {
       server: connection.serverName,

@@ -14,9 +14,14 @@ function neededRights(server: Product): readonly (readonly string[])[] {
 
 /** Those that are missing. */
 export function missingPhysicalRights(privileges: Privileges, server: Product): string[] {
-  return neededRights(server)
+  const missing = neededRights(server)
     .filter((names) => !names.some((name) => privileges.has(name)))
     .map(([name = '']) => name);
+  // Where the program asks for the position in the binary log.
+  const isAsked = server.flavour === 'mysql' && isAtLeast(server.version, '8.0');
+  return isAsked && !privileges.hasOnTable('SELECT', 'performance_schema.log_status')
+    ? [...missing, 'SELECT']
+    : missing;
 }
 
 /** Statements that make a user for physical backups. SELECT is for the list of what is in them. */

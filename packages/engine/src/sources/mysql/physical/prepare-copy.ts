@@ -5,7 +5,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { describeEnd, isSuccess, runTool } from '../../../ports/processes.ts';
 import type { Tool } from '../connection.ts';
 import { type Product, serverProduct } from '../flavour.ts';
-import { keyArgsOf, keyFileOf, serverArgsOf } from './backup-notes.ts';
+import { keyArgsOf, keyFileOf, keySecretOf, readingArgsOf, serverArgsOf } from './backup-notes.ts';
 import { findBackupTool } from './backup-tool.ts';
 
 const PREPARE_TIMEOUT_MS = 24 * 60 * 60 * 1000;
@@ -27,10 +27,14 @@ export function productOfCopy(folder: string): Product {
 /** The option file that came with a copy. */
 export const settingsOfCopy = (folder: string): string => readIfThere(join(folder, 'backup-my.cnf'));
 
-/** What a server must be told to read the files of a copy, as arguments. */
+const SECRET_FILE = 'backupx-filekey';
+
+/** What a server must be told to read the files of a copy, as arguments. A password it needs lies in the copy then. */
 export function argsOfCopy(folder: string): string[] {
   const settings = settingsOfCopy(folder);
-  return [...serverArgsOf(settings), ...keyArgsOf(settings)];
+  const [secret, file] = [keySecretOf(settings), join(folder, SECRET_FILE)];
+  if (secret !== null) writeFileSync(file, secret, { mode: 0o600 });
+  return [...serverArgsOf(settings, productOfCopy(folder).flavour), ...keyArgsOf(settings, file)];
 }
 
 /** Throws DATABASE_TOOL_*, CANCELLED. */
@@ -44,7 +48,7 @@ export async function prepareCopy(folder: string, options: PrepareOptions): Prom
   if (keys !== '') writeFileSync(file, keys);
   try {
     const defaults = keys === '' ? '--no-defaults' : `--defaults-file=${file}`;
-    const args = [defaults, '--prepare', `--target-dir=${folder}`, ...serverArgsOf(settings)];
+    const args = [defaults, '--prepare', `--target-dir=${folder}`, ...readingArgsOf(settings, tool.flavour)];
     const command = { program: tool.path, args, cwd: folder };
     const end = await runTool(command, { signal: options.signal, timeoutMs: PREPARE_TIMEOUT_MS });
     if (!isSuccess(end) || !/completed OK!\s*$/.test(end.messages)) {

@@ -17,6 +17,7 @@ import { readPrivileges } from '../privileges.ts';
 import { toolError } from '../tool-error.ts';
 import { BackupNotes } from './backup-notes.ts';
 import { findBackupTool, streamFormatOf } from './backup-tool.ts';
+import { encryptionDoubts } from './encryption-doubts.ts';
 import { FileList } from './file-list.ts';
 import { countTables, listObjects } from './list-objects.ts';
 import { DATA_FOLDER, ROOT } from './paths.ts';
@@ -33,6 +34,8 @@ export async function* readServer(config: PhysicalConfig, context: BackupContext
     const tool = await findBackupTool(connection.server, { ...config, signal: context.signal });
     const dataFolder = await findDataFolder(connection, config);
     await assertRights(connection);
+    for (const message of await encryptionDoubts(connection))
+      context.problem({ path: ROOT, code: 'unsupported', message });
     context.log('info', `${connection.serverName} in ${dataFolder}, copied by ${tool.path}.`);
     const copy = new ServerCopy({ connection, tool, dataFolder, context });
     const before = await listObjects(connection);
@@ -69,6 +72,11 @@ async function serverDetails(connection: MysqlConnection): Promise<Record<string
   return { lowerCaseTableNames };
 }
 
+/** To these programs that name means the usual socket, whatever protocol was set: of another server, perhaps. */
+function hostArgs({ config }: MysqlConnection): string[] {
+  return config.dbSocket === '' && config.dbHost.toLowerCase() === 'localhost' ? ['--host=127.0.0.1'] : [];
+}
+
 interface CopyParts {
   readonly connection: MysqlConnection;
   readonly tool: Tool;
@@ -94,7 +102,7 @@ class ServerCopy {
       toolError(end, { tool: tool.name, doing: 'copy it', config: connection.config });
     const aside = new SecretFolder(context.tempDir);
     const args = ['--backup', `--stream=${streamFormatOf(tool.flavour)}`, '--parallel=1', `--datadir=${dataFolder}`];
-    const running = connection.startWith(tool, [...args, `--target-dir=${aside.path}`]);
+    const running = connection.startWith(tool, [...args, `--target-dir=${aside.path}`, ...hostArgs(connection)]);
     running.endInput();
     try {
       const parts = readChunks(outputOf(running, { signal, failure }));

@@ -1,6 +1,7 @@
 /** A restore into the data folder of a stopped server: unpacked, compared with its list, made ready, put in place. */
 import { chownSync } from 'node:fs';
 import { AppError } from '@backupx/contracts/errors';
+import { counted } from '../../../ports/entry-content.ts';
 import { findTool } from '../../../ports/find-tool.ts';
 import { runTool } from '../../../ports/processes.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../../ports/source.ts';
@@ -54,7 +55,7 @@ class DataRestore implements RestoreSession {
     await this.#entries.take(entry, async (path, content) => {
       await staged.write(
         path,
-        tell(content, (bytes) => context.progress({ bytes })),
+        counted(content, (bytes) => context.progress({ bytes })),
       );
       this.#files += 1;
       context.progress({ items: 1, currentItem: path });
@@ -146,13 +147,6 @@ class DataPreview implements RestoreSession {
 
   async rollback(): Promise<void> {
     // There is nothing to take back.
-  }
-}
-
-async function* tell(content: AsyncIterable<Uint8Array>, onBytes: (count: number) => void): AsyncGenerator<Uint8Array> {
-  for await (const chunk of content) {
-    onBytes(chunk.byteLength);
-    yield chunk;
   }
 }
 
