@@ -53,7 +53,10 @@ export class DatabaseDump {
     return new DatabaseDump(options, await readInventory(options.connection, options.database));
   }
 
-  /** Throws DATABASE_TOOL_FAILED and others of the tool, DATABASE_DUMP_INCOMPLETE. */
+  /**
+   * Each chunk is good until the next is asked for. Throws DATABASE_TOOL_FAILED and others of the tool,
+   * DATABASE_DUMP_INCOMPLETE.
+   */
   async *stream(): AsyncGenerator<Uint8Array> {
     const { connection, tool, database } = this.#options;
     const { signal, config } = connection;
@@ -63,10 +66,10 @@ export class DatabaseDump {
     const failure = (end: Parameters<typeof toolError>[0]) =>
       toolError(end, { tool: tool.name, doing: `dump ${database}`, config });
     for await (const chunk of outputOf(running, { signal, failure })) {
-      yield rows.take(this.#scanner.push(chunk));
+      yield* rows.take(this.#scanner.push(chunk));
     }
-    yield rows.take(this.#scanner.end());
-    yield rows.end();
+    yield* rows.take(this.#scanner.end());
+    yield* rows.end();
     if (!this.#scanner.isWhole) {
       throw new AppError('DATABASE_DUMP_INCOMPLETE', { name: database, reason: 'its last line is missing' });
     }

@@ -7,8 +7,10 @@ function scan(text: string, size = text.length) {
   const scanner = new DumpScanner('shop');
   const bytes = Buffer.from(text);
   const pieces: DumpPiece[] = [];
-  for (let at = 0; at < bytes.length; at += size) pieces.push(...scanner.push(bytes.subarray(at, at + size)));
-  pieces.push(...scanner.end());
+  const keep = (found: readonly DumpPiece[]) =>
+    pieces.push(...found.map((piece) => ({ ...piece, bytes: Buffer.from(piece.bytes) })));
+  for (let at = 0; at < bytes.length; at += size) keep(scanner.push(bytes.subarray(at, at + size)));
+  keep(scanner.end());
   return { scanner, pieces, text: Buffer.concat(pieces.map((piece) => piece.bytes)).toString() };
 }
 

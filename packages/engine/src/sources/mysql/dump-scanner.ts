@@ -11,6 +11,7 @@ import { readStatement, type Statement, upper } from './statement.ts';
 /** A piece of a dump: of one statement, with the comments before it, or (null) of what follows the last. */
 export interface DumpPiece {
   readonly statement: Statement | null;
+  /** Memory of the scanner, which its next `push` uses again. */
   readonly bytes: Buffer;
   /** The last piece of its statement, with the delimiter. */
   readonly isEnd: boolean;
@@ -26,6 +27,7 @@ const POSITION_LINE =
   /^-- (?:CHANGE (?:MASTER|REPLICATION SOURCE) TO (?:MASTER|SOURCE)_LOG_FILE=|SET GLOBAL gtid_slave_pos=).*\n/gm;
 const NOTE = /^(?:CHANGE (?:MASTER|REPLICATION SOURCE) TO |SET GLOBAL gtid_slave_pos=|insufficient privileges)/;
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
+const SPARE_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** See above. `push` all of it, then `end`; both answer pieces that together are the dump, without position lines. */
@@ -38,7 +40,9 @@ export class DumpScanner {
   readonly #rows = new Map<string, number>();
   readonly #created: InventoryObject[] = [];
   #pieces: DumpPiece[] = [];
-  #rest = NOTHING;
+  /** Used again and again: what is looked at, and what of it was not looked at yet. */
+  #memory: Buffer = NOTHING;
+  #rest: Buffer = NOTHING;
   /** Bytes of a statement whose first words did not all come yet, and how many of them stand before its first word. */
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -73,7 +77,7 @@ export class DumpScanner {
 
   /** Answers what may be handed on. Throws DATABASE_DUMP_DAMAGED for what no dump is. */
   push(chunk: Uint8Array): DumpPiece[] {
-    return this.#scan(Buffer.concat([this.#rest, chunk]), false);
+    return this.#scan(this.#joined(chunk), false);
   }
 
   /** The last pieces; then `isWhole` tells whether that was the end of a dump. */
@@ -84,6 +88,17 @@ export class DumpScanner {
     return pieces;
   }
 
+  /** A buffer for each chunk would be gone at once, and memory like that costs more to free than a copy. */
+  #joined(chunk: Uint8Array): Buffer {
+    const rest = this.#rest;
+    const size = rest.length + chunk.byteLength;
+    if (size > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(size + SPARE_BYTES);
+    // May be moved within itself.
+    this.#memory.set(rest, 0);
+    this.#memory.set(chunk, rest.length);
+    return this.#memory.subarray(0, size);
+  }
+
   #scan(buffer: Buffer, isEnd: boolean): DumpPiece[] {
     this.#pieces = [];
     this.#from = 0;
@@ -91,7 +106,7 @@ export class DumpScanner {
     if (this.#statement) this.#emit(buffer.subarray(this.#from, at), false);
     else this.#hold(buffer.subarray(this.#from, at));
     if (isEnd) this.#release(true);
-    this.#rest = Buffer.from(buffer.subarray(at));
+    this.#rest = buffer.subarray(at);
     return this.#pieces;
   }
 

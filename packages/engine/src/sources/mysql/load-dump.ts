@@ -52,7 +52,7 @@ const needsObject = (verb: string): boolean => verb === 'CREATE' || verb === 'DR
 export interface LoadOptions {
   readonly database: string;
   readonly content: AsyncIterable<Uint8Array>;
-  /** Takes what goes into tables, in order. */
+  /** Takes what goes into tables, in order; its memory is used again when this has resolved. */
   writeTables(bytes: Buffer): Promise<void>;
   /** What the database is called while it is loaded. */
   readonly scratch: string;
@@ -77,6 +77,7 @@ class DumpLoader {
   #collected: Buffer[] = [];
   #codeBytes = 0;
   #isFirst = true;
+  #memory: Buffer = Buffer.alloc(0);
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -87,7 +88,21 @@ class DumpLoader {
   async take(pieces: readonly DumpPiece[]): Promise<void> {
     const forTables: Buffer[] = [];
     for (const piece of pieces) this.#takePiece(piece, forTables);
-    if (forTables.length > 0) await this.#options.writeTables(Buffer.concat(forTables));
+    if (forTables.length > 0) await this.#options.writeTables(this.#joined(forTables));
+  }
+
+  /** Many small writes would cost more, and a new buffer for each chunk too. */
+  #joined(parts: readonly Buffer[]): Buffer {
+    const [first] = parts;
+    if (first && parts.length === 1) return first;
+    const size = parts.reduce((sum, part) => sum + part.length, 0);
+    if (size > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(size);
+    let at = 0;
+    for (const part of parts) {
+      this.#memory.set(part, at);
+      at += part.length;
+    }
+    return this.#memory.subarray(0, size);
   }
 
   #takePiece(piece: DumpPiece, forTables: Buffer[]): void {

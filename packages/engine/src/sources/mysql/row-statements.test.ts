@@ -23,8 +23,8 @@ function cut(text: string, size = 4096): string {
   const bytes = Buffer.from(text);
   const out: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += size)
-    out.push(Buffer.from(rows.take(scanner.push(bytes.subarray(at, at + size)))));
-  out.push(rows.take(scanner.end()), rows.end());
+    out.push(Buffer.concat(rows.take(scanner.push(bytes.subarray(at, at + size)))));
+  out.push(...rows.take(scanner.end()), ...rows.end());
   return Buffer.concat(out).toString();
 }
 

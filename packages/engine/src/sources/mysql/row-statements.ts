@@ -40,6 +40,7 @@ export class RowStatements {
   #isEndHeld = false;
   /** May be the beginning of a gap. */
   #tail = NOTHING;
+  #memory: Buffer = NOTHING;
   #hash = FNV_OFFSET;
   #rowBytes = 0;
   #statementBytes = 0;
@@ -51,23 +52,22 @@ export class RowStatements {
   /** Where in it the gap is behind which a row is held back; -1: none is, or it began earlier. */
   #heldAt = -1;
 
-  /** Answers the bytes that may be handed on. */
-  take(pieces: readonly DumpPiece[]): Buffer {
+  /** Takes the pieces of one `push`. Answers what may be handed on, as long as their memory is not used again. */
+  take(pieces: readonly DumpPiece[]): Buffer[] {
     for (const piece of pieces) this.#takePiece(piece);
     return this.#handOn();
   }
 
   /** The last bytes. */
-  end(): Buffer {
+  end(): Buffer[] {
     this.#endRows();
     return this.#handOn();
   }
 
-  #handOn(): Buffer {
-    const [first] = this.#out;
-    const bytes = first && this.#out.length === 1 ? first : Buffer.concat(this.#out);
+  #handOn(): Buffer[] {
+    const out = this.#out;
     this.#out = [];
-    return bytes;
+    return out;
   }
 
   #takePiece(piece: DumpPiece): void {
@@ -88,7 +88,7 @@ export class RowStatements {
   /** Answers where the first row begins. */
   #takeOpening({ bytes, rows, isEnd }: DumpPiece, opening: Buffer[]): number {
     const first = rows[0] ?? bytes.length;
-    opening.push(bytes.subarray(0, first));
+    opening.push(Buffer.from(bytes.subarray(0, first)));
     const size = opening.reduce((sum, part) => sum + part.length, 0);
     if (rows.length === 0 && !isEnd && size <= MAX_HEAD_BYTES) return first;
     this.#opening = null;
@@ -113,7 +113,7 @@ export class RowStatements {
 
   #takeRows(piece: DumpPiece, from: number): void {
     const shift = this.#tail.length;
-    const bytes = shift > 0 ? Buffer.concat([this.#tail, piece.bytes]) : piece.bytes;
+    const bytes = shift > 0 ? this.#joined(piece.bytes) : piece.bytes;
     this.#tail = NOTHING;
     this.#bytes = bytes;
     let at = from === 0 ? 0 : from + shift;
@@ -128,6 +128,15 @@ export class RowStatements {
       at = start;
     }
     this.#takeRest(piece.isEnd, at);
+  }
+
+  /** Behind the tail, which the piece before has left: the last of its `push`. */
+  #joined(bytes: Buffer): Buffer {
+    const size = this.#tail.length + bytes.length;
+    if (size > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(size);
+    this.#memory.set(this.#tail, 0);
+    this.#memory.set(bytes, this.#tail.length);
+    return this.#memory.subarray(0, size);
   }
 
   /** What follows the last gap of a piece. */
@@ -188,7 +197,7 @@ export class RowStatements {
       this.#held = [];
       this.#heldAt = -1;
     }
-    if (this.#held) this.#held.push(this.#bytes.subarray(this.#from, end));
+    if (this.#held) this.#held.push(Buffer.from(this.#bytes.subarray(this.#from, end)));
     else this.#handOnTo(end, end);
     this.#bytes = NOTHING;
   }
