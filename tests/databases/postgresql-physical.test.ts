@@ -238,6 +238,14 @@ describe('where something is already', () => {
       const into = restoreInto(result, '', { dataFolder: running, replaceExisting });
       expect(await failure(into)).toMatchObject({ code: 'DATABASE_IN_USE' });
     }
+    const preview = (dataFolder: string) =>
+      runner.run({ kind: 'inspect_target', source: source(), options: { dataFolder }, entries: [] });
+    const pid = readFileSync(path.join(running, 'postmaster.pid'), 'utf8').split('\n')[0];
+    const session = { id: pid, address: `port ${server.port}`, program: 'postgres' };
+    expect((await preview(running)).databases).toMatchObject([
+      { exists: true, canBeSaved: false, sessions: [session] },
+    ]);
+    expect((await preview(work.at('nothing'))).databases).toMatchObject([{ exists: false }]);
     const others = openFolder(work.at('others'));
     writeFileSync(path.join(others, 'thesis.txt'), 'twelve years');
     const error = await failure(restoreInto(result, 'others', { replaceExisting: true }));

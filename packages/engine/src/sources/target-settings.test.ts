@@ -14,11 +14,17 @@ async function settingsOf(type: string, config: object, options: object): Promis
   return (await targetSettings?.(schema.parse(config), chosen, ['shop', 'x=y'])) ?? {};
 }
 
-it('is there for every source that can tell what a restore would replace', () => {
+it('is there for every source that can save what a restore would replace', () => {
   const named = (power: 'inspectTarget' | 'targetSettings') =>
     sources.filter((one) => one[power] !== undefined).map((one) => one.type);
-  expect(named('targetSettings')).toEqual(named('inspectTarget'));
-  expect(named('inspectTarget')).toEqual(expect.arrayContaining(['mysql', 'postgresql', 'sqlite']));
+  // Files of stopped servers, and what HANA itself recovers, cannot be saved before.
+  const without = ['mysql-physical', 'postgresql-physical', 'saphana'];
+  expect(
+    named('inspectTarget')
+      .filter((type) => !named('targetSettings').includes(type))
+      .sort(),
+  ).toEqual(without);
+  expect(named('targetSettings')).toEqual(expect.arrayContaining(['mysql', 'postgresql', 'redis', 'sqlite']));
 });
 
 describe.each(['postgresql', 'mysql', 'mongodb'])('of %s', (type) => {
@@ -45,4 +51,11 @@ it('leaves tables of PostgreSQL in that the task leaves out', async () => {
 it('takes the files of SQLite as they are', async () => {
   const settings = await settingsOf('sqlite', { databases: ['/srv/*.db'], excludeDatabases: ['/srv/x'] }, {});
   expect(settings).toMatchObject({ databases: ['shop', 'x=y'], excludeDatabases: [] });
+});
+
+it('takes the whole server of Redis, that of the task or the one that is named', async () => {
+  const stored = { dbHost: 'cache-1', dbPassword: 'one' };
+  expect(await settingsOf('redis', stored, { replaceExisting: true })).toMatchObject(stored);
+  const other = { dbHost: 'cache-2', dbPort: 7000, dbUser: 'u', dbPassword: 'two' };
+  expect(await settingsOf('redis', stored, other)).toMatchObject(other);
 });

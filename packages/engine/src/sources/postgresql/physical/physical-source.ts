@@ -23,5 +23,6 @@ export const postgresqlPhysicalSource = defineSource({
   // Halves that a thread that backs up does without.
   restore: async (config, context) => (await import('./restore-session.ts')).openRestoreSession(config, context),
   inspect: async (config, context) => (await import('./inspect-cluster.ts')).inspectCluster(config, context),
+  inspectTarget: async (_config, context) => (await import('./inspect-target.ts')).inspectTarget(context),
   openVerifier: async (config, context) => (await import('./cluster-verifier.ts')).openVerifier(config, context),
 });

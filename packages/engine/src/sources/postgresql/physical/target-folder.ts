@@ -18,15 +18,23 @@ export function assertDataFolderFree(folder: string, { mayReplace }: { readonly 
     throw new AppError('DATABASE_EXISTS', { name: `The data directory ${folder}`, server: 'this machine' });
 }
 
-/** A server writes its number into its data directory, and takes it out when it stops. */
-function assertNotRunning(folder: string): void {
+/** A server writes its number and its port into its data directory, and takes them out when it stops. Null: none runs. */
+export function serverIn(folder: string): { readonly pid: number; readonly port: number | null } | null {
   const path = join(folder, PID_FILE);
-  if (!existsSync(path)) return;
-  const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
-  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return;
+  if (!existsSync(path)) return null;
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const [pid, port] = [Number.parseInt(lines[0] ?? '', 10), Number.parseInt(lines[3] ?? '', 10)];
+  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return null;
+  return { pid, port: port > 0 ? port : null };
+}
+
+function assertNotRunning(folder: string): void {
+  const server = serverIn(folder);
+  if (!server) return;
+  const where = server.port === null ? '' : ` on port ${server.port}`;
   throw new AppError('DATABASE_IN_USE', {
     name: `The data directory ${folder}`,
-    sessions: `its server runs as process ${pid}; stop it (if it does not run, remove ${PID_FILE})`,
+    sessions: `its server runs as process ${server.pid}${where}; stop it (if it does not run, remove ${PID_FILE})`,
   });
 }
 
