@@ -3,6 +3,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { findTool } from '../../ports/find-tool.ts';
 import { isSuccess, runTool, startTool, type ToolCommand, type ToolProcess } from '../../ports/processes.ts';
 import { SecretFolder } from '../../ports/secret-folder.ts';
+import { tempFolderError } from '../../ports/temp-folder-error.ts';
 import {
   assertFits,
   CLIENT_PACKAGES,
@@ -64,7 +65,7 @@ export class MysqlConnection {
     this.#optionFile = parts.optionFile;
   }
 
-  /** Throws DATABASE_AUTH, _UNREACHABLE, _TLS, _TOOL_MISSING, _TOOL_MISMATCH. */
+  /** Throws DATABASE_AUTH, _UNREACHABLE, _TLS, _TOOL_MISSING, _TOOL_MISMATCH; STORAGE_FULL for a full temporary folder. */
   static async open(config: ConnectionConfig, { tempDir, signal }: OpenOptions): Promise<MysqlConnection> {
     const secrets = new SecretFolder(tempDir);
     try {
@@ -81,7 +82,7 @@ export class MysqlConnection {
       return connection;
     } catch (error) {
       secrets.remove();
-      throw error;
+      throw tempFolderError(error);
     }
   }
 
