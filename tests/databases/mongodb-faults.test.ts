@@ -1,13 +1,24 @@
 /** MongoDB backups that cannot go well: each must say why, within seconds, and leave nothing behind. */
-import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { MongoClient } from 'mongodb';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type FerretdbServer, startFerretdb } from '../servers/ferretdb.ts';
 import { makeCertificates } from '../servers/redis.ts';
+import {
+  appeared,
+  backupOntoFullDisk,
+  besideSmallDisk,
+  cancelled,
+  failureOf,
+  killedWith,
+  mayMount,
+  storedBelow,
+  until,
+} from '../support/faulty-runs.ts';
 import { createRunner, startJob } from '../support/repository.ts';
-import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { findTools, killTool, watchTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { makeToolFolder, whyNoMongodb } from './mongodb-samples.ts';
@@ -30,10 +41,10 @@ beforeAll(async () => {
   toolFolder = makeToolFolder(work.at('bin'));
   server = await startFerretdb({ folder: work.at('server'), login });
   const client = new MongoClient(server.uri);
-  // Takes mongodump a second or two.
-  const text = 'x'.repeat(2000);
+  // Takes mongodump a second or two, and does not get small.
+  const text = () => randomBytes(1000).toString('hex');
   for (const name of ['a', 'b']) {
-    const documents = Array.from({ length: name === 'a' ? 6000 : 3 }, (_, index) => ({ index, text }));
+    const documents = Array.from({ length: name === 'a' ? 6000 : 3 }, (_, index) => ({ index, text: text() }));
     await client.db(name).collection('t').insertMany(documents);
   }
   await client.close();
@@ -50,7 +61,7 @@ const leftInTemp = () => readdirSync(work.at('temp')).flatMap((name) => readdirS
 afterEach(() => {
   if (whyNot === '') expect(leftInTemp()).toEqual([]);
 });
-const stored = () => readdirSync(jobs.store, { recursive: true }).filter((name) => String(name).includes('backup'));
+const stored = () => storedBelow(jobs.store);
 
 const source = (more: Record<string, unknown> = {}) => ({
   type: 'mongodb',
@@ -155,16 +166,8 @@ suite('one of three databases missing', () => {
   });
 });
 
-suite('in the middle of a dump', () => {
-  it('the program is killed', async () => {
-    const before = stored();
-    const [result] = await Promise.allSettled([jobs.backup(source()), killTool('mongodump', DUMPING)]);
-    expect(result).toMatchObject({ status: 'rejected', reason: { code: 'DATABASE_TOOL_FAILED' } });
-    expect(String((result as PromiseRejectedResult).reason.message)).toContain('SIGKILL');
-    expect(stored()).toEqual(before);
-  });
-
-  it('the output of the program ends early, and it says nothing', async () => {
+suite('the output of the program', () => {
+  it('ends early, and it says nothing', async () => {
     const folder = work.at('fake');
     mkdirSync(folder, { recursive: true });
     const fake = path.join(folder, 'mongodump');
@@ -177,70 +180,104 @@ suite('in the middle of a dump', () => {
     });
     expect(stored()).toEqual(before);
   });
-
-  it('the disk of the storage is full', async () => {
-    const full = work.at('full');
-    mkdirSync(full);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', full]);
-    try {
-      const job = jobs.backupJob(source());
-      const target = { ...job.targets[0], config: { basePath: full, masterRelay: false } } as (typeof job.targets)[0];
-      await expect(runner.run({ ...job, compression: 'none', targets: [target] })).rejects.toMatchObject({
-        code: expect.stringMatching(/^STORAGE_/),
-      });
-      expect(readdirSync(full, { recursive: true }).filter((name) => String(name).includes('backup'))).toEqual([]);
-    } finally {
-      execFileSync('umount', [full]);
-    }
-  });
-
-  it('our own process is killed: no program lives on, and the next one removes the login', async () => {
-    const tempDir = work.at('killed');
-    mkdirSync(tempDir);
-    const left = () => readdirSync(tempDir, { recursive: true }).filter((name) => String(name).endsWith('.yaml'));
-    const child = startJob(jobs.backupJob(source()), { tempDir });
-    const tool = await appeared('mongodump');
-    expect(left()).toHaveLength(1);
-    await child.kill();
-    while (isAlive(tool)) await new Promise((resolve) => setTimeout(resolve, 10));
-    const next = startJob(jobs.backupJob(source({ databases: ['b'] })), { tempDir });
-    expect(await next.result).toMatchObject({ status: 'success' });
-    expect(left()).toEqual([]);
-  });
-
-  it.each(['tools', 'native'])('the server is killed, while dumped by %s', async (program) => {
-    const before = stored();
-    const running = jobs.backup(source({ program }));
-    const killed = (program === 'tools' ? appeared('mongodump') : dumping()).then(() => server.stop('SIGKILL'));
-    const [result] = await Promise.allSettled([running, killed]);
-    server = await startFerretdb({ folder: work.at('server'), login, port: server.port });
-    expect(result).toMatchObject({ status: 'rejected', reason: { code: expect.stringMatching(/^DATABASE_/) } });
-    expect(stored()).toEqual(before);
-  });
 });
 
-async function appeared(name: string): Promise<number> {
-  const deadlineMs = Date.now() + 20_000;
-  while (Date.now() < deadlineMs) {
-    const tool = findTools(DUMPING).find((one) => one.name === name);
-    if (tool) return tool.pid;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  throw new Error(`no ${name} was running`);
-}
-
 /** The file with the login is there from the first connection to the last. */
-async function dumping(): Promise<void> {
-  while (leftInTemp().length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+const loggedIn = () => until('a login', () => leftInTemp().length > 0);
+const running = () => findTools(DUMPING).filter(({ name }) => name.startsWith('mongo'));
+
+for (const mode of backupModes) {
+  suite(`in the middle of a dump, in mode ${mode}`, () => {
+    const dumping = () => appeared('mongodump', DUMPING);
+    beforeAll(async () => {
+      const place = { ...work, at: (...parts: string[]) => work.at('middle', mode, ...parts) };
+      jobs = await createSourceJobs(runner, place, mode);
+    });
+
+    it('the program is killed', async () => {
+      const before = stored();
+      const [error] = await Promise.all([failureOf(jobs.backup(source())), killTool('mongodump', DUMPING)]);
+      expect(error).toMatchObject({ code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('SIGKILL') });
+      expect(stored()).toEqual(before);
+    });
+
+    it.each(['tools', 'native'])('the run is cancelled, while dumped by %s', async (program) => {
+      const before = stored();
+      const tempDir = work.at('temp');
+      const when = program === 'tools' ? dumping : loggedIn;
+      const error = await cancelled(jobs.backupJob(source({ program })), { tempDir, when });
+      expect(error).toMatchObject({ code: 'CANCELLED' });
+      await until('the end of its programs', () => running().length === 0);
+      expect(stored()).toEqual(before);
+    });
+
+    it('our own process is killed: no program lives on, and the next one removes the login', async () => {
+      const tempDir = work.at(`killed-${mode}`);
+      const logins = () => readdirSync(tempDir, { recursive: true }).filter((name) => String(name).endsWith('.yaml'));
+      const onBegun = () => expect(logins()).toHaveLength(1);
+      await killedWith(jobs.backupJob(source()), { tempDir, tool: dumping, onBegun });
+      const next = startJob(jobs.backupJob(source({ databases: ['b'] })), { tempDir });
+      expect(await next.result).toMatchObject({ status: 'success' });
+      expect(logins()).toEqual([]);
+    });
+
+    it.skipIf(!mayMount)('the disk of the storage is full (needs root)', async () => {
+      const folder = work.at(`full-${mode}`);
+      const { code, stored: left } = await backupOntoFullDisk(runner, source(), { folder, mode });
+      expect(code).toMatch(/^STORAGE_/);
+      expect(left).toEqual([]);
+    });
+
+    it.each(['tools', 'native'])('the server is killed, while dumped by %s', async (program) => {
+      const before = stored();
+      const killed = (program === 'tools' ? dumping() : loggedIn()).then(() => server.stop('SIGKILL'));
+      const [error] = await Promise.all([failureOf(jobs.backup(source({ program }))), killed]);
+      server = await startFerretdb({ folder: work.at('server'), login, port: server.port });
+      expect(error).toMatchObject({ code: expect.stringMatching(/^DATABASE_/) });
+      expect(stored()).toEqual(before);
+    });
+  });
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
-  } catch {
-    return false;
-  }
-}
+suite('a restore', () => {
+  it.each(['tools', 'native'])(
+    'by %s that is cancelled leaves nothing, and what is there as it is',
+    async (program) => {
+      const client = new MongoClient(server.uri);
+      const look = async () => {
+        const names = (await client.db('a').listCollections().toArray()).map(({ name }) => name);
+        return [names.sort(), await client.db('a').collection('t').countDocuments()] as const;
+      };
+      try {
+        const result = await jobs.backup(source({ databases: ['a'] }));
+        const before = await look();
+        const job = jobs.restoreJob(source({ program }), result, { options: { replaceExisting: true } });
+        const loading = async () => {
+          for (let names: readonly string[] = []; !names.some((name) => name.startsWith('backupx_new_')); )
+            [names] = await look();
+        };
+        const error = await cancelled(job, { tempDir: work.at('temp'), when: loading });
+        expect(error).toMatchObject({ code: 'CANCELLED' });
+        await until('the end of its programs', () => running().length === 0);
+        expect(await look()).toEqual(before);
+      } finally {
+        await client.close();
+      }
+    },
+  );
+
+  it.skipIf(!mayMount)('has no room for the files of a run (needs root)', async () => {
+    const small = work.at('small');
+    await besideSmallDisk(small, '4k', async () => {
+      writeFileSync(path.join(small, 'other'), Buffer.alloc(4096));
+      const cramped = createRunner(small);
+      const error = await failureOf(cramped.run(jobs.backupJob(source({ databases: ['b'] }))));
+      expect(error).toMatchObject({ code: 'STORAGE_FULL', message: expect.stringContaining('temporary') });
+      await cramped.close();
+      expect(readdirSync(small)).toEqual(['other']);
+    });
+  });
+});
 
 suite('TLS', () => {
   it('is checked as far as was asked, by all who connect', async () => {

@@ -15,16 +15,15 @@ import type { WorkFolder } from './work-folder.ts';
 export type BackupMode = 'archive' | 'repository';
 export const backupModes: readonly BackupMode[] = ['archive', 'repository'];
 
+type RestoreChoice = Partial<Pick<RunRestoreJob, 'options' | 'targetPath' | 'paths' | 'overwrite' | 'dryRun'>>;
+
 export interface SourceJobs {
   /** The job of a backup; for a process of its own, see `startJob`. */
   backupJob(source: DriverSettings): RunBackupJob;
   backup(source: DriverSettings): Promise<RunBackupResult>;
   /** Restores to the original place unless told otherwise. */
-  restore(
-    source: DriverSettings,
-    result: RunBackupResult,
-    more?: Partial<Pick<RunRestoreJob, 'options' | 'targetPath' | 'paths' | 'overwrite' | 'dryRun'>>,
-  ): Promise<RunRestoreResult>;
+  restore(source: DriverSettings, result: RunBackupResult, more?: RestoreChoice): Promise<RunRestoreResult>;
+  restoreJob(source: DriverSettings, result: RunBackupResult, more?: RestoreChoice): RunRestoreJob;
   artifactOf(result: RunBackupResult): StoredArtifact;
   /** Folder of the artifacts or of the repository. */
   readonly store: string;
@@ -63,16 +62,20 @@ export async function createSourceJobs(runner: JobRunner, work: WorkFolder, mode
     };
   }
 
+  function restoreJob(source: DriverSettings, result: RunBackupResult, more: RestoreChoice = {}): RunRestoreJob {
+    return {
+      ...{ kind: 'run_restore', restoreRecordId: 1, recordId: 1, taskName: 'databases', source },
+      artifact: artifactOf(result),
+      ...{ targetPath: null, paths: null, overwrite: 'always', ...more },
+    };
+  }
+
   return {
     store,
     artifactOf,
     backupJob,
     backup: (source) => runner.run(backupJob(source)),
-    restore: (source, result, more = {}) =>
-      runner.run({
-        ...{ kind: 'run_restore', restoreRecordId: 1, recordId: 1, taskName: 'databases', source },
-        artifact: artifactOf(result),
-        ...{ targetPath: null, paths: null, overwrite: 'always', ...more },
-      }),
+    restoreJob,
+    restore: (source, result, more) => runner.run(restoreJob(source, result, more)),
   };
 }

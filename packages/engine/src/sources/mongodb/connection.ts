@@ -3,6 +3,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { startTool, type ToolCommand, type ToolProcess } from '../../ports/processes.ts';
 import { SecretFolder } from '../../ports/secret-folder.ts';
+import { tempFolderError } from '../../ports/temp-folder-error.ts';
 import { type CertificateFiles, connectionString, describeServer, secretsOf } from './connection-string.ts';
 import { driverError } from './failures.ts';
 import type { ConnectionConfig } from './settings.ts';
@@ -56,7 +57,7 @@ export class MongodbConnection {
     this.#configFile = parts.configFile;
   }
 
-  /** Throws DATABASE_AUTH, _UNREACHABLE, _TLS. */
+  /** Throws DATABASE_AUTH, _UNREACHABLE, _TLS; STORAGE_FULL for a full temporary folder. */
   static async open(config: ConnectionConfig, { tempDir, signal }: OpenOptions): Promise<MongodbConnection> {
     const secrets = new SecretFolder(tempDir);
     let client: MongoClient | null = null;
@@ -72,7 +73,7 @@ export class MongodbConnection {
       await client?.close().catch(() => {});
       secrets.remove();
       if (signal.aborted) throw new AppError('CANCELLED', {}, { cause: error });
-      throw driverError(error, { config, doing: 'log in' });
+      throw driverError(tempFolderError(error), { config, doing: 'log in' });
     }
   }
 
