@@ -5,11 +5,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { findGoProgram, type GoProgram } from '../support/go-program.ts';
+import { freePort } from '../support/start-program.ts';
 
 const VERSION = 'v1.24.2';
 const START_LIMIT_MS = 30_000;
@@ -46,15 +46,6 @@ export function findFerretdb(): GoProgram {
     folder: 'cmd/ferretdb',
     files: { 'build/version/version.txt': `${VERSION}\n` },
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 function argsOf({ folder, login, tls, replicaSet }: FerretdbOptions, port: number): string[] {

@@ -1,9 +1,9 @@
 /** A real redis-server on loopback, with a private port and folder. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../support/start-program.ts';
 
 export interface RedisServer {
   readonly port: number;
@@ -25,15 +25,6 @@ export interface RedisOptions {
   readonly password?: string;
   /** Also speaks TLS, on the port alone, with a certificate for `localhost`. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Starts it and waits until it answers. */
