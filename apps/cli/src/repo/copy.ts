@@ -18,7 +18,7 @@ import { json } from './snapshots.ts';
 export function addCopyCommand(repo: Command, context: CommandContext): void {
   const command = repo
     .command('copy')
-    .argument('[snapshots...]', 'ids or beginnings of ids (default: all that are not there yet)')
+    .argument('[snapshots...]', 'ids, beginnings of ids or "latest" (default: all that are not there yet)')
     .description('Copy snapshots from another repository into this one');
   withFromRepository(withRepository(command)).action(
     act(context, (ids: string[], options: RepositoryOptions & FromOptions) => copy(context, ids, options)),

@@ -23,7 +23,7 @@ interface ForgetOptions extends PruneOptions {
 export function addForgetCommand(repo: Command, context: CommandContext): void {
   const command = repo
     .command('forget')
-    .argument('[snapshots...]', 'ids or beginnings of ids; or say with --keep-… what stays')
+    .argument('[snapshots...]', 'ids, beginnings of ids or "latest"; or say with --keep-… what stays')
     .description('Remove snapshots; "prune" then frees the space');
   for (const period of ['hourly', 'daily', 'weekly', 'monthly', 'yearly']) {
     command.option(`--keep-${period} <count>`, `keep so many ${period} snapshots`, parseCount);
@@ -86,13 +86,17 @@ async function forget(context: CommandContext, ids: string[], options: ForgetOpt
   const { pruned, ...forgotten } = await withEngine(context, work);
   if (options.json) terminal.data(json(pruned ? { ...forgotten, pruned } : forgotten));
   else {
-    describeForget(context, forgotten, dryRun);
+    describeForget(context, forgotten, { isDryRun: dryRun, isPruned: pruned !== null });
     if (pruned) terminal.say(describePrune(pruned, false));
   }
   return 0;
 }
 
-function describeForget(context: CommandContext, { removed, kept }: ForgetSnapshotsResult, isDryRun: boolean): void {
+function describeForget(
+  context: CommandContext,
+  { removed, kept }: ForgetSnapshotsResult,
+  { isDryRun, isPruned }: { readonly isDryRun: boolean; readonly isPruned: boolean },
+): void {
   const { terminal } = context;
   const rows = [
     ...kept.map((snapshot) => ['keep', ...snapshotRow(context, snapshot), snapshot.reasons.join(', ')]),
@@ -101,6 +105,6 @@ function describeForget(context: CommandContext, { removed, kept }: ForgetSnapsh
   if (rows.length > 0) terminal.data(formatTable([['', ...snapshotHeading, 'WHY'], ...rows]));
   terminal.say(
     `${formatCount(removed.length, 'snapshot')} ${isDryRun ? 'would be ' : ''}removed, ${kept.length} kept` +
-      `${isDryRun || removed.length === 0 ? '' : '; "backupx repo prune" frees the space'}`,
+      `${isDryRun || isPruned || removed.length === 0 ? '' : '; "backupx repo prune" frees the space'}`,
   );
 }

@@ -60,6 +60,8 @@ it('removes snapshots by name, but nothing that is locked', async () => {
   expect(result.removed.map(({ id }) => id)).toEqual([first]);
   expect(result.kept).toMatchObject([{ id: second, reasons: ['locked'] }]);
   expect(await left()).toEqual(ids(2, 3));
+  const newest = await forgetSnapshots(workOn(repository), { ...options, snapshotIds: ['latest'], dryRun: true });
+  expect(newest.removed.map(({ id }) => id)).toEqual(ids(3));
   const again = forgetSnapshots(workOn(repository), { ...options, snapshotIds: [first] });
   await expect(again).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
   await expect(forgetSnapshots(workOn(repository), options)).rejects.toMatchObject({ code: 'INVALID_INPUT' });

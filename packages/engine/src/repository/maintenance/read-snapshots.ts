@@ -19,11 +19,12 @@ export async function readSnapshots({ repository, signal }: MaintenanceWork): Pr
   return { snapshots, damaged };
 }
 
-/** Snapshots by their ids or the beginnings of these. Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS. */
+/** Snapshots, oldest first, by their ids, the beginnings of these, or `latest`. Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_AMBIGUOUS. */
 export function pickSnapshots(snapshots: readonly Snapshot[], ids: readonly string[]): Snapshot[] {
   const picked = new Set<Snapshot>();
   for (const text of ids) {
-    const matches = snapshots.filter(({ id }) => text !== '' && id.startsWith(text));
+    const matches =
+      text === 'latest' ? snapshots.slice(-1) : snapshots.filter(({ id }) => text !== '' && id.startsWith(text));
     const [match] = matches;
     if (!match) throw new AppError('SNAPSHOT_NOT_FOUND', { id: text });
     if (matches.length > 1) throw new AppError('SNAPSHOT_AMBIGUOUS', { id: text });
