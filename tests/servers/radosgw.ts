@@ -7,11 +7,11 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { S3Connection } from '../../packages/engine/src/storages/s3/connection.ts';
+import { freePort } from '../support/start-program.ts';
 
 const run = promisify(execFile);
 const START_LIMIT_MS = 90_000;
@@ -79,10 +79,10 @@ export async function startRadosGateway(): Promise<RadosGateway> {
 async function createLayout(): Promise<Layout> {
   const folder = await mkdtemp(path.join(tmpdir(), 'backupx-radosgw-'));
   for (const name of ['mon', 'osd/0', 'rgw', 'run']) mkdirSync(path.join(folder, name), { recursive: true });
-  const [port, mon2, mon1] = await freePorts(3);
+  const [port, mon2, mon1] = [await freePort(), await freePort(), await freePort()];
   const layout: Layout = {
     folder,
-    port: Number(port),
+    port,
     conf: path.join(folder, 'ceph.conf'),
     fsid: randomUUID(),
     osdId: randomUUID(),
@@ -203,18 +203,4 @@ async function createBucket(at: {
   } finally {
     await connection.close();
   }
-}
-
-/** Asks the kernel for ports; all stay open until the last is known, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

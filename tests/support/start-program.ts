@@ -67,17 +67,27 @@ export function startProgram(
   };
 }
 
-/** A free port on loopback. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * Where ports are looked for: below those that Linux gives to whoever connects or binds to port 0. A port found there
+ * stays free until its server has started, whatever else runs on the machine.
+ */
+const ports = { first: 12_000, count: 20_000 };
+let nextPort = Math.floor(Math.random() * ports.count);
+
+/** A free port on loopback; never the same one twice in a process. */
+export async function freePort(): Promise<number> {
+  for (let tried = 0; tried < ports.count; tried++) {
+    const port = ports.first + (nextPort++ % ports.count);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no port from ${ports.first} to ${ports.first + ports.count - 1} is free`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 
