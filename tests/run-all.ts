@@ -56,7 +56,7 @@ function main(): number {
   findFerretdb();
   const vite = path.join(root, 'node_modules', 'vite', 'bin', 'vite.js');
   if (run(process.execPath, [vite, 'build', 'apps/web']) !== 0) return 1;
-  const all = ['unit', 'system'].map((project) => runProject(project, filters));
+  const all = ['unit', 'system', 'system-alone'].map((project) => runProject(project, filters));
   const passed = all.reduce((sum, counts) => sum + counts.passed, 0);
   const failed = all.flatMap((counts) => counts.failed);
   const skipped = all.flatMap((counts) => counts.skipped);
