@@ -8,24 +8,16 @@ import { countObjects, missingObjects, parseInventory } from '../../ports/databa
 import { readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
-import type { Toc } from './archive-toc.ts';
+import { chooseEntries } from './choose-entries.ts';
 import { type DumpInput, damaged, endsDump, StagedDump, StreamedDump } from './dump-input.ts';
 import { type EntryPlace, placeOf } from './entry-paths.ts';
 import { assertNotThere, type Move, moveObjects } from './move-objects.ts';
 import { PsqlSession } from './psql-session.ts';
 import { findDifferences, type RestoredDump, restoreDump } from './restore-dump.ts';
-import {
-  absentRoles,
-  assertExtensions,
-  leaveOutPolicies,
-  propertyStatements,
-  rolesOf,
-  rolesWithSettings,
-} from './restore-plan.ts';
+import { absentRoles, assertExtensions, propertyStatements, rolesOf, rolesWithSettings } from './restore-plan.ts';
 import { RestoreRoles } from './restore-roles.ts';
 import { lookAtTarget, type PresentDatabase } from './restore-target.ts';
 import { dropLeftovers, ScratchNames, tryDrop } from './scratch-name.ts';
-import { isPartial, selectEntries } from './select-entries.ts';
 import { Server } from './server.ts';
 import { newNameOf, type PostgresqlConfig, type RestoreOptions, serverOfRestore } from './settings.ts';
 import { type Swap, swapDatabases } from './swap-databases.ts';
@@ -197,7 +189,7 @@ export class ServerRestore implements RestoreSession {
     const restored = await restoreDump(dump, {
       ...{ server, admin, scratch, options, signal },
       prepare: async (toc) => {
-        const ids = await this.#chooseEntries(toc);
+        const ids = await chooseEntries(toc, { session: admin, context: this.#context, choices: options });
         await assertExtensions(admin, toc, { label: server.label, ids });
         await this.#roles.prepare(admin, rolesOf(toc, options, ids), { server: server.label, database });
         this.#scratches.add(scratch);
@@ -208,37 +200,6 @@ export class ServerRestore implements RestoreSession {
     });
     await this.#compare(restored);
     this.#restored.push({ ...restored, target, present });
-  }
-
-  async #chooseEntries(toc: Toc): Promise<ReadonlySet<number> | null> {
-    const chosen = this.#chooseParts(toc);
-    if (this.#options.privileges === 'keep') return chosen;
-    const { ids, leftOut } = await leaveOutPolicies(this.#admin, toc, chosen);
-    for (const name of leftOut) {
-      this.#context.problem({ path: toc.database, code: 'skipped', message: `${name} is for a role that is not here` });
-    }
-    return ids;
-  }
-
-  #chooseParts(toc: Toc): ReadonlySet<number> | null {
-    const { schemas, tables } = this.#options;
-    if (!isPartial({ schemas, tables })) return null;
-    const { ids, missing, leftOut } = selectEntries(toc.entries, { schemas, tables });
-    if (missing.length > 0) {
-      const names = missing.map((name) => `"${name}"`).join(', ');
-      throw new AppError('DATABASE_NOT_FOUND', {
-        name: `table or schema ${names} in it`,
-        server: `the dump of "${toc.database}"`,
-      });
-    }
-    for (const name of leftOut) {
-      this.#context.problem({
-        path: toc.database,
-        code: 'skipped',
-        message: `${name} needs a table that was not chosen`,
-      });
-    }
-    return ids;
   }
 
   async #compare(restored: RestoredDump): Promise<void> {

@@ -2,7 +2,6 @@
  * A restore into a data directory. Everything is written beside its place, compared with the server's own list of files
  * and looked at by pg_verifybackup; only then it takes the place, and what it replaces goes last. No server is started.
  */
-import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { DatabaseInventory } from '../../../ports/database-inventory.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../../ports/source.ts';
@@ -13,7 +12,7 @@ import { ClusterWriter } from './cluster-writer.ts';
 import { writeConfiguration } from './config-files.ts';
 import { MANIFEST, ROOT } from './entry-paths.ts';
 import { findOwner } from './find-owner.ts';
-import { leftoversIn, settleInterrupted, writeJournal } from './interrupted-swap.ts';
+import { writeJournal } from './interrupted-swap.ts';
 import { GUIDE, recoveryGuide } from './recovery-guide.ts';
 import {
   assertReachable,
@@ -24,6 +23,7 @@ import {
 } from './recovery-settings.ts';
 import { programsOfMajor, runVerifyBackup } from './run-verify-backup.ts';
 import type { RestoreOptions } from './settings.ts';
+import { settleLeftovers } from './settle-leftovers.ts';
 import { StagedFolder } from './staged-folder.ts';
 import { formatTablespaceMap, parseTablespaceMap, relocate, type Tablespace } from './tablespace-map.ts';
 import { assertDataFolderFree, assertTablespaceFree } from './target-folder.ts';
@@ -226,30 +226,6 @@ export class ClusterRestore implements RestoreSession {
     // That of the data directory has the journal, which must not be there any more when the others go.
     for (const staged of all) staged.discard();
   }
-}
-
-/** What a restore left that was killed while it put files in place. Throws DATABASE_IN_USE. */
-function settleLeftovers(dataFolder: string, { log, isDryRun }: RestoreContext): void {
-  if (leftoversIn(dataFolder).length === 0) return;
-  if (isDryRun) {
-    log('warn', `A restore into ${dataFolder} was killed at its very end; the next one settles that before it begins.`);
-    return;
-  }
-  assertDataFolderFree(dataFolder, { mayReplace: true });
-  const outcome = settleInterrupted(dataFolder);
-  if (outcome === 'taken back')
-    log(
-      'warn',
-      `An earlier restore was killed while it put files in place: ${dataFolder} is again what it was before that.`,
-    );
-  else if (outcome === 'finished')
-    log('info', `Removed what an earlier restore had replaced in ${dataFolder}; it was killed before it could.`);
-  const [unknown] = leftoversIn(dataFolder);
-  if (unknown === undefined) return;
-  log(
-    'warn',
-    `${join(dataFolder, unknown)} holds what a restore that was killed had moved aside; what belongs to it is not known.`,
-  );
 }
 
 /** Nothing is written. */
