@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { processMark } from './process-mark.ts';
 import { StagedFiles } from './staged-files.ts';
 
 let root: string;
@@ -33,4 +34,13 @@ it('follows no link below its folder', async () => {
   const writing = new StagedFiles(join(root, 'out')).write(join(root, 'out/link/a'), text('x'), { modifiedAt });
   await expect(writing).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
   expect(readdirSync(join(root, 'elsewhere'))).toEqual([]);
+});
+
+it('removes what a killed restore left in a folder, and nothing of one that runs', async () => {
+  const kept = [`.backupx-restore-${processMark}-00ff`, '.backupx-restore-4194303.1-notes.txt', 'other'];
+  for (const name of [...kept, '.backupx-restore-4194303.1-00ff']) writeFileSync(join(root, name), 'x');
+  const files = new StagedFiles(root);
+  await files.write(join(root, 'a'), text('y'), { modifiedAt });
+  files.commit();
+  expect(readdirSync(root).sort()).toEqual([...kept, 'a'].sort());
 });

@@ -1,6 +1,7 @@
 /**
  * Files that a restore writes below a folder: beside their place first, put there when all of them are whole. Links
- * below the folder are not followed, so a file never comes to lie outside of it.
+ * below the folder are not followed, so a file never comes to lie outside of it. What a killed restore left is removed by
+ * the next one that writes into the same folder.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -11,6 +12,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -19,12 +21,15 @@ import {
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { OverwriteMode } from '@backupx/contracts/jobs';
+import { isMarkAlive, processMark } from './process-mark.ts';
 
 interface Staged {
   readonly temporary: string;
   readonly path: string;
 }
 
+/** With the mark of the process that made it. */
+const TEMPORARY = /^\.backupx-restore-(\d+\.\d+)-[0-9a-f]+$/;
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
 
 /** See above. Synchronous file calls: for threads that work. */
@@ -32,6 +37,7 @@ export class StagedFiles {
   readonly #root: string;
   readonly #staged: Staged[] = [];
   readonly #folders: string[] = [];
+  readonly #clearedUp = new Set<string>();
 
   /** `root`: absolute; made when the first file is written. */
   constructor(root: string) {
@@ -101,10 +107,20 @@ export class StagedFiles {
 
   #open(path: string): number {
     this.#makeFolders(dirname(path));
-    const temporary = join(dirname(path), `.backupx-restore-${randomBytes(6).toString('hex')}`);
+    this.#clearUp(dirname(path));
+    const temporary = join(dirname(path), `.backupx-restore-${processMark}-${randomBytes(6).toString('hex')}`);
     const handle = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     this.#staged.push({ temporary, path });
     return handle;
+  }
+
+  #clearUp(folder: string): void {
+    if (this.#clearedUp.has(folder)) return;
+    this.#clearedUp.add(folder);
+    for (const name of readdirSync(folder)) {
+      const mark = TEMPORARY.exec(name)?.[1];
+      if (mark !== undefined && !isMarkAlive(mark)) rmSync(join(folder, name), { force: true });
+    }
   }
 
   #makeFolders(folder: string): void {
