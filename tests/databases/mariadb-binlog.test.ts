@@ -1,6 +1,6 @@
 /** The archive of MariaDB's binary log: received, killed, gone on with; replayed up to a moment; damage found. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
@@ -206,6 +206,83 @@ describe('a receiver', () => {
     expect(refused).toMatchObject({ code: 8, messages: expect.stringContaining('Binary logs are missing') });
   });
 
+  it('keeps receiving while the storage is away, up to its limit, and catches up', async () => {
+    config = writeConfig({ spool_limit_bytes: String(2 ** 20) });
+    const receiver = receive();
+    rotate();
+    await until('the first log', isArchived(onServer().at(-2) ?? ''));
+    renameSync(work.at('store'), work.at('store.away'));
+    writeFileSync(work.at('store'), 'no folder');
+    const lost = () => receiver.said.includes('It is tried again');
+    await until('the failure', () => {
+      rotate();
+      return lost();
+    });
+    expect(receiver.exitCode).toBe(null);
+    await until('the alarm', () => {
+      add(20_000);
+      rotate();
+      return receiver.said.includes('ALARM');
+    });
+    rmSync(work.at('store'));
+    renameSync(work.at('store.away'), work.at('store'));
+    add(3);
+    rotate();
+    const last = onServer().at(-2) ?? '';
+    await until(`${last} in the archive`, isArchived(last));
+    expect(await end(receiver, 'SIGTERM')).toBe(0);
+    expect(await call('verify')).toMatchObject({ code: 0 });
+  });
+
+  it('stores what a killed one had not, though the server has it no more', async () => {
+    await archiveAll();
+    const first = receive();
+    await until('the first one', () => first.said.includes('Following MariaDB'));
+    renameSync(work.at('store'), work.at('store.away'));
+    writeFileSync(work.at('store'), 'no folder');
+    add(5);
+    const kept = current();
+    rotate();
+    add(6);
+    const size = Number(position().split(':')[1]);
+    const spooled = () => readdirSync(work.at(`spool-${count}`)).includes(current());
+    await until('the log in the spool', () => spooled() && statSync(work.at(`spool-${count}`, current())).size >= size);
+    await end(first, 'SIGKILL');
+    await until('the end of its program', () => findTools(work.at(`spool-${count}`)).length === 0);
+    const open = current();
+    rotate();
+    rmSync(work.at('store'));
+    renameSync(work.at('store.away'), work.at('store'));
+    await until('the end of old connections', () => {
+      const readers = server.sql(`SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND = 'Binlog Dump'`);
+      for (const id of readers.split('\n').filter(Boolean)) server.sql(`KILL ${id}`);
+      server.sql(`PURGE BINARY LOGS TO '${open}'`);
+      return readers === '' && !onServer().includes(kept);
+    });
+    const second = receive();
+    await until(`${kept} and ${open} in the archive`, () => isArchived(kept)() && isArchived(open)());
+    expect(await end(second, 'SIGTERM')).toBe(0);
+    expect(await call('verify')).toMatchObject({ code: 0 });
+  });
+
+  it('does not take the logs of another server, though they go on by their names', async () => {
+    await archiveAll();
+    const [last = ''] = archived().slice(-1);
+    const other = await startMariadb();
+    try {
+      other.sql('CREATE DATABASE elsewhere');
+      const newest = () => other.sql('SHOW MASTER STATUS').split('\t')[0] ?? '';
+      while (newest() <= last) other.sql('CREATE TABLE elsewhere.t (v INT); DROP TABLE elsewhere.t; FLUSH BINARY LOGS');
+      other.sql(`PURGE BINARY LOGS TO '${newest()}'; FLUSH BINARY LOGS`);
+      config = writeConfig({ user: 'root', password: '', socket: other.socket });
+      const refused = await call('receive');
+      expect(refused).toMatchObject({ code: 2, messages: expect.stringContaining(last) });
+    } finally {
+      await other.stop();
+    }
+    expect(archived().at(-1)).toBe(last);
+  });
+
   it.each([
     ['a wrong password', { password: 'wrong' }, 'refused the login'],
     ['a user without the right', { user: 'weak', password: '' }, 'REPLICATION SLAVE'],
@@ -257,6 +334,17 @@ describe('a restore to a point in time', () => {
     for (const { commandLine } of watch.stop()) expect(commandLine).not.toContain(PASSWORD.slice(0, 4));
     expect(rowsOf()).toBe(before);
     expect(rowsOf('shop.later')).toBe('2\t3');
+
+    // What comes before the dump may go; from the dump on it can be replayed as before.
+    const kept = /"binlogFile": "(bin\.\d+)"/.exec(readFileSync(inventory, 'utf8'))?.[1] ?? '';
+    const all = archived();
+    const told = JSON.parse((await call('expire', '--inventory', inventory, '--json')).text);
+    expect(told).toMatchObject({ keptFrom: kept, logs: all.filter((name) => name < kept), isDeleted: false });
+    expect(archived()).toEqual(all);
+    expect(await call('expire', '--inventory', inventory, '--delete')).toMatchObject({ code: 0 });
+    expect(archived()).toEqual(all.filter((name) => name >= kept));
+    expect(await call('verify')).toMatchObject({ code: 0 });
+    expect(await call('replay', ...wish, '--dry-run')).toMatchObject({ code: 0 });
   });
 
   it('by time, into another database', async () => {
@@ -282,6 +370,57 @@ describe('a restore to a point in time', () => {
     expect(answer).toMatchObject({ code: 0 });
     expect(rowsOf('shop2.timed')).toBe('1\t1');
     server.sql('DROP DATABASE shop2; DROP TABLE shop.timed');
+  });
+
+  it('under another name only where that is meant, and where statements leave the name open', async () => {
+    server.sql('CREATE DATABASE IF NOT EXISTS shop; CREATE DATABASE copy');
+    const place = position();
+    server.sql('CREATE TABLE named (v INT); INSERT INTO named VALUES (1)', 'shop');
+    const half = position();
+    server.sql('INSERT INTO named VALUES (2); CREATE TABLE shop.other (v INT)', 'shop');
+    await archiveAll();
+    const rename = (...more: string[]) => call('replay', '--from', place, '--rewrite-db', 'shop->copy', ...more);
+    const tables = () => server.sql('SHOW TABLES FROM copy').trim();
+    const refused = await rename('--same-server');
+    expect(refused).toMatchObject({ code: 13, messages: expect.stringContaining(half.split(':')[0] ?? '?') });
+    expect(tables()).toBe('');
+    // No target is set: that would be the server of the logs.
+    const named = config;
+    writeFileSync(
+      named,
+      readFileSync(named, 'utf8')
+        .replaceAll(/^target_.*\n/gm, '')
+        .replace(/^user = .*$/m, 'user = root')
+        .replace(/^password = .*\n/m, '')
+        .replace(/^host = .*$/m, `socket = ${server.socket}`),
+    );
+    expect(await rename('--until-position', half)).toMatchObject({
+      code: 2,
+      messages: expect.stringContaining('--same-server'),
+    });
+    expect(tables()).toBe('');
+    expect(await rename('--until-position', half, '--same-server')).toMatchObject({ code: 0 });
+    expect(rowsOf('copy.named')).toBe('1\t1');
+    server.sql('DROP DATABASE copy; DROP TABLE shop.named, shop.other');
+  });
+
+  it('says that the archive ends before the moment, or begins behind it', async () => {
+    const place = position();
+    server.sql('CREATE TABLE shop.late (v INT)');
+    await archiveAll();
+    server.sql('DROP TABLE shop.late');
+    const late = ['replay', '--from', place, '--until', '2037-01-01T00:00:00Z'] as const;
+    expect(await call(...late)).toMatchObject({ code: 8, messages: expect.stringContaining('The archive ends at') });
+    const early = await call('replay', '--from', place, '--until', '2020-01-01T00:00:00Z');
+    expect(early).toMatchObject({ code: 2, messages: expect.stringContaining('--until') });
+    expect(server.sql(`SHOW TABLES FROM shop LIKE 'late'`)).toBe('');
+    const all = await call(...late, '--accept-end');
+    expect(all).toMatchObject({
+      code: 0,
+      text: expect.stringMatching(/The archive ends at .*\nAll of it was replayed/),
+    });
+    expect(rowsOf('shop.late')).toBe('0\t0');
+    server.sql('DROP TABLE shop.late');
   });
 
   it('stops at the first error, and before a place that is none', async () => {

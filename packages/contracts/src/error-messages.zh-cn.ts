@@ -178,6 +178,10 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
     '无法确定日志属于哪个集群：{reason}',
     '服务器用户必须能够读取数据目录中的 global/pg_control。',
   ),
+  WAL_SEGMENT_MISSING: say(
+    '归档中缺少 {name}，却有更晚的段（例如 {later}）。',
+    '恢复无法越过它。请选择在它之前的目标，或从更晚的基础备份开始。',
+  ),
   WAL_STILL_NEEDED: say(
     '最新的基础备份（{time}）需要从 {segment} 开始的内容。',
     '请选择该段或更早的段，或添加 --force。',

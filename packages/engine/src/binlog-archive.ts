@@ -14,6 +14,7 @@ import {
   targetConnection,
 } from './binlog/binlog-settings.ts';
 import { BinlogStore } from './binlog/binlog-store.ts';
+import { type ExpireLogsOptions, expireLogs, type LogExpiry } from './binlog/expire-logs.ts';
 import { type ArchiveSummary, listLogs } from './binlog/list-logs.ts';
 import { receiveLogs } from './binlog/receive-logs.ts';
 import { type LogPlace, parsePlace, type ReplayOptions, type ReplayResult, replayLogs } from './binlog/replay-logs.ts';
@@ -52,6 +53,7 @@ export function receiveBinlogs(call: BinlogCall, options: { readonly isGapAccept
         connection: sourceConnection(settings),
         replicaId: replicaIdOf(settings),
         partialIntervalMs: settings.partial_interval_seconds * 1000,
+        spoolLimitBytes: settings.spool_limit_bytes,
         isGapAccepted: options.isGapAccepted,
       });
     } finally {
@@ -72,33 +74,71 @@ export function verifyBinlogs(call: BinlogCall, options: { readonly from: string
   return withArchive(call, 'verify', ({ store }) => verifyLogs(store, { ...options, signal: call.signal }));
 }
 
-export interface ReplayWish extends Pick<ReplayOptions, 'untilTime' | 'database' | 'rewrites' | 'isDryRun'> {
+type PassedOn = 'untilTime' | 'database' | 'rewrites' | 'isDryRun' | 'isEndAccepted';
+
+export interface ExpireWish extends Pick<ExpireLogsOptions, 'before' | 'isDeleting'> {
+  /** Paths of the `inventory.json` of all backups that are kept. */
+  readonly inventories: readonly string[];
+}
+
+/** Throws like `listBinlogs`, and INVALID_INPUT, BINLOG_START_MISSING. */
+export function expireBinlogs(call: BinlogCall, wish: ExpireWish): Promise<LogExpiry> {
+  const { before, isDeleting } = wish;
+  const backups = wish.inventories.map(placeOfBackup);
+  return withArchive(call, 'expire', async ({ store, log }) => {
+    const expiry = await expireLogs(store, { before, backups, isDeleting, signal: call.signal });
+    if (expiry.isDeleted) log(`${expiry.logs.length} logs before ${expiry.keptFrom} deleted`);
+    return expiry;
+  });
+}
+
+export interface ReplayWish extends Pick<ReplayOptions, PassedOn> {
   /** `bin.000041:328`; null: the inventory says. */
   readonly from: string | null;
   /** Path of the `inventory.json` of a backup. */
   readonly inventory: string | null;
   readonly untilPosition: string | null;
+  /** Replays under another name into the very server the logs are of. */
+  readonly isSameServerAccepted: boolean;
 }
 
 /** Throws INVALID_INPUT, BINLOG_*, DATABASE_*, ARTIFACT_*, STORAGE_*, CANCELLED. */
 export function replayBinlogs(call: BinlogCall, wish: ReplayWish): Promise<ReplayResult> {
   const from = startOf(wish);
   const untilPlace = wish.untilPosition === null ? null : placeOf('--until-position', wish.untilPosition);
-  return withArchive(call, 'replay', ({ store, settings, log }) =>
-    replayLogs({
-      ...{ store, from, untilPlace, log, untilTime: wish.untilTime, database: wish.database, rewrites: wish.rewrites },
-      ...{ isDryRun: wish.isDryRun, signal: call.signal, target: targetConnection(settings) },
-      tempDir: join(settings.spool_folder, 'tmp'),
-    }),
-  );
+  return withArchive(call, 'replay', ({ store, settings, log }) => {
+    assertTargetMeant(settings, wish);
+    const { untilTime, database, rewrites, isDryRun, isEndAccepted } = wish;
+    return replayLogs({
+      ...{ store, from, untilPlace, log, untilTime, database, rewrites, isDryRun, isEndAccepted },
+      ...{ signal: call.signal, target: targetConnection(settings), tempDir: join(settings.spool_folder, 'tmp') },
+    });
+  });
+}
+
+/** Another name usually means another server: the one that is followed must not be changed for want of a word. */
+function assertTargetMeant(settings: BinlogSettings, { rewrites, isSameServerAccepted }: ReplayWish): void {
+  const wrong = rewrites.find((text) => !/^.+->.+$/.test(text));
+  if (wrong !== undefined) throw invalid('--rewrite-db', 'must look like old->new');
+  const isNamed = settings.target_host !== undefined || settings.target_socket !== undefined;
+  if (rewrites.length === 0 || isNamed || isSameServerAccepted) return;
+  const message =
+    'needs target_host or target_socket in the parameter file, or --same-server for the server of the logs';
+  throw invalid('--rewrite-db', message);
 }
 
 function startOf({ from, inventory }: ReplayWish): LogPlace {
   if ((from === null) === (inventory === null)) throw invalid('--from', 'give either this or --inventory');
   if (from !== null) return placeOf('--from', from);
-  const { details } = parseInventory(readText(inventory ?? ''));
+  return placeOfBackup(inventory ?? '');
+}
+
+function placeOfBackup(inventory: string): LogPlace {
+  const { details } = parseInventory(readText(inventory));
   const { binlogFile = '', binlogPosition = '' } = details;
-  return placeOf('--inventory', `${binlogFile}:${binlogPosition}`);
+  const place = parsePlace(`${binlogFile}:${binlogPosition}`);
+  if (!place) throw invalid('--inventory', `${inventory} names no place in a binary log`);
+  return place;
 }
 
 function placeOf(flag: string, text: string): LogPlace {
@@ -131,7 +171,7 @@ async function withArchive<T>(call: BinlogCall, what: string, work: (open: OpenA
     secrets: BINLOG_SECRETS,
   });
   const write = openLog(direct.logFile);
-  const storage = openDirectStorage(direct.storage);
+  const storage = openDirectStorage(direct.storage, { idleSeconds: extra.time_limit_seconds });
   const log = (message: string) => {
     write(`${what}: ${message}`);
     call.say(message);
@@ -142,6 +182,7 @@ async function withArchive<T>(call: BinlogCall, what: string, work: (open: OpenA
     write(`${what}: ${describeError(error)}`);
     throw error;
   } finally {
-    await storage.close?.();
+    // What was done is done, also when the connections cannot be closed.
+    await storage.close?.().catch((error: unknown) => write(`${what}: ${describeError(error)}`));
   }
 }

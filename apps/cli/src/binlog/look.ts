@@ -1,36 +1,27 @@
 /** What is in an archive of binary logs, and whether it is whole. */
 import type { Command } from 'commander';
-import { type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
+import { type CommandContext, withExamples } from '../command-context.ts';
 import { formatBytes, formatCount, formatTable } from '../output/format.ts';
-import { actOnArchive } from '../wal/wal-call.ts';
+import { collect } from '../parse-argument.ts';
+import { addLook, type LookFlags } from '../wal/add-look.ts';
+import { describeExpiry } from '../wal/describe-expiry.ts';
 import { binlogCall, configOption } from './binlog-call.ts';
 
 type Archive = typeof import('@backupx/engine/binlog-archive');
 type ArchiveSummary = Awaited<ReturnType<Archive['listBinlogs']>>;
+type LogExpiry = Awaited<ReturnType<Archive['expireBinlogs']>>;
 type LogVerdict = Awaited<ReturnType<Archive['verifyBinlogs']>>;
 
 const DAMAGED = 8;
 
-interface LookFlags {
-  readonly config: string;
-  readonly json?: boolean;
-}
-
 /** `backupx binlog list` */
 export function addListCommand(binlog: Command, context: CommandContext): void {
-  binlog
-    .command('list')
-    .description('Logs, their times and transactions, gaps')
-    .requiredOption(...configOption)
-    .option(...jsonFlag)
-    .action(
-      actOnArchive(context, async (flags: LookFlags) => {
-        const { listBinlogs } = await import('@backupx/engine/binlog-archive');
-        const summary = await listBinlogs(binlogCall(flags.config, context));
-        context.terminal.data(flags.json ? JSON.stringify(summary, null, 2) : summaryText(summary));
-        return 0;
-      }),
-    );
+  addLook(binlog, context, {
+    ...{ name: 'list', description: 'Logs, their times and transactions, gaps', configOption },
+    run: async (flags) =>
+      (await import('@backupx/engine/binlog-archive')).listBinlogs(binlogCall(flags.config, context)),
+    text: summaryText,
+  });
 }
 
 function summaryText({ logs, missing }: ArchiveSummary): string {
@@ -49,22 +40,20 @@ function summaryText({ logs, missing }: ArchiveSummary): string {
   return [table.trimEnd(), ...missing.map((logs) => `missing: ${logs}`)].join('\n');
 }
 
+interface VerifyFlags extends LookFlags {
+  readonly from?: string;
+}
+
 /** `backupx binlog verify` */
 export function addVerifyCommand(binlog: Command, context: CommandContext): void {
-  const command = binlog
-    .command('verify')
-    .description('Read every event of every log; name what is missing or damaged')
-    .requiredOption(...configOption)
+  const command = addLook<VerifyFlags, LogVerdict>(binlog, context, {
+    ...{ name: 'verify', description: 'Read every event of every log; name what is missing or damaged', configOption },
+    run: async ({ config, from = null }) =>
+      (await import('@backupx/engine/binlog-archive')).verifyBinlogs(binlogCall(config, context), { from }),
+    text: verdictText,
+    code: (verdict) => (verdict.isWhole ? 0 : DAMAGED),
+  })
     .option('--from <log>', 'begin with this log')
-    .option(...jsonFlag)
-    .action(
-      actOnArchive(context, async (flags: LookFlags & { readonly from?: string }) => {
-        const { verifyBinlogs } = await import('@backupx/engine/binlog-archive');
-        const verdict = await verifyBinlogs(binlogCall(flags.config, context), { from: flags.from ?? null });
-        context.terminal.data(flags.json ? JSON.stringify(verdict, null, 2) : verdictText(verdict));
-        return verdict.isWhole ? 0 : DAMAGED;
-      }),
-    )
     .addHelpText('after', `\nExit codes: 0 whole, ${DAMAGED} something is missing or damaged.`);
   withExamples(command, 'backupx binlog verify --config /etc/backupx/binlog.conf --from bin.000041');
 }
@@ -75,4 +64,37 @@ function verdictText(verdict: LogVerdict): string {
   lines.push(...verdict.damaged.map(({ name, reason }) => `damaged: ${name}: ${reason}`));
   lines.push(verdict.isWhole ? 'The archive is whole.' : 'The archive is NOT whole.');
   return lines.join('\n');
+}
+
+interface ExpireFlags extends LookFlags {
+  readonly before?: string;
+  readonly inventory: readonly string[];
+  readonly delete?: boolean;
+}
+
+/** `backupx binlog expire` */
+export function addExpireCommand(binlog: Command, context: CommandContext): void {
+  const command = addLook<ExpireFlags, LogExpiry>(binlog, context, {
+    ...{
+      name: 'expire',
+      description: 'Delete logs that no backup needs; without --delete only say which',
+      configOption,
+    },
+    run: async ({ config, before = null, inventory: inventories, delete: isDeleting = false }) => {
+      const { expireBinlogs } = await import('@backupx/engine/binlog-archive');
+      return await expireBinlogs(binlogCall(config, context), { before, inventories, isDeleting });
+    },
+    text: expiryText,
+  })
+    .option('--inventory <file>', 'inventory.json of a backup that is kept; repeat for each', collect, [])
+    .option('--before <log>', 'or: what comes before this log')
+    .option('--delete', 'do it');
+  withExamples(
+    command,
+    'backupx binlog expire --config /etc/backupx/binlog.conf --inventory monday.json --inventory sunday.json --delete',
+  );
+}
+
+function expiryText({ keptFrom, logs, sizeBytes, isDeleted }: LogExpiry): string {
+  return describeExpiry({ names: logs, what: formatCount(logs.length, 'log'), sizeBytes, isDeleted, keptFrom });
 }

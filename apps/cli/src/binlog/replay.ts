@@ -2,6 +2,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { Command } from 'commander';
 import { type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
 import { formatTable } from '../output/format.ts';
+import { collect } from '../parse-argument.ts';
 import { actOnArchive } from '../wal/wal-call.ts';
 import { binlogCall, configOption } from './binlog-call.ts';
 
@@ -15,11 +16,11 @@ interface ReplayFlags {
   readonly untilPosition?: string;
   readonly database?: string;
   readonly rewriteDb: readonly string[];
+  readonly sameServer?: boolean;
+  readonly acceptEnd?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
-
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
 /** `backupx binlog replay` */
 export function addReplayCommand(binlog: Command, context: CommandContext): void {
@@ -33,7 +34,9 @@ export function addReplayCommand(binlog: Command, context: CommandContext): void
     .option('--until-position <place>', 'end there, such as bin.000042:5120')
     .option('--database <name>', 'only changes of this database, by its name in the log')
     .option('--rewrite-db <old->new>', 'replay under another name; repeat for more', collect, [])
-    .option('--dry-run', 'only tell which logs would be replayed')
+    .option('--same-server', 'with --rewrite-db: into the server of the logs, when no other target is set')
+    .option('--accept-end', 'replay all there is although the archive ends before --until')
+    .option('--dry-run', 'look through the logs, and only tell which would be replayed')
     .option(...jsonFlag)
     .action(
       actOnArchive(context, async (flags: ReplayFlags) => {
@@ -45,12 +48,18 @@ export function addReplayCommand(binlog: Command, context: CommandContext): void
           untilPosition: flags.untilPosition ?? null,
           database: flags.database ?? null,
           rewrites: flags.rewriteDb,
+          isSameServerAccepted: flags.sameServer ?? false,
+          isEndAccepted: flags.acceptEnd ?? false,
           isDryRun: flags.dryRun ?? false,
         });
         context.terminal.data(flags.json ? JSON.stringify(result, null, 2) : resultText(result));
         return 0;
       }),
     );
+  command.addHelpText(
+    'after',
+    '\nExit codes: 0 done, 2 nothing lies between start and end, 8 the archive does not hold all of it, 13 --rewrite-db cannot rename all of it.',
+  );
   withExamples(
     command,
     'backupx binlog replay --config /etc/backupx/binlog.conf --inventory inventory.json --until 2026-05-01T11:59:00Z --dry-run',
@@ -66,7 +75,7 @@ function parseTime(text: string): Date {
   throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '--until', code: 'invalid', message }] });
 }
 
-function resultText({ ranges, isDone }: ReplayResult): string {
+function resultText({ ranges, isDone, endsEarlyAt }: ReplayResult): string {
   const rows = ranges.map((range) => [
     range.isPartial ? `${range.name} (being written)` : range.name,
     String(range.from),
@@ -75,5 +84,7 @@ function resultText({ ranges, isDone }: ReplayResult): string {
     range.lastAt,
   ]);
   const table = formatTable([['log', 'from', 'to', 'first event', 'last event'], ...rows]).trimEnd();
-  return `${table}\n${isDone ? 'All of it was replayed.' : 'Nothing was replayed (dry run).'}`;
+  const warning =
+    endsEarlyAt === null ? '' : `\nThe archive ends at ${endsEarlyAt}, before the moment that was asked for.`;
+  return `${table}${warning}\n${isDone ? 'All of it was replayed.' : 'Nothing was replayed (dry run).'}`;
 }

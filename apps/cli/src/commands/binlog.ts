@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addListCommand, addVerifyCommand } from '../binlog/look.ts';
+import { addExpireCommand, addListCommand, addVerifyCommand } from '../binlog/look.ts';
 import { addReceiveCommand } from '../binlog/receive.ts';
 import { addReplayCommand } from '../binlog/replay.ts';
 import { type CommandContext, withExamples } from '../command-context.ts';
@@ -16,5 +16,7 @@ export function addBinlogCommand(program: Command, context: CommandContext): voi
     'backupx binlog verify --config /etc/backupx/binlog.conf',
     "backupx binlog replay --config /etc/backupx/binlog.conf --inventory inventory.json --until '2026-05-01 11:59:00Z' --dry-run",
   );
-  for (const add of [addReceiveCommand, addListCommand, addVerifyCommand, addReplayCommand]) add(binlog, context);
+  for (const add of [addReceiveCommand, addListCommand, addVerifyCommand, addReplayCommand, addExpireCommand]) {
+    add(binlog, context);
+  }
 }

@@ -1,9 +1,11 @@
 /** What is in an archive, whether it is whole, and what may go. */
 import type { Command } from 'commander';
-import { type CommandContext, jsonFlag, withExamples } from '../command-context.ts';
+import { type CommandContext, withExamples } from '../command-context.ts';
 import { formatBytes, formatCount, formatTable } from '../output/format.ts';
 import { parseCount } from '../parse-argument.ts';
-import { actOnArchive, configOption, walCall } from './wal-call.ts';
+import { addLook, type LookFlags } from './add-look.ts';
+import { describeExpiry } from './describe-expiry.ts';
+import { configOption, walCall } from './wal-call.ts';
 
 type Archive = typeof import('@backupx/engine/wal-archive');
 type ArchiveSummary = Awaited<ReturnType<Archive['listWal']>>;
@@ -12,26 +14,13 @@ type Expiry = Awaited<ReturnType<Archive['expireWal']>>;
 
 const DAMAGED = 8;
 
-interface LookFlags {
-  readonly config: string;
-  readonly json?: boolean;
-}
-
 /** `backupx wal list` */
 export function addListCommand(wal: Command, context: CommandContext): void {
-  wal
-    .command('list')
-    .description('Timelines, ranges of segments, gaps, base backups')
-    .requiredOption(...configOption)
-    .option(...jsonFlag)
-    .action(
-      actOnArchive(context, async (flags: LookFlags) => {
-        const { listWal } = await import('@backupx/engine/wal-archive');
-        const summary = await listWal(walCall(flags.config));
-        context.terminal.data(flags.json ? JSON.stringify(summary, null, 2) : summaryText(summary));
-        return 0;
-      }),
-    );
+  addLook(wal, context, {
+    ...{ name: 'list', description: 'Timelines, ranges of segments, gaps, base backups', configOption },
+    run: async (flags) => (await import('@backupx/engine/wal-archive')).listWal(walCall(flags.config)),
+    text: summaryText,
+  });
 }
 
 function summaryText(summary: ArchiveSummary): string {
@@ -63,24 +52,15 @@ interface VerifyFlags extends LookFlags {
 
 /** `backupx wal verify` */
 export function addVerifyCommand(wal: Command, context: CommandContext): void {
-  const command = wal
-    .command('verify')
-    .description('Name every segment that is missing or damaged')
-    .requiredOption(...configOption)
+  const command = addLook<VerifyFlags, WalVerdict>(wal, context, {
+    ...{ name: 'verify', description: 'Name every segment that is missing or damaged', configOption },
+    run: async ({ config, from = null, deep = false }) =>
+      (await import('@backupx/engine/wal-archive')).verifyWal(walCall(config), { from, isDeep: deep }),
+    text: verdictText,
+    code: (verdict) => (verdict.isWhole ? 0 : DAMAGED),
+  })
     .option('--from <segment>', 'begin there: a segment, the label of a base backup, or a place such as 0/3000028')
     .option('--deep', 'read every file')
-    .option(...jsonFlag)
-    .action(
-      actOnArchive(context, async (flags: VerifyFlags) => {
-        const { verifyWal } = await import('@backupx/engine/wal-archive');
-        const verdict = await verifyWal(walCall(flags.config), {
-          from: flags.from ?? null,
-          isDeep: flags.deep ?? false,
-        });
-        context.terminal.data(flags.json ? JSON.stringify(verdict, null, 2) : verdictText(verdict));
-        return verdict.isWhole ? 0 : DAMAGED;
-      }),
-    )
     .addHelpText(
       'after',
       `\nExit codes: 0 whole, ${DAMAGED} something is missing or damaged, or --deep could not read it.`,
@@ -115,33 +95,26 @@ interface ExpireFlags extends LookFlags {
 
 /** `backupx wal expire` */
 export function addExpireCommand(wal: Command, context: CommandContext): void {
-  const command = wal
-    .command('expire')
-    .description('Delete what no base backup needs; without --delete only say what')
-    .requiredOption(...configOption)
+  const command = addLook<ExpireFlags, Expiry>(wal, context, {
+    ...{
+      name: 'expire',
+      description: 'Delete what no base backup needs; without --delete only say what',
+      configOption,
+    },
+    run: async ({ config, before = null, keepBackups = null, delete: isDeleting = false, force: isForced = false }) => {
+      const { expireWal } = await import('@backupx/engine/wal-archive');
+      return await expireWal(walCall(config), { before, keepBackups, isDeleting, isForced });
+    },
+    text: expiryText,
+  })
     .option('--before <segment>', 'what comes before this segment')
     .option('--keep-backups <count>', 'what the newest so many base backups do not need', parseCount)
     .option('--delete', 'do it')
-    .option('--force', 'also what the newest base backup needs')
-    .option(...jsonFlag)
-    .action(
-      actOnArchive(context, async (flags: ExpireFlags) => {
-        const { expireWal } = await import('@backupx/engine/wal-archive');
-        const expiry = await expireWal(walCall(flags.config), {
-          before: flags.before ?? null,
-          keepBackups: flags.keepBackups ?? null,
-          isDeleting: flags.delete ?? false,
-          isForced: flags.force ?? false,
-        });
-        context.terminal.data(flags.json ? JSON.stringify(expiry, null, 2) : expiryText(expiry));
-        return 0;
-      }),
-    );
+    .option('--force', 'also what the newest base backup needs');
   withExamples(command, 'backupx wal expire --config /etc/backupx/wal.conf --keep-backups 2 --delete');
 }
 
 function expiryText({ keptFrom, files, sizeBytes, isDeleted }: Expiry): string {
-  const what = `${formatCount(files.length, 'file')}, ${formatBytes(sizeBytes)}`;
-  const end = isDeleted ? 'deleted' : 'would be deleted; add --delete';
-  return [...files, `${what}: ${end}. The log is kept from ${keptFrom.slice(8)} on.`].join('\n');
+  const what = formatCount(files.length, 'file');
+  return describeExpiry({ names: files, what, sizeBytes, isDeleted, keptFrom: keptFrom.slice(8) });
 }

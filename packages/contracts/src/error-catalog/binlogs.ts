@@ -26,4 +26,16 @@ export const binlogErrors = {
     'The binary log {name} is damaged: {reason}',
     'Nothing after it can be replayed: make a new backup of the server.',
   ),
+  BINLOG_END_EARLY: define(
+    409,
+    8,
+    'The archive ends at {end}, before {until}.',
+    'What happened later is not in it. Choose an earlier moment, wait for the receiver, or replay all there is with --accept-end.',
+  ),
+  BINLOG_REWRITE_IMPOSSIBLE: define(
+    409,
+    13,
+    'Statements in the logs name {databases} themselves and cannot be replayed under another name: {places}.',
+    'Nothing was replayed. Replay without --rewrite-db into a server of its own, and rename there.',
+  ),
 } as const satisfies Record<string, ErrorDefinition>;

@@ -103,6 +103,12 @@ export const databaseErrors = {
     'Whose log is asked for cannot be told: {reason}',
     'The user of the server must be able to read global/pg_control in its data directory.',
   ),
+  WAL_SEGMENT_MISSING: define(
+    409,
+    8,
+    '{name} is missing in the archive, which holds later ones such as {later}.',
+    'A recovery cannot go past it. Choose a target before it, or begin with a later base backup.',
+  ),
   WAL_STILL_NEEDED: define(
     409,
     13,

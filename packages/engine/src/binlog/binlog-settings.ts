@@ -18,6 +18,12 @@ export const binlogShape = {
   tls_ca: z.string().default(''),
   tool_folder: z.string().default(''),
   spool_folder: z.string().startsWith('/', 'must be an absolute path'),
+  spool_limit_bytes: z.coerce
+    .number()
+    .int()
+    .min(2 ** 20)
+    .default(4 * 2 ** 30),
+  time_limit_seconds: z.coerce.number().int().min(1).max(86_400).default(300),
   replica_id: z.coerce.number().int().min(1).max(4_294_967_295).optional(),
   partial_interval_seconds: z.coerce.number().int().min(1).max(86_400).default(60),
   target_host: z.string().optional(),

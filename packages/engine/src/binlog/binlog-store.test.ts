@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib';
 import { beforeEach, expect, it } from 'vitest';
+import { binlogSettings, makeBinlog } from '../testing/make-binlog.ts';
 import { createMemoryStorage } from '../testing/memory-storage.ts';
 import { nameWith } from './binlog-names.ts';
 import { BinlogStore } from './binlog-store.ts';
@@ -12,36 +12,15 @@ const { signal } = new AbortController();
 const log = (number: number) => nameWith('bin.000000', number);
 let store: BinlogStore;
 beforeEach(() => {
-  store = new BinlogStore(createMemoryStorage(), {
-    ...{ prefix: 'p', recipients: [], identities: [], compressionLevel: 3, parallelism: 1, logFile: null },
-    storage: { type: 'memory', config: {} },
-  });
+  store = new BinlogStore(createMemoryStorage(), binlogSettings);
 });
 
-/** The description of a log, and an event for each time. */
-function makeLog(...[createdAt = 0, ...times]: number[]): Buffer {
-  let position = 4;
-  const event = (type: number, time: number, body: Buffer) => {
-    const bytes = Buffer.concat([Buffer.alloc(19), body, Buffer.alloc(4)]);
-    position += bytes.length;
-    bytes.writeUInt32LE(time, 0);
-    bytes.writeUInt8(type, 4);
-    bytes.writeUInt32LE(7, 5);
-    bytes.writeUInt32LE(bytes.length, 9);
-    bytes.writeUInt32LE(position, 13);
-    bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4);
-    return bytes;
-  };
-  const description = Buffer.alloc(80);
-  description.writeUInt16LE(4, 0);
-  description.writeUInt8(1, description.length - 1);
-  const magic = Buffer.from([0xfe, 0x62, 0x69, 0x6e]);
-  return Buffer.concat([
-    magic,
-    event(15, createdAt, description),
-    ...times.map((time) => event(2, time, Buffer.alloc(9))),
-  ]);
-}
+/** A log with an event for each time. */
+const makeLog = (...[createdAt = 0, ...times]: number[]): Buffer =>
+  makeBinlog(
+    createdAt,
+    times.map((time) => ({ type: 2, time, body: Buffer.alloc(9) })),
+  );
 
 async function put(number: number, bytes: Buffer, isPartial = false): Promise<void> {
   async function* read() {
@@ -56,9 +35,9 @@ it('keeps the longer part of a log when a receiver has begun it anew', async () 
   expect(await store.partial(signal)).toMatchObject({ lastAt: 103 });
   await put(1, makeLog(100, 101, 102, 103, 104), true);
   expect(await store.partial(signal)).toMatchObject({ lastAt: 104 });
-  // Another log of that name.
-  await put(1, makeLog(200), true);
-  expect(await store.partial(signal)).toMatchObject({ lastAt: 200 });
+  // Another log of that name: that of another server, or the numbers of this one began anew.
+  await expect(put(1, makeLog(200, 201, 202, 203, 204, 205), true)).rejects.toMatchObject({ code: 'BINLOG_CONFLICT' });
+  expect(await store.partial(signal)).toMatchObject({ lastAt: 104 });
 });
 
 it('keeps the part of a log of which there will be no more', async () => {
@@ -89,7 +68,14 @@ it('takes nothing from behind the moment at which it stops, whatever the clock w
   await put(2, makeLog(130, 140));
   await put(3, makeLog(600));
   const until = async (seconds: number) => {
-    const options = { ...{ store, signal, isDryRun: true, untilPlace: null, untilTime: new Date(seconds * 1000) } };
+    const options = {
+      store,
+      signal,
+      isDryRun: true,
+      untilPlace: null,
+      rewrites: [],
+      untilTime: new Date(seconds * 1000),
+    };
     const { ranges } = await replayLogs({
       ...options,
       from: { file: log(1), position: 4 },

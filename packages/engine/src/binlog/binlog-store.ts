@@ -6,8 +6,9 @@ import { AppError } from '@backupx/contracts/errors';
 import { z } from 'zod';
 import type { DirectParameters } from '../direct-storage/parameter-file.ts';
 import { openObject, sealObject } from '../direct-storage/sealed-object.ts';
-import { replayable, type Storage } from '../ports/storage.ts';
-import { byNumber, parseBinlogName } from './binlog-names.ts';
+import { replayable, type Storage, type StoredObject } from '../ports/storage.ts';
+import { byNumber, numberOf, parseBinlogName } from './binlog-names.ts';
+import { timeText } from './log-time.ts';
 import type { BinlogFacts } from './read-binlog.ts';
 
 const noteSchema = z.object({
@@ -24,6 +25,8 @@ const noteSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   transactions: z.number(),
   gtids: z.array(z.string()),
+  /** Archives of earlier versions do not have it. */
+  startGtids: z.array(z.string()).default([]),
   end: z.enum(['rotate', 'stop', 'open']),
   nextFile: z.string().nullable(),
 });
@@ -80,7 +83,8 @@ export class BinlogStore {
 
   /**
    * `read`: the content once more, exactly what the facts are of. Less of a log that is being written than is there
-   * already, as it is after a new start, replaces nothing: perhaps the server does not live to send the rest again.
+   * already, as it is after a new start, replaces nothing: perhaps the server does not live to send the rest again. Another
+   * log of its name does not replace it either. Throws BINLOG_CONFLICT, STORAGE_*.
    */
   async put(
     name: string,
@@ -90,10 +94,21 @@ export class BinlogStore {
     const { recipients, compressionLevel, prefix } = this.settings;
     const isEncrypted = recipients.length > 0;
     const before = isPartial ? await this.partial(signal) : null;
-    if (before?.name === name && isMoreOf(before, facts)) return before;
+    if (before?.name === name) {
+      if (!isSameLog(before, facts)) {
+        const reason = `${name} in the archive is of ${timeText(before.createdAt)}, that of the server of ${timeText(facts.createdAt)}`;
+        throw new AppError('BINLOG_CONFLICT', { reason });
+      }
+      if (before.sizeBytes > facts.sizeBytes) return before;
+    }
     const note = { format: 1, name, isPartial, isEncrypted, ...facts } as const;
     const start = `${prefix}/${isPartial ? 'partial/' : ''}${name}-${facts.sha256}`;
-    const stored = { ...note, gtids: [...facts.gtids], key: `${start}.zst${isEncrypted ? '.age' : ''}` };
+    const stored = {
+      ...note,
+      gtids: [...facts.gtids],
+      startGtids: [...facts.startGtids],
+      key: `${start}.zst${isEncrypted ? '.age' : ''}`,
+    };
     const header = { format: 1, name, sha256: facts.sha256 } as const;
     const sealing = { header, recipients, compressionLevel, sha256: facts.sha256, signal };
     await this.#storage.put(
@@ -120,6 +135,21 @@ export class BinlogStore {
     });
   }
 
+  /** All there is of logs before this number, also what a kill has left: oldest first, of each the note before the data. */
+  async objectsBefore(number: number, signal: AbortSignal): Promise<(StoredObject & { readonly name: string })[]> {
+    const found: (StoredObject & { name: string })[] = [];
+    const folder = `${this.settings.prefix}/`;
+    for await (const object of this.#storage.list(folder, signal)) {
+      const name = nameIn(folder, object.key) ?? nameIn(`${folder}partial/`, object.key);
+      if (name !== null && numberOf(name) < number) found.push({ ...object, name });
+    }
+    return found.sort((a, b) => byNumber(a, b) || Number(b.key.endsWith(NOTE)) - Number(a.key.endsWith(NOTE)));
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    await this.#storage.delete(key, signal);
+  }
+
   /** Of this log: what is newer has taken their place. That of a log that is lost otherwise, behind a gap, stays. */
   async #dropPartials(name: string, kept: string | null, signal: AbortSignal): Promise<void> {
     const keys: string[] = [];
@@ -130,9 +160,11 @@ export class BinlogStore {
     for (const key of keys) if (kept === null || !key.startsWith(kept)) await this.#storage.delete(key, signal);
   }
 
-  async #read(start: string, signal: AbortSignal): Promise<StoredBinlog[]> {
+  async #read(folder: string, signal: AbortSignal): Promise<StoredBinlog[]> {
     const keys: string[] = [];
-    for await (const { key } of this.#storage.list(start, signal)) if (key.endsWith(NOTE)) keys.push(key);
+    for await (const { key } of this.#storage.list(folder, signal)) {
+      if (key.endsWith(NOTE) && nameIn(folder, key) !== null) keys.push(key);
+    }
     const logs: StoredBinlog[] = [];
     for (const key of keys) {
       const note = await this.#note(key, signal);
@@ -158,6 +190,14 @@ export class BinlogStore {
   }
 }
 
-function isMoreOf(before: StoredBinlog, { serverId, createdAt, sizeBytes }: BinlogFacts): boolean {
-  return before.serverId === serverId && before.createdAt === createdAt && before.sizeBytes > sizeBytes;
+/** The log whose object lies in this folder itself: what is deeper may be another archive. Null: it is none. */
+function nameIn(folder: string, key: string): string | null {
+  if (!key.startsWith(folder)) return null;
+  const name = /^([^/]+)-[0-9a-f]{64}\.(?:json|zst|zst\.age)$/.exec(key.slice(folder.length))?.[1];
+  return name !== undefined && parseBinlogName(name) ? name : null;
+}
+
+/** Not another one of that name: of another server, or of this one after its numbers began anew. */
+function isSameLog(before: StoredBinlog, { serverId, createdAt }: BinlogFacts): boolean {
+  return before.serverId === serverId && before.createdAt === createdAt;
 }

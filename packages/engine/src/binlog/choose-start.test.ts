@@ -5,7 +5,16 @@ import { describeGap, findLogGaps } from './find-log-gaps.ts';
 
 const stored = (number: number, more: Partial<StoredBinlog> = {}): StoredBinlog => ({
   ...{ format: 1, isPartial: false, isEncrypted: false, serverId: 7, serverVersion: '10.11.19-MariaDB', key: '' },
-  ...{ createdAt: 1, firstAt: 1, lastAt: 2, sha256: '0'.repeat(64), transactions: 1, gtids: [], end: 'rotate' },
+  ...{
+    createdAt: 1,
+    firstAt: 1,
+    lastAt: 2,
+    sha256: '0'.repeat(64),
+    transactions: 1,
+    gtids: [],
+    startGtids: [],
+    end: 'rotate',
+  },
   ...{ nextFile: null, sizeBytes: 100 + number, name: `bin.${String(number).padStart(6, '0')}`, ...more },
 });
 const onServer = (...numbers: number[]) => numbers.map((number) => stored(number));

@@ -1,6 +1,7 @@
 import { byNumber } from './binlog-names.ts';
 import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
 import { describeGap, findLogGaps } from './find-log-gaps.ts';
+import { timeText } from './log-time.ts';
 
 /** One log, times as text. */
 export interface LogSummary {
@@ -27,9 +28,6 @@ export async function listLogs(store: BinlogStore, signal: AbortSignal): Promise
   const shown = partial ? [...logs, partial].sort(byNumber) : logs;
   return { logs: shown.map(summarize), missing: findLogGaps(await store.all(signal)).map(describeGap) };
 }
-
-/** `2026-05-01T11:59:00Z` */
-export const timeText = (seconds: number): string => new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 
 function summarize(log: StoredBinlog): LogSummary {
   const { name, sizeBytes, transactions, gtids, isPartial } = log;

@@ -24,6 +24,8 @@ export interface BinlogFacts {
   readonly transactions: number;
   /** The last transaction of each domain (MariaDB), or the last one (MySQL). */
   readonly gtids: readonly string[];
+  /** Where each domain was when the file began (MariaDB). */
+  readonly startGtids: readonly string[];
   /** `rotate`: another file follows. `stop`: the server ended. `open`: it goes on, or the server was killed. */
   readonly end: 'rotate' | 'stop' | 'open';
   readonly nextFile: string | null;
@@ -35,6 +37,8 @@ export interface ReadOptions {
   readonly isPartial?: boolean;
   /** A place at which an event must begin, or the log end. */
   readonly mustHavePosition?: number;
+  /** Gets every event. */
+  onEvent?(event: BinlogEvent): void;
 }
 
 const MAGIC = Buffer.from([0xfe, 0x62, 0x69, 0x6e]);
@@ -56,7 +60,8 @@ const TYPE = {
   gtidList: 163,
 } as const;
 
-interface BinlogEvent {
+/** `at`, `end`: its place in the log. */
+export interface BinlogEvent {
   readonly at: number;
   readonly type: number;
   readonly time: number;
@@ -146,6 +151,7 @@ class LogState {
   #end: BinlogFacts['end'] = 'open';
   #nextFile: string | null = null;
   #hasPosition: boolean;
+  #startGtids: readonly string[] = [];
   readonly #gtids = new Map<number | string, string>();
 
   constructor(options: ReadOptions) {
@@ -161,6 +167,7 @@ class LogState {
     if (event.end === mustHavePosition) this.#hasPosition = true;
     this.#lastAt = Math.max(this.#lastAt, event.time);
     this.#note(event);
+    this.options.onEvent?.(event);
   }
 
   facts(): BinlogFacts {
@@ -171,7 +178,12 @@ class LogState {
       ...{ serverId: this.#serverId, serverVersion: this.#serverVersion, createdAt: this.#createdAt },
       ...{ firstAt: this.#firstAt, lastAt: this.#lastAt, sizeBytes: this.position },
       ...{ sha256: this.hash.copy().digest('hex'), transactions: this.#transactions },
-      ...{ gtids: [...this.#gtids.values()].sort(), end: this.#end, nextFile: this.#nextFile },
+      ...{
+        gtids: [...this.#gtids.values()].sort(),
+        startGtids: this.#startGtids,
+        end: this.#end,
+        nextFile: this.#nextFile,
+      },
     };
   }
 
@@ -208,5 +220,6 @@ class LogState {
       const domain = body.readUInt32LE(at);
       this.#gtids.set(domain, `${domain}-${body.readUInt32LE(at + 4)}-${body.readBigUInt64LE(at + 8)}`);
     }
+    this.#startGtids = [...this.#gtids.values()].sort();
   }
 }

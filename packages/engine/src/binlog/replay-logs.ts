@@ -6,6 +6,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
+import { drainOutput } from '../direct-storage/follow-tool.ts';
 import { writeWholeFile } from '../direct-storage/write-whole-file.ts';
 import { describeEnd, isSuccess, outputOf, type ToolProcess } from '../ports/processes.ts';
 import { SecretFolder } from '../ports/secret-folder.ts';
@@ -14,8 +15,10 @@ import type { ConnectionConfig } from '../sources/mysql/settings.ts';
 import { toolError } from '../sources/mysql/tool-error.ts';
 import { nameWith, numberOf, parseBinlogName } from './binlog-names.ts';
 import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
+import { findBreak } from './find-break.ts';
 import { describeGap, findLogGaps } from './find-log-gaps.ts';
-import { timeText } from './list-logs.ts';
+import { assertForwards, isReached, ReplayJudge } from './judge-replay.ts';
+import { timeText } from './log-time.ts';
 import { checkLog } from './verify-logs.ts';
 
 /** A place in the logs. */
@@ -36,7 +39,10 @@ export interface ReplayOptions {
   readonly database: string | null;
   /** `old->new` */
   readonly rewrites: readonly string[];
+  /** Only tells, after everything was looked at. */
   readonly isDryRun: boolean;
+  /** Replays all there is although the archive ends before `untilTime`. */
+  readonly isEndAccepted: boolean;
   readonly signal: AbortSignal;
   log(message: string): void;
 }
@@ -54,17 +60,23 @@ export interface ReplayRange {
 export interface ReplayResult {
   readonly ranges: readonly ReplayRange[];
   readonly isDone: boolean;
+  /** The time of the last event of the archive, when that is before the moment that was asked for. */
+  readonly endsEarlyAt: string | null;
 }
 
-/** Throws BINLOG_START_MISSING, BINLOG_GAP, BINLOG_DAMAGED, ARTIFACT_*, DATABASE_*, CANCELLED. */
+/** Throws INVALID_INPUT, BINLOG_*, ARTIFACT_*, DATABASE_*, CANCELLED; before a statement is sent, but for DATABASE_*. */
 export async function replayLogs(options: ReplayOptions): Promise<ReplayResult> {
   const { store, signal, from, isDryRun, log } = options;
-  const logs = await chooseLogs(options);
+  assertForwards(options);
+  const { logs, endsEarlyAt } = await chooseLogs(options);
   const ranges = logs.map((item) => rangeOf(item, options));
-  if (isDryRun) return { ranges, isDone: false };
+  const judge = new ReplayJudge(options);
   for (const item of logs) {
-    await checkLog(store, item, { signal, ...(item.name === from.file ? { mustHavePosition: from.position } : {}) });
+    const start = item.name === from.file ? { mustHavePosition: from.position } : {};
+    await checkLog(store, item, { signal, ...start, onEvent: (event) => judge.add(item, event) });
   }
+  judge.assertReplayable();
+  if (isDryRun) return { ranges, isDone: false, endsEarlyAt };
   log(`${logs.length} logs are whole. Replaying.`);
   const connection = await MysqlConnection.open(options.target, options);
   try {
@@ -73,10 +85,16 @@ export async function replayLogs(options: ReplayOptions): Promise<ReplayResult> 
   } finally {
     connection.close();
   }
-  return { ranges, isDone: true };
+  return { ranges, isDone: true, endsEarlyAt };
 }
 
-async function chooseLogs({ store, signal, from, untilTime, untilPlace }: ReplayOptions): Promise<StoredBinlog[]> {
+interface Chosen {
+  readonly logs: readonly StoredBinlog[];
+  readonly endsEarlyAt: string | null;
+}
+
+async function chooseLogs(options: ReplayOptions): Promise<Chosen> {
+  const { store, signal, from, untilTime, untilPlace } = options;
   const all = await store.all(signal);
   const first = all.find(({ name }) => name === from.file);
   if (!first || from.position > first.sizeBytes) {
@@ -94,32 +112,38 @@ async function chooseLogs({ store, signal, from, untilTime, untilPlace }: Replay
   }
   const [gap] = findLogGaps(chosen);
   if (gap) throw new AppError('BINLOG_GAP', { logs: describeGap(gap) });
-  assertEndIsThere(chosen, all, { untilTime, untilPlace });
-  return chosen;
+  assertOneServer(chosen);
+  return { logs: chosen, endsEarlyAt: judgeEnd(chosen, all, options) };
 }
 
-/** Whether the program that reads a log stops at an event of that time; it counts whole seconds. */
-function isReached(time: number, untilTime: Date | null): boolean {
-  return untilTime !== null && time >= Math.floor(untilTime.getTime() / 1000);
+function assertOneServer(logs: readonly StoredBinlog[]): void {
+  for (const [index, log] of logs.entries()) {
+    const next = logs[index + 1];
+    const reason = next && findBreak(log, next);
+    if (reason) throw new AppError('BINLOG_CONFLICT', { reason });
+  }
 }
 
 /** The archive must reach to the end that is asked for, or what comes before it would be missing without a word. */
-function assertEndIsThere(
+function judgeEnd(
   chosen: readonly StoredBinlog[],
   all: readonly StoredBinlog[],
-  { untilTime, untilPlace }: Pick<ReplayOptions, 'untilTime' | 'untilPlace'>,
-): void {
+  { untilTime, untilPlace, isEndAccepted }: Pick<ReplayOptions, 'untilTime' | 'untilPlace' | 'isEndAccepted'>,
+): string | null {
   const last = chosen.at(-1);
-  if (!last || isReached(last.lastAt, untilTime)) return;
+  if (!last || isReached(last.lastAt, untilTime)) return null;
   // What was left out because it begins later must follow straight on.
   const next = all.find(({ name }) => numberOf(name) > numberOf(last.name));
   const [gap] = next ? findLogGaps([last, next]) : [];
   if (gap) throw new AppError('BINLOG_GAP', { logs: describeGap(gap) });
-  if (!untilPlace) return;
-  if (last.name !== untilPlace.file || last.sizeBytes < untilPlace.position) {
+  if (untilPlace && (last.name !== untilPlace.file || last.sizeBytes < untilPlace.position)) {
     const first = last.name === untilPlace.file ? last.name : nameWith(last.name, numberOf(last.name) + 1);
     throw new AppError('BINLOG_GAP', { logs: describeGap({ first, last: untilPlace.file }) });
   }
+  if (!untilTime || next || untilPlace) return null;
+  const [end, until] = [timeText(last.lastAt), untilTime.toISOString()];
+  if (!isEndAccepted) throw new AppError('BINLOG_END_EARLY', { end, until });
+  return end;
 }
 
 function rangeOf(log: StoredBinlog, { from, untilPlace }: ReplayOptions): ReplayRange {
@@ -143,7 +167,7 @@ interface Sending {
 async function sendAll(options: ReplayOptions, { connection, reader, logs }: Sending): Promise<void> {
   const folder = new SecretFolder(options.tempDir);
   const client = connection.startClient();
-  const printed = drain(client);
+  const printed = drainOutput(client);
   try {
     for (const log of logs) {
       const file = join(folder.path, log.name);
@@ -194,15 +218,6 @@ function readerArgs(log: StoredBinlog, file: string, options: ReplayOptions & { 
 function nameAfter(database: string, rewrites: readonly string[]): string {
   const rewrite = rewrites.find((text) => text.startsWith(`${database}->`));
   return rewrite?.slice(database.length + 2) ?? database;
-}
-
-/** Statements of a log answer nothing that matters. */
-async function drain({ output }: ToolProcess): Promise<void> {
-  try {
-    for await (const _ of output);
-  } catch {
-    // It was killed.
-  }
 }
 
 /** `bin.000041:328`. Null when it is none. */

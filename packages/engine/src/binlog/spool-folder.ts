@@ -1,43 +1,23 @@
 /** Where logs arrive: a folder of one receiver, for its owner alone. What is in it can be fetched again at any time. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { AppError } from '@backupx/contracts/errors';
-import { isMarkAlive, processMark } from '../ports/process-mark.ts';
+import { takeFolder } from '../direct-storage/take-folder.ts';
 import { byNumber, parseBinlogName } from './binlog-names.ts';
 import type { ServerLog } from './choose-start.ts';
-
-const OWNER = /^receiver-(.+)\.lock$/;
-const OWN_MARK = `receiver-${processMark}.lock`;
 
 /** See above. Synchronous: a few small calls. */
 export class SpoolFolder {
   readonly path: string;
+  /** Idempotent. What has arrived and was not stored stays: perhaps the server has it no more. */
+  readonly release: () => void;
 
   private constructor(path: string) {
     this.path = path;
+    this.release = takeFolder(path, 'spool_folder');
   }
 
   /** Throws DATABASE_IN_USE when another receiver has it, CONFIG_INVALID when it cannot be made. */
   static take(path: string): SpoolFolder {
-    try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-      chmodSync(path, 0o700);
-      // Marked before others are looked for: of two that begin at the same moment one at least sees the other.
-      if (existsSync(join(path, OWN_MARK))) throw inUse(path, process.pid);
-      writeFileSync(join(path, OWN_MARK), '', { mode: 0o600 });
-      for (const name of readdirSync(path).filter((item) => item !== OWN_MARK)) {
-        const mark = OWNER.exec(name)?.[1];
-        if (mark === undefined) continue;
-        if (isMarkAlive(mark)) {
-          rmSync(join(path, OWN_MARK));
-          throw inUse(path, mark.split('.')[0]);
-        }
-        rmSync(join(path, name), { force: true });
-      }
-    } catch (error) {
-      if (error instanceof AppError) throw error;
-      throw new AppError('CONFIG_INVALID', { problems: `spool_folder: ${(error as Error).message}` }, { cause: error });
-    }
     return new SpoolFolder(path);
   }
 
@@ -45,6 +25,11 @@ export class SpoolFolder {
   logs(): ServerLog[] {
     const names = readdirSync(this.path).filter((name) => parseBinlogName(name) !== null);
     return names.map((name) => ({ name, sizeBytes: statSync(this.at(name)).size })).sort(byNumber);
+  }
+
+  /** What logs take on the disk. */
+  sizeBytes(): number {
+    return this.logs().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   at(name: string): string {
@@ -58,13 +43,4 @@ export class SpoolFolder {
   clear(): void {
     for (const { name } of this.logs()) this.remove(name);
   }
-
-  /** Idempotent. What has arrived and was not stored stays: perhaps the server has it no more. */
-  release(): void {
-    rmSync(join(this.path, OWN_MARK), { force: true });
-  }
-}
-
-function inUse(path: string, pid: string | number | undefined): AppError {
-  return new AppError('DATABASE_IN_USE', { name: path, sessions: `another receiver (process ${pid})` });
 }

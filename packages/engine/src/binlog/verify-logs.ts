@@ -2,6 +2,7 @@
 import { toAppError } from '@backupx/contracts/errors';
 import { numberOf } from './binlog-names.ts';
 import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
+import { findBreak } from './find-break.ts';
 import { describeGap, findLogGaps } from './find-log-gaps.ts';
 import { type ReadOptions, readBinlog } from './read-binlog.ts';
 
@@ -22,7 +23,10 @@ export async function verifyLogs(
   const all = await store.all(signal);
   const logs = all.filter(({ name }) => from === null || numberOf(name) >= numberOf(from));
   const damaged: { name: string; reason: string }[] = [];
-  for (const log of logs) {
+  for (const [index, log] of logs.entries()) {
+    const before = logs[index - 1];
+    const reason = before && findBreak(before, log);
+    if (reason) damaged.push({ name: log.name, reason });
     try {
       await checkLog(store, log, { signal });
     } catch (error) {
@@ -42,7 +46,7 @@ export async function verifyLogs(
 export async function checkLog(
   store: BinlogStore,
   log: StoredBinlog,
-  { signal, ...more }: { readonly signal: AbortSignal } & Pick<ReadOptions, 'mustHavePosition'>,
+  { signal, ...more }: { readonly signal: AbortSignal } & Pick<ReadOptions, 'mustHavePosition' | 'onEvent'>,
 ): Promise<void> {
   await readBinlog(store.open(log, signal), { name: log.name, ...more });
 }

@@ -1,0 +1,72 @@
+/**
+ * Deletes what no backup needs any more: all logs before the one in which the oldest backup that is kept was made. The
+ * oldest go first, so a kill leaves no gap in what stays.
+ */
+import { AppError } from '@backupx/contracts/errors';
+import { nameWith, numberOf, parseBinlogName } from './binlog-names.ts';
+import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
+import type { LogPlace } from './replay-logs.ts';
+
+export interface ExpireLogsOptions {
+  readonly signal: AbortSignal;
+  /** What comes before this log goes; null: `backups` say. */
+  readonly before: string | null;
+  /** Where the backups that are kept were made. */
+  readonly backups: readonly LogPlace[];
+  /** False: only tells. */
+  readonly isDeleting: boolean;
+}
+
+export interface LogExpiry {
+  /** The first log that stays. */
+  readonly keptFrom: string;
+  /** Names of those that go, oldest first. */
+  readonly logs: readonly string[];
+  /** As they are stored. */
+  readonly sizeBytes: number;
+  readonly isDeleted: boolean;
+}
+
+/** Throws INVALID_INPUT, BINLOG_START_MISSING, BINLOG_CONFLICT, ARTIFACT_DAMAGED, STORAGE_*. */
+export async function expireLogs(store: BinlogStore, options: ExpireLogsOptions): Promise<LogExpiry> {
+  const { signal, isDeleting } = options;
+  const whole = await store.list(signal);
+  const newest = whole.at(-1);
+  if (!newest) throw new AppError('BINLOG_START_MISSING', { place: 'a whole log', has: 'none' });
+  // The newest one tells a receiver where to go on.
+  const cut = Math.min(chooseCut(await store.all(signal), options), numberOf(newest.name));
+  const going = await store.objectsBefore(cut, signal);
+  if (isDeleting) for (const { key } of going) await store.delete(key, signal);
+  return {
+    keptFrom: nameWith(newest.name, cut),
+    logs: [...new Set(going.map(({ name }) => name))],
+    sizeBytes: going.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    isDeleted: isDeleting,
+  };
+}
+
+function chooseCut(all: readonly StoredBinlog[], { before, backups }: ExpireLogsOptions): number {
+  if ((before === null) === (backups.length === 0)) throw invalid('--before', 'give either this or --inventory');
+  const [first, last] = [all[0], all.at(-1)];
+  if (before !== null) {
+    if (parseBinlogName(before)?.base !== parseBinlogName(first?.name ?? '')?.base || !last) {
+      throw invalid('--before', `is no log of this archive; they are called like ${first?.name}`);
+    }
+    if (numberOf(before) > numberOf(last.name)) throw invalid('--before', `is behind the newest log, ${last.name}`);
+    return numberOf(before);
+  }
+  for (const place of backups) assertIsThere(place, all);
+  return Math.min(...backups.map(({ file }) => numberOf(file)));
+}
+
+/** A backup of another server, or one that has lost its logs, says nothing about what may go. */
+function assertIsThere({ file, position }: LogPlace, all: readonly StoredBinlog[]): void {
+  const log = all.find(({ name }) => name === file);
+  if (log && position <= log.sizeBytes) return;
+  const has = all.length === 0 ? 'nothing' : `${all[0]?.name} to ${all.at(-1)?.name}`;
+  throw new AppError('BINLOG_START_MISSING', { place: `${file}:${position}`, has });
+}
+
+function invalid(path: string, message: string): AppError {
+  return new AppError('INVALID_INPUT', {}, { fields: [{ path, code: 'invalid', message }] });
+}

@@ -1,0 +1,79 @@
+/** What the events that would be replayed say against it, found while their logs are proven. */
+import { AppError } from '@backupx/contracts/errors';
+import { numberOf } from './binlog-names.ts';
+import type { StoredBinlog } from './binlog-store.ts';
+import { timeText } from './log-time.ts';
+import type { BinlogEvent } from './read-binlog.ts';
+import { namesDatabase, readStatement } from './read-statement.ts';
+import type { ReplayOptions } from './replay-logs.ts';
+
+type Range = Pick<ReplayOptions, 'from' | 'untilTime' | 'untilPlace' | 'database' | 'rewrites'>;
+
+const SHOWN_PLACES = 10;
+
+/** Whether the program that reads a log stops at an event of that time; it counts whole seconds. */
+export function isReached(time: number, untilTime: Date | null): boolean {
+  return untilTime !== null && time >= Math.floor(untilTime.getTime() / 1000);
+}
+
+/** See above. `add` gets every event of every log, in order. */
+export class ReplayJudge {
+  readonly #range: Range;
+  readonly #renamed: readonly string[];
+  readonly #places: string[] = [];
+  /** Of the last event before the start, and of the first behind it. */
+  #before = 0;
+  #first: number | null = null;
+  #isOver = false;
+
+  constructor(range: Range) {
+    this.#range = range;
+    this.#renamed = range.rewrites.map((rewrite) => rewrite.split('->')[0] ?? '');
+  }
+
+  add(log: StoredBinlog, event: BinlogEvent): void {
+    const { from, untilTime, untilPlace } = this.#range;
+    if (log.name === from.file && event.at < from.position) {
+      this.#before = Math.max(this.#before, event.time);
+      return;
+    }
+    this.#first ??= event.time;
+    this.#isOver ||= isReached(event.time, untilTime);
+    const isBehind = untilPlace !== null && log.name === untilPlace.file && event.at >= untilPlace.position;
+    if (this.#isOver || isBehind || this.#renamed.length === 0) return;
+    if (this.#namesRenamed(event)) this.#places.push(`${log.name}:${event.at}`);
+  }
+
+  /** Throws INVALID_INPUT, BINLOG_REWRITE_IMPOSSIBLE. */
+  assertReplayable(): void {
+    const { untilTime } = this.#range;
+    const begin = this.#first ?? this.#before;
+    if (isReached(begin, untilTime)) {
+      const message = `is not after what the replay begins with, of ${timeText(begin)}: take an older backup`;
+      throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '--until', code: 'invalid', message }] });
+    }
+    if (this.#places.length === 0) return;
+    const more = this.#places.length > SHOWN_PLACES ? ` and ${this.#places.length - SHOWN_PLACES} more` : '';
+    const places = `${this.#places.slice(0, SHOWN_PLACES).join(', ')}${more}`;
+    throw new AppError('BINLOG_REWRITE_IMPOSSIBLE', { databases: this.#renamed.join(', '), places });
+  }
+
+  #namesRenamed(event: BinlogEvent): boolean {
+    const statement = readStatement(event);
+    if (statement === null) return false;
+    if (statement === 'unknown') return true;
+    // What ran in another database is not picked.
+    const { database } = this.#range;
+    if (database !== null && statement.database !== database) return false;
+    return this.#renamed.some((name) => namesDatabase(statement.text, name));
+  }
+}
+
+/** Places of a range must be in the order of the log. Throws INVALID_INPUT. */
+export function assertForwards({ from, untilPlace }: Pick<Range, 'from' | 'untilPlace'>): void {
+  if (!untilPlace) return;
+  const logs = numberOf(untilPlace.file) - numberOf(from.file);
+  if (logs > 0 || (logs === 0 && untilPlace.position > from.position)) return;
+  const message = `is not behind ${from.file}:${from.position}, where the replay begins`;
+  throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '--until-position', code: 'invalid', message }] });
+}

@@ -1,0 +1,134 @@
+/** What a replay refuses before it sends a statement. */
+import { deflateSync } from 'node:zlib';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { binlogSettings, type MadeEvent, makeBinlog, makeGtidList, makeStatement } from '../testing/make-binlog.ts';
+import { createMemoryStorage } from '../testing/memory-storage.ts';
+import { nameWith } from './binlog-names.ts';
+import { BinlogStore } from './binlog-store.ts';
+import { readBinlog } from './read-binlog.ts';
+import { namesDatabase, readStatement } from './read-statement.ts';
+import { type ReplayOptions, replayLogs } from './replay-logs.ts';
+import { verifyLogs } from './verify-logs.ts';
+
+const { signal } = new AbortController();
+const log = (number: number) => nameWith('bin.000000', number);
+let store: BinlogStore;
+beforeEach(() => {
+  store = new BinlogStore(createMemoryStorage(), binlogSettings);
+});
+
+async function put(
+  number: number,
+  createdAt: number,
+  events: readonly MadeEvent[],
+  serverId?: number,
+): Promise<number> {
+  async function* read() {
+    yield makeBinlog(createdAt, events, serverId);
+  }
+  const facts = await readBinlog(read(), { name: log(number) });
+  await store.put(log(number), facts, { read, isPartial: false, signal });
+  return facts.sizeBytes;
+}
+
+const seconds = (value: number) => new Date(value * 1000);
+const replay = (parts: Partial<ReplayOptions>) =>
+  replayLogs({
+    ...{ store, signal, isDryRun: true, isEndAccepted: false, untilPlace: null, untilTime: null, database: null },
+    ...{ rewrites: [], from: { file: log(1), position: 4 }, log: () => {}, ...parts },
+  } as unknown as ReplayOptions);
+const change = (time: number, text = 'INSERT INTO t VALUES (1)') => makeStatement(time, 'shop', text);
+
+it('does not pretend to have reached a moment behind the end of the archive', async () => {
+  await put(1, 100, [change(110), change(120)]);
+  const wish = { untilTime: seconds(121) };
+  await expect(replay(wish)).rejects.toMatchObject({
+    code: 'BINLOG_END_EARLY',
+    params: { end: '1970-01-01T00:02:00Z' },
+  });
+  expect(await replay({ ...wish, isEndAccepted: true })).toMatchObject({ endsEarlyAt: '1970-01-01T00:02:00Z' });
+  expect(await replay({ untilTime: seconds(120) })).toMatchObject({ endsEarlyAt: null });
+  // The next log shows that nothing is missing.
+  await put(2, 130, []);
+  expect(await replay(wish)).toMatchObject({ endsEarlyAt: null });
+});
+
+it('does not call it done when the moment lies before the backup', async () => {
+  const size = await put(1, 100, [change(110), change(120)]);
+  const early = (position: number, until: number) =>
+    replay({ from: { file: log(1), position }, untilTime: seconds(until), isEndAccepted: true });
+  const refused = { code: 'INVALID_INPUT' };
+  await expect(early(4, 50)).rejects.toMatchObject(refused);
+  await expect(early(size, 115)).rejects.toMatchObject(refused);
+  await expect(early(size, 120)).rejects.toMatchObject(refused);
+  expect(await early(size, 121)).toMatchObject({ ranges: [{ from: size }] });
+  for (const position of [4, 3]) {
+    const untilPlace = { file: log(1), position };
+    await expect(replay({ untilPlace })).rejects.toMatchObject(refused);
+  }
+});
+
+it('refuses logs of two servers', async () => {
+  await put(1, 100, [makeGtidList(100, ['0-7-5'])]);
+  await put(2, 200, [makeGtidList(200, ['0-7-5'])]);
+  expect((await replay({})).ranges.length).toBe(2);
+  // The same server under another number.
+  await put(3, 300, [makeGtidList(300, ['0-7-5'])], 8);
+  expect((await replay({})).ranges.length).toBe(3);
+  await put(4, 400, [makeGtidList(400, ['0-9-1'])], 9);
+  await expect(replay({})).rejects.toMatchObject({ code: 'BINLOG_CONFLICT' });
+  const verdict = await verifyLogs(store, { from: null, signal });
+  expect(verdict).toMatchObject({
+    isWhole: false,
+    damaged: [{ name: log(4), reason: expect.stringContaining('id 9') }],
+  });
+});
+
+describe('under another name', () => {
+  const rename = (parts: Partial<ReplayOptions> = {}) => replay({ rewrites: ['shop->copy'], ...parts });
+
+  it('refuses statements that name the database themselves, and says where they are', async () => {
+    const before = await put(1, 100, [change(110)]);
+    expect(await rename()).toMatchObject({ isDone: false });
+    await put(2, 200, [change(210), change(220, 'ALTER TABLE `shop`.t ADD x INT'), change(230)]);
+    const refusal = {
+      code: 'BINLOG_REWRITE_IMPOSSIBLE',
+      params: { places: expect.stringMatching(/^bin\.000002:\d+$/) },
+    };
+    await expect(rename()).rejects.toMatchObject(refusal);
+    expect(await rename({ untilTime: seconds(220) })).toMatchObject({ isDone: false });
+    expect(await rename({ untilPlace: { file: log(1), position: before } })).toMatchObject({ isDone: false });
+    expect(await rename({ database: 'other' })).toMatchObject({ isDone: false });
+    await expect(rename({ database: 'shop' })).rejects.toMatchObject(refusal);
+    expect(await replay({})).toMatchObject({ isDone: false });
+  });
+
+  it.each([
+    ['INSERT INTO shop.t VALUES (1)', true],
+    ['INSERT INTO `shop` . `t` VALUES (1)', true],
+    ['drop database if exists shop', true],
+    ['CREATE SCHEMA `shop`', true],
+    ['GRANT SELECT ON Shop.* TO a', true],
+    ['/*!40000 ALTER TABLE shop.t DISABLE KEYS */', true],
+    ['INSERT INTO "shop"."t" VALUES (1)', true],
+    ["INSERT INTO t VALUES ('see shop.example', 'it\\'s shop.x')", false],
+    ['INSERT INTO t SELECT shop FROM u', false],
+    ['INSERT INTO workshop.t VALUES (1)', false],
+    ['INSERT INTO shop2.t VALUES (1)', false],
+    ['/* shop.t */ INSERT INTO t VALUES (1)', false],
+    ['INSERT INTO a.shop VALUES (1)', false],
+  ])('looks into %s', (text, expected) => {
+    expect(namesDatabase(text, 'shop')).toBe(expected);
+  });
+
+  it('reads packed statements, and is in doubt about what it cannot read', () => {
+    const { body } = makeStatement(1, 'shop', '');
+    const text = Buffer.from('DROP TABLE shop.t');
+    const packed = Buffer.concat([body, Buffer.from([0x81, text.length]), deflateSync(text)]);
+    expect(readStatement({ type: 165, body: packed })).toEqual({ database: 'shop', text: 'DROP TABLE shop.t' });
+    expect(readStatement({ type: 165, body: Buffer.concat([body, Buffer.from('junk')]) })).toBe('unknown');
+    expect(readStatement({ type: 2, body: body.subarray(0, 14) })).toBe('unknown');
+    expect(readStatement({ type: 40, body })).toBe('unknown');
+    expect(readStatement({ type: 19, body })).toBe(null);
+  });
+});

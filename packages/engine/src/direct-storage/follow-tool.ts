@@ -1,0 +1,64 @@
+/** A program that writes what it receives into a spool, and what is done with it beside that. */
+import { AppError } from '@backupx/contracts/errors';
+import type { Clock } from '../ports/clock.ts';
+import type { ToolEnd, ToolProcess } from '../ports/processes.ts';
+
+export interface FollowOptions {
+  readonly stop: AbortSignal;
+  readonly clock: Clock;
+  readonly pollMs: number;
+  /** The spool takes no more. */
+  isFull(): boolean;
+  /** Stores what has come, again and again. False: the program is to end. */
+  step(): Promise<boolean>;
+}
+
+/** How the program ended; null: by us, since it was told to, there was no room, or a step said so. Throws what steps throw. */
+export async function followTool(tool: ToolProcess, options: FollowOptions): Promise<ToolEnd | null> {
+  const { stop, clock, pollMs, isFull, step } = options;
+  tool.endInput();
+  const drained = drainOutput(tool);
+  let hasEnded = false;
+  const ended = tool.ended.finally(() => {
+    hasEnded = true;
+  });
+  let isOurs = false;
+  const end = () => {
+    isOurs ||= !hasEnded;
+    tool.kill();
+  };
+  const mayGoOn = () => !hasEnded && !isOurs && !stop.aborted && !isFull();
+  const poll = () => Promise.race([ended, clock.sleep(pollMs, stop).catch(() => {})]);
+  const watch = async () => {
+    while (mayGoOn()) await poll();
+    end();
+  };
+  // Beside the storing, which takes as long as a slow storage does: meanwhile more arrives.
+  const watched = watch();
+  try {
+    while (mayGoOn()) {
+      await poll();
+      if (!(await step())) end();
+    }
+    end();
+    const how = await ended;
+    return isOurs ? null : how;
+  } finally {
+    tool.kill();
+    await Promise.all([ended, drained, watched]);
+  }
+}
+
+/** Reads what nobody needs: a program whose output is not read waits for ever. */
+export async function drainOutput({ output }: ToolProcess): Promise<void> {
+  try {
+    for await (const _ of output);
+  } catch {
+    // It was killed.
+  }
+}
+
+/** A storage that fails, is full or away may be mended; anything else stays as it is. */
+export function mayStorageRecover(error: unknown): boolean {
+  return error instanceof AppError && (error.code.startsWith('STORAGE_') || error.code === 'TIMEOUT');
+}
