@@ -45,6 +45,22 @@ it('finds every blob with its place, and none that is not there', () => {
   expect(index.find(idOf(7), 'tree')).toBe(7);
 });
 
+it('makes its table at once when it is told what to expect, and keeps what is there', () => {
+  const index = filled(5000);
+  const lengthOf = () => index.share().table.length;
+  index.expect(90_000);
+  expect(lengthOf()).toBe(131_072);
+  for (let number = 0; number < 5000; number += 1) expect(index.find(idOf(number))).toBe(number);
+  index.expect(1);
+  expect(lengthOf()).toBe(131_072);
+  const { packNumber } = index.placeOf(0);
+  for (let number = 5000; number < 200_000; number += 1) {
+    index.add({ id: idOf(number), type: 'data', packNumber, offset: 0, storedLength: 33, plainLength: 0 });
+  }
+  expect(lengthOf()).toBe(524_288);
+  expect([0, 4999, 5000, 199_999].map((number) => index.find(idOf(number)))).toEqual([0, 4999, 5000, 199_999]);
+});
+
 it('keeps further places of the same blob', () => {
   const index = filled(1000);
   const place = { ...index.placeOf(5), id: idOf(5), packNumber: 0 };

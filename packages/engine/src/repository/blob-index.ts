@@ -90,9 +90,16 @@ export class BlobIndex {
     return this.#packCount - 1;
   }
 
+  /** So many more are about to be added: then there is a table for them at once. */
+  expect(count: number): void {
+    const least = Math.ceil((this.#count + count) / MAX_LOAD);
+    if (least <= this.#table.length) return;
+    this.#makeTable(2 ** Math.ceil(Math.log2(least)));
+  }
+
   /** Adds a blob and answers its entry number; one that is there already gets a further entry (`nextSame`). */
   add(place: BlobPlace): number {
-    if (this.#count + 1 > this.#table.length * MAX_LOAD) this.#growTable();
+    if (this.#count + 1 > this.#table.length * MAX_LOAD) this.#makeTable(this.#table.length * 2);
     const entry = this.#count;
     const slot = entry & SEGMENT_MASK;
     if (slot === 0) this.#addSegment();
@@ -211,8 +218,8 @@ export class BlobIndex {
     this.#table[slot] = entry + 1;
   }
 
-  #growTable(): void {
-    this.#table = new Uint32Array(new SharedArrayBuffer(this.#table.byteLength * 2));
+  #makeTable(length: number): void {
+    this.#table = new Uint32Array(new SharedArrayBuffer(length * Uint32Array.BYTES_PER_ELEMENT));
     for (let entry = 0; entry < this.#count; entry += 1) {
       const ids = this.#ids[entry >> SEGMENT_BITS];
       if (ids) this.#insert(entry, hashAt(ids, (entry & SEGMENT_MASK) * ID_BYTES));

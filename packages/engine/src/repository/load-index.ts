@@ -9,6 +9,9 @@ const READS_AT_ONCE = 4;
 /** Lists again when files were replaced while they were read; more often would be something else. */
 const MAX_LISTS = 5;
 
+/** About what a blob takes in an index file, with its share of the pack's id. */
+const BYTES_PER_BLOB = 150;
+
 export interface LoadIndexOptions {
   readonly signal: AbortSignal;
   /** Packs (hex) that must not be known: a garbage collection has condemned them. */
@@ -62,6 +65,7 @@ export async function loadIndex(repository: Repository, options: LoadIndexOption
 
 /** Adds what one index file (opened) says; packs in `ignored` are left out. */
 export function addIndexFile(index: BlobIndex, json: Uint8Array, ignored?: ReadonlySet<string>): void {
+  index.expect(Math.floor(json.byteLength / BYTES_PER_BLOB));
   parseIndex(
     json,
     (packId) => (ignored && ignored.size > 0 && ignored.has(toHex(packId)) ? -1 : index.addPack(packId)),

@@ -106,7 +106,7 @@ export class ParentTree implements KnownNodes {
   take(name: string, stats: ListedItem, matcher: FileMatcher): boolean {
     this.#enterNextPart();
     const from = this.#next;
-    if (from < 0 || this.#byName || name <= this.#lastName) return false;
+    if (from < 0 || this.#byName) return false;
     const end = matcher.endOf(this.#page, from, name, stats);
     if (end < 0) return false;
     this.#lastName = name;

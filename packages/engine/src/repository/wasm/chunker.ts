@@ -48,8 +48,18 @@ export interface ChunkerOptions {
 export function createChunker({ polynomial, memoryBytes, variant }: ChunkerOptions): Chunker {
   if (polynomial >> 53n !== 1n) throw new RangeError('the polynomial must have degree 53');
   const memory = createSharedMemory(memoryBytes);
-  writeChunkerTables(memory.buffer, polynomial);
-  const code = codes[variant ?? listChunkerVariants()[0] ?? 'scalar'];
-  const wasm = instantiateModule<Pick<Chunker, 'findCut'>>(code, { env: { memory } });
-  return { memory: new Uint8Array(memory.buffer), findCut: wasm.findCut };
+  let findCut: Chunker['findCut'] | null = null;
+  const prepare = () => {
+    writeChunkerTables(memory.buffer, polynomial);
+    const code = codes[variant ?? listChunkerVariants()[0] ?? 'scalar'];
+    return instantiateModule<Pick<Chunker, 'findCut'>>(code, { env: { memory } }).findCut;
+  };
+  return {
+    memory: new Uint8Array(memory.buffer),
+    // Prepared when it is called first: a backup without long new files never does.
+    findCut(start, have, scannedTo) {
+      findCut ??= prepare();
+      return findCut(start, have, scannedTo);
+    },
+  };
 }
