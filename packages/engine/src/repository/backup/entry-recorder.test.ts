@@ -1,5 +1,5 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { SourceEntry, SyncContent } from '../../ports/source.ts';
 import { toHex } from '../format/blob-id.ts';
 import { parseTree } from '../format/parse-tree.ts';
@@ -116,6 +116,15 @@ describe('EntryRecorder', () => {
       expect(contentOf(found.get(name)).equals(bytes)).toBe(true);
     }
     expect(found.get('none')?.content).toEqual([]);
+  });
+
+  it('reads on in large steps when a file has grown', () => {
+    const { recorder } = createRecord();
+    const grown = content(randomBytes(5_000_000), 1000);
+    const read = vi.fn(grown.read);
+    recorder.addSync(entry('/grown', { content: { ...grown, read } }));
+    expect(recorder.counters.bytes).toBe(5_000_000);
+    expect(read.mock.calls.length).toBeLessThan(12);
   });
 
   it('takes streams, which repeat what they repeat', async () => {

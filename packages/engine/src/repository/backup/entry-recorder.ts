@@ -166,9 +166,9 @@ export class EntryRecorder {
     const { cutter } = this.#options;
     let position = 0;
     for (;;) {
-      // One byte more than is announced: so a single call reads a small file and sees its end.
-      const wanted = Math.min(READ_BYTES, Math.max(content.sizeBytes - position, 0) + 1);
-      const room = cutter.room(wanted);
+      const left = content.sizeBytes - position;
+      // One byte more than is announced: so a single call reads a small file and sees its end. It may have grown since.
+      const room = cutter.room(left < 0 ? READ_BYTES : Math.min(READ_BYTES, left + 1));
       const count = content.read(room, 0, room.byteLength, position);
       position += count;
       if (count > 0) {
