@@ -22,3 +22,8 @@ export async function lookForSpace(folder: string, wanted: WantedSpace): Promise
     throw new AppError('SOURCE_FAILED', { reason: `${has} needs ${Math.ceil(leastBytes / 1e6)} MB at least` });
   return `${has} may need ${Math.ceil(wantedBytes / 1e6)} MB.`;
 }
+
+/** True for what PostgreSQL and its programs say of a disk that is full. */
+export function tellsOfNoRoom(message: string): boolean {
+  return /No space left on device|Disk quota exceeded|Check free disk space/.test(message);
+}

@@ -14,6 +14,7 @@ import { type EntryPlace, placeOf } from './entry-paths.ts';
 import { FolderScanner } from './folder-scanner.ts';
 import { rolesInGlobals } from './globals.ts';
 import { type PostgresqlConfig, restoreSchema } from './settings.ts';
+import { tellsOfNoRoom } from './staging-space.ts';
 import { TrialRestore } from './trial-restore.ts';
 
 const MAX_TOLD = 5;
@@ -173,9 +174,11 @@ interface PartialDump {
   readonly scanner: FolderScanner;
 }
 
+const ABOUT_THE_DUMP = ['DATABASE_DUMP_DAMAGED', 'DATABASE_TOOL_FAILED', 'DATABASE_NOT_FOUND'];
+
 /** Others say that the place of the trial does not work, which proves nothing. */
-function isAboutTheDump({ code }: AppError): boolean {
-  return ['DATABASE_DUMP_DAMAGED', 'DATABASE_TOOL_FAILED', 'DATABASE_NOT_FOUND'].includes(code);
+function isAboutTheDump({ code, message }: AppError): boolean {
+  return ABOUT_THE_DUMP.includes(code) && !tellsOfNoRoom(message);
 }
 
 async function scan(content: AsyncIterable<Uint8Array>, database: string): Promise<InventoryObject[]> {

@@ -11,6 +11,7 @@ import { PsqlSession } from '../psql-session.ts';
 import { runAmcheck } from '../run-amcheck.ts';
 import { FAST_SETTINGS, ScratchPlace, type ScratchServer, startIn } from '../scratch-server.ts';
 import { countRows } from '../server-objects.ts';
+import { tellsOfNoRoom } from '../staging-space.ts';
 import { listDifferences } from './backup-manifest.ts';
 import type { ClusterContent, ContentWriter } from './cluster-content.ts';
 import { KEPT_SETTINGS } from './cluster-facts.ts';
@@ -99,6 +100,7 @@ export class ClusterTrial implements ContentWriter {
       this.#server = await this.#start(programs, details);
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'DATABASE_TOOL_FAILED') throw error;
+      if (tellsOfNoRoom(error.message)) throw error;
       add('restore', [error.message], '');
       return checks;
     }
@@ -161,7 +163,7 @@ export class ClusterTrial implements ContentWriter {
       try {
         tables += await readTables({ server, name, signal });
       } catch (error) {
-        if (!(error instanceof AppError) || error.code === 'CANCELLED') throw error;
+        if (!(error instanceof AppError) || error.code === 'CANCELLED' || tellsOfNoRoom(error.message)) throw error;
         failures.push(`database "${name}": ${error.message}`);
       }
     }
