@@ -77,7 +77,7 @@ export class ParentWalk {
 }
 
 /** What the source says of a file before opening it. */
-export interface ListedFile {
+interface ListedFile {
   readonly modifiedAtNs: bigint;
   readonly identity: ItemIdentity;
 }

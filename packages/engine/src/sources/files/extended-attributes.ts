@@ -5,7 +5,8 @@
 import { createRequire } from 'node:module';
 import { toText } from './byte-paths.ts';
 
-interface XattrModule {
+/** What the native module can do. */
+export interface XattrModule {
   listAttributesSync(path: string): string[];
   getAttributeSync(path: string, name: string): Uint8Array | null;
   setAttributeSync(path: string, name: string, value: Uint8Array): void;
@@ -21,9 +22,14 @@ function loadModule(): XattrModule | null {
 
 const native = loadModule();
 
-/** The module wraps the errno in its message. */
+/** No extended attributes on this file system, or not this one (ENOTSUP of Linux and macOS). The module wraps the errno in its message. */
 function isUnsupported(error: unknown): boolean {
-  return /os error (95|45|1|22)\)/.test(String(error));
+  return /os error (95|45)\)/.test(String(error));
+}
+
+/** Items of this kind have none (EPERM, EINVAL), others in the same file system may. */
+function isRefused(error: unknown): boolean {
+  return /os error (1|22)\)/.test(String(error));
 }
 
 export interface XattrReader {
@@ -34,24 +40,28 @@ export interface XattrReader {
 }
 
 /** A reader that remembers which file systems have no extended attributes. */
-export function createXattrReader(): XattrReader {
+export function createXattrReader(module: XattrModule | null = native): XattrReader {
   const without = new Set<bigint>();
   let unaskedCount = 0;
+  const namesOf = (path: string, device: bigint): string[] => {
+    try {
+      return module?.listAttributesSync(path) ?? [];
+    } catch (error) {
+      if (isUnsupported(error)) without.add(device);
+      else if (!isRefused(error)) throw error;
+      return [];
+    }
+  };
   return {
     read(bytePath, device) {
-      if (!native || without.has(device)) return null;
+      if (!module || without.has(device)) return null;
       const path = toText(bytePath);
       if (path === null) {
         unaskedCount += 1;
         return null;
       }
-      try {
-        return readAll(native, path);
-      } catch (error) {
-        if (!isUnsupported(error)) throw error;
-        without.add(device);
-        return null;
-      }
+      const names = namesOf(path, device);
+      return names.length === 0 ? null : readAll(module, path, names);
     },
     get unaskedCount() {
       return unaskedCount;
@@ -59,15 +69,23 @@ export function createXattrReader(): XattrReader {
   };
 }
 
-function readAll(module: XattrModule, path: string): Map<string, Uint8Array> | null {
-  const names = module.listAttributesSync(path);
-  if (names.length === 0) return null;
+function readAll(module: XattrModule, path: string, names: readonly string[]): Map<string, Uint8Array> | null {
   const found = new Map<string, Uint8Array>();
   for (const name of names) {
-    const value = module.getAttributeSync(path, name);
+    const value = readOne(module, path, name);
     if (value) found.set(name, Uint8Array.from(value));
   }
   return found.size > 0 ? found : null;
+}
+
+/** Null: it has gone, or is listed and cannot be read by anybody. */
+function readOne(module: XattrModule, path: string, name: string): Uint8Array | null {
+  try {
+    return module.getAttributeSync(path, name);
+  } catch (error) {
+    if (isUnsupported(error)) return null;
+    throw error;
+  }
 }
 
 /** Sets attributes on one item; answers one sentence per attribute that did not take. */
