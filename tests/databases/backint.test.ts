@@ -5,6 +5,8 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -272,6 +274,31 @@ describe('on a local disk', () => {
     expect((await callBackint('restore', [`#NULL ${pipe} ${place.at('b')}`], other)).lines[0]).toContain('#RESTORED');
   });
 
+  it('needs nothing but the storage: a new machine with a copy of it lists, restores and deletes', async () => {
+    const place = makePlace();
+    const pipes = ['databackup_0_1', 'log "x" 1'].map((name) => makePipe(place.at(name)));
+    const samples = pipes.map((_, index) => seededBytes(index, 300_000));
+    const ebids: string[] = [];
+    for (const [index, pipe] of pipes.entries()) ebids.push(await save(place, pipe, samples[index] ?? Buffer.alloc(0)));
+    const other = makePlace();
+    renameSync(place.store, other.store);
+    rmSync(place.folder, { recursive: true });
+    const listed = await callBackint('inquire', ['#NULL'], other);
+    expect(listed.lines.toSorted()).toEqual(
+      pipes.map((pipe, index) => `#BACKUP "${ebids[index]}" ${quoted(pipe)}`).toSorted(),
+    );
+    const asked = pipes.map((pipe, index) => `#EBID "${ebids[index]}" ${quoted(pipe)} ${other.at(`b${index}`)}`);
+    // Several processes at once, as in a recovery with channels.
+    const answers = await Promise.all(asked.map((line) => callBackint('restore', [line], other)));
+    expect(answers.flatMap(({ lines }) => lines).every((line) => line.startsWith('#RESTORED'))).toBe(true);
+    for (const [index, bytes] of samples.entries())
+      expect(readFileSync(other.at(`b${index}`)).equals(bytes)).toBe(true);
+    const gone = pipes.map((pipe, index) => `#EBID "${ebids[index]}" ${quoted(pipe)}`);
+    const deleted = await Promise.all(gone.map((line) => callBackint('delete', [line], other)));
+    expect(deleted.flatMap(({ lines }) => lines)).toEqual(gone.map((line) => line.replace('#EBID', '#DELETED')));
+    expect(objectsIn(other.store)).toEqual([]);
+  });
+
   const mount = work.at('small');
   mkdirSync(mount);
   const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=0700', 'backupx-tests', mount]).status === 0;
@@ -316,6 +343,31 @@ describe('the call itself', () => {
       extraFlags: ['--new-flag', 'x'],
     });
     expect(answer).toMatchObject({ code: 0, lines: [expect.stringMatching(/^#SAVED ".*" \S+ 4$/)] });
+  });
+
+  it('reads its input from standard input and answers to standard output, in both versions of the protocol', async () => {
+    const place = makePlace();
+    const file = place.at('a "file" here');
+    writeFileSync(file, 'text');
+    const call = (name: string, version: string, asked: string) =>
+      execFileSync(process.execPath, [cli, 'backint', '-f', name, '-p', place.parameters, '-u', 'HDB'], {
+        input: `#SOFTWAREID "backint ${version}" "HANA HDB server 2.00.059.00"\n${asked}\n`,
+        encoding: 'utf8',
+      }).split('\n');
+    for (const version of ['1.04', '1.50']) {
+      const [software, saved = ''] = call('BACKUP', version, `#FILE ${quoted(file)}`);
+      expect(software).toMatch(new RegExp(`^#SOFTWAREID "backint ${version}" "BackupX `));
+      const [ebid = ''] = ebidsOf([saved]);
+      expect(saved).toBe(`#SAVED "${ebid}" ${quoted(file)} 4`);
+      const time = version === '1.50' ? / "\d{4}-\d\d-\d\dT[\d:.]+Z"$/ : /here"$/;
+      expect(call('inquire', version, `#EBID "${ebid}"`)[1]).toMatch(time);
+      const back = place.at(`back ${version}`);
+      const asked = `#EBID "${ebid}" ${quoted(file)} ${quoted(back)}`;
+      expect(call('restore', version, asked)[1]).toBe(`#RESTORED "${ebid}" ${quoted(file)}`);
+      expect(readFileSync(back, 'utf8')).toBe('text');
+      expect(call('delete', version, `#EBID "${ebid}" ${quoted(file)}`)[1]).toBe(`#DELETED "${ebid}" ${quoted(file)}`);
+    }
+    expect(objectsIn(place.store)).toEqual([]);
   });
 
   it('fails as a whole, before anything is done, when it is not understood', async () => {
