@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs } from '../support/source-jobs.ts';
+import { watchTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('mariadb-physical-layout');
@@ -53,23 +54,53 @@ it('pages of another size, undo logs and a table in other folders', async () => 
   expect(server.sql('SELECT v FROM shop.far')).toBe('later\n');
 });
 
-it('encrypted files, with the keys on this machine', async () => {
-  const keys = work.at('keys');
+const SECRET = 'Se cret#1';
+
+/** Keys in a file as they are, or encrypted with a password that only the option file of the server knows. */
+function keySettings(isSecret: boolean): string[] {
+  const keys = work.at(isSecret ? 'keys-plain' : 'keys');
   writeFileSync(keys, `1;${'0123456789abcdef'.repeat(4)}\n`);
-  const encrypted = ['plugin-load-add=file_key_management', `file-key-management-filename=${keys}`];
-  const more = ['innodb-encrypt-tables=FORCE', 'innodb-encrypt-log=ON'];
-  const own = await startMariadb({ settings: [...encrypted, ...more] });
+  const plugin = 'plugin-load-add=file_key_management';
+  if (!isSecret) return [plugin, `file-key-management-filename=${keys}`];
+  const args = [
+    'enc',
+    '-aes-256-cbc',
+    '-md',
+    'sha1',
+    '-pass',
+    `pass:${SECRET}`,
+    '-in',
+    keys,
+    '-out',
+    work.at('keys.enc'),
+  ];
+  execFileSync('openssl', args, { stdio: 'ignore' });
+  return [plugin, `file-key-management-filename=${work.at('keys.enc')}`, `file-key-management-filekey="${SECRET}"`];
+}
+
+it.each([
+  ['', false],
+  [', in a file with a password', true],
+])('encrypted files, with the keys on this machine%s', async (_, isSecret) => {
+  const encrypted = [...keySettings(isSecret), 'innodb-encrypt-tables=FORCE', 'innodb-encrypt-log=ON'];
+  const own = await startMariadb({ settings: encrypted });
   try {
     own.sql("CREATE DATABASE shop; CREATE TABLE shop.t (v TEXT); INSERT INTO shop.t VALUES ('kept from others')");
-    const source = { type: 'mysql-physical', config: { dbHost: '127.0.0.1', dbPort: own.port, dbUser: 'root' } };
-    const jobs = await createSourceJobs(runner, work, 'repository');
+    // By that name the program would ask for the socket of another server.
+    const source = { type: 'mysql-physical', config: { dbHost: 'localhost', dbPort: own.port, dbUser: 'root' } };
+    const jobs = await createSourceJobs(runner, work, isSecret ? 'archive' : 'repository');
+    const watch = watchTools(work.path);
     const result = await jobs.backup(source);
+    expect(result).toMatchObject({ status: 'success', problems: [] });
     const job = { kind: 'verify_artifact', source, mode: 'deep' } as const;
     const { checks } = await runner.run({ ...job, artifact: jobs.artifactOf(result) });
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
-    const dataFolder = work.at('decrypted');
+    const dataFolder = work.at(`decrypted-${isSecret}`);
     await jobs.restore(source, result, { options: { dataFolder, owner: 'root' } });
-    const restored = await startMariadb({ dataFolder, settings: [...encrypted, ...more] });
+    const seen = watch.stop();
+    expect(seen.map(({ name }) => name)).toContain('mariadbd');
+    for (const { commandLine, environment } of seen) expect(`${commandLine}${environment}`).not.toContain(SECRET);
+    const restored = await startMariadb({ dataFolder, settings: encrypted });
     try {
       expect(restored.sql('SELECT v FROM shop.t')).toBe('kept from others\n');
     } finally {
