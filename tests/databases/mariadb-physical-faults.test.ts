@@ -240,7 +240,11 @@ describe('a restore', () => {
     expect(status).toBe('failed');
     writeFileSync(file, good);
     expect(readdirSync(dataFolder).sort()).toEqual(before);
+    const told = await preview({ dataFolder, replaceExisting: true });
+    expect(told.notes?.[0]).toContain('is kept as');
     await restore({ dataFolder, replaceExisting: true });
+    const [kept = ''] = readdirSync(work.path).filter((name) => name.startsWith('data.replaced-'));
+    expect(readdirSync(work.at(kept)).sort()).toEqual(before);
     const again = await startMariadb({ dataFolder });
     try {
       expect(again.sql('CHECKSUM TABLE shop.t EXTENDED')).toBe(server.sql('CHECKSUM TABLE shop.t EXTENDED'));

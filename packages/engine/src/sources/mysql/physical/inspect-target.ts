@@ -4,15 +4,18 @@ import { AppError } from '@backupx/contracts/errors';
 import { listeningPorts } from '../../../ports/listening-ports.ts';
 import type { TargetContext, TargetInspection } from '../../../ports/source.ts';
 import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
+import { placeToKeep } from './place-to-keep.ts';
 import { serverOn } from './running-server.ts';
 import { itemsOf } from './staged-data.ts';
 
-const NOTE =
-  'What is in the folder stays until the restored files are whole; then it is removed. No backup of it is made: a server that is stopped cannot be backed up. Copy the folder, or run the task while the server still runs, if it may be wanted back.';
+const NO_BACKUP = 'No backup of it is made before: a server that is stopped cannot be backed up.';
+const REMOVED =
+  'What is in the folder stays until the restored files are whole; then it is removed. Copy it, or run the task while the server still runs, if it may be wanted back.';
 
 /** Throws RESTORE_TARGET_INVALID. */
 export async function inspectTarget(config: PhysicalConfig, context: TargetContext): Promise<TargetInspection> {
-  const folder = (context.options as PhysicalRestoreOptions).dataFolder || config.dataFolder;
+  const options = context.options as PhysicalRestoreOptions;
+  const folder = options.dataFolder || config.dataFolder;
   if (folder === '') {
     throw new AppError('RESTORE_TARGET_INVALID', {
       path: '(none)',
@@ -23,7 +26,9 @@ export async function inspectTarget(config: PhysicalConfig, context: TargetConte
   const found = { name: folder, sizeBytes: null, canBeSaved: false };
   if (names.length === 0) return { server: '', databases: [{ ...found, exists: false, sessions: [] }] };
   const pid = serverOn(realpathSync(folder));
-  const notes = pid === null ? [NOTE] : [`Process ${pid} is a server that runs on ${folder}: stop it first.`, NOTE];
+  const notes = pid === null ? [] : [`Process ${pid} is a server that runs on ${folder}: stop it first.`];
+  const kept = options.keepReplaced ? placeToKeep(realpathSync(folder)) : null;
+  notes.push(kept === null ? REMOVED : `What is in the folder is kept as ${kept} until you remove it.`, NO_BACKUP);
   return { server: '', databases: [{ ...found, exists: true, sessions: pid === null ? [] : [sessionOf(pid)] }], notes };
 }
 

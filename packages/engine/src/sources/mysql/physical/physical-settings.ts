@@ -36,6 +36,10 @@ export const physicalRestoreSchema = z.object({
     label: 'Replace what exists',
     help: 'For a folder that holds the data of a server, which must be stopped. Off: the restore stops.',
   }),
+  keepReplaced: z.boolean().default(true).meta({
+    label: 'Keep what is replaced',
+    help: 'Moves it to <folder>.replaced-<time>, until you remove it. Where the folder is a file system of its own that cannot be, and it is removed.',
+  }),
   owner: oneLine.default('').meta({
     label: 'Owner of the files',
     help: 'User the server runs as. Empty: the owner of the folder, or mysql for a new one; only root can choose.',

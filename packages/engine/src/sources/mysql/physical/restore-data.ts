@@ -10,6 +10,7 @@ import { startSettings } from './backup-notes.ts';
 import { CopyEntries } from './copy-entries.ts';
 import { ROOT } from './paths.ts';
 import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
+import { placeToKeep } from './place-to-keep.ts';
 import { prepareCopy, settingsOfCopy } from './prepare-copy.ts';
 import { assertUsable, giveTo, type Owner, StagedData } from './staged-data.ts';
 
@@ -29,7 +30,8 @@ export async function openDataRestore(config: PhysicalConfig, context: RestoreCo
   }
   const staged = StagedData.open(place);
   const toolFolder = options.toolFolder || config.toolFolder;
-  return new DataRestore({ staged, context, owner, toolFolder, replaceExisting: options.replaceExisting });
+  const { replaceExisting, keepReplaced } = options;
+  return new DataRestore({ staged, context, owner, toolFolder, replaceExisting, keepReplaced });
 }
 
 interface Parts {
@@ -39,6 +41,7 @@ interface Parts {
   readonly owner: Owner | null;
   readonly toolFolder: string;
   readonly replaceExisting: boolean;
+  readonly keepReplaced: boolean;
 }
 
 class DataRestore implements RestoreSession {
@@ -71,7 +74,10 @@ class DataRestore implements RestoreSession {
     if (context.signal.aborted) throw new AppError('CANCELLED');
     const owner = await this.#owner();
     if (owner) giveTo(staged.stage, owner);
-    staged.place({ folder: staged.folder, replaceExisting: this.#parts.replaceExisting });
+    const { replaceExisting, keepReplaced } = this.#parts;
+    const keepAs = keepReplaced ? placeToKeep(staged.folder) : null;
+    const kept = staged.place({ folder: staged.folder, replaceExisting }, keepAs);
+    if (kept) context.log('info', `What was there is kept in ${kept}; remove it when it is not needed any more.`);
     if (owner) chownSync(staged.folder, owner.uid, owner.gid);
     this.#guide();
     return { itemsWritten: this.#files, bytesWritten: this.#entries.bytes, itemsSkipped: 0 };

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { placeToKeep } from './place-to-keep.ts';
 import { StagedData } from './staged-data.ts';
 
 let folder: string;
@@ -62,6 +63,30 @@ it('stops before what is there, unless it may be replaced', async () => {
   staged.place({ folder, replaceExisting: true });
   expect(filesIn(folder)).toEqual({ ibdata1: 'new' });
   expect(readdirSync(folder)).toEqual(['ibdata1']);
+});
+
+it('keeps what it replaced beside the folder when it is told to, and where that can be', async () => {
+  const data = join(folder, 'data');
+  put('data/ibdata1', 'old');
+  const place = { folder: data, replaceExisting: true };
+  const replaceBy = async (text: string, keepAs: string | null) => {
+    const staged = StagedData.open(place);
+    await staged.write('ibdata1', bytes(text));
+    return staged.place(place, keepAs);
+  };
+  const keepAs = placeToKeep(data) ?? '';
+  expect(keepAs).toMatch(/\/data\.replaced-\d{14}$/);
+  expect(await replaceBy('new', keepAs)).toBe(keepAs);
+  expect([filesIn(data), filesIn(keepAs)]).toEqual([{ ibdata1: 'new' }, { ibdata1: 'old' }]);
+  // A place that is taken is not touched: what was there stays inside of the folder.
+  const kept = (await replaceBy('newer', keepAs)) ?? '';
+  expect(kept).toContain('/data/.backupx-gone-');
+  expect([filesIn(kept), filesIn(keepAs)]).toEqual([{ ibdata1: 'new' }, { ibdata1: 'old' }]);
+  expect(await replaceBy('newest', null)).toBe(null);
+  expect(filesIn(data)).toEqual({ ibdata1: 'newest' });
+  expect([placeToKeep('/'), placeToKeep('/proc')]).toEqual([null, null]);
+  rmSync(data, { recursive: true });
+  expect(await replaceBy('first', keepAs)).toBe(null);
 });
 
 it('leaves alone what comes for a restore that runs', async () => {

@@ -77,9 +77,13 @@ export class StagedData {
     return await writeBelow(this.stage, path, content);
   }
 
-  /** Puts everything in place. Throws like `open` when somebody began to use the folder meanwhile. */
-  place(options: StageOptions): void {
+  /**
+   * Puts everything in place. `keepAs`: where what was there goes; answers where it is, null: nowhere. Throws like `open`
+   * when somebody began to use the folder meanwhile.
+   */
+  place(options: StageOptions, keepAs: string | null = null): string | null {
     assertFree(this.folder, options);
+    const isKept = keepAs !== null && itemsIn(this.folder).length > 0;
     const at = (kind: string) => join(this.folder, `.backupx-${kind}-${this.#id}`);
     attempt(this.folder, () => {
       mkdirSync(at('old'), { mode: 0o700 });
@@ -92,14 +96,28 @@ export class StagedData {
         putBack(this.folder);
         throw error;
       }
-      for (const path of [at('gone'), this.stage]) rmSync(path, { recursive: true, force: true });
+      rmSync(this.stage, { recursive: true, force: true });
+      if (!isKept) rmSync(at('gone'), { recursive: true, force: true });
     });
+    return isKept ? keep(at('gone'), keepAs, this.#owner) : null;
   }
 
   /** Removes what came. */
   rollback(): void {
     rmSync(this.stage, { recursive: true, force: true });
     if (this.#isNew && readdirSync(this.folder).length === 0) rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** The new data is in place: nothing throws any more. Where it cannot be moved it stays, until the next restore. */
+function keep(gone: string, keepAs: string, owner: Owner | null): string {
+  try {
+    renameSync(gone, keepAs);
+    syncFolder(dirname(keepAs));
+    if (owner) lchownSync(keepAs, owner.uid, owner.gid);
+    return keepAs;
+  } catch {
+    return lstatSync(gone, { throwIfNoEntry: false }) ? gone : keepAs;
   }
 }
 
