@@ -1,10 +1,21 @@
 /** MariaDB backups that cannot go well: each must say why, within seconds, and leave nothing behind. */
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
-import { createRunner } from '../support/repository.ts';
-import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { makeCertificates } from '../servers/redis.ts';
+import {
+  appeared,
+  backupOntoFullDisk,
+  besideSmallDisk,
+  cancelled,
+  failureOf,
+  killedWith,
+  mayMount,
+  storedBelow,
+  until,
+} from '../support/faulty-runs.ts';
+import { createRunner, startJob } from '../support/repository.ts';
+import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { findTools, killTool, watchTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
@@ -34,7 +45,7 @@ afterAll(async () => {
 afterEach(() => {
   expect(readdirSync(work.at('temp')).flatMap((name) => readdirSync(work.at('temp', name)))).toEqual([]);
 });
-const stored = () => readdirSync(jobs.store, { recursive: true }).filter((name) => String(name).includes('backup'));
+const stored = () => storedBelow(jobs.store);
 
 const source = (more: Record<string, unknown> = {}) => ({
   type: 'mysql',
@@ -110,75 +121,88 @@ it('lists what a user with few rights cannot see; the offered user misses nothin
   expect(await jobs.backup(able)).toMatchObject({ status: 'success', problems: [] });
 });
 
-describe('in the middle of a dump', () => {
+describe.each(backupModes)('in the middle of a dump, in mode %s', (mode) => {
+  const dumping = () => appeared('mariadb-dump', work.path);
+  beforeAll(async () => {
+    const place = { ...work, at: (...parts: string[]) => work.at('middle', mode, ...parts) };
+    jobs = await createSourceJobs(runner, place, mode);
+  });
+
   it('the program is killed', async () => {
     const before = stored();
-    const [result] = await Promise.allSettled([jobs.backup(source()), killTool('mariadb-dump', work.path)]);
-    expect(result).toMatchObject({ status: 'rejected', reason: { code: 'DATABASE_TOOL_FAILED' } });
-    expect(String((result as PromiseRejectedResult).reason.message)).toContain('SIGKILL');
+    const [error] = await Promise.all([failureOf(jobs.backup(source())), killTool('mariadb-dump', work.path)]);
+    expect(error).toMatchObject({ code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('SIGKILL') });
     expect(stored()).toEqual(before);
   });
 
-  it('the disk of the storage is full', async () => {
-    const full = work.at('full');
-    mkdirSync(full);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', full]);
-    try {
-      const job = jobs.backupJob(source());
-      const target = { ...job.targets[0], config: { basePath: full, masterRelay: false } } as (typeof job.targets)[0];
-      await expect(runner.run({ ...job, compression: 'none', targets: [target] })).rejects.toMatchObject({
-        code: expect.stringMatching(/^STORAGE_/),
-      });
-      expect(readdirSync(full, { recursive: true }).filter((name) => String(name).includes('backup'))).toEqual([]);
-    } finally {
-      execFileSync('umount', [full]);
-    }
+  it('the run is cancelled', async () => {
+    const before = stored();
+    const error = await cancelled(jobs.backupJob(source()), { tempDir: work.at('temp'), when: dumping });
+    expect(error).toMatchObject({ code: 'CANCELLED' });
+    await until('the end of its programs', () => findTools(work.path).length === 0);
+    expect(stored()).toEqual(before);
+  });
+
+  it('our own process is killed: no program lives on, and the next one removes the login', async () => {
+    const tempDir = work.at(`killed-${mode}`);
+    const logins = () => readdirSync(tempDir, { recursive: true }).filter((name) => String(name).endsWith('.cnf'));
+    const onBegun = () => expect(logins()).not.toEqual([]);
+    await killedWith(jobs.backupJob(source()), { tempDir, tool: dumping, onBegun });
+    const next = startJob(jobs.backupJob(source({ databases: ['b'] })), { tempDir });
+    expect(await next.result).toMatchObject({ status: 'success' });
+    expect(logins()).toEqual([]);
+  });
+
+  it.skipIf(!mayMount)('the disk of the storage is full (needs root)', async () => {
+    const { code, stored: left } = await backupOntoFullDisk(runner, source(), {
+      folder: work.at(`full-${mode}`),
+      mode,
+    });
+    expect(code).toMatch(/^STORAGE_/);
+    expect(left).toEqual([]);
   });
 
   it('the server is killed', async () => {
     const before = stored();
-    const running = jobs.backup(source());
-    const killed = killServerWhileDumping(() => server.kill());
-    const [result] = await Promise.allSettled([running, killed]);
+    const killed = dumping().then(() => server.kill());
+    const [error] = await Promise.all([failureOf(jobs.backup(source())), killed]);
     await server.start();
-    expect(result).toMatchObject({ status: 'rejected', reason: { code: expect.stringMatching(/^DATABASE_/) } });
+    expect(error).toMatchObject({ code: expect.stringMatching(/^DATABASE_/) });
     expect(stored()).toEqual(before);
   });
 });
 
-async function killServerWhileDumping(kill: () => Promise<void>): Promise<void> {
-  while (!findTools(work.path).some(({ name }) => name === 'mariadb-dump'))
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  await kill();
-}
+describe('a restore', () => {
+  const databases = () => server.sql('SHOW DATABASES').split('\n').filter(Boolean).sort();
+
+  it('that is cancelled leaves nothing, and what is there as it is', async () => {
+    const result = await jobs.backup(source());
+    const before = [databases(), server.sql('CHECKSUM TABLE a.t EXTENDED')];
+    const job = jobs.restoreJob(source(), result, { options: { replaceExisting: true } });
+    const loading = () => until('a scratch database', () => /backupx_restore_\w+_0/.test(databases().join('\n')));
+    expect(await cancelled(job, { tempDir: work.at('temp'), when: loading })).toMatchObject({ code: 'CANCELLED' });
+    await until('the end of its programs', () => findTools(work.path).length === 0);
+    expect([databases(), server.sql('CHECKSUM TABLE a.t EXTENDED')]).toEqual(before);
+  });
+});
+
+it.skipIf(!mayMount)('says when there is no room for the files of a run (needs root)', async () => {
+  const small = work.at('small');
+  await besideSmallDisk(small, '4k', async () => {
+    writeFileSync(`${small}/other`, Buffer.alloc(4096));
+    const cramped = createRunner(small);
+    const error = await failureOf(cramped.run(jobs.backupJob(source({ databases: ['b'] }))));
+    expect(error).toMatchObject({ code: 'STORAGE_FULL', message: expect.stringContaining('temporary') });
+    await cramped.close();
+    expect(readdirSync(small)).toEqual(['other']);
+  });
+});
 
 describe('TLS', () => {
   it('is checked as far as was asked', async () => {
-    const folder = work.at('tls');
-    mkdirSync(folder);
-    const openssl = (...args: string[]) =>
-      execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    for (const name of ['server', 'other']) {
-      openssl(
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-keyout',
-        `${name}.key`,
-        '-out',
-        `${name}.pem`,
-        '-days',
-        '2',
-        '-subj',
-        '/CN=localhost',
-        '-addext',
-        'subjectAltName=DNS:localhost',
-      );
-    }
-    const read = (name: string) => execFileSync('cat', [`${folder}/${name}`], { encoding: 'utf8' });
-    const secure = await startMariadb({ tls: { key: read('server.key'), certificate: read('server.pem') } });
+    const files = makeCertificates(work.at('tls'));
+    const read = (file: string) => readFileSync(file, 'utf8');
+    const secure = await startMariadb({ tls: { key: read(files.key), certificate: read(files.cert) } });
     try {
       secure.sql(`CREATE DATABASE a; CREATE TABLE a.t (i INT)`);
       const inspect = (config: Record<string, unknown>) =>
@@ -187,12 +211,12 @@ describe('TLS', () => {
       await expect(inspect({ tlsMode: 'required' })).resolves.toBeDefined();
       await expect(inspect({ tlsMode: 'preferred' })).resolves.toBeDefined();
       await expect(
-        inspect({ tlsMode: 'verify-full', dbHost: 'localhost', tlsCa: read('server.pem') }),
+        inspect({ tlsMode: 'verify-full', dbHost: 'localhost', tlsCa: read(files.ca) }),
       ).resolves.toBeDefined();
-      await expect(inspect({ tlsMode: 'verify-full', tlsCa: read('server.pem') })).rejects.toEqual(code);
-      await expect(inspect({ tlsMode: 'verify-full', dbHost: 'localhost', tlsCa: read('other.pem') })).rejects.toEqual(
-        code,
-      );
+      await expect(inspect({ tlsMode: 'verify-full', tlsCa: read(files.ca) })).rejects.toEqual(code);
+      await expect(
+        inspect({ tlsMode: 'verify-full', dbHost: 'localhost', tlsCa: read(files.otherCa) }),
+      ).rejects.toEqual(code);
       await expect(inspect({ tlsMode: 'verify-ca', dbHost: 'localhost' })).rejects.toEqual(code);
     } finally {
       await secure.stop();
