@@ -106,6 +106,9 @@ describe('elsewhere', () => {
       expect(other.sql("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'plain'").trim()).toBe(
         'postgres',
       );
+      // What a restore has made of it that was killed before the end.
+      other.sql(`CREATE ROLE "Shop Owner" NOLOGIN;
+        COMMENT ON ROLE "Shop Owner" IS 'BackupX: made for a restore, without its password'`);
       const result = await restore({ ...there, restoreGlobals: true });
       expect(result).toMatchObject({ status: 'success', problems: [] });
       expect(describeDatabase(other, 'shop')).toBe(original);
@@ -115,6 +118,9 @@ describe('elsewhere', () => {
         encoding: 'utf8',
       });
       expect(hello.trim()).toBe('1');
+      expect(other.sql("SELECT count(*) FROM pg_roles WHERE shobj_description(oid, 'pg_authid') <> ''").trim()).toBe(
+        '0',
+      );
       expect(leftovers(other)).toEqual([]);
     } finally {
       await other.stop();

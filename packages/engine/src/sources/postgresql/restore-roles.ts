@@ -1,13 +1,29 @@
 /**
  * Roles that a dump names and the server lacks. They are either listed, before anything is made, or created: first by
- * name only, since globals.sql may come after the dump; then with what that file says of them.
+ * name only, since globals.sql may come after the dump; then with what that file says of them. Until then a comment tells
+ * what they are: after a restore that was killed, the next one takes them for its own.
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { RestoreContext } from '../../ports/source.ts';
 import { placeholderStatement, rolesInGlobals, statementsFor } from './globals.ts';
 import type { PsqlSession } from './psql-session.ts';
 import { absentRoles } from './restore-plan.ts';
-import { quoteName } from './sql-text.ts';
+import { quoteLiteral, quoteName } from './sql-text.ts';
+
+/** Comment on a role that has nothing but its name yet. */
+const UNFINISHED = 'BackupX: made for a restore, without its password';
+
+const commentStatement = (role: string, text: string | null): string =>
+  `COMMENT ON ROLE ${quoteName(role)} IS ${text === null ? 'NULL' : quoteLiteral(text)};`;
+
+async function unfinishedRoles(session: PsqlSession, roles: readonly string[]): Promise<string[]> {
+  if (roles.length === 0) return [];
+  const rows = await session.query<{ name: string }>(
+    `SELECT rolname::text AS name FROM pg_roles WHERE rolname IN (${roles.map(quoteLiteral).join(', ')})
+     AND shobj_description(oid, 'pg_authid') = ${quoteLiteral(UNFINISHED)}`,
+  );
+  return rows.map(({ name }) => name);
+}
 
 /** See above. Sessions come from `open`; each is closed after use. */
 export class RestoreRoles {
@@ -36,6 +52,7 @@ export class RestoreRoles {
     about: { server: string; database: string },
   ): Promise<void> {
     const absent = await absentRoles(admin, roles);
+    await this.#adopt(admin, roles);
     if (absent.length === 0) return;
     const names = absent.map((name) => `"${name}"`).join(', ');
     if (!this.#mayCreate) {
@@ -47,9 +64,16 @@ export class RestoreRoles {
 
   async #create(session: PsqlSession, roles: readonly string[]): Promise<void> {
     for (const role of roles) {
-      await session.run(placeholderStatement(role));
+      // Both or none.
+      await session.run(`BEGIN; ${placeholderStatement(role)} ${commentStatement(role, UNFINISHED)} COMMIT;`);
       this.#made.add(role);
     }
+  }
+
+  /** What restores left that were killed, or had no globals.sql. */
+  async #adopt(session: PsqlSession, roles: readonly string[]): Promise<void> {
+    if (!this.#mayCreate) return;
+    for (const role of await unfinishedRoles(session, roles)) this.#made.add(role);
   }
 
   /** Passwords, attributes and memberships of the roles that are new; what cannot be set is a problem. */
@@ -62,12 +86,26 @@ export class RestoreRoles {
     }
     const session = await this.#open();
     try {
-      await this.#create(session, await absentRoles(session, rolesInGlobals(this.#globals)));
+      const known = rolesInGlobals(this.#globals);
+      await this.#create(session, await absentRoles(session, known));
+      await this.#adopt(session, known);
     } finally {
       await session.close();
     }
     for (const statement of statementsFor(this.#globals, this.#made)) await this.#try(statement);
+    await this.#endComments();
     if (this.#made.size > 0) this.#context.log('info', `Created roles: ${[...this.#made].join(', ')}.`);
+  }
+
+  /** They are as they were saved now. */
+  async #endComments(): Promise<void> {
+    const session = await this.#open();
+    try {
+      for (const role of await unfinishedRoles(session, [...this.#made]))
+        await session.run(commentStatement(role, null));
+    } finally {
+      await session.close();
+    }
   }
 
   async #try(statement: string): Promise<void> {
