@@ -73,6 +73,16 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
     stat: (key, signal) => repeat(signal, () => storage.stat(key, signal)),
     list: (prefix, signal) => repeatStream(signal, () => storage.list(prefix, signal)),
     delete: (key, signal) => repeat(signal, () => storage.delete(key, signal)),
+    ...repeatExtras(storage, repeat),
+    ...(storage.close && { close: async () => storage.close?.() }),
+  };
+}
+
+type Repeat = <T>(signal: AbortSignal, call: () => Promise<T>) => Promise<T>;
+
+/** What only some storages offer. */
+function repeatExtras(storage: Storage, repeat: Repeat): Partial<Storage> {
+  return {
     ...(storage.readInto && {
       readInto: (key: string, target: Uint8Array, readOptions: { signal: AbortSignal; start: number }) =>
         repeat(readOptions.signal, async () => required(await storage.readInto?.(key, target, readOptions))),
@@ -85,7 +95,6 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
     ...(storage.usage && {
       usage: (signal: AbortSignal) => repeat(signal, async () => required(await storage.usage?.(signal))),
     }),
-    ...(storage.close && { close: async () => storage.close?.() }),
   };
 }
 
