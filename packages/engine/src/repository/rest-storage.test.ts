@@ -68,7 +68,8 @@ describe('addresses', () => {
   it('sends what the address or the settings hold, and nothing of it in paths', async () => {
     answer = say(200, '', { 'content-length': 0 });
     const url = base.replace('http://', 'rest:http://us%40er:pa%3Ass@');
-    for (const options of [{ url: `${url}/x/` }, { url, user: 'other' }, { url: base }]) {
+    const percent = base.replace('http://', 'rest:http://ann:50%-off@');
+    for (const options of [{ url: `${url}/x/` }, { url, user: 'other' }, { url: base }, { url: percent }]) {
       const one = createRestStorage(options);
       await one.delete('config', signal);
       await one.close?.();
@@ -77,6 +78,7 @@ describe('addresses', () => {
       ['/x/config', `Basic ${btoa('us@er:pa:ss')}`, undefined],
       ['/config', `Basic ${btoa('other:pa:ss')}`, undefined],
       ['/config', undefined, undefined],
+      ['/config', `Basic ${btoa('ann:50%-off')}`, undefined],
     ]);
   });
 

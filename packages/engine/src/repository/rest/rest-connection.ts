@@ -90,11 +90,20 @@ function readAddress({ url, user, password }: RestAddress): { base: URL; authori
     // Not with the address: it may hold a password.
     throw new AppError('STORAGE_CONFIG', { reason: 'the address must look like https://host/path/' });
   }
-  const name = user ?? decodeURIComponent(base.username);
-  const secret = password ?? decodeURIComponent(base.password);
+  const name = user ?? decoded(base.username);
+  const secret = password ?? decoded(base.password);
   base.username = '';
   base.password = '';
   if (!base.pathname.endsWith('/')) base.pathname += '/';
   const isAnonymous = name === '' && secret === '';
   return { base, authorization: isAnonymous ? null : `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}` };
+}
+
+/** What stands in an address, as it is when a sign of it means nothing: many passwords have a `%`. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
