@@ -85,6 +85,12 @@ function LineControl({
 /** It comes with a value, so nobody wonders whether it may be left empty. */
 const isFilled = ({ default: first }: FieldManifest) => first !== undefined && first !== '' && !Array.isArray(first);
 
+/** Something else stands in it than in a new form. */
+function isChanged({ name, default: first = '' }: FieldManifest, values: DriverValues): boolean {
+  const value = values[name] ?? first;
+  return String(value) !== String(first);
+}
+
 /** Settings of a task and options of a restore share their names, and not always what is said of them. */
 function helpOf({ key, restoreKey, field, isRestore }: HelpOf): string {
   const words = field.help ?? '';
@@ -154,7 +160,8 @@ export function DriverForm({
       {advanced.length > 0 && (
         <details
           className="rounded-lg border border-line px-4 py-3"
-          open={advanced.some((field) => problems[field.name])}
+          // What is set, pasted or wrong is not hidden.
+          open={advanced.some((field) => problems[field.name] || isChanged(field, values))}
         >
           <summary className="font-medium">{t('form.advanced')}</summary>
           <div className="mt-4 space-y-4">{advanced.map(draw)}</div>

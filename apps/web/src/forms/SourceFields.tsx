@@ -9,8 +9,8 @@ import { t } from '../i18n/i18n.ts';
 import { Button } from '../ui/Button.tsx';
 import { Callout } from '../ui/Card.tsx';
 import { CheckField, TextField } from '../ui/Field.tsx';
-import { readConnectionString } from './connection-string.ts';
-import { DriverForm, type DriverValues, sentValues } from './DriverForm.tsx';
+import { exampleAddress, readConnectionString } from './connection-string.ts';
+import { DriverForm, type DriverValues, driverTitle, sentValues } from './DriverForm.tsx';
 
 /** Fills the fields from a pasted address, and keeps nothing of it. */
 function PasteField({ driver, onFill }: { driver: DriverManifest; onFill: (values: DriverValues) => void }) {
@@ -24,8 +24,8 @@ function PasteField({ driver, onFill }: { driver: DriverManifest; onFill: (value
     <TextField
       label={t('source.paste')}
       note={t('field.optional')}
-      help={t('source.pasteHelp')}
-      error={text.includes('://') ? t('source.pasteWrong') : undefined}
+      help={t('source.pasteHelp', { example: exampleAddress(driver) })}
+      error={text.includes('://') ? t('source.pasteWrong', { kind: driverTitle(driver) }) : undefined}
       value={text}
       onChange={change}
       autoComplete="off"

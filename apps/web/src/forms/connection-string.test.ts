@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DriverManifest, FieldManifest } from '../api/types.ts';
-import { readConnectionString } from './connection-string.ts';
+import { exampleAddress, readConnectionString } from './connection-string.ts';
 
 const field = (name: string, more: Partial<FieldManifest> = {}): FieldManifest => ({
   ...{ name, kind: 'text', label: name, required: false, secret: false, advanced: false, multiline: false },
@@ -48,5 +48,26 @@ describe('a connection string', () => {
     ['a:27017', null],
   ])('%s goes whole into a driver that takes it, but for the login', (text, expected) => {
     expect(readConnectionString({ ...driver, fields: [field('uri')] }, text)).toEqual(expected);
+  });
+
+  it.each([
+    ['postgresql', 'mysql://root@db', null],
+    ['postgresql-physical', 'redis://cache', null],
+    ['mysql', 'postgres://db', null],
+    ['mysql-physical', 'mariadb://db', { dbHost: 'db' }],
+    ['postgresql', 'jdbc://db', { dbHost: 'db' }],
+  ])('of another kind of database is refused: %s, %s', (type, text, expected) => {
+    expect(readConnectionString({ ...driver, type }, text)).toEqual(expected);
+  });
+
+  it('has an example of its own for each driver', () => {
+    const port = field('dbPort', { default: 3306 });
+    expect(exampleAddress({ ...driver, type: 'mysql', fields: [port, field('databases')] })).toBe(
+      'mysql://user:password@host:3306/shop',
+    );
+    expect(exampleAddress({ ...driver, type: 'mysql-physical', fields: [port] })).toBe(
+      'mysql://user:password@host:3306',
+    );
+    expect(exampleAddress({ ...driver, fields: [] })).toBe('shopdb://user:password@host');
   });
 });

@@ -4,6 +4,31 @@ import type { DriverManifest } from '../api/types.ts';
 type Values = Readonly<Record<string, unknown>>;
 
 const TLS_FIELDS = ['tlsMode'] as const;
+/** Schemes of addresses by the first word of the drivers' types. */
+const SCHEMES: Readonly<Record<string, readonly string[]>> = {
+  mongodb: ['mongodb', 'mongodb+srv'],
+  mysql: ['mysql', 'mariadb'],
+  postgresql: ['postgresql', 'postgres'],
+  redis: ['redis', 'rediss', 'valkey', 'valkeys'],
+};
+
+const familyOf = ({ type }: DriverManifest): string => type.split('-')[0] ?? type;
+
+/** It is known whose address this is, and it is another one's. */
+function isOfAnother(driver: DriverManifest, text: string): boolean {
+  const scheme = text.split(':')[0]?.toLowerCase() ?? '';
+  const owner = Object.keys(SCHEMES).find((family) => SCHEMES[family]?.includes(scheme));
+  return owner !== undefined && familyOf(driver) in SCHEMES && owner !== familyOf(driver);
+}
+
+/** What such an address looks like for this driver. */
+export function exampleAddress(driver: DriverManifest): string {
+  const family = familyOf(driver);
+  const [scheme = family] = SCHEMES[family] ?? [];
+  const port = driver.fields.find((field) => field.name === 'dbPort')?.default;
+  const path = driver.fields.some((field) => field.name === 'databases') ? '/shop' : '';
+  return `${scheme}://user:password@host${port === undefined ? '' : `:${port}`}${path}`;
+}
 
 function addressOf(text: string): URL | null {
   if (!/^[a-z][a-z0-9+]*:\/\/\S+$/i.test(text)) return null;
@@ -34,9 +59,10 @@ function splitLogin(text: string): Values | null {
   return { uri: `${scheme}${rest}`, ...login };
 }
 
-/** Only what the driver has a field for; null: this is no connection string. */
+/** Only what the driver has a field for; null: this is no connection string, or one of another kind of database. */
 export function readConnectionString(driver: DriverManifest, input: string): Values | null {
   const text = input.trim();
+  if (isOfAnother(driver, text)) return null;
   const has = (name: string) => driver.fields.some((field) => field.name === name);
   if (has('uri')) return splitLogin(text);
   const url = addressOf(text);

@@ -4,9 +4,9 @@ export const enSources = {
   'source.chooseDatabases': 'Which databases',
   'source.connected': 'Connected: {server}',
   'source.kind': 'Kind of data',
-  'source.paste': 'Connection string',
-  'source.pasteHelp': 'Paste one to fill the fields below, for example postgres://user:password@host:5432/shop.',
-  'source.pasteWrong': 'This is no connection string.',
+  'source.paste': 'Fill in from a connection string',
+  'source.pasteHelp': 'Paste one to fill the fields below, for example {example}.',
+  'source.pasteWrong': 'This is no connection string for {kind}.',
   'source.readOnlyUser': 'A user who may only read',
   'source.readOnlyUserHelp':
     'Run this on the server as an administrator, with a password of your own, and use that user here.',
