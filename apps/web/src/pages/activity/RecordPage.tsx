@@ -1,17 +1,13 @@
 import { Link } from '@tanstack/react-router';
-import { useProgress } from '../../api/live.ts';
 import { useRecord } from '../../api/queries.ts';
 import type { BackupRecord } from '../../api/types.ts';
-import { LogView } from '../../components/LogView.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
-import { PhaseBar } from '../../components/PhaseBar.tsx';
 import { ProblemList } from '../../components/ProblemList.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { RecordOutcome } from '../../components/RecordOutcome.tsx';
 import { RecoveryKitReminder } from '../../components/RecoveryKitReminder.tsx';
 import { RepositoryKitReminder } from '../../components/RepositoryKit.tsx';
-import { RunProgress } from '../../components/RunProgress.tsx';
 import { SnapshotFigures } from '../../components/SnapshotFigures.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
@@ -22,6 +18,7 @@ import { buttonClass } from '../../ui/Button.tsx';
 import { Card, Facts } from '../../ui/Card.tsx';
 import { Icon } from '../../ui/Icon.tsx';
 import { RecordActions } from './RecordActions.tsx';
+import { RunBody } from './RunBody.tsx';
 
 function RecordFacts({ record }: { record: BackupRecord }) {
   return (
@@ -112,8 +109,6 @@ function Copies({ record }: { record: BackupRecord }) {
 
 /** One backup: cause and fix first when it failed, live progress while it runs, then log and facts. */
 function RecordView({ record }: { record: BackupRecord }) {
-  const progress = useProgress('record', record.id, record.progress);
-  const isRunning = record.status === 'running';
   return (
     <>
       <PageHeader
@@ -128,30 +123,26 @@ function RecordView({ record }: { record: BackupRecord }) {
         back={{ to: paths.activity, label: t('nav.activity') }}
         actions={<RecordActions record={record} />}
       />
-      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
-        <div className="min-w-0 space-y-5">
-          <RecordOutcome record={record} />
-          {record.encrypted && record.fileSize > 0 && !record.snapshot && <RecoveryKitReminder />}
-          {record.snapshot && <RepositoryKitReminder repositoryId={record.repositoryId} />}
-          {isRunning && (
-            <Card>
-              <RunProgress kind="record" id={record.id} known={record.progress} />
-            </Card>
-          )}
-          <Card>
-            <PhaseBar status={record.status} phase={progress?.phase ?? null} />
-          </Card>
-          <SnapshotCard record={record} />
-          <ProblemList problems={record.problems} total={record.problemCount} />
-          <Card title={t('log.title')}>
-            <LogView kind="record" id={record.id} stored={record.logContent} isRunning={isRunning} />
-          </Card>
-        </div>
-        <div className="space-y-5">
-          <RecordFacts record={record} />
-          <Copies record={record} />
-        </div>
-      </div>
+      <RunBody
+        kind="record"
+        record={record}
+        outcome={
+          <>
+            <RecordOutcome record={record} />
+            {record.encrypted && record.fileSize > 0 && !record.snapshot && <RecoveryKitReminder />}
+            {record.snapshot && <RepositoryKitReminder repositoryId={record.repositoryId} />}
+          </>
+        }
+        facts={
+          <>
+            <RecordFacts record={record} />
+            <Copies record={record} />
+          </>
+        }
+      >
+        <SnapshotCard record={record} />
+        <ProblemList problems={record.problems} total={record.problemCount} />
+      </RunBody>
     </>
   );
 }

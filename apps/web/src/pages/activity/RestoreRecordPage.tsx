@@ -1,24 +1,20 @@
 import { Link } from '@tanstack/react-router';
-import { useProgress } from '../../api/live.ts';
 import { useChange, useRestore } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
 import type { RestoreRecord } from '../../api/types.ts';
-import { LogView } from '../../components/LogView.tsx';
 import { OptionList } from '../../components/OptionList.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
-import { PhaseBar } from '../../components/PhaseBar.tsx';
 import { ProblemList } from '../../components/ProblemList.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
 import { RestoreOutcome } from '../../components/RecordOutcome.tsx';
-import { RunProgress } from '../../components/RunProgress.tsx';
 import { RecordStatusBadge } from '../../components/Status.tsx';
-import { toastError } from '../../components/task-actions.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
 import { formatBytes, formatDateTime, formatDuration, formatNumber } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
-import { Button, buttonClass } from '../../ui/Button.tsx';
+import { buttonClass } from '../../ui/Button.tsx';
 import { Callout, Card, Facts } from '../../ui/Card.tsx';
+import { CancelRun, RunBody } from './RunBody.tsx';
 
 function RestoreFacts({ record }: { record: RestoreRecord }) {
   return (
@@ -69,9 +65,7 @@ function RestoreFacts({ record }: { record: RestoreRecord }) {
 
 function RestoreView({ record }: { record: RestoreRecord }) {
   const user = useUser();
-  const progress = useProgress('restore', record.id, record.progress);
   const cancel = useChange('restores.cancel', ['restore', 'restores']);
-  const isRunning = record.status === 'running';
   return (
     <>
       <PageHeader
@@ -84,14 +78,8 @@ function RestoreView({ record }: { record: RestoreRecord }) {
         }
         back={{ to: paths.activity, label: t('nav.activity') }}
         actions={
-          isRunning && user.can('operator') ? (
-            <Button
-              icon="stop"
-              busy={cancel.isPending}
-              onClick={() => cancel.mutate({ params: { id: record.id } }, { onError: toastError })}
-            >
-              {t('restore.cancel')}
-            </Button>
+          record.status === 'running' && user.can('operator') ? (
+            <CancelRun id={record.id} cancel={cancel} label={t('restore.cancel')} />
           ) : record.recordId > 0 ? (
             <Link to={paths.record(record.recordId)} className={buttonClass()}>
               {t('restore.openBackup')}
@@ -103,40 +91,35 @@ function RestoreView({ record }: { record: RestoreRecord }) {
           )
         }
       />
-      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
-        <div className="min-w-0 space-y-5">
-          <RestoreOutcome record={record} />
-          {record.isWaiting && (
-            <Callout
-              tone="info"
-              icon="history"
-              role="status"
-              title={t('sourceRestore.waiting')}
-              actions={
-                <Link to={paths.record(record.safetyRecordId)} className={buttonClass('secondary', true)}>
-                  {t('record.number', { id: String(record.safetyRecordId) })}
-                </Link>
-              }
-            >
-              <p>{t('sourceRestore.waitingHelp')}</p>
-            </Callout>
-          )}
-          {isRunning && !record.isWaiting && (
-            <Card>
-              <RunProgress kind="restore" id={record.id} known={record.progress} />
-              <p className="mt-4 text-[13px] text-ink-3">{t('restore.mayClose')}</p>
-            </Card>
-          )}
-          <Card>
-            <PhaseBar status={record.status} phase={progress?.phase ?? null} />
-          </Card>
-          <ProblemList problems={record.problems} total={record.problemCount} />
-          <Card title={t('log.title')}>
-            <LogView kind="restore" id={record.id} stored={record.logContent} isRunning={isRunning} />
-          </Card>
-        </div>
-        <RestoreFacts record={record} />
-      </div>
+      <RunBody
+        kind="restore"
+        record={record}
+        isWaiting={record.isWaiting}
+        outcome={
+          <>
+            <RestoreOutcome record={record} />
+            {record.isWaiting && (
+              <Callout
+                tone="info"
+                icon="history"
+                role="status"
+                title={t('sourceRestore.waiting')}
+                actions={
+                  <Link to={paths.record(record.safetyRecordId)} className={buttonClass('secondary', true)}>
+                    {t('record.number', { id: String(record.safetyRecordId) })}
+                  </Link>
+                }
+              >
+                <p>{t('sourceRestore.waitingHelp')}</p>
+              </Callout>
+            )}
+          </>
+        }
+        mayClose={t('restore.mayClose')}
+        facts={<RestoreFacts record={record} />}
+      >
+        <ProblemList problems={record.problems} total={record.problemCount} />
+      </RunBody>
     </>
   );
 }

@@ -1,24 +1,18 @@
 import { Link } from '@tanstack/react-router';
-import { useProgress } from '../../api/live.ts';
 import { useChange } from '../../api/queries.ts';
-import { useUser } from '../../api/session.ts';
 import type { VerifyRecord } from '../../api/types.ts';
 import { useVerification } from '../../api/verify-queries.ts';
-import { LogView } from '../../components/LogView.tsx';
 import { OptionList } from '../../components/OptionList.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
-import { PhaseBar } from '../../components/PhaseBar.tsx';
 import { paths } from '../../components/paths.ts';
 import { QueryView } from '../../components/QueryView.tsx';
-import { RunProgress } from '../../components/RunProgress.tsx';
-import { toastError } from '../../components/task-actions.tsx';
 import { useIdParam } from '../../components/use-id-param.ts';
 import { VerificationBadge } from '../../components/VerificationTable.tsx';
 import { formatBytes, formatDateTime, formatDuration, formatNumber } from '../../i18n/format.ts';
 import { t } from '../../i18n/i18n.ts';
-import { Button } from '../../ui/Button.tsx';
 import { Callout, Card, Facts } from '../../ui/Card.tsx';
 import { Icon } from '../../ui/Icon.tsx';
+import { CancelRun, RunBody } from './RunBody.tsx';
 
 function VerificationFacts({ record }: { record: VerifyRecord }) {
   return (
@@ -98,47 +92,24 @@ function Outcome({ record }: { record: VerifyRecord }) {
 }
 
 function VerificationView({ record }: { record: VerifyRecord }) {
-  const user = useUser();
-  const progress = useProgress('verify', record.id, record.progress);
   const cancel = useChange('verifications.cancel', ['verification', 'verifications']);
-  const isRunning = record.status === 'running';
   return (
     <>
       <PageHeader
         title={t('verify.of', { name: record.taskName })}
         note={<VerificationBadge record={record} />}
         back={{ to: paths.record(record.recordId), label: record.taskName }}
-        actions={
-          isRunning &&
-          user.can('operator') && (
-            <Button
-              icon="stop"
-              busy={cancel.isPending}
-              onClick={() => cancel.mutate({ params: { id: record.id } }, { onError: toastError })}
-            >
-              {t('action.cancel')}
-            </Button>
-          )
-        }
+        actions={record.status === 'running' && <CancelRun id={record.id} cancel={cancel} label={t('action.cancel')} />}
       />
-      <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
-        <div className="min-w-0 space-y-5">
-          <Outcome record={record} />
-          {isRunning && (
-            <Card>
-              <RunProgress kind="verify" id={record.id} known={record.progress} />
-            </Card>
-          )}
-          <Card>
-            <PhaseBar status={record.status} phase={progress?.phase ?? null} />
-          </Card>
-          <Checks record={record} />
-          <Card title={t('log.title')}>
-            <LogView kind="verify" id={record.id} stored={record.logContent} isRunning={isRunning} />
-          </Card>
-        </div>
-        <VerificationFacts record={record} />
-      </div>
+      <RunBody
+        kind="verify"
+        record={record}
+        outcome={<Outcome record={record} />}
+        mayClose={t('maintenance.mayClose')}
+        facts={<VerificationFacts record={record} />}
+      >
+        <Checks record={record} />
+      </RunBody>
     </>
   );
 }
