@@ -167,6 +167,17 @@ async function assertDead(connection: MongodbConnection, database: string, id: s
   throw new AppError('DATABASE_IN_USE', { name: `database ${database}`, sessions: `another restore (${id})` });
 }
 
+/** True when whatever worked in a database of ours does not live any more. */
+export async function isAbandoned(connection: MongodbConnection, database: string): Promise<boolean> {
+  try {
+    for (const id of await othersIn(connection, database)) await assertDead(connection, database, id);
+    return true;
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'DATABASE_IN_USE') return false;
+    throw error;
+  }
+}
+
 /** One that cannot be undone stays for people to look at. */
 async function sweep(connection: MongodbConnection, database: string, log: (text: string) => void): Promise<void> {
   for (const id of await othersIn(connection, database)) {

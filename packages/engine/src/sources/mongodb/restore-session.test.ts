@@ -245,4 +245,34 @@ describe('a restore of MongoDB', () => {
     await expect(restore(saved, { rename: ['shop=copy'] })).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
     expect(fake.namespaces.filter((ns) => ns.startsWith('copy.'))).toEqual(['copy.backupx_journal_00000000']);
   });
+
+  it('is proven on a server that is named, where it drops its own databases and those of dead proofs', async () => {
+    const saved = await backup();
+    const journal = (beatAt: Date) => ({ documents: [bytes({ _id: 'restore', beatAt, state: 'loading' })] });
+    fake.add('backupx_verify_00000000dead_0.t', { documents: [] });
+    fake.add('backupx_verify_00000000dead_0.backupx_journal_00000000', journal(new Date(0)));
+    fake.add('backupx_verify_0000000a11ve_0.backupx_journal_00000000', journal(new Date()));
+    fake.add('backupx_verify_0000000a11fe_0.backupx_journal_00000000', journal(new Date()));
+    const [dbHost = '', port] = fake.address.split(':');
+    const options = mongodbSource.restoreConfig?.parse({ dbHost, dbPort: Number(port), program: 'native' }) ?? {};
+    const verifier = await mongodbSource.openVerifier?.(config(), { ...context(), depth: 'deep', options });
+    const [archive] = saved;
+    const damaged = { ...archive, content: archive?.content.subarray(0, -30) } as Saved;
+    for (const { entry, content } of [damaged, ...saved]) {
+      const stream = (async function* () {
+        yield content;
+      })();
+      await verifier?.write({ ...entry, content: stream, sizeBytes: content.length, segments: null } as RestoreEntry);
+    }
+    const checks = (await verifier?.finish()) ?? [];
+    await verifier?.close();
+    expect(checks.filter(({ ok }) => !ok)).toMatchObject([{ subject: 'shop', name: 'structure' }]);
+    expect(checks.map(({ name }) => name)).toContain('rows');
+    const left = fake.namespaces.filter((ns) => ns.startsWith('backupx_verify_'));
+    // One lives, the other is none of ours by its name.
+    expect(left).toEqual([
+      'backupx_verify_0000000a11fe_0.backupx_journal_00000000',
+      'backupx_verify_0000000a11ve_0.backupx_journal_00000000',
+    ]);
+  });
 });

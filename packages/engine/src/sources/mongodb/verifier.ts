@@ -3,7 +3,6 @@
  * inventory. `deep`: all are also restored into a server started for it (or the one that is named), where documents and
  * indexes are counted.
  */
-import { randomBytes } from 'node:crypto';
 import { toAppError } from '@backupx/contracts/errors';
 import type { VerifyCheck } from '@backupx/contracts/jobs';
 import {
@@ -17,7 +16,6 @@ import { readText, toItsEnd } from '../../ports/entry-content.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../ports/source.ts';
 import { ArchiveError } from './archive-format.ts';
 import { scanArchive } from './archive-scanner.ts';
-import { MongodbConnection } from './connection.ts';
 import { objectsOfServer } from './dump-server.ts';
 import { placeOf, ROOT } from './entry-paths.ts';
 import { loadArchive } from './load-archive.ts';
@@ -25,23 +23,16 @@ import { describeCollections } from './loaded-database.ts';
 import { listCollections, objectsOfArchive } from './read-inventory.ts';
 import { ScratchServer } from './scratch-server.ts';
 import { isAnotherServer, type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
-import { chooseTool, type Tool } from './tools.ts';
+import { chooseTool } from './tools.ts';
 import { parseUsers } from './users.ts';
-
-/** A place to restore to, with names for databases in it. */
-interface Place {
-  readonly connection: MongodbConnection;
-  readonly tool: Tool | null;
-  nameFor(index: number): string;
-  close(): Promise<void>;
-}
+import { nameOf, type Place, VerifyPlace } from './verify-place.ts';
 
 interface Proven {
-  readonly index: number;
   /** Null: the dump of a whole server. */
   readonly source: string | null;
   readonly objects: readonly InventoryObject[];
-  readonly isLoaded: boolean;
+  /** The database it was loaded into; null: it was only read. */
+  readonly loadedAs: string | null;
   inventory: DatabaseInventory | null;
 }
 
@@ -56,6 +47,7 @@ class MongodbVerifier implements Verifier {
   readonly #proven: Proven[] = [];
   readonly #checks: VerifyCheck[] = [];
   #place: Place | null = null;
+  #taken = 0;
 
   constructor(config: MongodbConfig, context: VerifyContext) {
     this.#config = config;
@@ -95,13 +87,13 @@ class MongodbVerifier implements Verifier {
 
   async #read(source: string | null, content: AsyncIterable<Uint8Array>): Promise<void> {
     const subject = source ?? ROOT;
-    const index = this.#proven.length;
     try {
       // The operations log knows databases by their names only, so such a dump has no scratch place.
       const isLoaded = this.#context.depth === 'deep' && source !== null;
-      const archive = isLoaded ? await this.#load(index, source, content) : await scanArchive(content);
+      const loadedAs = isLoaded ? await this.#take() : null;
+      const archive = isLoaded ? await this.#load(loadedAs ?? '', source, content) : await scanArchive(content);
       const objects = source === null ? objectsOfServer(archive) : objectsOfArchive(archive, source);
-      this.#proven.push({ index, source, objects, isLoaded, inventory: null });
+      this.#proven.push({ source, objects, loadedAs, inventory: null });
       this.#add(subject, { name: 'structure', ok: true, detail: `checksums are right; ${countObjects(objects)}` });
     } catch (error) {
       if (error instanceof ArchiveError) {
@@ -117,10 +109,15 @@ class MongodbVerifier implements Verifier {
     }
   }
 
-  async #load(index: number, source: string, content: AsyncIterable<Uint8Array>) {
+  /** Another one each time: what one that broke off has left is not in the way of the next. */
+  async #take(): Promise<string> {
     this.#place ??= await openPlace(this.#config, this.#context);
-    const { connection, tool } = this.#place;
-    const target = this.#place.nameFor(index);
+    this.#taken += 1;
+    return await this.#place.take(this.#taken);
+  }
+
+  async #load(target: string, source: string, content: AsyncIterable<Uint8Array>) {
+    const { connection, tool } = this.#place as Place;
     return await loadArchive({
       ...{ connection, tool, content, database: source },
       note: (message) => this.#context.log('warn', message),
@@ -139,10 +136,9 @@ class MongodbVerifier implements Verifier {
     this.#add(subject, { name: 'inventory', ok: missing.length === 0, detail });
   }
 
-  async #count({ connection, nameFor }: Place, { index, source, objects, inventory, isLoaded }: Proven): Promise<void> {
-    if (!isLoaded || source === null) return;
+  async #count({ connection }: Place, { source, objects, inventory, loadedAs: database }: Proven): Promise<void> {
+    if (database === null || source === null) return;
     this.#add(source, { name: 'restore', ok: true, detail: connection.serverName });
-    const database = nameFor(index);
     const collections = await listCollections(connection, database);
     const found = await describeCollections(connection, database, { collections, nameOf: ({ name }) => name });
     const missing = missingObjects([...objects, ...(inventory?.objects ?? [])], found);
@@ -156,27 +152,14 @@ async function openPlace(config: MongodbConfig, context: VerifyContext): Promise
   const options = context.options as MongodbRestoreOptions;
   const target = restoreConnection(config, options);
   const tool = await chooseTool('mongorestore', target, context.signal);
-  const id = randomBytes(6).toString('hex');
-  const nameFor = (index: number) => `backupx_verify_${id}_${index}`;
-  if (!isAnotherServer(options)) {
-    const { program, toolFolder } = target;
-    const server = await ScratchServer.start({ ...context, program, toolFolder });
-    context.log('info', `Restoring into ${server.connection.serverName}, started for it.`);
-    return { connection: server.connection, tool, nameFor, close: () => server.close() };
-  }
-  const connection = await MongodbConnection.open(target, context);
-  const calm = connection.withSignal(new AbortController().signal);
-  return { connection, tool, nameFor, close: () => dropAll(calm, `backupx_verify_${id}_`) };
-}
-
-/** Drops every database of a proof and closes. */
-async function dropAll(connection: MongodbConnection, prefix: string): Promise<void> {
-  try {
-    const { databases } = await connection.command('admin', { listDatabases: 1, nameOnly: true });
-    for (const { name } of databases as { name: string }[]) {
-      if (name.startsWith(prefix)) await connection.command(name, { dropDatabase: 1 }, { doing: `drop ${name}` });
-    }
-  } finally {
-    await connection.close();
-  }
+  if (isAnotherServer(options)) return await VerifyPlace.open(target, tool, context);
+  const { program, toolFolder } = target;
+  const server = await ScratchServer.start({ ...context, program, toolFolder });
+  context.log('info', `Restoring into ${server.connection.serverName}, started for it.`);
+  return {
+    connection: server.connection,
+    tool,
+    take: async (index) => nameOf('0'.repeat(12), index),
+    close: () => server.close(),
+  };
 }

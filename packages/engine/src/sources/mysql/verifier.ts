@@ -49,6 +49,7 @@ class MysqlVerifier implements Verifier {
   readonly #proven: Proven[] = [];
   readonly #checks: VerifyCheck[] = [];
   #place: Place | null = null;
+  #begun = 0;
 
   constructor(config: MysqlConfig, context: VerifyContext) {
     this.#config = config;
@@ -79,7 +80,9 @@ class MysqlVerifier implements Verifier {
   }
 
   async #load(source: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-    const index = this.#proven.length;
+    const index = this.#begun;
+    // Another one each time: what one that broke off has left is not in the way of the next.
+    this.#begun += 1;
     try {
       const place = this.#context.depth === 'deep' ? await this.#openPlace() : null;
       const dump = place ? await loadInto(place, { index, source, content }) : await readThrough(source, content);
