@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, readSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, readSync, renameSync } from 'node:fs';
 import { displayPath } from '../../ports/display-path.ts';
 import type { ExistingContent, RestoreFile, RestoreFileEntry } from '../../ports/source.ts';
 import { applyToDescriptor } from './apply-metadata.ts';
@@ -13,12 +13,11 @@ import {
   reportFailure,
   temporaryName,
 } from './restore-state.ts';
-import { CONTINUED_BYTES, createUnfinished, hasOwner, isStillThere, mayMakeInPlace } from './unfinished-file.ts';
+import { CONTINUED_BYTES, makeSmallFile, mayMakeInPlace } from './unfinished-file.ts';
+import { writeAll, writeData } from './write-bytes.ts';
 import { createExclusively, removeIfThere } from './write-item.ts';
 
-/** Zeros become a hole from this many on. */
-const HOLE_BYTES = 64 * 1024;
-const zeros = Buffer.alloc(HOLE_BYTES);
+const nothing = new Uint8Array(0);
 
 /** Content that was found; `continue`: under the temporary name of the file. */
 export interface FoundContent {
@@ -47,9 +46,10 @@ export class PieceFile implements RestoreFile {
   #temporary: BytePath = '';
   /** Open file of the right content. */
   #kept: number | null = null;
-  /** Open file under the temporary name, or its own. */
+  /** Open file under the temporary name. */
   #descriptor: number | null = null;
-  #isInPlace = false;
+  /** It is in its place with all its metadata. */
+  #isMade = false;
   #isOpen = true;
   #writtenBytes = 0;
   #writtenTo = 0;
@@ -117,7 +117,7 @@ export class PieceFile implements RestoreFile {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     try {
-      if (this.#temporary !== '') this.#removeMade();
+      if (this.#isMade || this.#temporary !== '') this.#removeMade();
     } catch {
       // The next restore clears it away.
     }
@@ -129,10 +129,7 @@ export class PieceFile implements RestoreFile {
   }
 
   #removeMade(): void {
-    const chain = this.#enter();
-    const descriptor = this.#isInPlace ? this.#descriptor : null;
-    if (descriptor !== null && !isStillThere(chain, this.#temporary, descriptor)) return;
-    removeIfThere(chain.pathOf(this.#temporary));
+    removeIfThere(this.#enter().pathOf(this.#isMade ? this.#place.name : this.#temporary));
   }
 
   #end(): void {
@@ -154,44 +151,48 @@ export class PieceFile implements RestoreFile {
     return chain;
   }
 
-  /** `bytes`: how much of it comes at once. */
-  #openNew(bytes: number): number {
+  #openTemporary(): number {
     if (this.#descriptor !== null) return this.#descriptor;
-    const entry = this.#entry;
-    const chain = this.#enter();
-    const mayBeInPlace = this.#isNew && bytes === entry.sizeBytes && mayMakeInPlace(entry);
-    let descriptor = mayBeInPlace ? createUnfinished(chain, this.#place.name) : null;
-    let name = this.#place.name;
-    this.#isInPlace = descriptor !== null;
-    if (descriptor === null) {
-      name = entry.sizeBytes < CONTINUED_BYTES ? passingName() : temporaryName(this.#place);
-      descriptor = createExclusively(chain.textPathOf(name));
-    }
+    const name = this.#entry.sizeBytes < CONTINUED_BYTES ? passingName() : temporaryName(this.#place);
+    this.#descriptor = createExclusively(this.#enter().textPathOf(name));
     this.#temporary = name;
-    this.#descriptor = descriptor;
-    return descriptor;
+    return this.#descriptor;
   }
 
   #putInPlace(): void {
-    const descriptor = this.#openNew(0);
-    if (this.#writtenTo !== this.#entry.sizeBytes) ftruncateSync(descriptor, this.#entry.sizeBytes);
-    this.#applyMetadata(descriptor, this.#temporary);
-    this.#closeAll();
-    if (!this.#isInPlace) {
+    const { sizeBytes } = this.#entry;
+    if (!this.#isMade && !(sizeBytes === 0 && this.#makeAtOnce(nothing))) {
+      const descriptor = this.#openTemporary();
+      if (this.#writtenTo !== sizeBytes) ftruncateSync(descriptor, sizeBytes);
+      this.#applyMetadata(descriptor, this.#temporary);
+      this.#closeAll();
       const chain = this.#enter();
       renameSync(chain.pathOf(this.#temporary), chain.pathOf(this.#place.name));
     }
     this.#end();
   }
 
+  /** Makes a file whose content comes as a whole; false: it must be made under a temporary name. */
+  #makeAtOnce(bytes: Uint8Array): boolean {
+    const entry = this.#entry;
+    if (this.#isMade) return true;
+    if (!this.#isNew || this.#descriptor !== null || !mayMakeInPlace(entry)) return false;
+    const failures = makeSmallFile(this.#enter(), { name: this.#place.name, entry, bytes }, this.#state.owners);
+    this.#isMade = failures !== null;
+    if (failures) this.#reportMetadata(failures);
+    return this.#isMade;
+  }
+
   #applyMetadata(descriptor: number, name: BytePath): void {
     const entry = this.#entry;
-    const { owners } = this.#state;
     const path = entry.xattrs ? this.#enter().textPathOf(name) : '';
-    const isMade = this.#isInPlace && hasOwner(this.#enter(), entry, owners);
-    const failures = applyToDescriptor({ descriptor, path, hasOwner: isMade }, entry, owners);
+    this.#reportMetadata(applyToDescriptor({ descriptor, path }, entry, this.#state.owners));
+  }
+
+  #reportMetadata(failures: readonly string[]): void {
     if (failures.length === 0) return;
-    this.#state.context.problem({ path: displayPath(entry.path), code: 'metadata', message: failures.join('; ') });
+    const path = displayPath(this.#entry.path);
+    this.#state.context.problem({ path, code: 'metadata', message: failures.join('; ') });
   }
 
   #closeAll(): void {
@@ -203,40 +204,17 @@ export class PieceFile implements RestoreFile {
   }
 
   #write(bytes: Uint8Array, position: number): void {
-    const descriptor = this.#openNew(bytes.byteLength);
-    if (position + bytes.byteLength > this.#entry.sizeBytes) throw new Error('a piece lies behind the end of its file');
-    // What is there already of a file that goes on may be anything, so zeros must be written into it.
-    const mayHaveHoles = bytes.byteLength >= HOLE_BYTES && this.existing?.use !== 'continue';
-    if (mayHaveHoles) this.#writeData(descriptor, bytes, position);
-    else this.#writeAll(descriptor, bytes, position);
+    const { sizeBytes } = this.#entry;
+    if (position + bytes.byteLength > sizeBytes) throw new Error('a piece lies behind the end of its file');
+    if (bytes.byteLength !== sizeBytes || !this.#makeAtOnce(bytes)) {
+      const descriptor = this.#openTemporary();
+      // What is there already of a file that goes on may be anything, so zeros must be written into it.
+      const write = this.existing?.use === 'continue' ? writeAll : writeData;
+      this.#writtenTo = Math.max(this.#writtenTo, write(descriptor, bytes, position));
+    }
     this.#writtenBytes += bytes.byteLength;
     this.#state.context.progress({ bytes: bytes.byteLength });
   }
-
-  /** Writes what lies between long runs of zeros. */
-  #writeData(descriptor: number, bytes: Uint8Array, position: number): void {
-    let from = 0;
-    for (let at = 0; at < bytes.byteLength; at += HOLE_BYTES) {
-      if (!isZero(bytes, at, Math.min(HOLE_BYTES, bytes.byteLength - at))) continue;
-      if (at > from) this.#writeAll(descriptor, bytes.subarray(from, at), position + from);
-      from = at + HOLE_BYTES;
-    }
-    if (from < bytes.byteLength) this.#writeAll(descriptor, bytes.subarray(from), position + from);
-  }
-
-  #writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
-    for (let at = 0; at < bytes.byteLength; ) {
-      at += writeSync(descriptor, bytes, at, bytes.byteLength - at, position + at);
-    }
-    this.#writtenTo = Math.max(this.#writtenTo, position + bytes.byteLength);
-  }
-}
-
-/** The first bytes tell nearly always. */
-function isZero(bytes: Uint8Array, at: number, length: number): boolean {
-  if (bytes[at] !== 0 || bytes[at + length - 1] !== 0) return false;
-  const block = Buffer.from(bytes.buffer, bytes.byteOffset + at, length);
-  return zeros.compare(block, 0, length, 0, length) === 0;
 }
 
 /** Reads until `target` is full, the end, or an error: what cannot be read is not what was looked for. */

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync } from 'node:fs';
+import { type BigIntStats, mkdirSync, renameSync } from 'node:fs';
 import { displayPath } from '../../ports/display-path.ts';
 import type { RestoreEntry } from '../../ports/source.ts';
 import { packMetadata } from './apply-metadata.ts';
@@ -16,7 +16,15 @@ import {
   reportFailure,
   temporaryName,
 } from './restore-state.ts';
-import { lstatIfThere, makeSpecial, type NewItem, removeIfThere, writeFile } from './write-item.ts';
+import { makeSmallFile, mayMakeInPlace } from './unfinished-file.ts';
+import {
+  lstatIfThere,
+  type MetadataFailures,
+  makeSpecial,
+  type NewItem,
+  removeIfThere,
+  writeFile,
+} from './write-item.ts';
 
 /** Stands in the folder of the item, which is made when it is missing. */
 export function enterFolder(place: Place, state: RestoreState): FolderChain {
@@ -82,6 +90,36 @@ async function restoreNonFolder({ entry, ...place }: Item, state: RestoreState):
   const chain = enterFolder(place, state);
   const existing = statExisting(chain, name, state);
   if (existing && !isReplaced(existing, entry, state)) return;
+  const making = { chain, existing, place, entry, state };
+  if (place.folder.length === 0) neverFollow(place.base, state);
+  const isSmall = existing === null && entry.content !== null && mayMakeInPlace(entry) && entry.isStream !== true;
+  if (isSmall && entry.segments === null) await makeSmall(making, entry.content);
+  else await makeBeside(making, entry.content);
+}
+
+interface Making {
+  readonly chain: FolderChain;
+  readonly existing: BigIntStats | null;
+  readonly place: LocatedItem;
+  readonly entry: RestoreEntry;
+  readonly state: RestoreState;
+}
+
+/** The content comes first, so nothing waits under its own name for the storage. */
+async function makeSmall(making: Making, content: AsyncIterable<Uint8Array>): Promise<void> {
+  const { chain, entry, place, state } = making;
+  const bytes = await state.smallContent.read(content, entry.sizeBytes);
+  const failures = makeSmallFile(chain, { name: place.name, entry, bytes }, state.owners);
+  if (failures === null) return await makeBeside(making, [bytes]);
+  state.context.progress({ bytes: bytes.byteLength });
+  endItem(making, { kind: 'created', failures, bytes: bytes.byteLength });
+}
+
+/** Makes it under a temporary name. What replaces something stays there until `commit`, unless it was verified. */
+async function makeBeside(
+  { chain, existing, place, entry, state }: Making,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | null,
+): Promise<void> {
   const temporary = temporaryName(place);
   let bytes = 0;
   const item: NewItem = {
@@ -94,21 +132,34 @@ async function restoreNonFolder({ entry, ...place }: Item, state: RestoreState):
       state.context.progress({ bytes: count });
     },
   };
-  if (place.folder.length === 0) neverFollow(place.base, state);
   const isAtOnce = existing === null || state.context.isVerified === true;
+  let failures: MetadataFailures;
   try {
-    const failures = entry.content ? await writeFile(item, entry.content) : makeSpecial(item);
-    if (failures.length > 0) {
-      state.context.problem({ path: displayPath(entry.path), code: 'metadata', message: failures.join('; ') });
-    }
-    if (isAtOnce) renameSync(chain.pathOf(temporary), chain.pathOf(name));
+    failures = content ? await writeFile(item, content) : makeSpecial(item);
+    if (isAtOnce) renameSync(chain.pathOf(temporary), chain.pathOf(place.name));
     // Renaming one name of a file to another one of the same file does nothing at all.
     if (isAtOnce && existing !== null && entry.type === 'hardlink') removeIfThere(chain.pathOf(temporary));
   } catch (error) {
     removeIfThere(chain.pathOf(temporary));
     throw error;
   }
-  recordItem(isAtOnce ? 'created' : 'staged', place, state);
+  endItem({ entry, place, state }, { kind: isAtOnce ? 'created' : 'staged', failures, bytes });
+}
+
+interface MadeItem {
+  readonly kind: 'created' | 'staged';
+  readonly failures: MetadataFailures;
+  readonly bytes: number;
+}
+
+function endItem(
+  { entry, place, state }: Pick<Making, 'entry' | 'place' | 'state'>,
+  { kind, failures, bytes }: MadeItem,
+): void {
+  if (failures.length > 0) {
+    state.context.problem({ path: displayPath(entry.path), code: 'metadata', message: failures.join('; ') });
+  }
+  recordItem(kind, place, state);
   countWritten(entry.path, bytes, state);
 }
 

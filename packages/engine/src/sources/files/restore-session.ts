@@ -25,6 +25,7 @@ import { restoreItem } from './restore-item.ts';
 import { openJournals } from './restore-journal.ts';
 import { createPlaceMap } from './restore-places.ts';
 import { type RestoreState, TEMP_PREFIX } from './restore-state.ts';
+import { SmallContent } from './small-content.ts';
 
 /** File systems stamp with the time of the last timer tick, which may lie a little before the clock's. */
 const CLOCK_TICK_MS = 20;
@@ -52,6 +53,7 @@ export async function openRestoreSession(
     owners: readOwnerNames(),
     lastFolder: { path: '', place: null },
     leftovers: new Leftovers(TEMP_PREFIX, context.isVerified === true),
+    smallContent: new SmallContent(),
     wanted: context.paths?.map(toWanted) ?? null,
     counts: { itemsWritten: 0, bytesWritten: 0, itemsSkipped: 0, foreseen: 0 },
     startedAtNs: BigInt(systemClock.now().getTime() - CLOCK_TICK_MS) * 1_000_000n,

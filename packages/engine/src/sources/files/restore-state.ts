@@ -11,6 +11,7 @@ import type { Leftovers } from './leftovers.ts';
 import type { OwnerNames } from './owner-names.ts';
 import type { RestoreJournals } from './restore-journal.ts';
 import { type FolderPlace, namesOf, type Place, type PlaceMap } from './restore-places.ts';
+import type { SmallContent } from './small-content.ts';
 import { UnsupportedItemError } from './write-item.ts';
 
 /** What one restore remembers. */
@@ -24,6 +25,7 @@ export interface RestoreState {
   readonly journals: RestoreJournals;
   readonly owners: OwnerNames;
   readonly leftovers: Leftovers;
+  readonly smallContent: SmallContent;
   /** Paths asked for, each with everything below it; null: all. */
   readonly wanted: readonly BytePath[] | null;
   readonly counts: { itemsWritten: number; bytesWritten: number; itemsSkipped: number; foreseen: number };

@@ -7,7 +7,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -78,18 +77,21 @@ async function open(more: Partial<RestoreContext> = {}) {
   return { session, begin };
 }
 
-/** Restores the file in a process that ends itself by SIGKILL when its content is written. */
-function restoreAndDie(item: Pick<RestoreEntry, 'mode'>): void {
+/** Restores the file in a process that ends itself by SIGKILL when its content is written and its mode is still to be set. */
+function restoreAndDie(mode: number): void {
   const script = `
     const { openRestoreSession } = await import(${JSON.stringify(new URL('./restore-session.ts', import.meta.url).href)});
     const session = await openRestoreSession(['/srv/www'], {
       signal: new AbortController().signal, targetPath: ${JSON.stringify(out)}, options: {}, paths: null,
       overwrite: 'always', tempDir: ${JSON.stringify(path.join(root, 'temp'))}, isVerified: true,
-      problem() {}, log() {}, progress({ bytes }) { if (bytes) process.kill(process.pid, 'SIGKILL'); },
+      problem() {}, log() {}, progress() {},
     });
-    session.openFile({ path: Buffer.from('/srv/www/a'), type: 'file', mode: ${item.mode}, uid: 0, gid: 0, userName: '',
-      groupName: '', modifiedAtNs: 1n, linkTarget: null, deviceMajor: 0, deviceMinor: 0, xattrs: null, sizeBytes: 6,
-    }).writeAt(Buffer.from('broken'), 0);`;
+    const entry = { path: Buffer.from('/srv/www/a'), type: 'file', mode: ${mode}, uid: 0, gid: 0, userName: '',
+      groupName: '', linkTarget: null, deviceMajor: 0, deviceMinor: 0, xattrs: null, sizeBytes: 6,
+      get modifiedAtNs() { process.kill(process.pid, 'SIGKILL'); } };
+    const file = session.openFile(entry);
+    file.writeAt(Buffer.from('broken'), 0);
+    file.finish();`;
   const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
   expect([run.signal, run.stderr]).toEqual(['SIGKILL', '']);
 }
@@ -98,7 +100,7 @@ describe('a file that was not ended', () => {
   it.each<OverwriteMode>(['never', 'if_newer', 'always'])(
     'is known after a kill, and replaced by the next restore (%s)',
     async (overwrite) => {
-      restoreAndDie({ mode: 0o644 });
+      restoreAndDie(0o644);
       expect([readdirSync(at('')), modeOf('a')]).toEqual([['a'], UNFINISHED_MODE]);
       const dry = await open({ overwrite, isDryRun: true });
       dry.begin(entry('a')).finish();
@@ -125,21 +127,39 @@ describe('a file that was not ended', () => {
   });
 
   it('never has that mode under its own name when it is to have it in the end', () => {
-    restoreAndDie({ mode: UNFINISHED_MODE });
+    restoreAndDie(UNFINISHED_MODE);
     expect(existsSync(at('a'))).toBe(false);
   });
+});
 
-  it('is removed when it is given up, but not what stands in its place by then', async () => {
-    const { session, begin } = await open();
-    const [gone, replaced] = ['gone', 'replaced'].map((name) => begin(entry(name)));
-    for (const file of [gone, replaced]) file?.writeAt(Buffer.from('abcdef'), 0);
-    expect(['gone', 'replaced'].map(modeOf)).toEqual([UNFINISHED_MODE, UNFINISHED_MODE]);
-    writeFileSync(path.join(root, 'theirs'), 'theirs');
-    renameSync(path.join(root, 'theirs'), at('replaced'));
-    for (const file of [gone, replaced]) file?.discard();
-    await session.commit();
-    expect([readdirSync(at('')), readFileSync(at('replaced'), 'utf8')]).toEqual([['replaced'], 'theirs']);
-  });
+it('is removed again when it is given up, and when the archive that it came in is damaged', async () => {
+  const { session, begin } = await open();
+  const file = begin(entry('given-up'));
+  file.writeAt(Buffer.from('abcdef'), 0);
+  file.discard();
+  async function* cutOff() {
+    yield Buffer.from('abc');
+    throw new Error('the archive ends early');
+  }
+  await expect(session.write(entry('cut-off', { content: cutOff() }))).rejects.toThrow('the archive ends early');
+  await session.commit();
+  expect(readdirSync(at(''))).toEqual([]);
+});
+
+it('takes content in pieces, and none that is longer than was said', async () => {
+  async function* pieces(...texts: string[]) {
+    // The same memory again and again, as a reader of archives may have it.
+    const memory = Buffer.alloc(10);
+    for (const text of texts) yield memory.subarray(0, memory.write(text));
+  }
+  const { session } = await open({ isVerified: false });
+  await session.write(entry('a', { content: pieces('abc', 'def') }));
+  await session.write(entry('b', { content: pieces('abc', 'defg') }));
+  await session.write(entry('c', { content: pieces(), sizeBytes: 0, mode: 0o4755 }));
+  expect(modeOf('a')).toBe(0o640);
+  await session.commit();
+  expect([readdirSync(at('')), readFileSync(at('a'), 'utf8'), modeOf('c')]).toEqual([['a', 'c'], 'abcdef', 0o4755]);
+  expect(problems).toEqual([expect.objectContaining({ path: '/srv/www/b', code: 'unsupported' })]);
 });
 
 it('makes files under another name where their mode would not tell that they are not ended', async () => {

@@ -3,14 +3,15 @@
  * a file is whole it has a mode that no other file has and that lets nobody read it; its own mode is the last thing it
  * gets. A restore that is killed leaves one of them at most, and the next one knows it for what it is.
  */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, unlinkSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import type { RestoreEntry } from '../../ports/source.ts';
-import { gidOf, type ItemMetadata, isRoot, uidOf } from './apply-metadata.ts';
+import { applyToDescriptor, gidOf, type ItemMetadata, isRoot, uidOf } from './apply-metadata.ts';
 import type { BytePath } from './byte-paths.ts';
 import { errnoOf } from './errno.ts';
 import type { FolderChain } from './folder-chain.ts';
 import type { OwnerNames } from './owner-names.ts';
-import { lstatIfThere } from './write-item.ts';
+import { writeData } from './write-bytes.ts';
+import { removeIfThere } from './write-item.ts';
 
 /** Only the owner may write, nobody may read; the sticky bit means nothing for files. */
 export const UNFINISHED_MODE = 0o1200;
@@ -37,11 +38,39 @@ export function mayMakeInPlace({ mode, sizeBytes, xattrs }: SizedFile & Pick<Res
   return sizeBytes < CONTINUED_BYTES && xattrs === null && (mode & 0o7777) !== UNFINISHED_MODE;
 }
 
+/** A file whose content is there as a whole. */
+export interface SmallFile {
+  readonly name: BytePath;
+  readonly entry: SizedFile & ItemMetadata;
+  readonly bytes: Uint8Array;
+}
+
 /**
- * Makes an unfinished file in the folder the chain stands in, and answers it open. Null: not here, or something of that
- * name is there by now. Throws system errors.
+ * Makes a new file in the folder the chain stands in, with all metadata; answers sentences about metadata that did not
+ * take. Null: not here, or something of that name is there by now. What fails leaves nothing. Throws system errors.
  */
-export function createUnfinished(chain: FolderChain, name: BytePath): number | null {
+export function makeSmallFile(chain: FolderChain, file: SmallFile, owners: OwnerNames): string[] | null {
+  const { name, entry, bytes } = file;
+  const descriptor = createUnfinished(chain, name);
+  if (descriptor === null) return null;
+  let isOpen = true;
+  try {
+    if (writeData(descriptor, bytes, 0) !== bytes.byteLength) ftruncateSync(descriptor, bytes.byteLength);
+    const target = { descriptor, path: '', hasOwner: hasOwner(chain, entry, owners) };
+    const failures = applyToDescriptor(target, entry, owners);
+    // Also when that fails it is closed, and the number may be somebody else's file by then.
+    isOpen = false;
+    closeSync(descriptor);
+    return failures;
+  } catch (error) {
+    if (isOpen) closeSync(descriptor);
+    removeIfThere(chain.pathOf(name));
+    throw error;
+  }
+}
+
+/** Null: see `makeSmallFile`. */
+function createUnfinished(chain: FolderChain, name: BytePath): number | null {
   if (chain.creationTraits?.isMarked === false) return null;
   const path = chain.pathOf(name);
   let descriptor: number;
@@ -62,17 +91,10 @@ export function createUnfinished(chain: FolderChain, name: BytePath): number | n
 }
 
 /** Whether an unfinished file has its owner as it was made; what cannot be set counts as right. */
-export function hasOwner(chain: FolderChain, metadata: ItemMetadata, owners: OwnerNames): boolean {
+function hasOwner(chain: FolderChain, metadata: ItemMetadata, owners: OwnerNames): boolean {
   if (!isRoot) return true;
   const isOurs = uidOf(metadata, owners) === ownUid && gidOf(metadata, owners) === ownGid;
   return isOurs && chain.creationTraits?.isOurs === true;
-}
-
-/** False when another one has taken the place of an open file, or nothing is there. */
-export function isStillThere(chain: FolderChain, name: BytePath, descriptor: number): boolean {
-  const made = fstatSync(descriptor, { bigint: true });
-  const there = lstatIfThere(chain.pathOf(name));
-  return there?.ino === made.ino && there.dev === made.dev;
 }
 
 /** Whether this is what a killed restore left of the file. */

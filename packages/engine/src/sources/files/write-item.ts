@@ -39,7 +39,10 @@ export type MetadataFailures = readonly string[];
  * Makes a file from its content, with all metadata. Errors of the content pass through unchanged; those of the file
  * system are thrown only after the content was read to its end, so that the next entry can be read.
  */
-export async function writeFile(item: NewItem, content: AsyncIterable<Uint8Array>): Promise<MetadataFailures> {
+export async function writeFile(
+  item: NewItem,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<MetadataFailures> {
   let descriptor: number | null = null;
   let failure: unknown = null;
   const attempt = (step: () => void) => {
