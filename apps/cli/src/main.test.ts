@@ -301,6 +301,10 @@ describe('API commands', () => {
     expect(stderr).toContain('leaves   shop on key K\n  in use by till from 10.0.0.7 with process 3 (7)\n');
     expect(stderr).toContain('Nothing changes by that.');
     expect(stderr).not.toContain('endSessions');
+    const offline = { status: 503, body: { code: 'NODE_OFFLINE', message: 'db-01 is offline.' } };
+    answers['POST /api/backup/records/812/restore/preview'] = offline;
+    const blind = await run(['restore', '812', '--original', '--confirm', 'web']);
+    expect([blind.code, blind.stderr.includes('db-01 is offline.')]).toEqual([0, true]);
   });
 
   test('a task is changed where it was asked for, and deleted once that was confirmed', async () => {

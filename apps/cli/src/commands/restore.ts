@@ -86,17 +86,26 @@ function confirmLoss({ terminal }: CommandContext, record: BackupRecord, confirm
   return 13;
 }
 
-/** Says what would be replaced. An old agent cannot tell; that stops only those who want it saved first. */
+/**
+ * Says what would be replaced. An old agent cannot tell; that stops only those who want it saved first. A restore that
+ * replaces nothing by itself (`replaces` false) is stopped by no failure of this.
+ */
 async function lookAtTarget(
   context: CommandContext,
   client: ApiClient,
-  { params, body }: { params: { id: number }; body: Awaited<ReturnType<typeof readWishes>>['body'] },
+  {
+    params,
+    body,
+    replaces,
+  }: { params: { id: number } } & Pick<Awaited<ReturnType<typeof readWishes>>, 'body' | 'replaces'>,
 ): Promise<number> {
   try {
     const found = await client.call(recordRoutes.previewRestore, { params, body });
     return showTarget(context, found, body.options ?? {});
   } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'NOT_SUPPORTED' || body.safetyBackup !== false) throw error;
+    if (!(error instanceof AppError)) throw error;
+    const isWanted = error.code !== 'NOT_SUPPORTED' || body.safetyBackup !== false;
+    if (replaces && isWanted) throw error;
     context.terminal.say(printable(error.message));
     return 0;
   }
@@ -115,7 +124,7 @@ async function restore(context: CommandContext, recordId: number, options: Resto
   // Some replace nothing by themselves, and it is worth knowing who is there all the same.
   const mayReplace = driver?.restoreFields?.some(({ name }) => name === 'replaceExisting') ?? false;
   if (options.original && driver?.canInspectTarget && (replaces || !mayReplace)) {
-    const code = await lookAtTarget(context, client, { params, body });
+    const code = await lookAtTarget(context, client, { params, body, replaces });
     if (code !== 0) return code;
   }
   if (options.original && (replaces || options.overwrite !== 'never')) {
