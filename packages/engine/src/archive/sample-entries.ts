@@ -65,6 +65,16 @@ export async function* inChunks(data: Uint8Array, chunkSize: number): AsyncGener
   for (let at = 0; at < data.byteLength; at += chunkSize) yield data.subarray(at, at + chunkSize);
 }
 
+/** The same as sources may give it, which use their memory again. */
+export async function* inUsedMemory(data: Uint8Array, chunkSize: number): AsyncGenerator<Uint8Array> {
+  const memory = new Uint8Array(chunkSize);
+  for await (const chunk of inChunks(data, chunkSize)) {
+    memory.set(chunk);
+    yield memory.subarray(0, chunk.byteLength);
+    memory.fill(0xee);
+  }
+}
+
 /** Bytes that do not compress and are the same at every run. */
 export function noise(length: number, seed = 1): Buffer {
   const bytes = Buffer.alloc(length);

@@ -6,6 +6,7 @@ import type { EntryType, RestoreEntry, SourceEntry } from '../ports/source.ts';
 import {
   collect,
   inChunks,
+  inUsedMemory,
   neverAborted,
   noise,
   type SampleFields,
@@ -232,7 +233,7 @@ describe('writeTar', () => {
   it('takes streams of known and of unknown size', async () => {
     const stream = (sizeBytes: number | null, length: number) => ({
       ...sampleEntry(`/s${sizeBytes}-${length}`, 'file'),
-      content: { kind: 'stream' as const, sizeBytes, stream: inChunks(noise(length), 777) },
+      content: { kind: 'stream' as const, sizeBytes, stream: inUsedMemory(noise(length), 777) },
     });
     async function* entries() {
       yield* [stream(5000, 5000), stream(null, 6000), stream(5000, 4000), stream(5000, 7000)];
@@ -250,7 +251,7 @@ describe('writeTar', () => {
 
   it('writes a long stream of unknown size in parts that our reader joins and stock tar prints', async () => {
     const data = noise(9 * 1024 * 1024 + 5);
-    const stream = { kind: 'stream' as const, sizeBytes: null, stream: inChunks(data, 70_000) };
+    const stream = { kind: 'stream' as const, sizeBytes: null, stream: inUsedMemory(data, 70_000) };
     const after = sampleEntry('/after', 'file', { data: 'next' });
     const { archive, stored, problems } = await write([
       { ...sampleEntry('/db/dump.sql', 'file'), content: stream },

@@ -36,7 +36,10 @@ export interface SyncContent {
   close(): void;
 }
 
-/** Content that streams from a process or a socket. `sizeBytes` null: not known beforehand. */
+/**
+ * Content that streams from a process or a socket. `sizeBytes` null: not known beforehand. A chunk is good until the next
+ * is asked for: its memory may be used again.
+ */
 export interface StreamContent {
   readonly kind: 'stream';
   readonly sizeBytes: number | null;

@@ -98,8 +98,13 @@ function sameNoise(length: number): Buffer {
   return createCipheriv('aes-256-ctr', Buffer.alloc(32), Buffer.alloc(16)).update(Buffer.alloc(length));
 }
 
+/** As a source may give them, which uses its memory again. */
 async function* pieces(bytes: Buffer, size: number) {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+  const memory = Buffer.alloc(size);
+  for (let at = 0; at < bytes.length; at += size) {
+    yield memory.subarray(0, bytes.copy(memory, 0, at, at + size));
+    memory.fill(0xee);
+  }
 }
 
 describe('EntryRecorder', () => {
