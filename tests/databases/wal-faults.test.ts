@@ -278,6 +278,19 @@ describe('receive', () => {
     expect((await runWal('slot', 'drop', ...flags)).code).toBe(0);
   });
 
+  it('says at once that there is no slot, makes one twice, and drops it once', async () => {
+    const place = newPlace();
+    const flags = loginTo(server, place, 'missing');
+    const slot = (action: string) => runWal('slot', action, ...flags);
+    const missing = { code: 6, stderr: expect.stringContaining('replication slot "missing"') };
+    expect(await runWal('receive', '--config', place.config, '--spool', place.at('spool'), ...flags)).toMatchObject(
+      missing,
+    );
+    expect(await slot('drop')).toMatchObject(missing);
+    for (const action of ['create', 'create', 'drop']) expect((await slot(action)).code).toBe(0);
+    expect(server.sql("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'missing'").trim()).toBe('0');
+  });
+
   it('leaves no gap, whatever is killed, and forgets no password', async () => {
     await receiveThroughCrashes(server);
   });

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -137,7 +138,7 @@ describe('a recovery', () => {
   const isPromoted = (data: string) => existsSync(path.join(data, 'pg_wal', HISTORY));
   const ended = (reason: unknown) => (reason instanceof Error ? reason.message : String(reason));
 
-  it('stops at a damaged segment instead of ending before it, and goes on when it is mended', async () => {
+  it('stops at a damaged or missing segment instead of ending before it, and goes on when it is mended', async () => {
     addRows(50_001, 60_000);
     const name = switchLog();
     addRows(60_001, 70_000);
@@ -158,6 +159,11 @@ describe('a recovery', () => {
     const failure = await startOn(data).catch(ended);
     expect(failure).toContain('ARTIFACT_DAMAGED');
     expect(failure).toContain('shutting down due to startup process failure');
+    expect(isPromoted(data)).toBe(false);
+    // The same without it at all: what comes later shows that the log does not end there.
+    rmSync(file);
+    const gap = await startOn(data).catch(ended);
+    expect(gap).toContain('WAL_SEGMENT_MISSING');
     expect(isPromoted(data)).toBe(false);
     writeFileSync(file, bytes);
     const mended = await startOn(data);

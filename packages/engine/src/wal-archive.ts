@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { describeError } from './direct-storage/describe-error.ts';
 import { type DirectParameters, readParameterFile } from './direct-storage/parameter-file.ts';
+import { takeFolder } from './direct-storage/take-folder.ts';
 import { withTimeLimit } from './direct-storage/with-time-limit.ts';
 import { fieldsOfStorage, openDirectStorage, openLog } from './open-direct-storage.ts';
 import { systemClock } from './ports/clock.ts';
@@ -44,11 +45,17 @@ export function pushWal(call: WalCall, path: string): Promise<number> {
   });
 }
 
+export interface WantedFile {
+  readonly name: string;
+  readonly path: string;
+  readonly isStandby: boolean;
+}
+
 /** `restore_command`. False: the archive is there, and does not hold this file. Throws like `pushWal`, and ARTIFACT_…. */
-export function fetchWal(call: WalCall, file: { readonly name: string; readonly path: string }): Promise<boolean> {
+export function fetchWal(call: WalCall, file: WantedFile): Promise<boolean> {
   const what = `fetch ${file.name}`;
   return withArchive(call, what, async ({ archive, seconds, log }) => {
-    const fetch = (signal: AbortSignal) => fetchFile(file, archive, { signal });
+    const fetch = (signal: AbortSignal) => fetchFile(file, archive, { signal, isStandby: file.isStandby });
     const isThere = await withTimeLimit({ what, seconds, signal: call.signal }, fetch);
     log(`fetch ${file.name}: ${isThere ? 'restored' : 'not there'}`);
     return isThere;
@@ -90,20 +97,25 @@ export interface ReceiveCall extends WalCall {
   say(message: string): void;
 }
 
-/** Runs until it is told to stop. Throws CONFIG_INVALID, INVALID_INPUT, WAL_…, DATABASE_…, and what lasts of a storage. */
+/** Runs until it is told to stop, alone in its spool. Throws CONFIG_INVALID, INVALID_INPUT, WAL_…, DATABASE_…, and what lasts of a storage. */
 export function receiveWal(call: ReceiveCall): Promise<void> {
   return withArchive(call, 'receive', async ({ archive, seconds, log }) => {
-    const spool = new Spool(call.spoolFolder);
-    const server = new ReceiverServer(call.address, { slot: call.slot, tempDir: spool.at('secrets') });
     const tell = (message: string) => {
       log(message);
       call.say(message);
     };
+    const release = takeFolder(call.spoolFolder, '--spool');
     try {
-      if (call.isSlotCreated) await server.createSlot(call.signal);
-      await followServer({ ...call, archive, server, spool, secondsForFile: seconds, clock: systemClock, log: tell });
+      const spool = new Spool(call.spoolFolder);
+      const server = new ReceiverServer(call.address, { slot: call.slot, tempDir: spool.at('secrets') });
+      try {
+        if (call.isSlotCreated) await server.createSlot(call.signal);
+        await followServer({ ...call, archive, server, spool, secondsForFile: seconds, clock: systemClock, log: tell });
+      } finally {
+        server.close();
+      }
     } finally {
-      server.close();
+      release();
     }
   });
 }

@@ -103,7 +103,7 @@ async function fetch({ name, path, flags }: FetchCall, { terminal }: CommandCont
     const call = walCall(flags.config);
     signal = call.signal;
     const { fetchWal } = await import('@backupx/engine/wal-archive');
-    const file = { name: given(name, '%f'), path: given(path, '%p') };
+    const file = { name: given(name, '%f'), path: given(path, '%p'), isStandby: flags.standby ?? false };
     const notThere = codeOf(flags.notThere);
     return (await fetchWal(call, file)) ? 0 : notThere;
   } catch (error) {

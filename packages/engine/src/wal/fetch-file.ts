@@ -3,25 +3,28 @@ import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { writeWholeFile } from '../direct-storage/write-whole-file.ts';
+import type { StoredWal } from './archive-keys.ts';
 import type { WalArchiveStore } from './wal-archive-store.ts';
-import { parseWalName } from './wal-names.ts';
+import { parseWalName, type WalName } from './wal-names.ts';
 
 /** Where a cluster keeps its identifier, in its first eight bytes; below the folder of its data. */
 const CONTROL_FILE = 'global/pg_control';
 
 export interface FetchOptions {
   readonly signal: AbortSignal;
+  /** Asks again for ever, so a gap ends nothing. */
+  readonly isStandby?: boolean;
 }
 
 /**
- * Writes the file `name` to `path`. False: the archive does not have it. Throws WAL_ARCHIVE_MISSING when there is no
+ * Writes the file `name` to `path`. False: the archive does not have it, nor what would come after it. Throws WAL_SEGMENT_MISSING for a gap, WAL_ARCHIVE_MISSING when there is no
  * archive at all, INVALID_INPUT for what is no name, WAL_OTHER_CLUSTER, WAL_CLUSTER_UNKNOWN, WAL_CONFLICT,
  * ARTIFACT_DAMAGED, ARTIFACT_KEY_…, and what the storage and the disk say; then `path` is as it was.
  */
 export async function fetchFile(
   { name, path }: { name: string; path: string },
   archive: WalArchiveStore,
-  { signal }: FetchOptions,
+  { signal, isStandby = false }: FetchOptions,
 ): Promise<boolean> {
   const wal = parseWalName(name);
   // PostgreSQL asks for nothing else: such a call is one whose arguments were mixed up.
@@ -30,18 +33,16 @@ export async function fetchFile(
     throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '%f', code: 'invalid', message }] });
   }
   const found = await archive.find(wal, signal);
-  const [stored, other] = found;
+  const [stored] = found;
   const systemIdentifier = await clusterAround(path);
   if (!stored) {
-    // The archive of another cluster has nothing to say about what this one lacks.
-    const { systemIdentifier: owner } = await archive.cluster(signal);
-    if (systemIdentifier === null || owner === systemIdentifier) return false;
-    throw new AppError('WAL_OTHER_CLUSTER', { expected: owner, found: systemIdentifier });
+    await assertIsEnd(wal, archive, { signal, isStandby, systemIdentifier });
+    return false;
   }
-  if (other) throw new AppError('WAL_CONFLICT', { name });
+  if (found.some(({ sha256 }) => sha256 !== stored.sha256)) throw new AppError('WAL_CONFLICT', { name });
   const expected: Record<string, string> = systemIdentifier === null ? {} : { systemIdentifier };
   try {
-    await writeWholeFile(path, archive.open(stored, signal, expected), `${path}.backupx-part`);
+    await writeAny(path, found, (one) => archive.open(one, signal, expected));
   } catch (error) {
     if (systemIdentifier === null) throw error;
     const { systemIdentifier: owner } = await archive.cluster(signal);
@@ -49,6 +50,37 @@ export async function fetchFile(
     throw new AppError('WAL_OTHER_CLUSTER', { expected: owner, found: systemIdentifier }, { cause: error });
   }
   return true;
+}
+
+/** The server takes "not there" for the end of the log, and would open the database to writers. */
+async function assertIsEnd(
+  wal: WalName,
+  archive: WalArchiveStore,
+  { signal, isStandby, systemIdentifier }: FetchOptions & { readonly systemIdentifier: string | null },
+): Promise<void> {
+  // The archive of another cluster has nothing to say about what this one lacks.
+  const { systemIdentifier: owner } = await archive.cluster(signal);
+  if (systemIdentifier !== null && owner !== systemIdentifier) {
+    throw new AppError('WAL_OTHER_CLUSTER', { expected: owner, found: systemIdentifier });
+  }
+  const later = wal.kind === 'segment' && !isStandby ? await archive.findLater(wal, signal) : null;
+  if (later !== null) throw new AppError('WAL_SEGMENT_MISSING', { name: wal.name, later });
+}
+
+/** The same content may be there twice, encrypted and not. */
+async function writeAny(
+  path: string,
+  stored: readonly StoredWal[],
+  read: (one: StoredWal) => AsyncIterable<Uint8Array>,
+): Promise<void> {
+  for (const [index, one] of stored.entries()) {
+    try {
+      return await writeWholeFile(path, read(one), `${path}.backupx-part`);
+    } catch (error) {
+      const isOfThisOne = error instanceof AppError && error.code.startsWith('ARTIFACT_');
+      if (!isOfThisOne || index === stored.length - 1) throw error;
+    }
+  }
 }
 
 /** Identifier of the cluster into whose log `path` is; null when it is no such place. */

@@ -5,6 +5,7 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { Cluster, StoredWal } from './archive-keys.ts';
+import { comparePartial } from './compare-partial.ts';
 import type { WalArchiveStore } from './wal-archive-store.ts';
 import { checkSegment, readWalHeader, WAL_HEADER_BYTES } from './wal-header.ts';
 import { parseWalName, type WalName } from './wal-names.ts';
@@ -15,7 +16,7 @@ const MAX_TEXT_BYTES = 1024 * 1024;
 
 export interface PushOptions {
   readonly signal: AbortSignal;
-  /** What is stored under the same name is out of date and goes: the unfinished segment of a receiver. */
+  /** What is stored under the same name goes, unless there is more of it: the unfinished segment of a receiver. */
   readonly isReplacing?: boolean;
 }
 
@@ -47,7 +48,7 @@ async function pushOpen(open: OpenWal, archive: WalArchiveStore, options: PushOp
   const cluster = await clusterOf(open, archive, signal);
   await archive.claim(cluster, signal);
   const sha256 = await hashFile(file);
-  const push = { wal, archive, sha256, isReplacing, signal };
+  const push = { wal, file, archive, sha256, isReplacing, signal };
   if (await isThere(push)) return 0;
   if (!isReplacing) {
     await archive.take(wal, sha256, signal);
@@ -64,22 +65,41 @@ async function pushOpen(open: OpenWal, archive: WalArchiveStore, options: PushOp
 
 interface Push {
   readonly wal: WalName;
+  readonly file: FileHandle;
   readonly archive: WalArchiveStore;
   readonly sha256: string;
   readonly isReplacing: boolean;
   readonly signal: AbortSignal;
 }
 
-/** True: the archive has this content, and it is sound. Throws WAL_CONFLICT. */
-async function isThere({ wal, archive, sha256, isReplacing, signal }: Push): Promise<boolean> {
+/** True: the archive has this content, or one that goes on from it, and it is sound. Throws WAL_CONFLICT. */
+async function isThere(push: Push): Promise<boolean> {
+  const { wal, archive, sha256, isReplacing, signal } = push;
   const stored = await archive.find(wal, signal);
   const others = stored.filter((item) => item.sha256 !== sha256);
   if (!isReplacing && others.length > 0) throw conflict(wal.name);
+  for (const item of others) if (await isMore(item, push)) return true;
   const same = stored.find((item) => item.sha256 === sha256);
   if (!same || !(await isSound(same, archive, signal))) return false;
   // Older ones that a kill has left.
   for (const item of others) await archive.delete(item, signal);
   return true;
+}
+
+/**
+ * A receiver that has begun a segment anew has less of it than is stored, and perhaps never gets the rest. What cannot be
+ * read here, for want of a key, is believed to be older. Throws WAL_CONFLICT when it is of another server.
+ */
+async function isMore(stored: StoredWal, { wal, file, archive, signal }: Push): Promise<boolean> {
+  if (!archive.canRead(stored)) return false;
+  try {
+    const progress = await comparePartial(archive.open(stored, signal), file);
+    if (progress === 'other') throw conflict(wal.name);
+    return progress === 'more';
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'ARTIFACT_DAMAGED') return false;
+    throw error;
+  }
 }
 
 /** A listing must show it. Throws STORAGE_FAILED, WAL_CONFLICT. */

@@ -110,7 +110,9 @@ function readStart(from: string | null, segmentBytes: number): LogStart | null {
 function conflicts(files: readonly StoredWal[]): FoundProblem[] {
   const byName = Map.groupBy(files, (file) => file.name);
   return [...byName].flatMap(([name, same]) =>
-    same.length > 1 ? [{ name, reason: `${same.length} files of this name are there` }] : [],
+    new Set(same.map(({ sha256 }) => sha256)).size > 1
+      ? [{ name, reason: `${same.length} files of this name are there` }]
+      : [],
   );
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -78,7 +79,25 @@ it('takes the same file twice, and no other of its name', async () => {
   expect(await keys()).toEqual(before);
   await push(write(`${name(4)}.partial`));
   expect(await code(push(write(`${name(4)}.partial`, { fill: 8 })))).toBe('WAL_CONFLICT');
-  await push(path.join(wal, `${name(4)}.partial`), true);
+  // Nothing of another server goes.
+  expect(await code(push(path.join(wal, `${name(4)}.partial`), true))).toBe('WAL_CONFLICT');
+  const partial = (length: number) => {
+    const file = write(`${name(4)}.partial`);
+    writeFileSync(file, readFileSync(file).fill(0, length));
+    return file;
+  };
+  const before4 = await keys();
+  // It has less than is there, and then more than was.
+  expect(await push(partial(1000), true)).toBe(0);
+  expect(await keys()).toEqual(before4);
+  for (const key of before4.filter((item) => item.includes('partial'))) await storage.delete(key, signal);
+  for (const length of [1000, 3000, 2000, 700_000]) await push(partial(length), true);
+  const [stored] = await archive.find(parseWalName(`${name(4)}.partial`) as WalName, signal);
+  expect(stored?.sha256).toBe(
+    createHash('sha256')
+      .update(readFileSync(partial(700_000)))
+      .digest('hex'),
+  );
   expect((await keys()).filter((key) => key.includes('partial')).length).toBe(1);
   // As a kill between storing the new one and deleting the old one leaves it.
   await storage.put(`p/${name(4).slice(0, 16)}/${name(4)}.partial-${'0'.repeat(64)}.zst`, text('x'), { signal });
@@ -121,6 +140,27 @@ it('belongs to the cluster that came first', async () => {
   // What that cluster lacks would end the recovery of this one.
   const missing = fetchFile({ name: name(9), path: path.join(wal, 'RECOVERYXLOG') }, archive, { signal });
   expect(await code(missing)).toBe('WAL_OTHER_CLUSTER');
+});
+
+it('does not take a gap for the end of the log', async () => {
+  for (const segment of [3, 5]) await push(write(name(segment)));
+  await push(write(name(9, 2)));
+  const target = path.join(wal, 'RECOVERYXLOG');
+  const ask = (segment: number, timeline = 1, isStandby = false) =>
+    code(fetchFile({ name: name(segment, timeline), path: target }, archive, { signal, isStandby }));
+  expect(await ask(4)).toBe('WAL_SEGMENT_MISSING');
+  expect(await ask(4, 1, true)).toBe('done');
+  expect([await ask(6), await ask(10, 2), await ask(4, 3)]).toEqual(['done', 'done', 'done']);
+});
+
+it('takes the same content from either of two objects', async () => {
+  await push(write(name(3)));
+  const [stored] = await archive.find(parseWalName(name(3)) as WalName, signal);
+  await storage.put(`${stored?.key}.age`, text('x'), { signal });
+  const target = path.join(wal, 'RECOVERYXLOG');
+  expect(await fetchFile({ name: name(3), path: target }, archive, { signal })).toBe(true);
+  expect(readFileSync(target).equals(readFileSync(path.join(wal, name(3))))).toBe(true);
+  expect((await verifyArchive(archive, options())).damaged).toEqual([]);
 });
 
 it('does not take a cluster that it cannot look at for none', async () => {

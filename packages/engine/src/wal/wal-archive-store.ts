@@ -97,6 +97,16 @@ export class WalArchiveStore {
     return await this.#collect(keyStart(this.settings.prefix, file), signal);
   }
 
+  /** Any segment behind this one on its timeline; null: there is none. */
+  async findLater(file: WalName, signal: AbortSignal): Promise<string | null> {
+    const { prefix } = this.settings;
+    for await (const object of this.#storage.list(`${prefix}/${file.name.slice(0, 8)}`, signal)) {
+      const stored = readWalKey(prefix, object);
+      if (stored?.kind === 'segment' && stored.name > file.name) return stored.name;
+    }
+    return null;
+  }
+
   /** All files, in no order. */
   async list(signal: AbortSignal): Promise<StoredWal[]> {
     return await this.#collect(`${this.settings.prefix}/`, signal);

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -16,6 +16,7 @@ let folder: string;
 let spool: Spool;
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'backupx-receive-'));
+  mkdirSync(path.join(folder, 'spool'));
   spool = new Spool(path.join(folder, 'spool'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));

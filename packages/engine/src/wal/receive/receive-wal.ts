@@ -4,6 +4,7 @@
  * go on is told by the spool and, when that is lost, by the archive; so it does not matter how one of them ended.
  */
 import { AppError } from '@backupx/contracts/errors';
+import { followTool } from '../../direct-storage/follow-tool.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { describeEnd, startTool, type ToolEnd } from '../../ports/processes.ts';
 import { sortContents } from '../archive-contents.ts';
@@ -47,7 +48,7 @@ export async function receiveWal(options: ReceiveOptions): Promise<void> {
     const began = newest(options.spool);
     const end = await follow(options, arrivals);
     if (end === null) continue;
-    const failure = server.lastingFailure(end);
+    const failure = await server.lastingFailure(end, options.signal);
     if (failure?.code === 'WAL_GAP' && options.isGapAccepted) {
       log(`${failure.message} It is accepted.`);
       await skipGap(options, arrivals);
@@ -93,38 +94,13 @@ async function skipGap({ spool, server, stop, signal, clock }: ReceiveOptions, a
 /** One run of the program. Null: it was stopped, by us or for want of room. */
 async function follow(options: ReceiveOptions, arrivals: Arrivals): Promise<ToolEnd | null> {
   const { server, spool, stop, signal, clock } = options;
-  const tool = startTool(server.receiveCommand(spool.path), signal);
-  tool.endInput();
-  const drained = drain(tool.output);
-  let hasEnded = false;
-  const ended = tool.ended.finally(() => {
-    hasEnded = true;
-  });
-  let isOurs = false;
-  const end = () => {
-    isOurs ||= !hasEnded;
-    tool.kill();
-  };
-  const watch = async () => {
-    while (!hasEnded && !stop.aborted && !isFull(options)) {
-      await Promise.race([ended, clock.sleep(POLL_MS, stop).catch(() => {})]);
-    }
-    end();
-  };
-  // Beside the storing, which takes as long as a slow storage does: meanwhile more arrives.
-  const watched = watch();
-  try {
-    while (!hasEnded && !stop.aborted && !isFull(options)) {
-      await Promise.race([ended, clock.sleep(POLL_MS, stop).catch(() => {})]);
+  return await followTool(startTool(server.receiveCommand(spool.path), signal), {
+    ...{ stop, clock, pollMs: POLL_MS, isFull: () => isFull(options) },
+    step: async () => {
       await arrivals.store();
-    }
-    end();
-    const how = await ended;
-    return isOurs ? null : how;
-  } finally {
-    tool.kill();
-    await Promise.all([ended, drained, watched]);
-  }
+      return true;
+    },
+  });
 }
 
 async function untilThereIsRoom(options: ReceiveOptions, arrivals: Arrivals): Promise<void> {
@@ -148,13 +124,4 @@ function isFull({ spool, spoolLimitBytes }: ReceiveOptions): boolean {
 
 function newest(spool: Spool): string {
   return [...spool.segments(), ...spool.partials()].sort().at(-1) ?? '';
-}
-
-/** A program whose output nobody reads waits for ever. */
-async function drain(output: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const _ of output);
-  } catch {
-    // It was stopped.
-  }
 }

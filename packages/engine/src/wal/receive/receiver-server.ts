@@ -5,6 +5,14 @@ import { AppError } from '@backupx/contracts/errors';
 import { findTool, versionFolders } from '../../ports/find-tool.ts';
 import { describeEnd, isSuccess, runTool, type ToolCommand, type ToolEnd } from '../../ports/processes.ts';
 import { SecretFolder } from '../../ports/secret-folder.ts';
+import {
+  hasState,
+  judgeReceiver,
+  type ReceiverFacts,
+  SLOT_EXISTS,
+  SLOT_MISSING,
+  slotMissing,
+} from './judge-receiver.ts';
 
 /** Null: PostgreSQL's own default, or what the service says. */
 export interface ServerAddress {
@@ -64,37 +72,25 @@ export class ReceiverServer {
   /** From now on the server keeps its log. Throws DATABASE_…; a slot that is there is success. */
   async createSlot(signal: AbortSignal): Promise<void> {
     // The receiving program makes slots, too, but those keep nothing before it connects for the first time.
-    const statement = `CREATE_REPLICATION_SLOT "${this.#slot}" PHYSICAL RESERVE_WAL`;
-    const program = join(dirname(this.program), 'psql');
-    const args = ['-X', '--no-password', '--command', statement, '--dbname', `${this.#conninfo} replication='yes'`];
-    await this.#run({ program, args, env: this.#env }, signal);
+    const end = await this.#ask(`CREATE_REPLICATION_SLOT "${this.#slot}" PHYSICAL RESERVE_WAL`, signal);
+    if (!isSuccess(end) && !hasState(end, SLOT_EXISTS)) throw this.#failureOf(end);
   }
 
   /** Throws DATABASE_…. */
   async dropSlot(signal: AbortSignal): Promise<void> {
-    await this.#run(this.#command(['--drop-slot', '--slot', this.#slot]), signal);
+    const end = await this.#ask(`DROP_REPLICATION_SLOT "${this.#slot}"`, signal);
+    if (isSuccess(end)) return;
+    throw hasState(end, SLOT_MISSING) ? slotMissing(this.#about) : this.#failureOf(end);
   }
 
-  /** What the end of the program means; null: it may pass. */
-  lastingFailure(end: ToolEnd): AppError | null {
-    const reason = describeEnd(end).replaceAll(/(pg_receivewal|psql): (error: )?/g, '');
-    const server = this.label;
-    const user = this.#user;
-    const said = end.messages;
-    if (/already been removed|invalidated/.test(said)) return new AppError('WAL_GAP', { reason });
-    if (/slot ".*" does not exist/.test(said)) {
-      return new AppError('DATABASE_NOT_FOUND', { name: `replication slot "${this.#slot}"`, server });
-    }
-    if (/authentication failed|no password supplied|no pg_hba\.conf entry|role ".*" does not exist/.test(said)) {
-      return new AppError('DATABASE_AUTH', { server, user, reason });
-    }
-    if (/permission denied|must be superuser or replication role/.test(said)) {
-      return new AppError('DATABASE_PERMISSION', { server, user, action: 'receive its log (REPLICATION)' });
-    }
-    if (/incompatible server version|unrecognized option|invalid connection option/.test(said)) {
-      return new AppError('DATABASE_TOOL_FAILED', { tool: PROGRAM, reason });
-    }
-    return null;
+  /** What the end of the receiving program means; null: it may pass. */
+  async lastingFailure(end: ToolEnd, signal: AbortSignal): Promise<AppError | null> {
+    const known = judgeReceiver(end, this.#about);
+    // The program has a connection, and says so in English; what follows is the server's.
+    if (known || !end.messages.includes('could not send replication command')) return known;
+    // Servers speak many languages; of a slot that is not there another one can be made, which goes with this connection.
+    const asked = await this.#ask(`CREATE_REPLICATION_SLOT "${this.#slot}" TEMPORARY PHYSICAL`, signal);
+    return isSuccess(asked) ? slotMissing(this.#about) : null;
   }
 
   /** Idempotent. */
@@ -106,12 +102,23 @@ export class ReceiverServer {
     return { program: this.program, args: [...args, '--no-password', '--dbname', this.#conninfo], env: this.#env };
   }
 
-  async #run(command: ToolCommand, signal: AbortSignal): Promise<void> {
-    const end = await runTool(command, { signal, timeoutMs: STEP_LIMIT_MS });
-    if (isSuccess(end) || /slot ".*" already exists/.test(end.messages)) return;
-    throw (
-      this.lastingFailure(end) ?? new AppError('DATABASE_UNREACHABLE', { server: this.label, reason: describeEnd(end) })
+  /** A command of the replication protocol. Its messages have the code of an error, which is the same in every language. */
+  async #ask(command: string, signal: AbortSignal): Promise<ToolEnd> {
+    const program = join(dirname(this.program), 'psql');
+    const words = ['-X', '--no-password', '--set=VERBOSITY=verbose', '--command', command];
+    const args = [...words, '--dbname', `${this.#conninfo} replication='yes'`];
+    return await runTool({ program, args, env: this.#env }, { signal, timeoutMs: STEP_LIMIT_MS });
+  }
+
+  #failureOf(end: ToolEnd): AppError {
+    return (
+      judgeReceiver(end, this.#about) ??
+      new AppError('DATABASE_UNREACHABLE', { server: this.label, reason: describeEnd(end) })
     );
+  }
+
+  get #about(): ReceiverFacts {
+    return { server: this.label, user: this.#user, slot: this.#slot };
   }
 }
 

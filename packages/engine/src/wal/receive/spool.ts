@@ -3,11 +3,9 @@
  * until a newer one has come; in an empty folder an empty file stands for the newest one that is archived.
  */
 import {
-  chmodSync,
   closeSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -16,7 +14,6 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { AppError } from '@backupx/contracts/errors';
 import { WAL_HEADER_BYTES } from '../wal-header.ts';
 import { parseWalName, type WalKind } from '../wal-names.ts';
 
@@ -24,15 +21,9 @@ import { parseWalName, type WalKind } from '../wal-names.ts';
 export class Spool {
   readonly path: string;
 
-  /** Throws CONFIG_INVALID when the folder cannot be made or others may write to it. */
+  /** The folder is there. */
   constructor(path: string) {
     this.path = path;
-    try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-      chmodSync(path, 0o700);
-    } catch (cause) {
-      throw new AppError('CONFIG_INVALID', { problems: `--spool: ${(cause as Error).message}` }, { cause });
-    }
   }
 
   /** Whole segments, in the order of the log. */

@@ -1,6 +1,7 @@
 /** From the spool into the archive. A segment leaves the spool only when it is archived and a newer one has come. */
 import { AppError } from '@backupx/contracts/errors';
 import { describeError } from '../../direct-storage/describe-error.ts';
+import { mayStorageRecover } from '../../direct-storage/follow-tool.ts';
 import { withTimeLimit } from '../../direct-storage/with-time-limit.ts';
 import { pushFile } from '../push-file.ts';
 import type { WalArchiveStore } from '../wal-archive-store.ts';
@@ -59,16 +60,11 @@ export class Arrivals {
     } catch (error) {
       // Just begun: there is nothing in it yet.
       if (isPartial && error instanceof AppError && error.code === 'WAL_FILE_REFUSED') return true;
-      if (!mayPass(error)) throw error;
+      if (!mayStorageRecover(error)) throw error;
       const trouble = describeError(error);
       if (trouble !== this.#trouble) log(`${name} cannot be archived: ${trouble} It is tried again.`);
       this.#trouble = trouble;
       return false;
     }
   }
-}
-
-/** A storage that fails, is full or away may be mended; a file that does not belong here stays so. */
-function mayPass(error: unknown): boolean {
-  return error instanceof AppError && (error.code.startsWith('STORAGE_') || error.code === 'TIMEOUT');
 }
