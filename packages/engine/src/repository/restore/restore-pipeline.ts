@@ -111,16 +111,18 @@ export class RestorePipeline {
   }
 
   async #run(request: Request, slot: Slot): Promise<void> {
-    const [first] = request.blobs;
-    if (first && isTooLarge(first, this.#options.index)) {
-      for (const blob of request.blobs) await this.#readAlone(blob);
-      return;
+    const { index } = this.#options;
+    const fitting: Blob[] = [];
+    for (const blob of request.blobs) {
+      if (isTooLarge(blob, index)) await this.#readAlone(blob);
+      else fitting.push(blob);
     }
+    if (fitting.length === 0) return;
     const { fetched, missing } = await this.#fetch(request, slot.bytes);
     const isThere = (blob: Blob) => blob.offset + blob.storedLength - request.start <= fetched;
-    const tasks = splitBySize(request.blobs.filter(isThere), this.#options.index);
+    const tasks = splitBySize(fitting.filter(isThere), index);
     await Promise.all(tasks.map((blobs) => this.#decode(blobs, slot.offset - request.start)));
-    for (const blob of request.blobs) {
+    for (const blob of fitting) {
       if (isThere(blob)) continue;
       // A missing pack may hold thousands of blobs: it is asked for once.
       if (missing === null || this.#hasOtherCopy(blob)) await this.#readAlone(blob);
@@ -249,6 +251,7 @@ function lossText(error: AppError): string {
   return error.code === 'REPOSITORY_DAMAGED' ? String(error.params.reason) : error.message;
 }
 
+/** Of a blob that compresses well only the content may be too large for a slot; it may lie among smaller ones. */
 function isTooLarge({ entry, storedLength }: Blob, index: BlobIndex): boolean {
   return storedLength > MAX_REQUEST_BYTES || index.plainSizeOf(entry) > SLOT_BYTES;
 }

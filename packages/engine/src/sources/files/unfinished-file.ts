@@ -78,7 +78,10 @@ function createUnfinished(chain: FolderChain, name: BytePath): number | null {
     descriptor = openSync(path, CREATE_FLAGS, UNFINISHED_MODE);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return null;
-    throw error;
+    // There are file systems that refuse the mode: what it really was shows where it is not asked for.
+    if (chain.creationTraits) throw error;
+    chain.creationTraits = { isMarked: false, isOurs: false };
+    return null;
   }
   if (chain.creationTraits) return descriptor;
   const stats = fstatSync(descriptor);
