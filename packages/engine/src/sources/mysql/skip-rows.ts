@@ -39,7 +39,7 @@ export function skipRows(place: Place, { from, limit, delimiter, onGroup }: Skip
 /** -1: the sign is none of rows. */
 function pastSign(place: Place, at: number, limit: number): number {
   const { buffer } = place;
-  switch (buffer[at]) {
+  switch (buffer[at] ?? 0) {
     case QUOTE:
       return endOfText(place, at + 1, limit);
     case OPENING:
