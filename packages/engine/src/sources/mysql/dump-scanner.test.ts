@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type DumpPiece, DumpScanner } from './dump-scanner.ts';
 
@@ -92,4 +93,44 @@ it('gives up on what is no dump', () => {
   expect(() => scanner.push(Buffer.alloc(5_000_000, 'CREATE '))).not.toThrow();
   expect(() => scanner.push(Buffer.from(`-- ${'x'.repeat(10)}`))).not.toThrow();
   expect(() => new DumpScanner('shop').push(Buffer.alloc(5_000_000, '/* nothing */ '))).toThrow('cannot be restored');
+});
+
+it('says the same of any rows, wherever their bytes are cut', () => {
+  const bits = [
+    ...[
+      "'",
+      "''",
+      '\\',
+      "\\'",
+      '(',
+      ')',
+      ',',
+      ';',
+      '-',
+      '--',
+      '-- x\n',
+      '/',
+      '*',
+      '/*',
+      '*/',
+      '/*!50000 ',
+      '#',
+      '"',
+      '`',
+    ],
+    ...["(1,'a')", ',\n', "'it''s'", "'a\\\\'", '-5', '--5', 'a', '\n', ' ', ';;', 'é', '0xABCD', 'DELIMITER ;;\n'],
+    ...['INSERT INTO `t` VALUES (', "SET sql_mode='NO_BACKSLASH_ESCAPES';", "SET sql_mode='';"],
+  ];
+  const text = fc.array(fc.constantFrom(...bits), { maxLength: 60 }).map((parts) => parts.join(''));
+  const tell = (dump: string, size: number) => {
+    const { scanner, text: passed } = scan(dump, size);
+    return { objects: scanner.objects, isWhole: scanner.isWhole, passed };
+  };
+  fc.assert(
+    fc.property(text, fc.integer({ min: 1, max: 80 }), (rows, size) => {
+      const dump = `CREATE TABLE \`t\` (i int);\nINSERT INTO \`t\` VALUES ${rows}${END}`;
+      expect(tell(dump, size)).toEqual(tell(dump, dump.length * 2));
+    }),
+    { numRuns: 1500 },
+  );
 });
