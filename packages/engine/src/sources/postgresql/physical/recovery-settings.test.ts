@@ -31,6 +31,16 @@ it('switches subscriptions off, and knows how they ran before', () => {
   expect(subscriptionStatement("work_mem = '8MB'\n")).toBe('ALTER SYSTEM RESET max_logical_replication_workers');
 });
 
+it('names the earliest moment as a target only where more log may follow, or somebody is to look at it', () => {
+  const target = "recovery_target = 'immediate'";
+  const immediate = (more: Record<string, unknown>) =>
+    recoveryConfig('', options({ recoveryTarget: 'immediate', ...more })).split('\n');
+  expect(immediate({ targetAction: 'promote' })).not.toContain(target);
+  expect(immediate({ targetAction: 'promote' })).toContain("restore_command = 'false'");
+  expect(immediate({ targetAction: 'promote', walConfig: '/etc/wal.conf' })).toContain(target);
+  expect(immediate({ targetAction: 'pause' })).toContain(target);
+});
+
 it('writes a command with the percent signs of a path as they are', () => {
   const text = recoveryConfig('', options({ recoveryTarget: 'latest', walConfig: '/etc/50% more/wal.conf' }));
   expect(text).toContain(`--config ''/etc/50%% more/wal.conf'' --not-there 99 "%f" "%p" || {`);

@@ -98,11 +98,20 @@ function targetSettings(options: RestoreOptions): [string, string][] {
     case 'name':
       return [['recovery_target_name', options.targetName]];
     case 'immediate':
-      return [['recovery_target', 'immediate']];
+      return isEndOfLog(options) ? [] : [['recovery_target', 'immediate']];
     case 'none':
     case 'latest':
       return [];
   }
+}
+
+/**
+ * The log of the backup itself is all there is, and its end is that moment. To name it as the target would be in the
+ * way: a server that is consistent with the last record, as one from a standby of a quiet primary, does not stop there
+ * but ends with "recovery ended before configured recovery target was reached".
+ */
+function isEndOfLog(options: RestoreOptions): boolean {
+  return restoreCommandOf(options) === null && options.targetAction === 'promote';
 }
 
 const quote = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
