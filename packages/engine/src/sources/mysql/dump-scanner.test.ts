@@ -134,3 +134,10 @@ it('says the same of any rows, wherever their bytes are cut', () => {
     { numRuns: 1500 },
   );
 });
+
+it('takes signs between rows for what they are', () => {
+  const rows = "(1,-5,'a') -- it's (\n,(2,3--4,'b') # \"(\n,(3,4,'c''(') /* '( */,(4,`x`,\"(\")";
+  const { scanner } = scan(`CREATE TABLE \`t\` (i int);\nINSERT INTO \`t\` VALUES ${rows};${END}`);
+  expect(scanner.objects).toEqual([{ kind: 'table', name: 't', rows: 4 }]);
+  expect(scanner.isWhole).toBe(true);
+});
