@@ -30,6 +30,11 @@ export const postgresqlTextsZhCn: Readonly<Record<string, string>> = {
   'driver.postgresql.excludeDatabases.help': '数据库名；* 代表任意多个字符，? 代表一个字符。',
   'driver.postgresql.includeGlobals': '角色和其他全局对象',
   'driver.postgresql.includeGlobals.help': '角色及其密码、成员关系和表空间，保存在 globals.sql 中。',
+  'driver.postgresql.format': '转储格式',
+  'driver.postgresql.format.help':
+    '自定义格式以流方式写入，每个数据库一个文件；目录格式同时读取多个表，并经过临时目录。',
+  'driver.postgresql.format.custom': '自定义格式（custom）',
+  'driver.postgresql.format.directory': '目录格式（directory）',
   'driver.postgresql.schemas': '仅这些模式（schema）',
   'driver.postgresql.schemas.help': 'pg_dump 的匹配规则，对每个数据库生效。',
   'driver.postgresql.excludeSchemas': '排除的模式（schema）',
@@ -56,7 +61,8 @@ export const postgresqlTextsZhCn: Readonly<Record<string, string>> = {
   'driver.postgresql.endSessions': '结束其他会话',
   'driver.postgresql.endSessions.help': '要替换的数据库不能正在使用。',
   'driver.postgresql.parallelJobs': '并行任务数',
-  'driver.postgresql.parallelJobs.help': '大于一时，临时目录需要能放下整个转储。',
+  'driver.postgresql.parallelJobs.help': '用于目录格式。每个任务占用一个到服务器的连接，此外还需要两个。',
+  'driver.postgresql.restore.parallelJobs.help': '大于一时，临时目录需要能放下整个转储；目录格式的转储始终需要。',
   'driver.postgresql.singleTransaction': '在一个事务中完成',
   'driver.postgresql.singleTransaction.help': '不能与并行任务同时使用。',
 };
