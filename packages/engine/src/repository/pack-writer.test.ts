@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createFakeClock } from '../testing/fake-clock.ts';
 import { createMemoryStorage } from '../testing/memory-storage.ts';
 import { createBlobReader } from './blob-reader.ts';
@@ -146,6 +146,33 @@ describe('pack writer', () => {
     await writer.flushPacks();
     expect(await writer.rescue(signal)).toHaveLength(1);
     expect((await loadIndex(repository, { signal })).packCount).toBe(1);
+  });
+
+  it('names every pack when the rescue comes while an index is saved', async () => {
+    const { repository, storage } = await newRepository();
+    const writer = createPackWriter({ repository, signal, clock: createFakeClock() });
+    const gates = Array.from({ length: 2 }, () => Promise.withResolvers<void>());
+    let begun = 0;
+    const put = storage.put.bind(storage);
+    storage.put = async (key, body, options) => {
+      if (key.startsWith('repo/index/')) await gates[begun++ < 2 ? 0 : 1]?.promise;
+      await put(key, body, options);
+    };
+    const ids: Buffer[] = [];
+    const storePack = async () => {
+      ids.push(await save(writer, repository, randomBytes(10)));
+      await writer.flushPacks();
+    };
+    await storePack();
+    const ending = [writer.saveIndex(), writer.rescue(signal)];
+    await storePack();
+    gates[0]?.resolve();
+    await vi.waitFor(() => expect(begun).toBeGreaterThan(2));
+    await storePack();
+    gates[1]?.resolve();
+    await Promise.all(ending);
+    const index = await loadIndex(repository, { signal });
+    expect(ids.map((id) => index.find(id) >= 0)).toEqual([true, true, true]);
   });
 
   it('notices a write that the storage lost', async () => {

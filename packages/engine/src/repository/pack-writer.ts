@@ -159,8 +159,10 @@ class Writer implements PackWriter {
       const packs = takeWhole(this.#stored);
       const json = indexJson(packs.map(({ id, blobs }) => ({ id, entries: blobs })));
       names.push(await repository.saveFile('index', json, signal));
-      this.#stored = this.#stored.slice(packs.length);
-      this.#storedBlobs -= packs.reduce((sum, pack) => sum + pack.blobs.count, 0);
+      // A rescue may save the same ones meanwhile, and others may have come.
+      const saved = new Set(packs);
+      this.#stored = this.#stored.filter((pack) => !saved.has(pack));
+      this.#storedBlobs = this.#stored.reduce((sum, pack) => sum + pack.blobs.count, 0);
       this.#count(json.sizeBytes);
     }
     this.#lastCheckpointMs = clock.monotonicMs();
