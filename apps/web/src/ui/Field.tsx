@@ -43,8 +43,15 @@ function FieldFrame({ id, label, help, error, note, children }: FieldProps & { i
   );
 }
 
-function describedBy(id: string, { help, error }: FieldProps): string | undefined {
-  return [error && `${id}-error`, help && `${id}-help`].filter(Boolean).join(' ') || undefined;
+/** What the frame of a field and its control agree about. */
+function useField(about: FieldProps) {
+  const id = useId();
+  const { help, error } = about;
+  const describedBy = [error && `${id}-error`, help && `${id}-help`].filter(Boolean).join(' ') || undefined;
+  return {
+    frame: { id, ...about },
+    control: { id, 'aria-invalid': error ? true : undefined, 'aria-describedby': describedBy },
+  };
 }
 
 type Native<T> = Omit<T, 'id' | 'onChange' | 'value'>;
@@ -57,18 +64,15 @@ export interface TextFieldProps extends FieldProps, Native<InputHTMLAttributes<H
 }
 
 export function TextField({ label, help, error, note, value, onChange, end, ...rest }: TextFieldProps) {
-  const id = useId();
-  const about = { label, help, error, note };
+  const { frame, control } = useField({ label, help, error, note });
   return (
-    <FieldFrame id={id} {...about}>
+    <FieldFrame {...frame}>
       <div className="flex gap-2">
         <input
           {...rest}
-          id={id}
+          {...control}
           value={value}
           onChange={(event) => onChange(event.target.value)}
-          aria-invalid={error ? true : undefined}
-          aria-describedby={describedBy(id, about)}
           className={`${look(error)} h-9 ${rest.className ?? ''}`}
         />
         {end}
@@ -83,18 +87,15 @@ export interface TextAreaProps extends FieldProps, Native<TextareaHTMLAttributes
 }
 
 export function TextArea({ label, help, error, note, value, onChange, ...rest }: TextAreaProps) {
-  const id = useId();
-  const about = { label, help, error, note };
+  const { frame, control } = useField({ label, help, error, note });
   return (
-    <FieldFrame id={id} {...about}>
+    <FieldFrame {...frame}>
       <textarea
         rows={3}
         {...rest}
-        id={id}
+        {...control}
         value={value}
         onChange={(event) => onChange(event.target.value)}
-        aria-invalid={error ? true : undefined}
-        aria-describedby={describedBy(id, about)}
         className={`${look(error)} py-2 font-mono text-[13px]`}
       />
     </FieldFrame>
@@ -108,18 +109,15 @@ export interface SelectFieldProps extends FieldProps, Native<SelectHTMLAttribute
 }
 
 export function SelectField({ label, help, error, note, value, onChange, options, ...rest }: SelectFieldProps) {
-  const id = useId();
-  const about = { label, help, error, note };
+  const { frame, control } = useField({ label, help, error, note });
   return (
-    <FieldFrame id={id} {...about}>
+    <FieldFrame {...frame}>
       <div className="relative">
         <select
           {...rest}
-          id={id}
+          {...control}
           value={value}
           onChange={(event) => onChange(event.target.value)}
-          aria-invalid={error ? true : undefined}
-          aria-describedby={describedBy(id, about)}
           className={`${look(error)} h-9 appearance-none pr-8`}
         >
           {options.map((option) => (

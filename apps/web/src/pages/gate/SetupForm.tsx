@@ -1,9 +1,8 @@
 import { setUp } from '../../api/session.ts';
-import { ErrorBox } from '../../components/ErrorBox.tsx';
 import { useForm } from '../../forms/use-form.ts';
 import { t } from '../../i18n/i18n.ts';
-import { Button } from '../../ui/Button.tsx';
 import { TextField } from '../../ui/Field.tsx';
+import { GateForm } from './GateForm.tsx';
 
 export function SetupForm() {
   const form = useForm({
@@ -16,29 +15,7 @@ export function SetupForm() {
       setUp({ username: username.trim(), password, displayName: displayName.trim() || undefined }),
   });
   return (
-    <form ref={form.formRef} onSubmit={form.onSubmit} noValidate className="space-y-4">
-      <TextField
-        label={t('user.username')}
-        name="username"
-        autoComplete="username"
-        autoCapitalize="none"
-        autoFocus
-        value={form.values.username}
-        onChange={(value) => form.set('username', value)}
-        onBlur={() => form.values.username && form.touch('username')}
-        error={form.problem('username')}
-      />
-      <TextField
-        label={t('user.password')}
-        name="password"
-        type="password"
-        autoComplete="new-password"
-        help={t('user.passwordRule')}
-        value={form.values.password}
-        onChange={(value) => form.set('password', value)}
-        onBlur={() => form.values.password && form.touch('password')}
-        error={form.problem('password')}
-      />
+    <GateForm form={form} submit={t('setup.submit')} isNew>
       <TextField
         label={t('user.displayName')}
         name="displayName"
@@ -47,10 +24,6 @@ export function SetupForm() {
         value={form.values.displayName}
         onChange={(value) => form.set('displayName', value)}
       />
-      <ErrorBox error={form.error} />
-      <Button type="submit" kind="primary" busy={form.isBusy} className="w-full">
-        {t('setup.submit')}
-      </Button>
-    </form>
+    </GateForm>
   );
 }

@@ -2,10 +2,9 @@ import { useChange } from '../../api/queries.ts';
 import type { Node } from '../../api/types.ts';
 import { ConfirmDialog } from '../../components/ConfirmDialog.tsx';
 import { CopyBox } from '../../components/CopyBox.tsx';
-import { ErrorBox } from '../../components/ErrorBox.tsx';
+import { DialogForm } from '../../forms/DialogForm.tsx';
 import { useForm } from '../../forms/use-form.ts';
 import { t } from '../../i18n/i18n.ts';
-import { Button } from '../../ui/Button.tsx';
 import { Callout } from '../../ui/Card.tsx';
 import { Dialog } from '../../ui/Dialog.tsx';
 import { TextField } from '../../ui/Field.tsx';
@@ -27,21 +26,14 @@ export function RenameNode({ node, onClose }: Props) {
   });
   return (
     <Dialog open onClose={onClose} title={t('servers.rename')} closeLabel={t('action.close')}>
-      <form ref={form.formRef} onSubmit={form.onSubmit} noValidate className="space-y-4">
+      <DialogForm form={form} onClose={onClose}>
         <TextField
           label={t('servers.name')}
           value={form.values.name}
           onChange={(value) => form.set('name', value)}
           error={form.problem('name')}
         />
-        <ErrorBox error={form.error} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('action.cancel')}</Button>
-          <Button type="submit" kind="primary" busy={form.isBusy}>
-            {t('action.save')}
-          </Button>
-        </div>
-      </form>
+      </DialogForm>
     </Dialog>
   );
 }

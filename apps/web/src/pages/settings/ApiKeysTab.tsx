@@ -3,10 +3,10 @@ import { useApiKeys, useChange } from '../../api/queries.ts';
 import type { ApiKey, Role } from '../../api/types.ts';
 import { ConfirmDialog } from '../../components/ConfirmDialog.tsx';
 import { CopyBox } from '../../components/CopyBox.tsx';
-import { ErrorBox } from '../../components/ErrorBox.tsx';
 import { QueryView } from '../../components/QueryView.tsx';
 import { Time } from '../../components/Time.tsx';
 import { toastError } from '../../components/task-actions.tsx';
+import { DialogForm } from '../../forms/DialogForm.tsx';
 import { useForm } from '../../forms/use-form.ts';
 import { t } from '../../i18n/i18n.ts';
 import { Button, IconButton } from '../../ui/Button.tsx';
@@ -38,7 +38,7 @@ function NewKeyDialog({ onClose }: { onClose: () => void }) {
           </div>
         </div>
       ) : (
-        <form ref={form.formRef} onSubmit={form.onSubmit} noValidate className="space-y-4">
+        <DialogForm form={form} onClose={onClose} submit={t('apiKeys.create')}>
           <TextField
             label={t('apiKeys.name')}
             help={t('apiKeys.nameHelp')}
@@ -64,14 +64,7 @@ function NewKeyDialog({ onClose }: { onClose: () => void }) {
               }))}
             />
           </div>
-          <ErrorBox error={form.error} />
-          <div className="flex justify-end gap-2">
-            <Button onClick={onClose}>{t('action.cancel')}</Button>
-            <Button type="submit" kind="primary" busy={form.isBusy}>
-              {t('apiKeys.create')}
-            </Button>
-          </div>
-        </form>
+        </DialogForm>
       )}
     </Dialog>
   );

@@ -3,10 +3,10 @@ import { useChange, useUsers } from '../../api/queries.ts';
 import { useUser } from '../../api/session.ts';
 import type { Role, User } from '../../api/types.ts';
 import { ConfirmDialog } from '../../components/ConfirmDialog.tsx';
-import { ErrorBox } from '../../components/ErrorBox.tsx';
 import { QueryView } from '../../components/QueryView.tsx';
 import { Badge } from '../../components/Status.tsx';
 import { Time } from '../../components/Time.tsx';
+import { DialogForm } from '../../forms/DialogForm.tsx';
 import { useForm } from '../../forms/use-form.ts';
 import { t } from '../../i18n/i18n.ts';
 import { Button, IconButton } from '../../ui/Button.tsx';
@@ -50,7 +50,7 @@ function UserDialog({ user, onClose }: { user: User | null; onClose: () => void 
       title={user ? t('users.edit', { name: user.username }) : t('users.add')}
       closeLabel={t('action.close')}
     >
-      <form ref={form.formRef} onSubmit={form.onSubmit} noValidate className="space-y-4">
+      <DialogForm form={form} onClose={onClose}>
         <TextField
           label={t('user.username')}
           value={values.username}
@@ -88,14 +88,7 @@ function UserDialog({ user, onClose }: { user: User | null; onClose: () => void 
           checked={values.enabled}
           onChange={(checked) => set('enabled', checked)}
         />
-        <ErrorBox error={form.error} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>{t('action.cancel')}</Button>
-          <Button type="submit" kind="primary" busy={form.isBusy}>
-            {t('action.save')}
-          </Button>
-        </div>
-      </form>
+      </DialogForm>
     </Dialog>
   );
 }
