@@ -7,6 +7,7 @@
  * An index file is written when 50,000 blobs or ten minutes have gathered: an interrupted run is not stored twice.
  */
 import { createHash, randomInt } from 'node:crypto';
+import { AppError } from '@backupx/contracts/errors';
 import type { Clock } from '../ports/clock.ts';
 import { replayable } from '../ports/storage.ts';
 import type { BlobType } from './blob-index.ts';
@@ -82,7 +83,7 @@ export interface PackWriter {
   saveIndex(): Promise<string[]>;
   /** Everything: packs, then index. Answers the names of all index files this writer wrote. */
   finish(): Promise<string[]>;
-  /** After a failure: names the packs that were stored whole, with a signal that is not aborted. */
+  /** After a failure: names the packs that were stored whole, with a signal that is not aborted. Then nothing is on its way, and nothing taken. */
   rescue(signal: AbortSignal): Promise<string[]>;
   readonly stats: PackWriterStats;
 }
@@ -108,6 +109,8 @@ class Writer implements PackWriter {
   #stored: WrittenPack[] = [];
   #storedBlobs = 0;
   #failure: unknown = null;
+  /** The index file that is being saved. */
+  #saving: Promise<unknown> = Promise.resolve();
   #lastCheckpointMs: number;
   #stats = { blobs: 0, packs: 0, bytesStored: 0 };
 
@@ -148,21 +151,28 @@ class Writer implements PackWriter {
   }
 
   async rescue(signal: AbortSignal): Promise<string[]> {
-    await Promise.all(this.#uploads);
+    // Nothing more is begun, and what is on its way is waited for: an index that came after the run's lock has ended
+    // might name packs that a clean-up has deleted.
+    this.#failure ??= new AppError('CANCELLED');
+    await Promise.allSettled([...this.#uploads, this.#saving]);
     return await this.#saveIndex(signal);
   }
 
-  async #saveIndex(signal: AbortSignal): Promise<string[]> {
+  #saveIndex(signal: AbortSignal): Promise<string[]> {
+    const saving = this.#saveStored(signal);
+    this.#saving = saving;
+    return saving;
+  }
+
+  async #saveStored(signal: AbortSignal): Promise<string[]> {
     const { repository, clock } = this.#options;
     const names: string[] = [];
     while (this.#stored.length > 0) {
       const packs = takeWhole(this.#stored);
       const json = indexJson(packs.map(({ id, blobs }) => ({ id, entries: blobs })));
       names.push(await repository.saveFile('index', json, signal));
-      // A rescue may save the same ones meanwhile, and others may have come.
-      const saved = new Set(packs);
-      this.#stored = this.#stored.filter((pack) => !saved.has(pack));
-      this.#storedBlobs = this.#stored.reduce((sum, pack) => sum + pack.blobs.count, 0);
+      this.#stored = this.#stored.slice(packs.length);
+      this.#storedBlobs -= packs.reduce((sum, pack) => sum + pack.blobs.count, 0);
       this.#count(json.sizeBytes);
     }
     this.#lastCheckpointMs = clock.monotonicMs();
