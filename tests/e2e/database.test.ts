@@ -105,6 +105,7 @@ describe('a database', () => {
     await page.getByRole('button', { name: 'Review and restore' }).click();
     const dialog = page.getByRole('dialog', { name: 'Restore this?' });
     await dialog.getByText('nothing is replaced').waitFor();
+    await dialog.getByText('On local', { exact: true }).waitFor();
     await check();
     await dialog.getByRole('button', { name: 'Start restore' }).click();
     await page.getByText('Everything was restored').waitFor();

@@ -79,7 +79,7 @@ function WhereTo({ wish, onChange, problem }: { wish: Wish; onChange: (wish: Wis
 interface Props {
   readonly driver: DriverManifest;
   readonly source: RestoreSource;
-  /** Where the task reads; for people. */
+  /** The server the task reads from; empty when that is a part of the machine it runs on, as files are. */
   readonly serverName: string;
   readonly basket: Basket;
   readonly onChange: (basket: Basket) => void;
@@ -93,6 +93,10 @@ function dangerOf({ source, basket }: Props, options: DriverValues, server: stri
   return only === null
     ? { type: source.name, words: t('sourceRestore.dangerMany', { name: source.name, server }) }
     : { type: only, words: t('sourceRestore.dangerOne', { name: only, server }) };
+}
+
+function whereTo(server: string, node: string): string {
+  return server === node ? t('sourceRestore.onServer', { server }) : t('sourceRestore.toServer', { server, node });
 }
 
 /** A restore of databases: into which server, under which names, or as files. */
@@ -116,9 +120,9 @@ export function DatabaseRestoreForm(props: Props) {
     Object.entries(sentValues(fields, wish.values)).filter(([name]) => shown.has(name)),
   );
   const missing = missingAddress(fields, wish);
-  const server = String(options.dbHost || serverName);
-  const danger = dangerOf(props, options, server);
   const nodeName = nodes.data?.find((node) => node.id === wish.nodeId)?.name ?? source.nodeName;
+  const server = String(options.dbHost || serverName || nodeName);
+  const danger = dangerOf(props, options, server);
   const wishes: RestoreWishes = {
     targetPath: isFiles ? wish.folder.trim() : '',
     ...(basket.size > 0 ? { paths: [...basket.keys()] } : {}),
@@ -167,11 +171,7 @@ export function DatabaseRestoreForm(props: Props) {
           {...{ driver, source, danger, restore, wishes }}
           onClose={() => setReviewing(false)}
           chosen={basket.size}
-          whereTo={
-            isFiles
-              ? t('restore.toFolder', { folder: wish.folder, node: nodeName })
-              : t('sourceRestore.toServer', { server, node: nodeName })
-          }
+          whereTo={isFiles ? t('restore.toFolder', { folder: wish.folder, node: nodeName }) : whereTo(server, nodeName)}
           onEndSessions={
             shown.has('endSessions')
               ? (endSessions) => setWish({ ...wish, values: { ...wish.values, endSessions } })

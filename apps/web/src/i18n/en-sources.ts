@@ -30,6 +30,7 @@ export const enSources = {
   'sourceRestore.isReplaced': 'is replaced',
   'sourceRestore.keepsExisting':
     'A database of the same name that is not empty stops the restore; nothing is replaced.',
+  'sourceRestore.onServer': 'On {server}',
   'sourceRestore.options': 'Options',
   'sourceRestore.programsHelp': 'Stop these programs first; the restore refuses as long as they have it open.',
   'sourceRestore.root': 'Backup',

@@ -30,6 +30,7 @@ export const zhCNSources: Readonly<Record<keyof typeof enSources, Text>> = {
   'sourceRestore.isLeft': '保持不变',
   'sourceRestore.isReplaced': '将被替换',
   'sourceRestore.keepsExisting': '若已有同名且非空的数据库，恢复会停止，不会替换任何内容。',
+  'sourceRestore.onServer': '在 {server} 上',
   'sourceRestore.options': '选项',
   'sourceRestore.programsHelp': '请先停止这些程序；只要它们仍打开数据库，恢复就会拒绝执行。',
   'sourceRestore.root': '备份',

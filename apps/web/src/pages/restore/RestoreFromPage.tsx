@@ -36,7 +36,7 @@ function Wishes({ record, task, driver, basket, onChange }: WishesProps) {
   };
   const shared = { source, basket, onChange };
   if (!driver || driver.fields.some((field) => field.name === 'paths')) return <RestoreForm {...shared} />;
-  return <DatabaseRestoreForm {...shared} driver={driver} serverName={task?.dbHost || record.nodeName} />;
+  return <DatabaseRestoreForm {...shared} driver={driver} serverName={task?.dbHost ?? ''} />;
 }
 
 /** Where there is something to choose from: the databases, or the one folder that was backed up, from beside it. */
