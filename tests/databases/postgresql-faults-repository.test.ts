@@ -22,7 +22,10 @@ let server: Postgresql;
 beforeAll(async () => {
   chmodSync(work.path, 0o711);
   server = await startPostgresql();
-  server.sql('CREATE DATABASE big');
+  server.sql('CREATE DATABASE big; CREATE DATABASE slow');
+  // Little to store, and much to send: whatever is done to its dump happens in the middle.
+  server.sql("CREATE TABLE wide AS SELECT repeat('x', 20000000) AS text", 'slow');
+  for (let count = 1; count < 64; count *= 2) server.sql('INSERT INTO wide SELECT text FROM wide', 'slow');
   const rows = `SELECT g AS id, repeat(md5(g::text), 3) AS text FROM generate_series(1, ${ROWS}) g`;
   // A vacuum in the middle would count pages anew.
   const quiet = 'WITH (autovacuum_enabled = off)';
@@ -53,10 +56,16 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
   let jobs: SourceJobs;
   let last: RunBackupResult;
   const own = { ...work, at: (...parts: string[]) => work.at(format, ...parts) };
-  const source = () => ({
+  const source = (database = 'big') => ({
     type: 'postgresql',
     config: {
-      ...{ dbHost: '127.0.0.1', dbPort: server.port, dbPassword: PASSWORD, databases: ['big'], includeGlobals: false },
+      ...{
+        dbHost: '127.0.0.1',
+        dbPort: server.port,
+        dbPassword: PASSWORD,
+        databases: [database],
+        includeGlobals: false,
+      },
       ...{ format, parallelJobs: 2 },
     },
   });
@@ -67,7 +76,7 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
   beforeAll(async () => {
     mkdirSync(own.at());
     jobs = await createSourceJobs(runner, own, 'repository');
-    await jobs.backup({ ...source(), config: { ...source().config, databases: ['postgres'] } });
+    await jobs.backup(source('postgres'));
   });
 
   /** Only what was there before is in the repository, and it is sound. */
@@ -91,7 +100,7 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
 
   it('fails when its program is killed', async () => {
     await expectNothingOf(async () => {
-      const backup = failure(jobs.backup(source()));
+      const backup = failure(jobs.backup(source('slow')));
       await killTool('pg_dump', `port='${server.port}'`);
       const error = await backup;
       expect([error.code, error.message]).toEqual(['DATABASE_TOOL_FAILED', expect.stringContaining('SIGKILL')]);
@@ -100,7 +109,7 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
 
   it('fails when the server dies', async () => {
     await expectNothingOf(async () => {
-      const backup = failure(jobs.backup(source()));
+      const backup = failure(jobs.backup(source('slow')));
       await until(() => running().some(({ name }) => name === 'pg_dump'));
       await server.kill();
       expect((await backup).code).toMatch(/^DATABASE_(TOOL_FAILED|UNREACHABLE)$/);
@@ -112,7 +121,9 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
     const engine = createEngine({ tempDir: work.at('temp'), storageAttempts: 1 });
     await expectNothingOf(async () => {
       const abort = new AbortController();
-      const backup = failure(engine.run(jobs.backupJob(source()), { reporter: silentReporter, signal: abort.signal }));
+      const backup = failure(
+        engine.run(jobs.backupJob(source('slow')), { reporter: silentReporter, signal: abort.signal }),
+      );
       await until(() => running().some(({ name }) => name === 'pg_dump'));
       abort.abort();
       expect((await backup).code).toBe('CANCELLED');
@@ -123,11 +134,13 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
 
   it('leaves nothing behind when its process is killed, once the next one has begun', async () => {
     await expectNothingOf(async () => {
-      const child = startJob(jobs.backupJob(source()), { tempDir: work.at('temp') });
+      const child = startJob(jobs.backupJob(source('slow')), { tempDir: work.at('temp') });
       // What serves it stands still, so that it cannot end by itself.
-      await until(() => copying().length > 0);
-      const backends = copying();
-      for (const pid of backends) process.kill(pid, 'SIGSTOP');
+      const backends: number[] = [];
+      await until(() => {
+        for (const pid of copying()) if (process.kill(pid, 'SIGSTOP')) backends.push(pid);
+        return backends.length > 0;
+      });
       try {
         await child.kill();
         const next = createEngine({ tempDir: work.at('temp'), storageAttempts: 1 });
