@@ -5,8 +5,8 @@ import { type Clock, systemClock } from '../ports/clock.ts';
 import type { Storage } from '../ports/storage.ts';
 import { hashOf, toHex } from './format/blob-id.ts';
 import { packConfig } from './format/config-file.ts';
-import { createKeyFile, type ScryptCost } from './format/key-file.ts';
-import { createMasterKey } from './format/master-key.ts';
+import { createKeyFile, openKeyFile, parseKeyFile, type ScryptCost } from './format/key-file.ts';
+import { createMasterKey, type MasterKey } from './format/master-key.ts';
 import { randomPolynomial } from './format/polynomial.ts';
 import { createSealedBox } from './format/sealed-box.ts';
 import {
@@ -15,6 +15,7 @@ import {
   openRepository,
   putObject,
   type Repository,
+  type RepositoryFile,
   type RepositoryPlace,
 } from './open-repository.ts';
 import { MAX_FILE_BYTES, readObject } from './read-object.ts';
@@ -23,9 +24,12 @@ const LOOK_MS = 500;
 /** Longer than writing a config takes. */
 const MAX_LOOKS = 40;
 const CLEANUP_MS = 30_000;
+/** No attempt takes so long. */
+const CUT_OFF_AFTER_MS = 60 * 60_000;
 
 const MADE_MEANWHILE = 'somebody else made one, or is making one, at the same moment';
-const KEYS_ALONE = 'its keys without a config: it is being made now, or that was interrupted and "keys" can be removed';
+const KEYS_ALONE =
+  'its keys without a config: it is being made now, or that was cut off; then the same password takes it up after an hour';
 
 export interface NewRepository {
   readonly password: string;
@@ -42,7 +46,7 @@ export interface NewRepository {
 
 /**
  * Makes an empty repository of version 2. Throws REPOSITORY_EXISTS when there is one, or the remains of one (keys
- * without a config), and what the storage throws. Of two that try at the same time one gets that error, also where a
+ * without a config) that the password does not open, and what the storage throws. Of two that try at the same time one gets that error, also where a
  * storage lets the later of two writers win: who sees somebody else's key gives way, or waits until it is gone.
  */
 export async function initRepository(
@@ -50,10 +54,10 @@ export async function initRepository(
   options: NewRepository,
   signal: AbortSignal,
 ): Promise<Repository> {
-  await assertNothingThere(place, signal);
   const { storage } = place;
-  const masterKey = createMasterKey();
-  const keyFile = await createKeyFile({ ...options, masterKey });
+  const clock = options.clock ?? systemClock;
+  const left = await findRemains(place, { password: options.password, clock, signal });
+  const { masterKey, keyName, keyFile } = left ?? (await makeKey(options));
   const config = createSealedBox(masterKey).seal(
     packConfig({
       version: 2,
@@ -61,19 +65,18 @@ export async function initRepository(
       chunkerPolynomial: options.polynomial ?? randomPolynomial(),
     }),
   );
-  const keyName = toHex(hashOf(keyFile));
   const keyKey = keyIn(place, `keys/${keyName}`);
   let mayHaveConfig = false;
   try {
-    await putObject(storage, keyKey, { bytes: keyFile, signal });
-    await waitUntilAlone(place, { keyName, clock: options.clock ?? systemClock, signal });
+    if (keyFile) await putObject(storage, keyKey, { bytes: keyFile, signal });
+    await waitUntilAlone(place, { keyName, clock, signal });
     mayHaveConfig = true;
     await putObject(storage, keyIn(place, 'config'), { bytes: config, signal });
     const stored = await readObject(storage, keyIn(place, 'config'), { signal, maxBytes: MAX_FILE_BYTES.config });
     if (!stored.equals(config)) throw exists(place, MADE_MEANWHILE);
   } catch (error) {
     // A config that came through although its storage did not say so would be lost without its key.
-    if (!mayHaveConfig || isWithoutEffect(error)) await removeKey(storage, keyKey);
+    if (keyFile && (!mayHaveConfig || isWithoutEffect(error))) await removeKey(storage, keyKey);
     throw error;
   }
   return await openRepository(place, { masterKey }, signal);
@@ -101,9 +104,69 @@ async function removeKey(storage: Storage, key: string): Promise<void> {
   await storage.delete(key, AbortSignal.timeout(CLEANUP_MS)).catch(() => {});
 }
 
-async function assertNothingThere(place: RepositoryPlace, signal: AbortSignal): Promise<void> {
+interface InitKey {
+  readonly masterKey: MasterKey;
+  readonly keyName: string;
+  /** Null: it is stored already. */
+  readonly keyFile: Buffer | null;
+}
+
+async function makeKey(options: NewRepository): Promise<InitKey> {
+  const masterKey = createMasterKey();
+  const keyFile = await createKeyFile({ ...options, masterKey });
+  return { masterKey, keyName: toHex(hashOf(keyFile)), keyFile };
+}
+
+interface Search {
+  readonly password: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The only key in the place, when the password opens it and it is so old that whoever stored it does no more: the
+ * attempt was cut off, and is taken up. Null: nothing is there. Throws REPOSITORY_EXISTS.
+ */
+async function findRemains(place: RepositoryPlace, search: Search): Promise<InitKey | null> {
+  const { signal } = search;
   if (await hasConfig(place, signal)) throw exists(place);
-  for await (const _ of listFolder(place, 'keys', signal)) throw exists(place, KEYS_ALONE);
+  const files: RepositoryFile[] = [];
+  for await (const file of listFolder(place, 'keys', signal)) files.push(file);
+  const [only] = files;
+  if (!only) return null;
+  // With anything more it is a repository that lost its config.
+  const isAlone = files.length === 1 && !(await hasContent(place, signal));
+  const key = isAlone ? await openRemains(place, only, search) : null;
+  if (!key) throw exists(place, KEYS_ALONE);
+  return key;
+}
+
+async function hasContent(place: RepositoryPlace, signal: AbortSignal): Promise<boolean> {
+  for (const folder of ['snapshots', 'index', 'data'] as const) {
+    for await (const _ of listFolder(place, folder, signal)) return true;
+  }
+  return false;
+}
+
+async function openRemains(
+  place: RepositoryPlace,
+  { name, modifiedAt }: RepositoryFile,
+  { password, clock, signal }: Search,
+): Promise<InitKey | null> {
+  const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), {
+    signal,
+    maxBytes: MAX_FILE_BYTES.keys,
+  });
+  try {
+    const createdMs = Date.parse(parseKeyFile(bytes).created);
+    const youngestMs = Math.max(createdMs, modifiedAt?.getTime() ?? createdMs);
+    const isOld = clock.now().getTime() - youngestMs > CUT_OFF_AFTER_MS;
+    const masterKey = isOld ? await openKeyFile(bytes, password) : null;
+    return masterKey && { masterKey, keyName: name, keyFile: null };
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'REPOSITORY_DAMAGED') return null;
+    throw error;
+  }
 }
 
 async function hasConfig(place: RepositoryPlace, signal: AbortSignal): Promise<boolean> {

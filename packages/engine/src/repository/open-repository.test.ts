@@ -171,6 +171,33 @@ describe('initRepository', () => {
     expect([...storage.objects.keys()].filter((key) => key.startsWith('second/'))).toEqual(['second/config']);
   });
 
+  it('takes up an attempt that was cut off an hour ago, with the same password', async () => {
+    const storage = createMemoryStorage();
+    const place = { storage, prefix: 'r', label: 'r' };
+    const put = storage.put.bind(storage);
+    storage.put = async (key, body, putOptions) => {
+      if (key === 'r/config') throw new Error('pulled the plug');
+      await put(key, body, putOptions);
+    };
+    const now = Date.now();
+    const created = new Date(now).toISOString();
+    await expect(initRepository(place, { ...options, created }, signal)).rejects.toThrow('pulled the plug');
+    storage.put = put;
+    const keys = [...storage.objects.keys()];
+    const at = (minutes: number) => ({ ...systemClock, now: () => new Date(now + minutes * 60_000) });
+    const again = (minutes: number, password = 'pw') =>
+      initRepository(place, { ...options, password, clock: at(minutes) }, signal);
+    await expect(again(55)).rejects.toMatchObject({ code: 'REPOSITORY_EXISTS' });
+    await expect(again(70, 'another')).rejects.toMatchObject({ code: 'REPOSITORY_EXISTS' });
+    const snapshot = `r/snapshots/${'ab'.repeat(32)}`;
+    storage.objects.set(snapshot, Buffer.of(1));
+    await expect(again(70)).rejects.toMatchObject({ code: 'REPOSITORY_EXISTS' });
+    storage.objects.delete(snapshot);
+    await again(70);
+    expect([...storage.objects.keys()].sort()).toEqual(['r/config', ...keys]);
+    await openRepository(place, { password: 'pw' }, signal);
+  });
+
   it('takes its key back when it did not come to the config, or the storage took none', async () => {
     for (const { fails, code } of [
       { fails: 'keys', code: 'STORAGE_UNREACHABLE' },

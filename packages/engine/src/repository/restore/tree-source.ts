@@ -35,8 +35,8 @@ export class TreeSource {
   }
 
   /**
-   * The nodes of the tree of a folder (raw bytes, one character per byte) in its order, in batches. Throws REPOSITORY_DAMAGED, STORAGE_* and
-   * SNAPSHOT_ENDLESS.
+   * The nodes of the tree of a folder (raw bytes, one character per byte) in its order, in batches. Throws
+   * REPOSITORY_DAMAGED, STORAGE_* and SNAPSHOT_ENDLESS.
    */
   async *nodes(id: Uint8Array, path: string): AsyncGenerator<TreeNode[]> {
     this.#budget.enter(this.#reader.find(id, 'tree'), this.#reader.sizeOf(id, 'tree'), () => displayed(path));
