@@ -75,6 +75,18 @@ describe('Chinese', () => {
     expect(words.what).toMatch(/[\u4e00-\u9fff]/);
   });
 
+  test('a message within a message is translated too', () => {
+    const cause = new AppError('NODE_OFFLINE', { node: 'web-1' }).message;
+    const { what } = errorMessage(answer('STORAGE_TEST_FAILED', { step: 'write', reason: cause }));
+    expect(what).toContain(describeError('NODE_OFFLINE', cause, '').what);
+    expect(what).not.toContain('offline');
+  });
+
+  test('a parameter that is no message stays as it is', () => {
+    const { what } = errorMessage(answer('STORAGE_TEST_FAILED', { step: 'write', reason: 'EACCES: /srv' }));
+    expect(what).toContain('EACCES: /srv');
+  });
+
   test('an unknown code and a free text stay as they are', () => {
     expect(describeError('NEW_CODE', 'Free text', 'Hint')).toEqual({ what: 'Free text', next: 'Hint' });
     expect(describeError('STORAGE_FULL', 'No space on this disk', '').what).toBe('No space on this disk');
