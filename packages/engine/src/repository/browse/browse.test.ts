@@ -28,6 +28,14 @@ const sample = {
   etc: folder({ 'hosts.conf': '1', nginx: folder({ 'site.conf': '2' }) }),
 };
 
+test('large trees are read when their turn comes', () => {
+  const store = new TreeStore();
+  const small = store.add({ a: 'a' });
+  const large = store.save(Buffer.alloc(5 * 1024 * 1024, ' '));
+  for (const id of [large, small]) store.loader.prefetch(id);
+  expect(store.reads).toEqual([Buffer.from(small).toString('hex')]);
+});
+
 describe('the index of a tree', () => {
   test('finds every node, also with names and fields that hold quotes, braces and bytes that are not UTF-8', async () => {
     const odd = testNode({

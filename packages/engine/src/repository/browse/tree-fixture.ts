@@ -56,6 +56,7 @@ export class TreeStore {
       return json;
     },
     find: (id) => this.find(id),
+    sizeOf: (id) => this.blobs.get(toHex(id))?.byteLength ?? 0,
   });
 
   /** Number of a blob. */

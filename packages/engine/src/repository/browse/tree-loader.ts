@@ -1,5 +1,6 @@
 import { AppError } from '@backupx/contracts/errors';
 import { toHex } from '../format/blob-id.ts';
+import { LARGE_TREE_BYTES } from '../large-tree.ts';
 import { MAX_PATH_LENGTH, shownPath, WalkBudget } from '../walk-budget.ts';
 import { indexTree, type TreeIndex } from './tree-index.ts';
 
@@ -9,13 +10,15 @@ export interface TreeReader {
   read(id: Uint8Array, type: 'tree'): Promise<Uint8Array>;
   /** A number of its own for each tree; -1 for one that is unknown. */
   find(id: Uint8Array, type: 'tree'): number;
+  /** Bytes of its JSON. */
+  sizeOf(id: Uint8Array, type: 'tree'): number;
 }
 
 /** Hands out trees. */
 export interface Trees {
   /** `path` is the folder whose tree it is; an error names it. */
   load(id: Uint8Array, path: string): Promise<TreeIndex>;
-  /** Begins to read a tree that will be loaded soon. */
+  /** Begins to read a tree that will be loaded soon; a large one waits for its turn. */
   prefetch(id: Uint8Array): void;
 }
 
@@ -72,6 +75,7 @@ export class TreeLoader implements Trees {
   prefetch(id: Uint8Array): void {
     const key = toHex(id);
     if (this.#ahead.size >= MAX_AHEAD || this.#ahead.has(key) || this.#recent.get(key)) return;
+    if (this.#reader.sizeOf(id, 'tree') > LARGE_TREE_BYTES) return;
     const reading = this.#reader.read(id, 'tree');
     reading.catch(() => {}); // who loads it hears of it
     this.#ahead.set(key, reading);
