@@ -1,7 +1,12 @@
-/** Restores over databases of a running server: who is connected, and a connection that breaks at the worst moment. */
-import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { DriverSettings, InspectTargetResult, RunBackupResult } from '@backupx/contracts/jobs';
+/** Restores over what is there: who is connected, and connections, disks and people that break them off. */
+import { execFileSync } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import path from 'node:path';
+import type { DriverSettings, InspectTargetResult, RunBackupResult, RunRestoreJob } from '@backupx/contracts/jobs';
+import { createEngine } from '@backupx/engine';
+import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
 import { createRunner } from '../support/repository.ts';
@@ -96,35 +101,63 @@ it('stops for those who are connected to what it replaces, and ends their sessio
   elsewhere.destroy();
 });
 
-/** A relay that loses the answer to this word, and the connection with it. */
-async function loseAnswerTo(word: string): Promise<{ port: number; relay: Server }> {
+interface Relay {
+  readonly port: number;
+  /** Resolves when somebody has said the word. */
+  readonly said: Promise<unknown>;
+  close(): void;
+}
+
+/**
+ * A relay between us and the server. Of the first connection in which this word is said, `lose` hands it on and loses the
+ * answer, and the connection with it; `stall` hands nothing on from there; a function runs before it is handed on.
+ */
+async function relayUntil(word: string, way: 'lose' | 'stall' | (() => void)): Promise<Relay> {
+  const heard = new EventEmitter();
+  const said = once(heard, 'word');
+  let wasSaid = false;
   const relay = createServer((client) => {
     const upstream = connect(server.port, '127.0.0.1');
     sockets.push(client, upstream);
-    let isLost = false;
+    let isHeld = false;
     for (const socket of [client, upstream]) {
       socket.on('error', () => {});
       socket.on('close', () => [client, upstream].map((one) => one.destroy()));
     }
     client.on('data', (chunk) => {
-      isLost ||= chunk.includes(word);
-      upstream.write(chunk);
+      if (!wasSaid && chunk.includes(word)) {
+        wasSaid = true;
+        isHeld = typeof way === 'string';
+        if (typeof way === 'function') way();
+        heard.emit('word');
+      }
+      if (!isHeld || way === 'lose') upstream.write(chunk);
     });
-    upstream.on('data', (chunk) => (isLost ? client.destroy() : client.write(chunk)));
+    upstream.on('data', (chunk) => (isHeld ? client.destroy() : client.write(chunk)));
   });
   relay.listen(0, '127.0.0.1');
   await once(relay, 'listening');
-  return { port: (relay.address() as { port: number }).port, relay };
+  return { port: (relay.address() as { port: number }).port, said, close: () => relay.close() };
 }
 
 it('loses nothing when the server does what it was told and the connection breaks before it can say so', async () => {
-  const { port, relay } = await loseAnswerTo('EXEC\r\n');
+  const { port, close } = await relayUntil('EXEC\r\n', 'lose');
   const options = { replaceExisting: true };
   await expect(jobs.restore(source(port), result, { options })).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' });
-  relay.close();
+  close();
   // What was restored is there, and so is what it replaced, under a number that was free.
   expect([server.cli('DBSIZE'), server.cli('-n', '3', 'GET', 'three')]).toEqual(['500', '3']);
   expect([1, 2].map((database) => server.cli('-n', String(database), 'GET', 'mine'))).toContain('1');
+});
+
+it('takes nothing from somebody who begins to write where there was nothing', async () => {
+  const write = () => server.cli('-n', '7', 'SET', 'late', '1');
+  const { port, close } = await relayUntil('RESTORE\r\n', write);
+  const options = { rename: ['0=7', '3=8'] };
+  await expect(jobs.restore(source(port), result, { options })).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
+  close();
+  expect(server.cli('INFO', 'keyspace').match(/db\d+:keys=\d+/g)).toEqual(['db0:keys=1', 'db5:keys=1', 'db7:keys=1']);
+  expect(server.cli('-n', '7', 'GET', 'late')).toBe('1');
 });
 
 it('takes functions back when the databases cannot change places', async () => {
@@ -138,4 +171,68 @@ it('takes functions back when the databases cannot change places', async () => {
   });
   expect(server.cli('FCALL', 'one', '0')).toBe('2');
   expect([server.cli('GET', 'mine'), server.cli('INFO', 'keyspace').match(/db\d+/g)]).toEqual(['1', ['db0', 'db5']]);
+});
+
+it('stops when a cache throws keys out to make room for the copy', async () => {
+  const args = ['--maxmemory', '6mb', '--maxmemory-policy', 'allkeys-random', '--maxmemory-samples', '1'];
+  const cache = await startRedis({ folder: work.at('cache'), args });
+  try {
+    server.feed('FLUSHALL\nDEBUG POPULATE 5000 large 1000');
+    const large = await jobs.backup(source());
+    await expect(jobs.restore(source(), large, { options: { dbHost: cache.socket } })).rejects.toMatchObject({
+      code: 'DATABASE_TOOL_FAILED',
+    });
+    expect(cache.cli('INFO', 'keyspace')).not.toMatch(/db\d+:/);
+  } finally {
+    await cache.stop('SIGKILL');
+  }
+});
+
+/** A disk of its own with little room. */
+async function onSmallDisk(size: string, act: (folder: string) => Promise<void>): Promise<void> {
+  const folder = work.at('small');
+  mkdirSync(folder);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700`, 'tmpfs', folder]);
+  try {
+    await act(folder);
+  } finally {
+    execFileSync('umount', [folder]);
+    rmdirSync(folder);
+  }
+}
+
+it('leaves what is there when the disk of a stopped server is full, and no file in a folder', async () => {
+  server.feed('SELECT 9\nDEBUG POPULATE 2000 many 200');
+  const large = await jobs.backup(source());
+  await onSmallDisk('48k', async (folder) => {
+    const dumpPath = path.join(folder, 'dump.rdb');
+    writeFileSync(dumpPath, 'old');
+    const failure = { code: 'RESTORE_TARGET_INVALID', message: expect.stringContaining('ENOSPC') };
+    const options = { dumpPath, replaceExisting: true };
+    await expect(jobs.restore(source(), large, { options })).rejects.toMatchObject(failure);
+    expect([readdirSync(folder), readFileSync(dumpPath, 'utf8')]).toEqual([['dump.rdb'], 'old']);
+    await expect(jobs.restore(source(), large, { targetPath: folder })).rejects.toMatchObject(failure);
+    expect(readdirSync(folder)).toEqual(['dump.rdb']);
+  });
+});
+
+it('takes everything back when a restore is cancelled while it copies', async () => {
+  const before = digest();
+  const { port, said, close } = await relayUntil('RESTORE\r\n', 'stall');
+  const engine = createEngine({ tempDir: work.at('temp-cancelled') });
+  const stop = new AbortController();
+  const job: RunRestoreJob = {
+    ...{ kind: 'run_restore', restoreRecordId: 1, recordId: 1, taskName: 'cancelled', source: source(port) },
+    ...{ artifact: jobs.artifactOf(result), targetPath: null, paths: null, overwrite: 'always' },
+    options: { replaceExisting: true },
+  };
+  const running = engine.run(job, { signal: stop.signal, reporter: silentReporter }).catch((error) => error.code);
+  await said;
+  expect(server.cli('INFO', 'keyspace').match(/db\d+/g)).toContain('db1');
+  stop.abort();
+  expect(await running).toBe('CANCELLED');
+  await engine.close(10_000);
+  close();
+  expect(digest()).toBe(before);
+  expect(execFileSync('ps', ['-eo', 'args']).toString()).not.toContain(work.at('temp-cancelled'));
 });

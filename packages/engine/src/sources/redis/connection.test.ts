@@ -124,10 +124,11 @@ describe('the stream of a replica', () => {
 describe('what a server says of itself', () => {
   it('is read for both products', () => {
     const redis = parseInfo(
-      '# Server\r\nredis_version:7.0.15\r\nredis_mode:cluster\r\nrole:slave\r\nmaster_link_status:down\r\ndb0:keys=5,expires=1\r\n',
+      '# Server\r\nredis_version:7.0.15\r\nredis_mode:cluster\r\nrole:slave\r\nmaster_link_status:down\r\nevicted_keys:4\r\ndb0:keys=5,expires=1\r\n',
     );
     expect(redis).toEqual({
       ...{ server: 'Redis 7.0.15', version: [7, 0, 15], isCluster: true, isReplica: true, isLinkDown: true },
+      evictedKeys: 4,
       keys: new Map([[0, 5]]),
     });
     expect(parseInfo('redis_version:7.2.4\r\nvalkey_version:8.1.0\r\n')).toMatchObject({

@@ -9,7 +9,18 @@ export const MARKER = 'backupx:restore:scratch';
 const STALE_SECONDS = 10 * 60;
 const MAX_DATABASES = 1024;
 
-/** Marks a database as ours, or renews the mark. */
+/** Makes an empty database ours. Throws DATABASE_IN_USE when somebody was quicker, whose keys must not be taken for ours. */
+export async function claimDatabase(server: RedisConnection, database: number): Promise<void> {
+  await server.demand('select a database', 'SELECT', database);
+  const claimed = await server.demand('write keys (SET)', 'SET', MARKER, await timeOf(server), 'NX');
+  const keys = Number(await server.demand('count keys', 'DBSIZE'));
+  if (claimed !== null && keys === 1) return;
+  if (claimed !== null) await server.demand('write keys (DEL)', 'DEL', MARKER);
+  const sessions = claimed === null ? 'another restore uses it' : 'somebody has begun to write into it';
+  throw new AppError('DATABASE_IN_USE', { name: `database ${database}, which was empty`, sessions });
+}
+
+/** Renews the mark. */
 export async function markDatabase(server: RedisConnection, database: number): Promise<void> {
   await server.demand('select a database', 'SELECT', database);
   await server.demand('write keys (SET)', 'SET', MARKER, await timeOf(server));

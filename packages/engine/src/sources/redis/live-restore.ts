@@ -16,12 +16,12 @@ import { RedisConnection } from './connection.ts';
 import { copyFunctions } from './copy-functions.ts';
 import { copyKeys } from './copy-keys.ts';
 import { DUMP_PATH } from './entry-paths.ts';
-import { clearStaleDatabases, findFreeDatabases, isMarked, MARKER, markDatabase } from './free-databases.ts';
+import { claimDatabase, clearStaleDatabases, findFreeDatabases, isMarked } from './free-databases.ts';
 import type { RdbSummary } from './rdb-scanner.ts';
-import { RedisRefusal } from './resp.ts';
 import { findServerProgram, ScratchServer } from './scratch-server.ts';
 import { readFacts } from './server-facts.ts';
 import { listSessions, type RedisSession } from './sessions.ts';
+import { countKeys, emptyDatabase, swapDatabases } from './swap-databases.ts';
 
 /** RESTORE with absolute times came with 5.0. */
 const OLDEST_MAJOR = 5;
@@ -74,15 +74,19 @@ export class LiveRestore {
       name: DUMP_PATH,
       signal,
     });
-    const [from, to] = [await scratch.connect(), await this.#connect()];
+    const open: RedisConnection[] = [];
+    const opened = async (connecting: Promise<RedisConnection>) => {
+      open.push(await connecting);
+      return open.at(-1) as RedisConnection;
+    };
     try {
+      const [from, to] = [await opened(scratch.connect()), await opened(this.#connect())];
       const counts = (await readFacts(from)).keys ?? new Map<number, number>();
       const [difference] = compareCounts(summary, counts);
       if (difference) throw new AppError('DATABASE_DUMP_DAMAGED', { name: DUMP_PATH, reason: difference });
       return await this.#copyAll({ from, to, databases: await this.#wantedDatabases(from, counts.keys()) });
     } finally {
-      from.close();
-      to.close();
+      for (const connection of open) connection.close();
       await scratch.stop();
       this.#folder?.remove();
     }
@@ -111,11 +115,10 @@ export class LiveRestore {
    * server could say so, and what lies there is what was replaced.
    */
   async #takeBack(server: RedisConnection, database: number): Promise<void> {
-    if (await isMarked(server, database)) await emptyDatabase(server, database);
-    else if ((await countKeys(server, database)) > 0) {
-      const message = `The backup is in place although the restore failed; what it replaced lies in database ${database}.`;
-      this.#context.log('warn', message);
-    }
+    if (await isMarked(server, database)) return await emptyDatabase(server, database);
+    const isReplaced = (await countKeys(server, database)) > 0;
+    const where = isReplaced ? `; what it replaced lies in database ${database}` : '';
+    this.#context.log('warn', `The backup is in place although the restore failed${where}.`);
   }
 
   get #dumpPath(): string {
@@ -154,18 +157,22 @@ export class LiveRestore {
     // The copying may take long; who would stop the restore at its end stops it here.
     await this.#sessionsToEnd(to, targets);
     const places = await findFreeDatabases(to, { count: databases.length, taken: targets });
+    const { evictedKeys } = await readFacts(to);
     const onKeys = (items: number) => this.#context.progress({ items });
     let total = 0;
     for (const [index, database] of databases.entries()) {
       const place = places[index] as number;
+      await claimDatabase(to, place);
       this.#used.push(place);
-      await markDatabase(to, place);
       total += await copyKeys({ from, to, database, place, signal, onKeys });
     }
+    await this.#assertNothingEvicted(to, evictedKeys);
+    // Somebody may have begun to write there meanwhile.
+    if (!replaceExisting) await this.#assertEmpty(to, targets);
     const sessions = await this.#sessionsToEnd(to, targets);
     const functions = await copyFunctions({ from, to, isReplacing: replaceExisting });
     try {
-      await swap(to, { databases: targets, free: places, sessions });
+      await swapDatabases(to, { databases: targets, free: places, sessions });
     } catch (error) {
       await functions.undo();
       throw error;
@@ -176,12 +183,26 @@ export class LiveRestore {
     return Math.max(1, total);
   }
 
+  /** A cache makes room for what is copied by throwing out what others keep in it, or what was copied before. */
+  async #assertNothingEvicted(to: RedisConnection, before: number): Promise<void> {
+    const evicted = (await readFacts(to)).evictedKeys - before;
+    if (evicted <= 0) return;
+    const reason = `${nameOfServer(this.#config)} threw out ${evicted} key(s) while the backup was copied into it: its memory (maxmemory) is too small for the databases it has and those of the backup at once`;
+    throw new AppError('DATABASE_TOOL_FAILED', { tool: 'RESTORE', reason });
+  }
+
   /** What was replaced lies where our keys were. The restore is done: a failure here takes nothing of it back. */
   async #emptyReplaced(to: RedisConnection, places: readonly number[]): Promise<void> {
+    const path = nameOfServer(this.#config);
     try {
-      for (const place of places) await emptyDatabase(to, place);
+      for (const place of places) {
+        if (this.#options.replaceExisting || (await countKeys(to, place)) === 0) await emptyDatabase(to, place);
+        else {
+          const message = `what somebody wrote in the last moment lies in database ${place}`;
+          this.#context.problem({ path, code: 'inconsistent', message });
+        }
+      }
     } catch (error) {
-      const path = nameOfServer(this.#config);
       const message = `what was replaced still lies in the database(s) ${places.join(', ')}; empty them by FLUSHDB (${(error as Error).message})`;
       this.#context.problem({ path, code: 'inconsistent', message });
     }
@@ -245,40 +266,4 @@ interface CopyParts {
   readonly to: RedisConnection;
   /** Numbers in the dump. */
   readonly databases: readonly number[];
-}
-
-async function emptyDatabase(server: RedisConnection, database: number): Promise<void> {
-  await server.demand('select a database', 'SELECT', database);
-  await server.demand('empty a database (FLUSHDB)', 'FLUSHDB', 'ASYNC');
-}
-
-async function countKeys(server: RedisConnection, database: number): Promise<number> {
-  await server.demand('select a database', 'SELECT', database);
-  return Number(await server.demand('count keys', 'DBSIZE'));
-}
-
-interface SwapParts {
-  readonly databases: readonly number[];
-  /** Where our keys are, in the same order. */
-  readonly free: readonly number[];
-  /** Ended in the same moment, so that nobody goes on with what he has read before. */
-  readonly sessions: readonly string[];
-}
-
-/** All of them at once, or none. */
-async function swap(to: RedisConnection, { databases, free, sessions }: SwapParts): Promise<void> {
-  const action = 'put the databases in place (MULTI, SELECT, DEL, SWAPDB, CLIENT KILL, EXEC)';
-  await to.demand(action, 'MULTI');
-  for (const id of sessions) await to.demand(action, 'CLIENT', 'KILL', 'ID', id);
-  for (const [index, database] of databases.entries()) {
-    const place = free[index] as number;
-    await to.demand(action, 'SELECT', place);
-    await to.demand(action, 'DEL', MARKER);
-    await to.demand(action, 'SWAPDB', database, place);
-  }
-  const replies = await to.demand(action, 'EXEC');
-  const refused = Array.isArray(replies)
-    ? replies.find((reply) => reply instanceof RedisRefusal)
-    : new Error('EXEC did nothing');
-  if (refused) throw to.failure(refused, action);
 }

@@ -5,6 +5,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
 import { missingObjects, parseInventory } from '../../ports/database-inventory.ts';
 import { displayPath } from '../../ports/display-path.ts';
+import { readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
 import { type RedisConfig, redisRestoreSchema } from './config.ts';
 import { DUMP_PATH, INVENTORY_PATH, pathOfEntry, ROOT } from './entry-paths.ts';
@@ -110,10 +111,9 @@ class RedisRestore implements RestoreSession {
   }
 
   async #compare(entry: RestoreEntry): Promise<void> {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of entry.content ?? []) chunks.push(Uint8Array.from(chunk));
+    const text = entry.content ? await readText(entry.content) : '';
     if (!this.#summary?.keys) return;
-    const expected = parseInventory(Buffer.concat(chunks).toString('utf8'));
+    const expected = parseInventory(text);
     const missing = missingObjects(expected.objects, objectsOf(this.#summary));
     if (missing.length > 0)
       throw new AppError('DATABASE_DUMP_DAMAGED', { name: DUMP_PATH, reason: missing.join('; ') });

@@ -10,6 +10,8 @@ export interface ServerFacts {
   readonly isReplica: boolean;
   /** Not connected to the server it is a replica of. */
   readonly isLinkDown: boolean;
+  /** Keys that it threw out so far because its memory was full; 0 where it may not be asked. */
+  readonly evictedKeys: number;
   /** Keys per database at this moment, expired ones perhaps among them; null: it may not be asked. */
   readonly keys: ReadonlyMap<number, number> | null;
 }
@@ -19,7 +21,14 @@ export async function readFacts(connection: RedisConnection): Promise<ServerFact
   const reply = await connection.ask('INFO');
   if (reply instanceof RedisRefusal) {
     if (reply.code !== 'NOPERM') throw connection.failure(reply, 'read INFO');
-    const unknown = { server: 'Redis', version: [], isCluster: false, isReplica: false, isLinkDown: false };
+    const unknown = {
+      server: 'Redis',
+      version: [],
+      isCluster: false,
+      isReplica: false,
+      isLinkDown: false,
+      evictedKeys: 0,
+    };
     return { ...unknown, keys: null };
   }
   return parseInfo(String(reply));
@@ -46,6 +55,7 @@ export function parseInfo(text: string): ServerFacts {
     isCluster: fields.get('cluster_enabled') === '1' || fields.get('redis_mode') === 'cluster',
     isReplica: fields.get('role') === 'slave',
     isLinkDown: fields.get('master_link_status') === 'down',
+    evictedKeys: Number(fields.get('evicted_keys') ?? 0),
     keys,
   };
 }

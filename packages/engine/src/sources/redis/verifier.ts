@@ -3,6 +3,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { missingObjects, parseInventory } from '../../ports/database-inventory.ts';
+import { readText } from '../../ports/entry-content.ts';
 import { findTool } from '../../ports/find-tool.ts';
 import { isSuccess, runTool } from '../../ports/processes.ts';
 import { SecretFolder } from '../../ports/secret-folder.ts';
@@ -85,9 +86,7 @@ class RedisVerifier implements Verifier {
   }
 
   async #compare(entry: RestoreEntry): Promise<void> {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of entry.content ?? []) chunks.push(Uint8Array.from(chunk));
-    const { objects } = parseInventory(Buffer.concat(chunks).toString('utf8'));
+    const { objects } = parseInventory(entry.content ? await readText(entry.content) : '');
     if (!this.#summary?.keys) return;
     const missing = missingObjects(objects, objectsOf(this.#summary));
     this.#add('inventory', missing.length === 0, missing.join('; ') || `${objects.length} database(s)`);

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { missingObjects, parseInventory } from '../../ports/database-inventory.ts';
 import { displayPath } from '../../ports/display-path.ts';
+import { readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
 import { applyMetadata, type FileMetadata, metadataOfEntry } from './apply-metadata.ts';
 import { checkCopy, joinFindings } from './check-copy.ts';
@@ -226,10 +227,9 @@ class SqliteRestore implements RestoreSession {
   }
 
   async #checkInventory(staged: StagedFile | undefined, entry: RestoreEntry): Promise<void> {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of entry.content ?? []) chunks.push(Uint8Array.from(chunk));
+    const text = entry.content ? await readText(entry.content) : '';
     if (!staged) return;
-    const expected = parseInventory(Buffer.concat(chunks).toString('utf8'));
+    const expected = parseInventory(text);
     const copy = openCopy(staged.scratch);
     try {
       const missing = missingObjects(expected.objects, countRows(copy));

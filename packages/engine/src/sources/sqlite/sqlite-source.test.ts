@@ -202,7 +202,8 @@ describe('a restore', () => {
     try {
       for (const { entry, bytes } of stored) {
         async function* content() {
-          yield bytes;
+          yield bytes.subarray(0, 4096);
+          yield bytes.subarray(4096);
         }
         const isFile = entry.type === 'file';
         await session.write({ ...entry, sizeBytes: bytes.length, segments: null, content: isFile ? content() : null });
@@ -231,6 +232,24 @@ describe('a restore', () => {
     expect(readdirSync(folder)).toEqual(before);
     expect(await restore(stored, { options })).toMatchObject({ itemsWritten: 2 });
     expect(readdirSync(folder).sort()).toEqual(['one.db', 'temp', 'two.db']);
+  });
+
+  it('leaves what was there, and nothing of its own, when it is cancelled in the middle of a file', async () => {
+    const [one, two] = [makeDatabase(at('one.db')), makeDatabase(at('two.db'))];
+    const { stored } = await backup([one, two]);
+    writeFileSync(one, '');
+    rmSync(two);
+    const before = readdirSync(folder);
+    const stop = new AbortController();
+    let pieces = 0;
+    // The first of both is whole by then.
+    const progress: RestoreContext['progress'] = ({ bytes }) => {
+      pieces += bytes ? 1 : 0;
+      if (pieces === 3) stop.abort();
+    };
+    const more = { signal: stop.signal, progress, options: { replaceExisting: true } };
+    await expect(restore(stored, more)).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect([readdirSync(folder), readFileSync(one, 'utf8')]).toEqual([before, '']);
   });
 });
 

@@ -2,6 +2,7 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { missingObjects, parseInventory } from '../../ports/database-inventory.ts';
+import { readText } from '../../ports/entry-content.ts';
 import { SecretFolder } from '../../ports/secret-folder.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../ports/source.ts';
 import { checkCopy, joinFindings } from './check-copy.ts';
@@ -47,9 +48,7 @@ export function openSqliteVerifier({ tempDir, depth, signal }: VerifyContext): V
   }
 
   async function compare(path: string, entry: RestoreEntry): Promise<void> {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of entry.content ?? []) chunks.push(Uint8Array.from(chunk));
-    const expected = parseInventory(Buffer.concat(chunks).toString('utf8')).objects;
+    const expected = parseInventory(entry.content ? await readText(entry.content) : '').objects;
     const missing = missingObjects(expected, found.get(path) ?? []);
     found.delete(path);
     const detail = missing.length > 0 ? joinFindings(missing) : `${expected.length} object(s) as when it was backed up`;
