@@ -3,10 +3,12 @@ import { isMarkAlive } from '../../ports/process-mark.ts';
 import { type BytePath, toBytes } from './byte-paths.ts';
 import type { FolderChain } from './folder-chain.ts';
 import type { FolderPlace } from './restore-places.ts';
-import { removeIfThere } from './write-item.ts';
+import { lstatIfThere, removeIfThere } from './write-item.ts';
 
 /** Digests of places have this length; other temporary names hold nothing worth keeping. */
 const DIGEST_LENGTH = 20;
+/** What follows the prefix in a name that a restore gave: the mark of its process, then a digest or a number. */
+const GIVEN = /^(\d+\.\d+)-([0-9a-f]+)$/;
 const OPEN_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const ownUid = process.getuid?.() ?? -1;
 
@@ -34,12 +36,15 @@ export class Leftovers {
     return this.#found.size === 0;
   }
 
-  /** Looks through the folder the chain stands in. What a living process uses is left alone. */
+  /**
+   * Looks through the folder the chain stands in. What a living process uses is left alone, and so are folders, which
+   * other sources leave, and names that nobody gave.
+   */
   collect(chain: FolderChain, { base, names }: FolderPlace): void {
     for (const name of readdirSync(chain.pathOf('.'), { encoding: 'latin1' })) {
       if (!name.startsWith(this.#prefix)) continue;
-      const [mark = '', digest = ''] = name.slice(this.#prefix.length).split('-');
-      if (isMarkAlive(mark)) continue;
+      const [, mark = '', digest = ''] = GIVEN.exec(name.slice(this.#prefix.length)) ?? [];
+      if (mark === '' || isMarkAlive(mark) || isFolder(chain, name)) continue;
       if (this.#mayContinue && digest.length === DIGEST_LENGTH && !this.#found.has(digest)) {
         this.#found.set(digest, { base, folder: names, name });
       } else removeIfThere(chain.pathOf(name));
@@ -80,6 +85,10 @@ export class Leftovers {
     }
     this.#found.clear();
   }
+}
+
+function isFolder(chain: FolderChain, name: BytePath): boolean {
+  return lstatIfThere(chain.pathOf(name))?.isDirectory() === true;
 }
 
 /** Made by this user, never open to others, under one name only. */

@@ -244,6 +244,20 @@ describe('two steps', () => {
   });
 });
 
+it('leaves names alone that only look like those of a restore, and folders of other sources', async () => {
+  mkdirSync(path.join(out, 'www'));
+  const kept = [
+    '.backupx-restore-4194303.1-notes.txt',
+    '.backupx-restore-notes',
+    '.backupx-restore-4194303.1-00ff00ff',
+  ];
+  for (const name of kept.slice(0, 2)) writeFileSync(path.join(out, 'www', name), 'mine');
+  mkdirSync(path.join(out, 'www', kept[2] ?? ''));
+  await restoreAll([entry('/srv/www', 'directory')]);
+  expect(readdirSync(path.join(out, 'www')).sort()).toEqual([...kept].sort());
+  expect(problems).toEqual([]);
+});
+
 describe('places', () => {
   it('puts a root under its last name, or everything under its full path when names repeat', async () => {
     await restoreAll([entry('/srv/www/a', 'file')]);
