@@ -306,7 +306,7 @@ export const zhCN: Readonly<Record<keyof typeof en, Text>> = {
   'schedule.custom': '自定义 cron 表达式…',
   'schedule.expression': 'Cron 表达式',
   'schedule.expressionHelp': '分、时、日、月、星期。',
-  'schedule.inZone': '{words}运行，时区 {zone}',
+  'schedule.inZone': '{words} 运行，时区 {zone}',
   'schedule.label': '计划',
   'schedule.manualLong': '仅在您启动时运行。',
   'schedule.next': '接下来的五次运行',
