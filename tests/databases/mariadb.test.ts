@@ -1,11 +1,13 @@
 /** MariaDB there and back: every object and row, names of all kinds, what a restore replaces and what it refuses. */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mysqlSource } from '../../packages/engine/src/sources/mysql/mysql-source.ts';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { verifyFolder } from '../support/verify-folder.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { describeDatabase, makeOddDatabases, makeShop, ODD_NAMES } from './mariadb-samples.ts';
 
@@ -82,48 +84,19 @@ describe.each(backupModes)('in mode %s', (mode) => {
   });
 });
 
-/** What a verification hands to the source's own verifier, which is asked directly here. */
 async function verify(
   jobs: SourceJobs,
   result: Awaited<ReturnType<SourceJobs['backup']>>,
   depth: 'quick' | 'deep',
   change = (text: string) => text,
 ) {
-  const { mysqlSource } = await import('../../packages/engine/src/sources/mysql/mysql-source.ts');
   const folder = work.at(`files-${Math.random()}`);
-  mkdirSync(work.at('temp-verify'), { recursive: true });
   await jobs.restore(source(), result, { targetPath: folder });
-  const context = { signal: new AbortController().signal, tempDir: work.at('temp-verify'), depth, log() {} };
-  const options = mysqlSource.restoreConfig?.parse({}) ?? {};
-  const verifier = await mysqlSource.openVerifier?.(mysqlSource.config.parse(source().config), { ...context, options });
-  if (!verifier) throw new Error('no verifier');
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((item) => item.isFile());
-  files.sort((a, b) => (path.join(a.parentPath, a.name) < path.join(b.parentPath, b.name) ? -1 : 1));
-  try {
-    for (const file of files) {
-      const full = path.join(file.parentPath, file.name);
-      const text = readFileSync(full);
-      const changed =
-        file.name === 'dump.sql' && full.includes('/shop/')
-          ? Buffer.from(change(text.toString('latin1')), 'latin1')
-          : text;
-      const common = { uid: 0, gid: 0, userName: '', groupName: '', mode: 0o600, modifiedAtNs: 0n, linkTarget: null };
-      const entry = { ...common, type: 'file' as const, deviceMajor: 0, deviceMinor: 0, xattrs: null, segments: null };
-      const content = (async function* () {
-        for (let at = 0; at < changed.length; at += 10_000) yield changed.subarray(at, at + 10_000);
-      })();
-      await verifier.write({
-        ...entry,
-        path: Buffer.from(full.slice(folder.length)),
-        sizeBytes: changed.length,
-        content,
-      });
-    }
-    return await verifier.finish();
-  } finally {
-    await verifier.close();
-    expect(readdirSync(work.at('temp-verify'))).toEqual([]);
-  }
+  return await verifyFolder(mysqlSource, {
+    ...{ folder, config: source().config, options: {}, depth, tempDir: work.at('temp-verify') },
+    change: (bytes, file) =>
+      file.endsWith('/shop/dump.sql') ? Buffer.from(change(bytes.toString('latin1')), 'latin1') : bytes,
+  });
 }
 
 describe('a restore', () => {
