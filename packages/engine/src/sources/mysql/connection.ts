@@ -76,7 +76,7 @@ export class MysqlConnection {
       const asking = new MysqlConnection({ ...probe, server: { flavour: first.flavour, version: '0' } });
       const [[version = ''] = []] = await asking.query('SELECT VERSION()');
       const server = serverProduct(version);
-      const client = await findClient(config, server, signal);
+      const client = await findClient(first, server, { config, signal });
       const connection = new MysqlConnection({ ...probe, server, client, optionFile: files[server.flavour] });
       await connection.#assertEncrypted();
       return connection;
@@ -223,9 +223,11 @@ async function findFirstClient(config: ConnectionConfig, signal: AbortSignal): P
   return tool;
 }
 
-async function findClient(config: ConnectionConfig, server: Product, signal: AbortSignal): Promise<Tool> {
+/** `first`: the one that asked the server what it is. */
+async function findClient(first: Tool, server: Product, looking: Omit<Looking, 'flavour'>): Promise<Tool> {
   const { flavour } = server;
-  const tool = await firstOf(CLIENTS[flavour], { config, flavour, signal });
+  const isFirst = first.flavour === flavour && CLIENTS[flavour].includes(first.name);
+  const tool = isFirst ? first : await firstOf(CLIENTS[flavour], { ...looking, flavour });
   if (!tool) throw missingTool(CLIENTS[flavour][0] ?? 'mysql', flavour);
   assertFits(tool, server);
   return tool;
