@@ -335,7 +335,7 @@ describe('what is there already', () => {
     const half = Buffer.alloc(size / 2, 1);
     writeFileSync(leftName('big'), half, { mode: 0o600 });
     const session = await open();
-    await session.write(entry('', 0, { type: 'directory', path: bytes('/srv/www') }));
+    await session.write(entry('', 0, { type: 'directory', path: bytes('/srv/www'), mode: 0o555 }));
     const file = begin(session, entry('big', size));
     expect(file.existing?.use).toBe('continue');
     const found = Buffer.alloc(size);
@@ -345,6 +345,7 @@ describe('what is there already', () => {
     file.finish();
     await session.commit();
     const expected = Buffer.concat([Buffer.alloc(size / 4), Buffer.alloc(size / 4, 1), Buffer.alloc(size / 2)]);
+    chmodSync(at(), 0o755);
     expect(readFileSync(at('big')).equals(expected)).toBe(true);
     expect(readdirSync(at())).toEqual(['big']);
   });
@@ -356,13 +357,16 @@ describe('what is there already', () => {
     linkSync(leftName('linked'), path.join(root, 'other-name'));
     writeFileSync(leftName('unwanted'), 'x', { mode: 0o600 });
     const session = await open();
-    await session.write(entry('', 0, { type: 'directory', path: bytes('/srv/www') }));
+    await session.write(entry('', 0, { type: 'directory', path: bytes('/srv/www'), mode: 0o555 }));
     for (const name of ['open', 'linked']) {
       const file = begin(session, entry(name, size));
       expect(file.existing).toBeNull();
       file.discard();
     }
     await session.commit();
+    const { mode, mtimeNs } = statSync(at(), { bigint: true });
+    chmodSync(at(), 0o755);
+    expect([mode & 0o777n, mtimeNs]).toEqual([0o555n, MTIME_NS]);
     expect(readdirSync(at())).toEqual([]);
     expect(problems).toEqual([]);
   });

@@ -75,6 +75,8 @@ export async function openRestoreSession(
       return openRestoreFile(entry, state);
     },
     async commit(): Promise<RestoreOutcome> {
+      // Before folders get their times and modes, which this changes and which may forbid it.
+      state.leftovers.removeRest(state.chains);
       commitJournal(state);
       end();
       const { itemsWritten, bytesWritten, itemsSkipped } = state.counts;

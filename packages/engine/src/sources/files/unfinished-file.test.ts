@@ -163,19 +163,19 @@ it('takes content in pieces, and none that is longer than was said', async () =>
 });
 
 it('makes files under another name where their mode would not tell that they are not ended', async () => {
+  const { session, begin } = await open();
   const before = process.umask(0o277);
   try {
-    const { session, begin } = await open();
     for (const name of ['a', 'b']) {
       const file = begin(entry(name));
       file.writeAt(Buffer.from('abcdef'), 0);
       expect(existsSync(at(name))).toBe(false);
       file.finish();
     }
-    await session.commit();
   } finally {
     process.umask(before);
   }
+  await session.commit();
   expect(readdirSync(at(''))).toEqual(['a', 'b']);
   expect(['a', 'b'].map((name) => statSync(at(name)).mode & 0o7777)).toEqual([0o640, 0o640]);
 });

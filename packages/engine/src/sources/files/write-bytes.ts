@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 
 /** Zeros become a hole from this many on. */
-export const HOLE_BYTES = 64 * 1024;
+const HOLE_BYTES = 64 * 1024;
 const zeros = Buffer.alloc(HOLE_BYTES);
 
 /** Writes everything at `position`; answers where it ends. */
