@@ -155,7 +155,6 @@ const doers: { readonly [K in JobKind]?: (engine: MemoryEngine, job: JobOf<K>) =
     for (const key of job.keys) engine.objects.delete(objectKey(job.target, key));
     return { deleted: job.keys.length };
   },
-  browse_artifact: ({ answers }) => answers.get('browse_artifact') ?? { entries: [], total: 0, nextOffset: null },
 };
 
 async function runJob(engine: MemoryEngine, job: Job, options: RunJobOptions): Promise<unknown> {
@@ -171,6 +170,7 @@ async function runJob(engine: MemoryEngine, job: Job, options: RunJobOptions): P
   return typeof answer === 'function' ? (answer as (job: Job) => unknown)(job) : answer;
 }
 
+const noEntries = { entries: [], total: 0, nextOffset: null };
 const initAnswer = {
   repositoryId: 'a'.repeat(64),
   version: 2,
@@ -196,7 +196,10 @@ export function createMemoryEngine(): MemoryEngine {
     jobs: [],
     hold: null,
     failure: null,
-    answers: new Map<JobKind, unknown>([['init_repository', initAnswer]]),
+    answers: new Map<JobKind, unknown>([
+      ['init_repository', initAnswer],
+      ['browse_artifact', noEntries],
+    ]),
     manifests,
     run: (job, options) => runJob(engine, job, options) as never,
     parseSettings(kind, type, config) {

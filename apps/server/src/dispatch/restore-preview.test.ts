@@ -1,10 +1,14 @@
 /** What a restore would replace, asked of its server through the routes. */
+
+import type { BrowseArtifactJob } from '@backupx/contracts/jobs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestRuns, type TestRuns } from '../connect-test-runs.ts';
 
 const stored = { dbHost: 'db-1', dbPort: 5433, dbUser: 'reader', dbPassword: 'top secret', databases: [] };
 const session = { id: '7', user: 'till', address: '10.0.0.7', program: 'psql', since: null };
 const shop = { name: 'shop', exists: true, sizeBytes: 10, sessions: [session] };
+
+const entryOf = (path: string) => ({ name: '', path, type: 'file' as const, size: 1, modifiedAt: null, mode: null });
 
 let test: TestRuns;
 let recordId: number;
@@ -16,7 +20,7 @@ beforeEach(async () => {
   recordId = ((await test.call('POST', `/backup/tasks/${task.id}/run`)).data as { id: number }).id;
   await test.ended(recordId);
   const entries = ['/shopdb/shop/inventory.json', '/shopdb/crm/inventory.json', '/shopdb/my-inventory.json.txt'].map(
-    (path) => ({ name: '', path, type: 'file' as const, size: 1, modifiedAt: null, mode: null }),
+    entryOf,
   );
   test.engine.answers.set('browse_artifact', { entries, total: entries.length, nextOffset: null });
   test.engine.answers.set('inspect_target', { server: 'db-1:5433', databases: [shop] });
@@ -49,6 +53,17 @@ describe('a preview of a restore', () => {
   ])('asks for what was chosen only: %j', async (paths, entries) => {
     await preview({ paths });
     expect(asked()?.entries).toEqual(entries);
+  });
+
+  it('overlooks no database of a server that has thousands', async () => {
+    const all = Array.from({ length: 2500 }, (_, index) => `/shopdb/s${index}/inventory.json`);
+    test.engine.answers.set('browse_artifact', ({ offset, limit }: BrowseArtifactJob) => ({
+      entries: all.slice(offset, offset + limit).map((path) => entryOf(path)),
+      total: all.length,
+      nextOffset: offset + limit < all.length ? offset + limit : null,
+    }));
+    await preview({});
+    expect(asked()?.entries).toEqual(all);
   });
 
   it('tells another server none of the stored secrets', async () => {

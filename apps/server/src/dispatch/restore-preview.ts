@@ -1,7 +1,7 @@
 /** Asks the server of a restore what is there before anything is done to it. Nothing of it is stored. */
 import { posix } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import type { InspectTargetResult } from '@backupx/contracts/jobs';
+import type { InspectTargetResult, JobResults } from '@backupx/contracts/jobs';
 import type { Engine } from '@backupx/engine/ports/engine';
 import type { ArtifactJobBuilder } from './build-job.ts';
 import type { AskNode } from './ports.ts';
@@ -17,7 +17,9 @@ export interface RestorePreviewDeps {
 
 const ASK_TIMEOUT_MS = 30_000;
 const INVENTORY = 'inventory.json';
-const MAX_DATABASES = 1000;
+const PAGE = 1000;
+/** As many as a node can be asked about at once. */
+const MAX_DATABASES = 10_000;
 
 /** Every source lays one beside each database: in its folder, or named for its file. */
 function isWanted(inventory: string, paths: readonly string[] | undefined): boolean {
@@ -30,20 +32,30 @@ function isWanted(inventory: string, paths: readonly string[] | undefined): bool
   });
 }
 
+/** All of them: one that is overlooked would be replaced without having been saved. */
 async function inventoriesOf(deps: RestorePreviewDeps, { record, input }: RecordRestore): Promise<string[]> {
   const { builder } = deps;
   const nodeId = await builder.nodeForArtifact(record.id);
-  const found = await builder.withArtifact(record.id, nodeId, (artifact) =>
-    deps.askNode(
-      nodeId,
-      { kind: 'browse_artifact', artifact, path: '', search: INVENTORY, offset: 0, limit: MAX_DATABASES },
-      ASK_TIMEOUT_MS,
-    ),
-  );
-  return found.entries
-    .filter((entry) => entry.type === 'file' && entry.path.endsWith(INVENTORY))
-    .map((entry) => entry.path)
-    .filter((path) => isWanted(path, input.paths));
+  const search = { kind: 'browse_artifact', path: '', search: INVENTORY, limit: PAGE } as const;
+  return await builder.withArtifact(record.id, nodeId, async (artifact) => {
+    const paths: string[] = [];
+    for (let offset: number | null = 0; offset !== null; ) {
+      const page: JobResults['browse_artifact'] = await deps.askNode(
+        nodeId,
+        { ...search, artifact, offset },
+        ASK_TIMEOUT_MS,
+      );
+      for (const { type, path } of page.entries) {
+        if (type === 'file' && path.endsWith(INVENTORY) && isWanted(path, input.paths)) paths.push(path);
+      }
+      if (paths.length > MAX_DATABASES) {
+        const what = `Asking what a restore of more than ${MAX_DATABASES} databases would replace`;
+        throw new AppError('NOT_SUPPORTED', { what, hint: 'Choose fewer of them at a time.' });
+      }
+      offset = page.nextOffset;
+    }
+    return paths;
+  });
 }
 
 /** Throws NOT_SUPPORTED where nobody can say, AGENT_COMMAND_TIMEOUT, TIMEOUT, DATABASE_*. */

@@ -12,6 +12,7 @@ let repositoryId: number;
 
 beforeEach(async () => {
   test = await createTestRuns({ clock: createFakeClock() });
+  test.engine.answers.set('list_snapshots', { snapshots: [] });
   const targetId = await test.addTarget('disk');
   const body = taskBody(targetId, { backupMode: 'repository' });
   taskId = ((await test.call('POST', '/backup/tasks', body)).data as { id: number }).id;
