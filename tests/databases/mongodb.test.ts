@@ -7,14 +7,17 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { DriverSettings, StoredArtifact } from '@backupx/contracts/jobs';
 import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mongodbSource } from '../../packages/engine/src/sources/mongodb/mongodb-source.ts';
 import { type FerretdbServer, findFerretdb, startFerretdb } from '../servers/ferretdb.ts';
 import { type FerretdbProxy, startProxy } from '../servers/ferretdb-proxy.ts';
+import { besideSmallDisk, failureOf, mayMount } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { findTools } from '../support/tool-watch.ts';
+import { verifyFolder } from '../support/verify-folder.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import {
   DATABASES,
@@ -257,7 +260,7 @@ suite('the operations log', () => {
       await there
         .db('a')
         .collection('t')
-        .insertMany([{ x: 1 }, { x: 2 }]);
+        .insertMany([{ x: 1 }, { x: 2, text: 'x'.repeat(100_000) }]);
       await there.db('b').collection('t').insertOne({ x: 3 });
       const of = (more = {}) => ({
         type: 'mongodb',
@@ -276,6 +279,8 @@ suite('the operations log', () => {
       await there.db('a').collection('t').deleteMany({});
       await there.db('b').dropDatabase();
       expect(throughProxy.applied).toEqual([]);
+      if (mayMount) await restoreWithoutRoom(of(), jobs.artifactOf(result));
+      expect(throughProxy.applied).toEqual([]);
       await jobs.restore(of(), result, { options: { replaceExisting: true } });
       // At least the last operation before the dump is replayed.
       expect(throughProxy.applied.map(({ ns }) => ns)).toContain('b.t');
@@ -288,6 +293,24 @@ suite('the operations log', () => {
     }
   });
 });
+
+/** The dump is kept in a file before anything is restored of it. */
+async function restoreWithoutRoom(of: DriverSettings, artifact: StoredArtifact): Promise<void> {
+  const small = work.at('small');
+  await besideSmallDisk(small, '64k', async () => {
+    const cramped = createRunner(small);
+    const restored = cramped.run({
+      ...{ kind: 'run_restore', restoreRecordId: 1, recordId: 1, taskName: 'cramped', source: of, artifact },
+      ...{ targetPath: null, paths: null, overwrite: 'always', options: { replaceExisting: true } },
+    });
+    expect(await failureOf(restored)).toMatchObject({
+      code: 'RESTORE_TARGET_INVALID',
+      message: expect.stringContaining('ENOSPC'),
+    });
+    await cramped.close();
+    expect(readdirSync(small)).toEqual([]);
+  });
+}
 
 suite('a verification', () => {
   const folder = work.at('to-verify');
@@ -350,40 +373,14 @@ exec ${program} --handler=sqlite "--sqlite-url=file:$data/" "--state-dir=$data" 
   });
 });
 
-/** What a verification hands to the source's own verifier, which is asked directly here. */
-async function verify(
+function verify(
   folder: string,
   depth: 'quick' | 'deep',
   more: { change?(bytes: Buffer): Buffer; options?: Record<string, unknown> },
 ) {
-  mkdirSync(work.at('temp-verify'), { recursive: true });
   const named = { ...source().config, databases: undefined };
-  const options = mongodbSource.restoreConfig?.parse(more.options ?? named) ?? {};
-  const context = { signal: new AbortController().signal, tempDir: work.at('temp-verify'), depth, log() {} };
-  const config = mongodbSource.config.parse(source().config);
-  const verifier = await mongodbSource.openVerifier?.(config, { ...context, options });
-  if (!verifier) throw new Error('no verifier');
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((item) => item.isFile());
-  const paths = files.map((file) => path.join(file.parentPath, file.name)).sort();
-  try {
-    for (const file of paths) {
-      const read = readFileSync(file);
-      const bytes = file.endsWith('/shop/dump.archive') ? (more.change?.(read) ?? read) : read;
-      const common = { uid: 0, gid: 0, userName: '', groupName: '', mode: 0o600, modifiedAtNs: 0n, linkTarget: null };
-      const entry = { ...common, type: 'file' as const, deviceMajor: 0, deviceMinor: 0, xattrs: null, segments: null };
-      const content = (async function* () {
-        for (let at = 0; at < bytes.length; at += 10_000) yield bytes.subarray(at, at + 10_000);
-      })();
-      await verifier.write({
-        ...entry,
-        path: Buffer.from(file.slice(folder.length)),
-        sizeBytes: bytes.length,
-        content,
-      });
-    }
-    return await verifier.finish();
-  } finally {
-    await verifier.close();
-    expect(readdirSync(work.at('temp-verify'))).toEqual([]);
-  }
+  return verifyFolder(mongodbSource, {
+    ...{ folder, config: source().config, options: more.options ?? named, depth, tempDir: work.at('temp-verify') },
+    change: (bytes, file) => (file.endsWith('/shop/dump.archive') ? (more.change?.(bytes) ?? bytes) : bytes),
+  });
 }
