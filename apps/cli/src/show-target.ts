@@ -5,6 +5,16 @@ import type { InspectTargetResult } from '@backupx/contracts/jobs';
 import type { CommandContext } from './command-context.ts';
 import { formatBytes, printable } from './output/format.ts';
 
+type Database = InspectTargetResult['databases'][number];
+
+const isReplaced = (database: Database): boolean => database.isReplaced ?? database.exists;
+
+function fateOf(database: Database): string {
+  const { name, exists, sizeBytes } = database;
+  const fate = isReplaced(database) ? 'replaces' : exists ? 'leaves  ' : 'creates ';
+  return `${fate} ${name}${sizeBytes === null ? '' : ` (${formatBytes(sizeBytes)})`}`;
+}
+
 /** Answers an exit code: 0, or that of DATABASE_IN_USE when sessions would stop the restore. */
 export function showTarget(
   { terminal }: CommandContext,
@@ -13,12 +23,10 @@ export function showTarget(
 ): number {
   const place = found.server === '' ? '' : ` on ${found.server}`;
   let connected = 0;
-  for (const { name, exists, isReplaced = exists, sizeBytes, sessions } of found.databases) {
-    const size = sizeBytes === null ? '' : ` (${formatBytes(sizeBytes)})`;
-    const fate = isReplaced ? 'replaces' : exists ? 'leaves  ' : 'creates ';
-    terminal.say(printable(`${fate} ${name}${size}${place}`));
-    for (const session of sessions) terminal.say(printable(`  in use by ${describeSession(session)}`));
-    if (isReplaced) connected += sessions.length;
+  for (const database of found.databases) {
+    terminal.say(printable(`${fateOf(database)}${place}`));
+    for (const session of database.sessions) terminal.say(printable(`  in use by ${describeSession(session)}`));
+    if (isReplaced(database)) connected += database.sessions.length;
   }
   for (const note of found.notes ?? []) terminal.say(printable(note));
   if (connected === 0 || options.endSessions === true) return 0;
