@@ -362,7 +362,7 @@ exec ${program} --handler=sqlite "--sqlite-url=file:$data/" "--state-dir=$data" 
     const checks = await verify(folder, 'deep', { options });
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(checks.filter(({ name }) => name === 'rows').map(({ subject }) => subject)).toEqual(['-h', 'other', 'shop']);
-    expect(findTools('temp-verify')).toEqual([]);
+    expect(findTools(work.at('temp-verify'))).toEqual([]);
   });
 
   it('says which package a deep one needs where no server is named', async () => {
