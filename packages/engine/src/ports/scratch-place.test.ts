@@ -16,11 +16,14 @@ it('removes what a dead process left, and nothing else', () => {
   const dead = join(folder, 'backupx-verify-999999999.1-abcdef');
   mkdirSync(join(dead, 'data'), { recursive: true });
   mkdirSync(join(folder, 'backupx-other'));
+  // Of somebody else, who has chosen the same beginning.
+  mkdirSync(join(folder, 'backupx-verify-Ab3dEf'));
   const first = makeScratchFolder(folder);
   const second = makeScratchFolder(folder);
   expect(readdirSync(folder).sort()).toEqual([
     'backupx-other',
     ...[first, second].map((path) => path.slice(folder.length + 1)).sort(),
+    'backupx-verify-Ab3dEf',
   ]);
   expect(statSync(first).mode & 0o777).toBe(0o700);
 });

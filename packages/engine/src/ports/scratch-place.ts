@@ -8,6 +8,8 @@ import { isMarkAlive, processMark } from './process-mark.ts';
 import { drain, type ToolProcess } from './processes.ts';
 
 const PREFIX = 'backupx-verify-';
+/** Only what is named exactly as ours: the folder may be that of the whole machine, where others keep things, too. */
+const LEFTOVER = /^backupx-verify-(\d+\.\d+)-[A-Za-z0-9]{6}$/;
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 100;
 /** Longer paths of sockets the system does not take; a server may add a word or two to the name it is given. */
@@ -17,10 +19,19 @@ const MAX_SOCKET_FOLDER = 80;
 export function makeScratchFolder(parent: string): string {
   mkdirSync(parent, { recursive: true });
   for (const name of readdirSync(parent)) {
-    const mark = name.startsWith(PREFIX) ? name.slice(PREFIX.length).replace(/-[^-]*$/, '') : null;
-    if (mark !== null && !isMarkAlive(mark)) rmSync(join(parent, name), { recursive: true, force: true });
+    const mark = LEFTOVER.exec(name)?.[1];
+    if (mark !== undefined && !isMarkAlive(mark)) removeLeftover(join(parent, name));
   }
   return mkdtempSync(join(parent, `${PREFIX}${processMark}-`));
+}
+
+/** One of another user stays for that user's next proof. */
+function removeLeftover(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // It is in nobody's way.
+  }
 }
 
 /** The same, short enough for a socket in it: in the folder of the system when the other's path is too long. */
