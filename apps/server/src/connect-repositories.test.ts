@@ -481,6 +481,18 @@ describe('repositories by hand', () => {
     ]);
     expect((await call('POST', `/repositories/${record.repositoryId}/forget`, {})).data.code).toBe('INVALID_INPUT');
   });
+
+  it('leave a trace of who wanted them forgotten, also when they cannot be listed', async () => {
+    const { repositoryId } = await run(await addTask());
+    test.engine.answers.set('list_snapshots', () => {
+      throw new AppError('STORAGE_UNREACHABLE', { reason: 'no' });
+    });
+    const { data } = await call('POST', `/repositories/${repositoryId}/forget`, { policy: { last: 1 } });
+    expect(data.code).toBe('STORAGE_UNREACHABLE');
+    const { name } = (await call<{ name: string }>('GET', `/repositories/${repositoryId}`)).data;
+    expect(test.audits.at(-1)).toMatchObject({ action: 'repository.forget', target: name, outcome: 'failure' });
+    expect(test.audits.at(-1)?.detail).toMatch(/^STORAGE_UNREACHABLE: .*"last":1/);
+  });
 });
 
 describe('snapshots', () => {

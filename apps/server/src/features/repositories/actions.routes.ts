@@ -24,9 +24,13 @@ type Audit = (entry: { target: string; detail?: string }) => void;
 export function repositoryActionsRoutes(deps: RepositoriesFeatureDeps): BoundRoute[] {
   const { db, ask } = deps;
 
-  async function start(repositoryId: number, options: MaintenanceOptions, by: { actor: Actor; audit: Audit }) {
+  async function announce(repositoryId: number, options: MaintenanceOptions, by: { audit: Audit }) {
     const row = await repositoriesStore.get(db, repositoryId);
     by.audit({ target: row.name, detail: detailOf(options) });
+  }
+
+  async function start(repositoryId: number, options: MaintenanceOptions, by: { actor: Actor; audit: Audit }) {
+    await announce(repositoryId, options, by);
     const requestedBy = nameOf(by.actor);
     const id = await deps.dispatcher.startMaintenance({ repositoryId, options, trigger: 'manual', requestedBy });
     return await readMaintenance(deps, id);
@@ -55,9 +59,12 @@ export function repositoryActionsRoutes(deps: RepositoriesFeatureDeps): BoundRou
         const fields = [{ path: 'policy', code: 'either', message: 'send either snapshotIds or a policy' }];
         throw new AppError('INVALID_INPUT', {}, { fields });
       }
-      const known = body.policy && !body.dryRun ? await listAll(deps, params.id) : null;
-      const candidates = known ? { candidateIds: known.map(({ id }) => id) } : {};
-      return await start(params.id, { kind: 'forget', ...body, ...candidates }, by);
+      const options = { kind: 'forget', ...body } as const;
+      if (!body.policy || body.dryRun) return await start(params.id, options, by);
+      // Also when the list cannot be had it is known who asked for what.
+      await announce(params.id, options, by);
+      const candidateIds = (await listAll(deps, params.id)).map(({ id }) => id);
+      return await start(params.id, { ...options, candidateIds }, by);
     }),
     bind(repositoryActionRoutes.unlock, async ({ params, body, audit }) => {
       const row = await repositoriesStore.get(db, params.id);
