@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { endProgramsIn } from './end-programs.ts';
 import { isMarkAlive, processMark } from './process-mark.ts';
+import { tempFolderError } from './temp-folder-error.ts';
 
 const PREFIX = 'secrets-';
 
@@ -15,11 +16,16 @@ export class SecretFolder {
   readonly path: string;
   readonly #owner: { readonly uid: number; readonly gid: number } | null;
 
-  /** `owner`: who must be able to read them, when that is not us. Throws what the file system says. */
+  /**
+   * `owner`: who must be able to read them, when that is not us. Throws STORAGE_FULL, and what else the file system says;
+   * `write` and `folder` do, too.
+   */
   constructor(tempDir: string, owner: { readonly uid: number; readonly gid: number } | null = null) {
-    mkdirSync(tempDir, { recursive: true });
-    removeLeftovers(tempDir);
-    this.path = mkdtempSync(join(tempDir, prefixOf(threadId)));
+    this.path = attempt(() => {
+      mkdirSync(tempDir, { recursive: true });
+      removeLeftovers(tempDir);
+      return mkdtempSync(join(tempDir, prefixOf(threadId)));
+    });
     this.#owner = owner;
     this.own(this.path);
   }
@@ -27,7 +33,7 @@ export class SecretFolder {
   /** Writes a file and answers its path. */
   write(name: string, text: string): string {
     const path = join(this.path, name);
-    writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
+    attempt(() => writeFileSync(path, text, { mode: 0o600, flag: 'wx' }));
     this.own(path);
     return path;
   }
@@ -35,7 +41,7 @@ export class SecretFolder {
   /** Makes a folder for what cannot be streamed, and answers its path. */
   folder(name: string): string {
     const path = join(this.path, name);
-    mkdirSync(path, { mode: 0o700 });
+    attempt(() => mkdirSync(path, { mode: 0o700 }));
     this.own(path);
     return path;
   }
@@ -53,6 +59,14 @@ export class SecretFolder {
   /** Idempotent. */
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+function attempt<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw tempFolderError(error);
   }
 }
 

@@ -1,0 +1,47 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { SecretFolder } from './secret-folder.ts';
+
+/** What making a file or folder fails with; null: it does not. */
+const refusal = vi.hoisted(() => ({ code: null as string | null }));
+
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>();
+  const refusing =
+    <A extends unknown[], R>(act: (...args: A) => R) =>
+    (...args: A): R => {
+      if (refusal.code) throw Object.assign(new Error('refused'), { code: refusal.code });
+      return act(...args);
+    };
+  return {
+    ...real,
+    mkdirSync: refusing(real.mkdirSync),
+    mkdtempSync: refusing(real.mkdtempSync),
+    writeFileSync: refusing(real.writeFileSync),
+  };
+});
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'backupx-secrets-'));
+});
+afterEach(() => {
+  refusal.code = null;
+  rmSync(folder, { recursive: true });
+});
+
+it('says that there is no room, and leaves nothing', () => {
+  refusal.code = 'ENOSPC';
+  expect(() => new SecretFolder(folder)).toThrow(expect.objectContaining({ code: 'STORAGE_FULL' }));
+  refusal.code = null;
+  const secrets = new SecretFolder(folder);
+  refusal.code = 'EDQUOT';
+  expect(() => secrets.write('a', 'b')).toThrow(expect.objectContaining({ code: 'STORAGE_FULL' }));
+  expect(() => secrets.folder('c')).toThrow(expect.objectContaining({ code: 'STORAGE_FULL' }));
+  refusal.code = 'EACCES';
+  expect(() => secrets.write('a', 'b')).toThrow('refused');
+  secrets.remove();
+  expect(readdirSync(folder)).toEqual([]);
+});
