@@ -23,8 +23,16 @@ export interface KeepLockOptions {
   readonly onLost: (error: AppError) => void;
 }
 
+/** See `HeldLock`. */
+export interface KeptLock {
+  readonly id: string;
+  /** Throws REPOSITORY_LOCK_LOST when it has grown so old that others may have taken it for stale, and cannot be renewed. */
+  assertHeld(): Promise<void>;
+  release(): Promise<void>;
+}
+
 /** Starts refreshing. */
-export function keepLock(options: KeepLockOptions): { readonly id: string; release(): Promise<void> } {
+export function keepLock(options: KeepLockOptions): KeptLock {
   const keeper = new LockKeeper(options);
   keeper.start();
   return keeper;
@@ -51,6 +59,21 @@ class LockKeeper {
 
   get id(): string {
     return this.#ids.at(-1) ?? this.#options.firstId;
+  }
+
+  /**
+   * The sleeper below wakes by a clock that stands still while the machine sleeps: for minutes after that nobody would
+   * know that the lock is gone, and with it perhaps packs that an index was about to name.
+   */
+  async assertHeld(): Promise<void> {
+    if (this.#ageMs() < LOST_AFTER_MS) return;
+    try {
+      await this.#refresh();
+    } catch (error) {
+      const lost = lostError(error);
+      this.#options.onLost(lost);
+      throw lost;
+    }
   }
 
   start(): void {

@@ -372,6 +372,24 @@ describe('a held lock', () => {
     expect(lost).toEqual(['REPOSITORY_LOCK_LOST']);
   });
 
+  it('lets nothing be named after a sleep of the machine in which others took it for dead', async () => {
+    const scene = await createScene();
+    let jumpMs = 0;
+    const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+    const lost: string[] = [];
+    const lock = await scene.acquire({ clock, onLost: (error) => lost.push(error.code) });
+    const save = () => scene.repository.saveFile('index', Buffer.from('{}'), signal);
+    jumpMs = 40 * MINUTE;
+    await save();
+    expect(lost).toEqual([]);
+    jumpMs *= 2;
+    await scene.repository.removeFile('locks', lock.id, signal);
+    const files = scene.storage.objects.size;
+    await expect(save()).rejects.toMatchObject({ code: 'REPOSITORY_LOCK_LOST' });
+    expect(lost).toEqual(['REPOSITORY_LOCK_LOST']);
+    expect(scene.storage.objects.size).toBe(files);
+  });
+
   it('tries again to remove a file it could not remove', async () => {
     const scene = await createScene();
     const lock = await scene.acquire();

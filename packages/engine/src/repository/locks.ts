@@ -49,6 +49,8 @@ export interface AcquireLockOptions extends Omit<LockJudge, 'hostname'> {
 export interface HeldLock {
   /** Name of the lock's file; changes with each refresh. */
   readonly id: string;
+  /** Throws REPOSITORY_LOCK_LOST when it is not known to be held any more; asked before each index and snapshot. */
+  assertHeld(): Promise<void>;
   /** Removes the lock. Never throws: a lock that stays is stale after half an hour. */
   release(): Promise<void>;
 }
@@ -92,7 +94,9 @@ export async function acquireLock(repository: Repository, options: AcquireLockOp
     throw error;
   }
   const isForbidden = (locks: readonly StoredLock[]) => locks.some((lock) => isInTheWay(lock, { options, judge }));
-  return keepLock({ repository, clock, firstId: id, write, isForbidden, onLost: options.onLost });
+  const kept = keepLock({ repository, clock, firstId: id, write, isForbidden, onLost: options.onLost });
+  repository.assertLocked = () => kept.assertHeld();
+  return kept;
 }
 
 function lockContent({ owner, exclusive, clock, leaseId = 0, leaseScope = '' }: AcquireLockOptions): LockFile {

@@ -47,7 +47,12 @@ export interface Repository {
   list(folder: RepositoryFolder, signal: AbortSignal): AsyncIterable<RepositoryFile>;
   /** The JSON in a file. Throws REPOSITORY_DAMAGED when its bytes are not what its name says, or cannot be opened. */
   readFile(folder: 'snapshots' | 'index' | 'locks', name: string, signal: AbortSignal): Promise<Buffer>;
-  /** Seals and stores JSON; answers the name of the new file. */
+  /**
+   * Asked before an index or a snapshot is stored: throws when the lock that the work is done under is not held any more.
+   * Null: it is done without one. Set by whoever holds the lock.
+   */
+  assertLocked: ((signal: AbortSignal) => Promise<void>) | null;
+  /** Seals and stores JSON; answers the name of the new file. Throws what `assertLocked` throws. */
   saveFile(
     folder: 'snapshots' | 'index' | 'locks',
     json: Uint8Array | JsonPieces,
@@ -188,6 +193,7 @@ class StoredRepository implements Repository {
   readonly masterKey: MasterKey;
   readonly box: SealedBox;
   readonly keyId: string | null;
+  assertLocked: Repository['assertLocked'] = null;
 
   constructor(place: RepositoryPlace, config: RepositoryConfig, box: SealedBox, found: FoundKey) {
     this.place = place;
@@ -230,6 +236,7 @@ class StoredRepository implements Repository {
     signal: AbortSignal,
   ): Promise<string> {
     const { version } = this.config;
+    if (folder !== 'locks') await this.assertLocked?.(signal);
     const bytes = 'pieces' in json ? await sealPieces(this.box, json, version) : sealFile(this.box, json, version);
     const name = toHex(hashOf(bytes));
     const key = this.key(folder, name);

@@ -129,7 +129,7 @@ describe('pack writer', () => {
       for (let number = 0; number < 200; number += 1) await save(writer, repository, randomBytes(1_000_000));
     };
     await expect(fill()).rejects.toThrow('the cable was cut');
-    expect(await writer.rescue(signal)).toHaveLength(1);
+    expect(await writer.rescue(20_000)).toHaveLength(1);
     expect((await loadIndex(repository, { signal })).packCount).toBe(2);
   });
 
@@ -144,7 +144,7 @@ describe('pack writer', () => {
     };
     await save(writer, repository, randomBytes(10));
     await writer.flushPacks();
-    expect(await writer.rescue(signal)).toHaveLength(1);
+    expect(await writer.rescue(20_000)).toHaveLength(1);
     expect((await loadIndex(repository, { signal })).packCount).toBe(1);
   });
 
@@ -163,7 +163,7 @@ describe('pack writer', () => {
     const saving = writer.saveIndex().then(() => order.push('saved'));
     await save(writer, repository, randomBytes(10));
     await writer.flushPacks();
-    const rescuing = writer.rescue(signal).then(() => order.push('rescued'));
+    const rescuing = writer.rescue(20_000).then(() => order.push('rescued'));
     await expect(save(writer, repository, randomBytes(10))).rejects.toMatchObject({ code: 'CANCELLED' });
     gate.resolve();
     await Promise.all([saving, rescuing]);

@@ -83,8 +83,11 @@ export interface PackWriter {
   saveIndex(): Promise<string[]>;
   /** Everything: packs, then index. Answers the names of all index files this writer wrote. */
   finish(): Promise<string[]>;
-  /** After a failure: names the packs that were stored whole, with a signal that is not aborted. Then nothing is on its way, and nothing taken. */
-  rescue(signal: AbortSignal): Promise<string[]>;
+  /**
+   * After a failure: names the packs that were stored whole, within so much time (0: does not name them). Then nothing is
+   * on its way, and nothing taken.
+   */
+  rescue(withinMs: number): Promise<string[]>;
   readonly stats: PackWriterStats;
 }
 
@@ -150,12 +153,13 @@ class Writer implements PackWriter {
     return this.#saveIndex(this.#options.signal);
   }
 
-  async rescue(signal: AbortSignal): Promise<string[]> {
+  async rescue(withinMs: number): Promise<string[]> {
     // Nothing more is begun, and what is on its way is waited for: an index that came after the run's lock has ended
     // might name packs that a clean-up has deleted.
     this.#failure ??= new AppError('CANCELLED');
     await Promise.allSettled([...this.#uploads, this.#saving]);
-    return await this.#saveIndex(signal);
+    // The time begins now: a pack on its way may take longer than an index.
+    return withinMs > 0 ? await this.#saveIndex(AbortSignal.timeout(withinMs)) : [];
   }
 
   #saveIndex(signal: AbortSignal): Promise<string[]> {

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../ports/clock.ts';
 import { createMemoryStorage, type MemoryStorage } from '../../testing/memory-storage.ts';
@@ -223,6 +224,21 @@ describe('backupSnapshot', () => {
     const { blobsAdded, counters } = await run();
     expect(blobsAdded).toBeLessThanOrEqual(counters.dataBlobs + counters.treeBlobs);
     expect((await contentsOf((await listSnapshots(repository, never))[0]?.tree ?? '')).size).toBeGreaterThan(8);
+  });
+
+  it('names nothing that it stored once its lock is lost: a clean-up may have deleted that', async () => {
+    for (let index = 0; index < 8; index += 1) writeFileSync(entry(`file ${index}`), randomBytes(8_000_000));
+    const abort = new AbortController();
+    const put = storage.put.bind(storage);
+    let packs = 0;
+    storage.put = async (key, body, options) => {
+      await put(key, body, options);
+      if (key.startsWith('data/') && ++packs === 2)
+        abort.abort(new AppError('REPOSITORY_LOCK_LOST', { reason: 'slept' }));
+    };
+    await expect(run({ signal: abort.signal })).rejects.toBeInstanceOf(AppError);
+    storage.put = put;
+    expect([...storage.objects.keys()].filter((key) => key.includes('/index/'))).toEqual([]);
   });
 
   it('says why when the source cannot be read or the storage is full', async () => {

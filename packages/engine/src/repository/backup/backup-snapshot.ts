@@ -137,15 +137,22 @@ async function findParent(options: SnapshotBackupOptions): Promise<Snapshot | nu
   return parent;
 }
 
-/** Packs that were stored whole are named even though the run failed. */
+/**
+ * Packs that were stored whole are named even though the run failed; but not without a lock: a clean-up may have deleted
+ * them, and an index that named them all the same would keep later runs from storing what was in them.
+ */
 async function rescueIndex(options: SnapshotBackupOptions, writer: PackWriter | null): Promise<void> {
   if (!writer) return;
   try {
-    const files = await writer.rescue(AbortSignal.timeout(RESCUE_MS));
+    const files = await writer.rescue(isLockLost(options.signal) ? 0 : RESCUE_MS);
     if (files.length > 0) options.events.onLog('info', 'What was stored so far is kept for the next run.');
   } catch {
     // The failure that led here is the one to tell.
   }
+}
+
+function isLockLost({ reason }: AbortSignal): boolean {
+  return reason instanceof AppError && reason.code === 'REPOSITORY_LOCK_LOST';
 }
 
 interface NewSnapshot {
