@@ -177,6 +177,39 @@ describe('EntryRecorder', () => {
     expect(() => recorder.addSync(entry('/file', { content: broken }))).toThrow('no slot');
   });
 
+  it('takes what follows a folder that has changed as it stands, too', () => {
+    const files = ['b', 'c', 'd'];
+    const listed = {
+      mode: 0o100640n,
+      uid: 1n,
+      gid: 2n,
+      dev: 7n,
+      ino: 9n,
+      nlink: 1n,
+      size: 1n,
+      mtimeNs: 5n,
+      ctimeNs: 6n,
+    };
+    const fill = ({ recorder }: ReturnType<typeof createRecord>, inner: string) => {
+      const taken: string[] = [];
+      recorder.addSync(entry('/f', { type: 'directory' }));
+      recorder.addSync(entry('/f/a', { type: 'directory' }));
+      recorder.addSync(entry('/f/a/file', { content: content(Buffer.from(inner)), identity: identity(3n, 1, 1) }));
+      for (const name of files) {
+        if (recorder.takeUnchanged('/f', name, listed)) taken.push(name);
+        else
+          recorder.addSync(entry(`/f/${name}`, { content: content(Buffer.from(name)), identity: identity(9n, 1, 1) }));
+      }
+      const root = recorder.finish();
+      return { root, taken };
+    };
+    const first = createRecord();
+    const { root } = fill(first, '1');
+    const second = createRecord({ root, blobs: first.blobs });
+    expect(fill(second, '2').taken).toEqual(files);
+    expect(second.recorder.counters).toMatchObject({ dirsChanged: 2, dirsNew: 0, filesUnmodified: 3 });
+  });
+
   it('keeps content and attributes of what is certainly unchanged, for every name of it', () => {
     const bytes = Buffer.from('content');
     const xattrs = new Map([['user.a', Buffer.from('1')]]);

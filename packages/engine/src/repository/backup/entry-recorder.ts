@@ -57,6 +57,8 @@ export class EntryRecorder {
   readonly #options: RecorderOptions;
   readonly #trees: TreeBuilder;
   readonly #linked = new Map<string, LinkedContent>();
+  /** Trees that the parent snapshot has of the folders that are open: its walk has gone on when they are stored. */
+  readonly #before = new Map<string, Uint8Array | null>();
   readonly #matcher: FileMatcher;
   #latestPath: Uint8Array | null = null;
   /** Of a file that was taken: its folder and its name. */
@@ -72,7 +74,8 @@ export class EntryRecorder {
     this.#trees = new TreeBuilder({
       store: (tree, path) => this.#storeTree(tree, path),
       known: (path) => this.#knownTree(path),
-      onKept: () => {
+      onKept: (_id, path) => {
+        this.#before.delete(path);
         this.counters.dirsUnmodified += 1;
       },
       packUnknown: (name, subtree) => packNode(unknownFolder(name, subtree)),
@@ -275,6 +278,7 @@ export class EntryRecorder {
 
   #knownTree(path: string): KnownTree | null {
     const folder = this.#options.parent.folder(path);
+    this.#before.set(path, folder?.treeId ?? null);
     if (!folder || !this.#options.isKnownTree(folder.treeId)) return null;
     return { nodes: folder.tree, id: folder.treeId };
   }
@@ -292,9 +296,11 @@ export class EntryRecorder {
   #storeTree(tree: readonly TreePart[], path: string): Uint8Array {
     const id = this.#options.cutter.addTree(tree);
     if (path === '/') return id;
-    const before = this.#options.parent.find(path);
-    if (!before?.subtree) this.counters.dirsNew += 1;
-    else if (id.equals(before.subtree)) this.counters.dirsUnmodified += 1;
+    const known = this.#before.get(path);
+    const before = known === undefined ? this.#options.parent.find(path)?.subtree : known;
+    this.#before.delete(path);
+    if (!before) this.counters.dirsNew += 1;
+    else if (id.equals(before)) this.counters.dirsUnmodified += 1;
     else this.counters.dirsChanged += 1;
     return id;
   }
