@@ -66,17 +66,18 @@ export async function initRepository(
     }),
   );
   const keyKey = keyIn(place, `keys/${keyName}`);
-  let mayHaveConfig = false;
+  let [mayHaveConfig, isPut] = [false, false];
   try {
     if (keyFile) await putObject(storage, keyKey, { bytes: keyFile, signal });
     await waitUntilAlone(place, { keyName, clock, signal });
     mayHaveConfig = true;
     await putObject(storage, keyIn(place, 'config'), { bytes: config, signal });
+    isPut = true;
     const stored = await readObject(storage, keyIn(place, 'config'), { signal, maxBytes: MAX_FILE_BYTES.config });
     if (!stored.equals(config)) throw exists(place, MADE_MEANWHILE);
   } catch (error) {
     // A config that came through although its storage did not say so would be lost without its key.
-    if (keyFile && (!mayHaveConfig || isWithoutEffect(error))) await removeKey(storage, keyKey);
+    if (keyFile && (!mayHaveConfig || isWithoutEffect(error, isPut))) await removeKey(storage, keyKey);
     throw error;
   }
   return await openRepository(place, { masterKey }, signal);
@@ -184,6 +185,9 @@ function exists({ label }: RepositoryPlace, detail = ''): AppError {
 }
 
 /** True when the config is certainly not ours: another one is there, or the storage took nothing. */
-function isWithoutEffect(error: unknown): boolean {
-  return error instanceof AppError && ['REPOSITORY_EXISTS', 'STORAGE_FULL', 'STORAGE_PERMISSION'].includes(error.code);
+function isWithoutEffect(error: unknown, isPut: boolean): boolean {
+  if (!(error instanceof AppError)) return false;
+  if (error.code === 'REPOSITORY_EXISTS') return true;
+  // Of a storage that took it and does not let us read it: then it is there.
+  return !isPut && ['STORAGE_FULL', 'STORAGE_PERMISSION'].includes(error.code);
 }

@@ -157,6 +157,19 @@ describe('initRepository', () => {
     });
   });
 
+  it('keeps the key of a config that it may write but not read', async () => {
+    const storage = createMemoryStorage();
+    const place = { storage, prefix: 'r', label: 'r' };
+    const get = storage.get.bind(storage);
+    storage.get = (key, getOptions) => {
+      if (key === 'r/config') throw new AppError('STORAGE_PERMISSION', { reason: 'write only' });
+      return get(key, getOptions);
+    };
+    await expect(initRepository(place, options, signal)).rejects.toMatchObject({ code: 'STORAGE_PERMISSION' });
+    storage.get = get;
+    expect((await openRepository(place, { password: 'pw' }, signal)).keyId).toMatch(/^[0-9a-f]{64}$/);
+  });
+
   it('gives way to one that was faster', async () => {
     const { storage, place } = await make('first');
     const put = storage.put.bind(storage);

@@ -163,9 +163,9 @@ describe('folders in each other, deeper than any stack', () => {
     const repository = await makeRepository(createMemoryStorage());
     chain = await saveBomb(repository, 'file', { levels: CHAIN, names: ['a'] });
     opened = await open(repository);
-  }, 15000);
+  }, 60_000);
 
-  it('are checked, pruned, repaired and copied', { timeout: 15000 }, async () => {
+  it('are checked, pruned, repaired and copied', { timeout: 60_000 }, async () => {
     const { repository } = opened;
     const work = workOn(repository);
     expect((await checkRepository(work, 'structure')).intactSnapshotIds).toEqual([chain.id]);

@@ -14,8 +14,8 @@ export const MAX_PATH_LENGTH = 100_000;
 /** Work of entering a folder, as bytes. */
 const FOLDER_BYTES = 512;
 const FREE_BYTES = 16 * 1024 * 1024;
-/** Equal folders are stored once, but in real snapshots few are equal, and most of those are empty. */
-const MAX_REPETITION = 64;
+/** Equal folders are stored once, but in real snapshots few are equal: the most where a file server shows its own snapshots. */
+const MAX_REPETITION = 1024;
 const SHOWN_PATH_LENGTH = 200;
 
 /** For one walk. */

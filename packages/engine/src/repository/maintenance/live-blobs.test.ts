@@ -43,6 +43,14 @@ describe('findLiveBlobs', () => {
     expect(unused).toBeDefined();
   });
 
+  it('keeps what a restore would read: a null does not take back the list before it', async () => {
+    const { add, live } = store();
+    const part = add('data', 'part');
+    const inner = add('tree', `{"nodes":[{"name":"b","type":"file","content":["${part}"],"content":null}]}\n`);
+    const top = add('tree', `{"nodes":[{"name":"d","type":"dir","subtree":"${inner}","subtree":null}]}\n`);
+    expect(await live(top)).toEqual([part, inner, top].sort());
+  });
+
   it.each(['{"nodes":[]}\n', '{"nodes":null}', '{"later":{"nodes":1},"nodes":[]}'])(
     'takes %j for an empty folder',
     async (json) => {

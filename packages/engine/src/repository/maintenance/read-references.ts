@@ -35,7 +35,7 @@ class Item {
   readonly #cursor: JsonCursor;
   readonly #listener: ReferenceListener;
   readonly #id = new Uint8Array(ID_BYTES);
-  /** Where the list of parts and the id of the tree stand; -1: nowhere. */
+  /** Where the list of parts and the id of the tree stand; -1: nowhere. As in `parseTree`, a `null` does not take back what stood before. */
   #contentAt = -1;
   #subtreeAt = -1;
 
@@ -58,8 +58,8 @@ class Item {
         cursor.readText();
         isFile = cursor.isText('file');
         isFolder = cursor.isText('dir');
-      } else if (cursor.isText('content')) this.#contentAt = this.#listAt();
-      else if (cursor.isText('subtree')) this.#subtreeAt = this.#textAt();
+      } else if (cursor.isText('content')) this.#contentAt = Math.max(this.#contentAt, this.#listAt());
+      else if (cursor.isText('subtree')) this.#subtreeAt = Math.max(this.#subtreeAt, this.#textAt());
       else cursor.skipValue();
     }
     const end = cursor.position;
