@@ -201,6 +201,30 @@ describe('a restore', () => {
     }
   });
 
+  it('puts no database in place of another that is the same to the server', async () => {
+    const folding = await startMariadb({ settings: ['lower-case-table-names=1'] });
+    try {
+      server.sql('CREATE DATABASE Other; CREATE TABLE Other.i (i INT); INSERT INTO Other.i VALUES (1)');
+      const both = await jobs.backup(source({ databases: ['other', 'Other'] }));
+      const options = { dbHost: '127.0.0.1', dbPort: folding.port, replaceExisting: true };
+      const refused = { code: 'RESTORE_TARGET_INVALID', params: { reason: 'two databases would get this name' } };
+      await expect(jobs.restore(shop(), both, { options })).rejects.toMatchObject(refused);
+      expect(folding.sql('SHOW DATABASES')).not.toMatch(/other|backupx/i);
+      const apart = { ...options, rename: ['Other=upper'] };
+      expect(await jobs.restore(shop(), both, { options: apart })).toMatchObject({ status: 'success', problems: [] });
+      expect(folding.sql('SELECT COUNT(*) FROM other.o; SELECT COUNT(*) FROM upper.i')).toBe('2\n1\n');
+      const one = await jobs.backup(source({ databases: ['Other'] }));
+      const existing = jobs.restore(shop(), one, { options: { ...options, replaceExisting: false } });
+      await expect(existing).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
+      // To the one it comes from they are two.
+      const same = await jobs.restore(shop(), both, { options: { replaceExisting: true } });
+      expect(same).toMatchObject({ status: 'success', problems: [] });
+    } finally {
+      server.sql('DROP DATABASE IF EXISTS Other');
+      await folding.stop();
+    }
+  });
+
   it('writes files when a folder is named, equal ones for equal data', async () => {
     const again = await jobs.backup(shop());
     for (const [index, one] of [result, again].entries()) {

@@ -142,7 +142,7 @@ class ServerRestore implements RestoreSession {
     const { connection, place } = this.#parts;
     const index = this.#loaded.length;
     const target = this.#renames.get(source) ?? source;
-    this.#assertNameFree(target);
+    await this.#assertNameFree(target);
     await this.#assertReplaceable(target);
     const scratch = place.names.scratch(index);
     await connection.query(`CREATE DATABASE ${quoteName(scratch)}`, { doing: 'create databases' });
@@ -158,13 +158,20 @@ class ServerRestore implements RestoreSession {
     }
   }
 
-  #assertNameFree(target: string): void {
+  async #assertNameFree(target: string): Promise<void> {
     if (SYSTEM_NAMES.has(target.toLowerCase())) {
       throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason: 'it belongs to the server itself' });
     }
-    if (this.#loaded.some((other) => other.target === target)) {
+    const alike = this.#loaded.filter((other) => other.target.toLowerCase() === target.toLowerCase());
+    if (alike.some((other) => other.target === target) || (alike.length > 0 && (await this.#ignoresCase()))) {
       throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason: 'two databases would get this name' });
     }
+  }
+
+  /** To such a server `Shop` and `shop` are one database: the second would replace the first. */
+  async #ignoresCase(): Promise<boolean> {
+    const [[value = '0'] = []] = await this.#parts.connection.query('SELECT @@GLOBAL.lower_case_table_names');
+    return value !== '0';
   }
 
   /** Throws DATABASE_EXISTS, DATABASE_IN_USE. Sessions that may be ended are ended right before the swap. */
