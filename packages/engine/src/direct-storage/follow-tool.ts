@@ -19,8 +19,10 @@ export async function followTool(tool: ToolProcess, options: FollowOptions): Pro
   tool.endInput();
   const drained = drainOutput(tool);
   let hasEnded = false;
+  const gone = new AbortController();
   const ended = tool.ended.finally(() => {
     hasEnded = true;
+    gone.abort();
   });
   let isOurs = false;
   const end = () => {
@@ -28,7 +30,9 @@ export async function followTool(tool: ToolProcess, options: FollowOptions): Pro
     tool.kill();
   };
   const mayGoOn = () => !hasEnded && !isOurs && !stop.aborted && !isFull();
-  const poll = () => Promise.race([ended, clock.sleep(pollMs, stop).catch(() => {})]);
+  // Not `Promise.race` with the end: each would be kept until the program ends, which may be in a year.
+  const either = AbortSignal.any([stop, gone.signal]);
+  const poll = () => clock.sleep(pollMs, either).catch(() => {});
   const watch = async () => {
     while (mayGoOn()) await poll();
     end();
