@@ -28,7 +28,12 @@ export async function inspectTarget(config: PhysicalConfig, context: TargetConte
   const pid = serverOn(realpathSync(folder));
   const notes = pid === null ? [] : [`Process ${pid} is a server that runs on ${folder}: stop it first.`];
   const kept = options.keepReplaced ? placeToKeep(realpathSync(folder)) : null;
-  notes.push(kept === null ? REMOVED : `What is in the folder is kept as ${kept} until you remove it.`, NO_BACKUP);
+  // The time is that of the restore, which is not yet known.
+  const keptAs = kept?.replace(/\d{14}$/, '<time>');
+  notes.push(
+    keptAs === undefined ? REMOVED : `What is in the folder is kept as ${keptAs} until you remove it.`,
+    NO_BACKUP,
+  );
   return { server: '', databases: [{ ...found, exists: true, sessions: pid === null ? [] : [sessionOf(pid)] }], notes };
 }
 

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { placeToKeep } from './place-to-keep.ts';
 import { StagedData } from './staged-data.ts';
@@ -80,10 +80,13 @@ it('keeps what it replaced beside the folder when it is told to, and where that 
   expect([filesIn(data), filesIn(keepAs)]).toEqual([{ ibdata1: 'new' }, { ibdata1: 'old' }]);
   // A place that is taken is not touched: what was there stays inside of the folder.
   const kept = (await replaceBy('newer', keepAs)) ?? '';
-  expect(kept).toContain('/data/.backupx-gone-');
+  expect(kept).toContain('/data/.backupx-kept-');
   expect([filesIn(kept), filesIn(keepAs)]).toEqual([{ ibdata1: 'new' }, { ibdata1: 'old' }]);
+  // Also by a later restore, which takes it for no part of the data.
   expect(await replaceBy('newest', null)).toBe(null);
-  expect(filesIn(data)).toEqual({ ibdata1: 'newest' });
+  expect(filesIn(kept)).toEqual({ ibdata1: 'new' });
+  expect(readdirSync(data).sort()).toEqual([basename(kept), 'ibdata1']);
+  expect(readFileSync(join(data, 'ibdata1'), 'utf8')).toBe('newest');
   expect([placeToKeep('/'), placeToKeep('/proc')]).toEqual([null, null]);
   rmSync(data, { recursive: true });
   expect(await replaceBy('first', keepAs)).toBe(null);
@@ -152,5 +155,12 @@ describe('a restore that was killed', () => {
     put('.backupx-gone-1/ibdata1', 'old');
     openNext();
     expect(filesIn(folder)).toEqual({ ibdata1: 'new' });
+  });
+
+  it('before the old ones were beside the folder leaves both', () => {
+    put('ibdata1', 'new');
+    put('.backupx-kept-1/ibdata1', 'old');
+    openNext();
+    expect(filesIn(folder)).toEqual({ ibdata1: 'new', '.backupx-kept-1/ibdata1': 'old' });
   });
 });

@@ -7,6 +7,7 @@
  *     .backupx-old-…   what was there, as it moves out  moved back by the next restore
  *     .backupx-swap-…  all of it, new files move in     the same, and what has moved in is removed
  *     .backupx-gone-…  all of it, all new is in place   removed by the next restore
+ *     .backupx-kept-…  the same, and it is to be kept   stays: it is on its way out, or could not be moved there
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -27,7 +28,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, processMark } from '../../../ports/process-mark.ts';
 import { serverOn } from './running-server.ts';
 
-const OWN = /^\.backupx-(new|old|swap|gone)-(?:([\d.]+)-)?/;
+const OWN = /^\.backupx-(new|old|swap|gone|kept)-(?:([\d.]+)-)?/;
 /** What a file system has by itself at its top. */
 const IGNORED = new Set(['lost+found']);
 
@@ -91,7 +92,7 @@ export class StagedData {
         moveAll(this.folder, at('old'), itemsIn(this.folder));
         step(this.folder, at('old'), at('swap'));
         moveAll(this.stage, this.folder, readdirSync(this.stage));
-        step(this.folder, at('swap'), at('gone'));
+        step(this.folder, at('swap'), at(isKept ? 'kept' : 'gone'));
       } catch (error) {
         putBack(this.folder);
         throw error;
@@ -99,7 +100,7 @@ export class StagedData {
       rmSync(this.stage, { recursive: true, force: true });
       if (!isKept) rmSync(at('gone'), { recursive: true, force: true });
     });
-    return isKept ? keep(at('gone'), keepAs, this.#owner) : null;
+    return isKept ? keep(at('kept'), keepAs, this.#owner) : null;
   }
 
   /** Removes what came. */
@@ -109,15 +110,15 @@ export class StagedData {
   }
 }
 
-/** The new data is in place: nothing throws any more. Where it cannot be moved it stays, until the next restore. */
-function keep(gone: string, keepAs: string, owner: Owner | null): string {
+/** The new data is in place: nothing throws any more. Where it cannot be moved it stays. */
+function keep(kept: string, keepAs: string, owner: Owner | null): string {
   try {
-    renameSync(gone, keepAs);
+    renameSync(kept, keepAs);
     syncFolder(dirname(keepAs));
     if (owner) lchownSync(keepAs, owner.uid, owner.gid);
     return keepAs;
   } catch {
-    return lstatSync(gone, { throwIfNoEntry: false }) ? gone : keepAs;
+    return lstatSync(kept, { throwIfNoEntry: false }) ? kept : keepAs;
   }
 }
 
@@ -151,7 +152,7 @@ function clearUp(folder: string): void {
   putBack(folder);
   for (const name of readdirSync(folder)) {
     const [, kind, mark = ''] = OWN.exec(name) ?? [];
-    if (kind === undefined || (kind === 'new' && isMarkAlive(mark))) continue;
+    if (kind === undefined || kind === 'kept' || (kind === 'new' && isMarkAlive(mark))) continue;
     rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
