@@ -10,6 +10,8 @@ import type { ReplayOptions } from './replay-logs.ts';
 type Range = Pick<ReplayOptions, 'from' | 'untilTime' | 'untilPlace' | 'database' | 'rewrites'>;
 
 const SHOWN_PLACES = 10;
+/** The place of the event that describes a log. */
+const FIRST_EVENT = 4;
 
 /** Whether the program that reads a log stops at an event of that time; it counts whole seconds. */
 export function isReached(time: number, untilTime: Date | null): boolean {
@@ -23,6 +25,8 @@ export class ReplayJudge {
   readonly #places: string[] = [];
   /** Of the last event before the start, and of the first behind it. */
   #before = 0;
+  /** When the log was begun in which the start lies. */
+  #begun = 0;
   #first: number | null = null;
   #isOver = false;
 
@@ -33,6 +37,7 @@ export class ReplayJudge {
 
   add(log: StoredBinlog, event: BinlogEvent): void {
     const { from, untilTime, untilPlace } = this.#range;
+    if (log.name === from.file && event.at === FIRST_EVENT) this.#begun = event.time;
     if (log.name === from.file && event.at < from.position) {
       this.#before = Math.max(this.#before, event.time);
       return;
@@ -47,7 +52,9 @@ export class ReplayJudge {
   /** Throws INVALID_INPUT, BINLOG_REWRITE_IMPOSSIBLE. */
   assertReplayable(): void {
     const { untilTime } = this.#range;
-    const begin = this.#first ?? this.#before;
+    // The program stops at the description, too, wherever it is to start: on a replica that lags, or by a clock that was
+    // set back, what follows may be earlier, and none of it would be sent.
+    const begin = Math.max(this.#first ?? this.#before, this.#begun);
     if (isReached(begin, untilTime)) {
       const message = `is not after what the replay begins with, of ${timeText(begin)}: take an older backup`;
       throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '--until', code: 'invalid', message }] });

@@ -68,6 +68,23 @@ it('does not call it done when the moment lies before the backup', async () => {
   }
 });
 
+it('does not call it done when the log itself was begun at the moment, whatever the times in it', async () => {
+  const before = await put(1, 200, [change(110)]);
+  const size = await put(2, 300, [change(310)]);
+  expect(size).toBe(before);
+  await put(3, 200, [change(110), change(120)]);
+  const from = { file: log(3), position: size };
+  for (const until of [150, 200]) {
+    await expect(replay({ from, untilTime: seconds(until) })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      fields: [{ path: '--until', message: expect.stringContaining('1970-01-01T00:03:20Z') }],
+    });
+  }
+  expect(await replay({ from, untilTime: seconds(201), isEndAccepted: true })).toMatchObject({ isDone: false });
+  // By place it goes through.
+  expect(await replay({ from })).toMatchObject({ ranges: [{ name: log(3), from: size }] });
+});
+
 it('refuses logs of two servers', async () => {
   await put(1, 100, [makeGtidList(100, ['0-7-5'])]);
   await put(2, 200, [makeGtidList(200, ['0-7-5'])]);
