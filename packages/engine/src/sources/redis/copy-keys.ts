@@ -2,7 +2,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
 import type { RedisConnection } from './connection.ts';
-import { markDatabase } from './free-databases.ts';
+import { renewMark } from './free-databases.ts';
 import { type RedisArgument, RedisRefusal, type RedisReply } from './resp.ts';
 
 export interface CopyKeysOptions {
@@ -11,6 +11,8 @@ export interface CopyKeysOptions {
   readonly database: number;
   /** The number to copy into, which holds nothing but the mark. */
   readonly place: number;
+  /** All that hold a mark of ours; `place` is the last of them, which stays selected. */
+  readonly marked: readonly number[];
   readonly signal: AbortSignal;
   readonly onKeys: (count: number) => void;
 }
@@ -34,7 +36,7 @@ interface Counts {
 
 /** Answers how many keys were copied. Throws DATABASE_TOOL_MISMATCH when the target is too old for the values. */
 export async function copyKeys(options: CopyKeysOptions): Promise<number> {
-  const { from, to, database, place, signal } = options;
+  const { from, to, database, place, marked, signal } = options;
   await from.demand('select a database', 'SELECT', database);
   await to.demand('select a database', 'SELECT', place);
   const counts: Counts = { copied: 0, lasting: 0, bytes: 0, round: 16 };
@@ -48,7 +50,7 @@ export async function copyKeys(options: CopyKeysOptions): Promise<number> {
     await copyPage(options, keys, counts);
     options.onKeys(keys.length);
     if (systemClock.monotonicMs() - renewedAt > RENEW_MS) {
-      await markDatabase(to, place);
+      for (const one of marked) await renewMark(to, one);
       renewedAt = systemClock.monotonicMs();
     }
   } while (cursor !== '0');

@@ -20,10 +20,10 @@ export async function claimDatabase(server: RedisConnection, database: number): 
   throw new AppError('DATABASE_IN_USE', { name: `database ${database}, which was empty`, sessions });
 }
 
-/** Renews the mark. */
-export async function markDatabase(server: RedisConnection, database: number): Promise<void> {
+/** Renews the mark where it is; a database that somebody has emptied meanwhile is not ours any more. */
+export async function renewMark(server: RedisConnection, database: number): Promise<void> {
   await server.demand('select a database', 'SELECT', database);
-  await server.demand('write keys (SET)', 'SET', MARKER, await timeOf(server));
+  await server.demand('write keys (SET)', 'SET', MARKER, await timeOf(server), 'XX');
 }
 
 /** The clock of the server: that of another machine may be wrong. */

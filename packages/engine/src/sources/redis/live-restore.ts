@@ -36,6 +36,10 @@ export class LiveRestore {
   #fd = -1;
   /** Numbers our keys are in until they change places. */
   #used: number[] = [];
+  /** The server was told to let them change places, and perhaps did. */
+  #mayHaveSwapped = false;
+  /** Keys that the server had thrown out before anything was copied. */
+  #evictedBefore = 0;
 
   constructor(config: RedisConfig, options: RedisRestoreOptions, context: RestoreContext) {
     this.#config = serverOfRestore(config, options);
@@ -111,14 +115,20 @@ export class LiveRestore {
   }
 
   /**
-   * Empties a number that our keys are in. Without our mark they have changed places: the connection broke before the
-   * server could say so, and what lies there is what was replaced.
+   * Empties a number that our keys are in. Without our mark they have changed places when that was asked for: the connection
+   * broke before the server could say so, and what lies there is what was replaced. When it was not asked for, a cache has
+   * thrown the mark out, or somebody has emptied the number, and what is there now is his.
    */
   async #takeBack(server: RedisConnection, database: number): Promise<void> {
     if (await isMarked(server, database)) return await emptyDatabase(server, database);
-    const isReplaced = (await countKeys(server, database)) > 0;
-    const where = isReplaced ? `; what it replaced lies in database ${database}` : '';
-    this.#context.log('warn', `The backup is in place although the restore failed${where}.`);
+    const keys = await countKeys(server, database);
+    if (this.#mayHaveSwapped) {
+      const where = keys > 0 ? `; what it replaced lies in database ${database}` : '';
+      this.#context.log('warn', `The backup is in place although the restore failed${where}.`);
+    } else if (keys > 0) {
+      if ((await readFacts(server)).evictedKeys > this.#evictedBefore) return await emptyDatabase(server, database);
+      this.#context.log('warn', `Database ${database} was emptied by somebody meanwhile; what is in it now stays.`);
+    }
   }
 
   get #dumpPath(): string {
@@ -153,26 +163,31 @@ export class LiveRestore {
     const { signal } = this.#context;
     const targets = this.#targetsOf(databases);
     await clearStaleDatabases(to);
+    // One that the server has not would fail in the middle of the change.
+    for (const database of targets) await countKeys(to, database);
     if (!replaceExisting) await this.#assertEmpty(to, targets);
     // The copying may take long; who would stop the restore at its end stops it here.
     await this.#sessionsToEnd(to, targets);
     const places = await findFreeDatabases(to, { count: databases.length, taken: targets });
-    const { evictedKeys } = await readFacts(to);
+    this.#evictedBefore = (await readFacts(to)).evictedKeys;
     const onKeys = (items: number) => this.#context.progress({ items });
     let total = 0;
     for (const [index, database] of databases.entries()) {
       const place = places[index] as number;
       await claimDatabase(to, place);
       this.#used.push(place);
-      total += await copyKeys({ from, to, database, place, signal, onKeys });
+      total += await copyKeys({ from, to, database, place, marked: this.#used, signal, onKeys });
     }
-    await this.#assertNothingEvicted(to, evictedKeys);
+    await this.#assertNothingEvicted(to);
     // Somebody may have begun to write there meanwhile.
     if (!replaceExisting) await this.#assertEmpty(to, targets);
     const sessions = await this.#sessionsToEnd(to, targets);
     const functions = await copyFunctions({ from, to, isReplacing: replaceExisting });
     try {
-      await swapDatabases(to, { databases: targets, free: places, sessions });
+      const onPending = (isPending: boolean) => {
+        this.#mayHaveSwapped = isPending;
+      };
+      await swapDatabases(to, { databases: targets, free: places, sessions, onPending });
     } catch (error) {
       await functions.undo();
       throw error;
@@ -184,8 +199,8 @@ export class LiveRestore {
   }
 
   /** A cache makes room for what is copied by throwing out what others keep in it, or what was copied before. */
-  async #assertNothingEvicted(to: RedisConnection, before: number): Promise<void> {
-    const evicted = (await readFacts(to)).evictedKeys - before;
+  async #assertNothingEvicted(to: RedisConnection): Promise<void> {
+    const evicted = (await readFacts(to)).evictedKeys - this.#evictedBefore;
     if (evicted <= 0) return;
     const reason = `${nameOfServer(this.#config)} threw out ${evicted} key(s) while the backup was copied into it: its memory (maxmemory) is too small for the databases it has and those of the backup at once`;
     throw new AppError('DATABASE_TOOL_FAILED', { tool: 'RESTORE', reason });

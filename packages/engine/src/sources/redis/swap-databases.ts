@@ -20,11 +20,19 @@ export interface SwapParts {
   readonly free: readonly number[];
   /** Ended in the same moment, so that nobody goes on with what he has read before. */
   readonly sessions: readonly string[];
+  /** True from the moment the server may do it until it has said whether it did. */
+  onPending(isPending: boolean): void;
 }
 
-/** All of them at once, or none. */
-export async function swapDatabases(to: RedisConnection, { databases, free, sessions }: SwapParts): Promise<void> {
-  const action = 'put the databases in place (MULTI, SELECT, DEL, SWAPDB, CLIENT KILL, EXEC)';
+/** All of them at once, or none; none when somebody has emptied what our keys are in. */
+export async function swapDatabases(to: RedisConnection, parts: SwapParts): Promise<void> {
+  const { databases, free, sessions, onPending } = parts;
+  const action = 'put the databases in place (WATCH, MULTI, SELECT, DEL, SWAPDB, CLIENT KILL, EXEC)';
+  for (const place of free) {
+    await to.demand('select a database', 'SELECT', place);
+    await to.demand(action, 'WATCH', MARKER);
+    if (Number(await to.demand('look for keys (EXISTS)', 'EXISTS', MARKER)) === 0) throw notOurs(to, action);
+  }
   await to.demand(action, 'MULTI');
   for (const id of sessions) await to.demand(action, 'CLIENT', 'KILL', 'ID', id);
   for (const [index, database] of databases.entries()) {
@@ -33,9 +41,14 @@ export async function swapDatabases(to: RedisConnection, { databases, free, sess
     await to.demand(action, 'DEL', MARKER);
     await to.demand(action, 'SWAPDB', database, place);
   }
-  const replies = await to.demand(action, 'EXEC');
-  const refused = Array.isArray(replies)
-    ? replies.find((reply) => reply instanceof RedisRefusal)
-    : new Error('EXEC did nothing');
+  onPending(true);
+  const replies = await to.ask('EXEC');
+  onPending(!(replies instanceof RedisRefusal) && replies !== null);
+  if (replies instanceof RedisRefusal) throw to.failure(replies, action);
+  if (!Array.isArray(replies)) throw notOurs(to, action);
+  const refused = replies.find((reply) => reply instanceof RedisRefusal);
   if (refused) throw to.failure(refused, action);
 }
+
+const notOurs = (to: RedisConnection, action: string) =>
+  to.failure(new RedisRefusal('ERR somebody has emptied or changed the database the backup was copied into'), action);
