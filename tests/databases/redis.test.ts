@@ -252,7 +252,11 @@ describe('what is not as it should be', () => {
     };
     const saving = await waitFor(
       'the server saves',
-      async () => ((await savers()).length > 0 ? savers() : null),
+      async () => {
+        // They may be gone when asked again.
+        const found = await savers();
+        return found.length > 0 ? found : null;
+      },
       30_000,
     );
     await dying.stop('SIGKILL');

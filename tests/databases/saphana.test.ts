@@ -6,6 +6,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { createEngine } from '@backupx/engine';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeHana, makeFakeHana } from '../servers/fake-hdbsql.ts';
+import { mayMount } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { waitFor } from '../support/start-program.ts';
@@ -156,7 +157,7 @@ describe('a backup that is none', () => {
   });
 });
 
-describe('a disk that is full', () => {
+describe.skipIf(!mayMount)('a disk that is full (needs root)', () => {
   let jobs: SourceJobs;
   const small = work.at('small');
   beforeEach(async () => {
