@@ -6,6 +6,7 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -50,12 +51,12 @@ function addRows(first: number, last: number): void {
 const rowsOf = (one: Postgresql) =>
   one.sql('SELECT count(*), min(id), max(id), md5(string_agg(id || note, $$,$$ ORDER BY id)) FROM orders');
 
-/** Without any log: all of it must come from the archive. Ends when the archive has what it needs. */
-function takeBaseBackup(name: string): string {
+/** Without any log unless that is said: then all of it must come from the archive. Ends when the archive has what it needs. */
+function takeBaseBackup(name: string, log: 'none' | 'stream' = 'none'): string {
   const folder = work.at(name);
   execFileSync(
     path.join(PROGRAMS, 'pg_basebackup'),
-    ['-D', folder, '-X', 'none', '-c', 'fast', '-h', server.folder, '-p', String(server.port), '-U', 'postgres'],
+    ['-D', folder, '-X', log, '-c', 'fast', '-h', server.folder, '-p', String(server.port), '-U', 'postgres'],
     { env: { PGPASSWORD: PASSWORD }, stdio: 'pipe' },
   );
   return folder;
@@ -75,11 +76,11 @@ const restoreCommand = (script: string, config: string) =>
 /** A copy of the base backup that recovers from the archive of `from`. */
 function prepareRecovery(
   name: string,
-  from: Pick<WalPlace, 'script' | 'config'>,
+  from: Pick<WalPlace, 'script' | 'config'> & { readonly base?: string },
   settings: readonly string[] = [],
 ): string {
   const data = work.at(name);
-  execFileSync('cp', ['-a', base, data]);
+  execFileSync('cp', ['-a', from.base ?? base, data]);
   const restore = `restore_command = '${restoreCommand(from.script, from.config)}'`;
   appendFileSync(path.join(data, 'postgresql.auto.conf'), [restore, ...settings, ''].join('\n'));
   writeFileSync(path.join(data, 'recovery.signal'), '');
@@ -169,6 +170,32 @@ describe('a recovery', () => {
     const mended = await startOn(data);
     expect(rowsOf(mended)).toBe(rowsOf(server));
     await mended.stop();
+  });
+
+  it('begins with the log that a base backup brings, when the archive begins behind it', async () => {
+    addRows(80_001, 80_100);
+    const streamed = takeBaseBackup('base-with-log', 'stream');
+    addRows(80_101, 80_200);
+    await archived(switchLog());
+    const copy = copyArchive('behind');
+    const brought = readdirSync(path.join(streamed, 'pg_wal')).filter((name) => /^[0-9A-F]{24}$/.test(name));
+    expect(brought.length).toBeGreaterThan(0);
+    const [last = ''] = brought.sort().slice(-1);
+    const isOlder = (name: string) => /^[0-9A-F]{24}$/.test(name) && name.startsWith('00000001') && name <= last;
+    for (const file of filesIn(copy.store)) if (isOlder(file.name)) rmSync(file.path);
+    const recovering = { ...copy, base: streamed };
+    const data = prepareRecovery('behind-data', recovering, ['recovery_target_timeline = 1']);
+    const recovered = await startOn(data);
+    expect(rowsOf(recovered)).toBe(rowsOf(server));
+    await recovered.stop();
+    // Without them, or with less than all of one, nothing may look like the end of the log.
+    const cut = prepareRecovery('behind-cut', recovering, ['recovery_target_timeline = 1']);
+    const file = path.join(cut, 'pg_wal', last);
+    const bytes = readFileSync(file);
+    const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+    writeFileSync(file, bytes.fill(0, end - 40));
+    expect(await startOn(cut).catch(ended)).toContain('WAL_SEGMENT_MISSING');
+    expect(isPromoted(cut)).toBe(false);
   });
 
   it.each([

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { writeWholeFile } from '../direct-storage/write-whole-file.ts';
 import type { StoredWal } from './archive-keys.ts';
+import { isSegmentBeside } from './segment-beside.ts';
 import type { WalArchiveStore } from './wal-archive-store.ts';
 import { parseWalName, type WalName } from './wal-names.ts';
 
@@ -17,8 +18,8 @@ export interface FetchOptions {
 }
 
 /**
- * Writes the file `name` to `path`. False: the archive does not have it, nor what would come after it. Throws WAL_SEGMENT_MISSING for a gap, WAL_ARCHIVE_MISSING when there is no
- * archive at all, INVALID_INPUT for what is no name, WAL_OTHER_CLUSTER, WAL_CLUSTER_UNKNOWN, WAL_CONFLICT,
+ * Writes the file `name` to `path`. False: the archive does not have it, nor what would come after it, unless the server
+ * has the file itself. Throws WAL_SEGMENT_MISSING for a gap, WAL_ARCHIVE_MISSING when there is no archive at all, INVALID_INPUT for what is no name, WAL_OTHER_CLUSTER, WAL_CLUSTER_UNKNOWN, WAL_CONFLICT,
  * ARTIFACT_DAMAGED, ARTIFACT_KEY_…, and what the storage and the disk say; then `path` is as it was.
  */
 export async function fetchFile(
@@ -36,7 +37,7 @@ export async function fetchFile(
   const [stored] = found;
   const systemIdentifier = await clusterAround(path);
   if (!stored) {
-    await assertIsEnd(wal, archive, { signal, isStandby, systemIdentifier });
+    await assertIsEnd({ wal, path }, archive, { signal, isStandby, systemIdentifier });
     return false;
   }
   if (found.some(({ sha256 }) => sha256 !== stored.sha256)) throw new AppError('WAL_CONFLICT', { name });
@@ -54,7 +55,7 @@ export async function fetchFile(
 
 /** The server takes "not there" for the end of the log, and would open the database to writers. */
 async function assertIsEnd(
-  wal: WalName,
+  { wal, path }: { readonly wal: WalName; readonly path: string },
   archive: WalArchiveStore,
   { signal, isStandby, systemIdentifier }: FetchOptions & { readonly systemIdentifier: string | null },
 ): Promise<void> {
@@ -64,7 +65,10 @@ async function assertIsEnd(
     throw new AppError('WAL_OTHER_CLUSTER', { expected: owner, found: systemIdentifier });
   }
   const later = wal.kind === 'segment' && !isStandby ? await archive.findLater(wal, signal) : null;
-  if (later !== null) throw new AppError('WAL_SEGMENT_MISSING', { name: wal.name, later });
+  if (later === null) return;
+  // The server takes its own next, and ours is not the last word on it.
+  if (systemIdentifier !== null && (await isSegmentBeside({ wal, path, systemIdentifier }))) return;
+  throw new AppError('WAL_SEGMENT_MISSING', { name: wal.name, later });
 }
 
 /** The same content may be there twice, encrypted and not. */

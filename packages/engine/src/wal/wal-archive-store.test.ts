@@ -153,6 +153,74 @@ it('does not take a gap for the end of the log', async () => {
   expect([await ask(6), await ask(10, 2), await ask(4, 3)]).toEqual(['done', 'done', 'done']);
 });
 
+it('takes no gap for one when the server has the segment itself, whole', async () => {
+  await push(write(name(3)));
+  await push(write(name(6)));
+  const global = path.join(folder, 'data', 'global');
+  mkdirSync(global);
+  const control = Buffer.alloc(8);
+  control.writeBigUInt64LE(42n);
+  writeFileSync(path.join(global, 'pg_control'), control);
+  const ask = () =>
+    code(fetchFile({ name: name(4), path: path.join(wal, 'RECOVERYXLOG') }, archive, { signal, isStandby: false }));
+  const [PAGE, SWITCH] = [
+    8192,
+    Buffer.from([24, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 0, 0, 0, 0, 0x40, 0, 0, 0, 5, 5, 5, 5]),
+  ];
+  /** All pages are written, before `change`. */
+  const beside = (change: (bytes: Buffer) => void = () => {}, options: Parameters<typeof write>[1] = {}) => {
+    const file = write(name(4), options);
+    const bytes = readFileSync(file);
+    bytes.writeUInt32LE(PAGE, 36);
+    for (let at = PAGE; at < SIZE; at += PAGE) {
+      bytes.copy(bytes, at, 0, 4);
+      bytes.writeBigUInt64LE(BigInt(4 * SIZE + at), at + 8);
+    }
+    change(bytes);
+    writeFileSync(file, bytes);
+  };
+  const endAt = (end: number) => (bytes: Buffer) => bytes.fill(0, end);
+  const switchAt = (end: number) => (bytes: Buffer) => SWITCH.copy(bytes.fill(0, end), end - SWITCH.length);
+  const isRefused = async () => expect(await ask()).toBe('WAL_SEGMENT_MISSING');
+  const isTaken = async () => expect(await ask()).toBe('done');
+
+  await isRefused();
+  beside();
+  await isTaken();
+  // Ended early, in the middle of a page, on the first one, and with the record on two.
+  for (const end of [PAGE * 9 + 512, PAGE * 9, 1024]) {
+    beside(switchAt(end));
+    await isTaken();
+  }
+  beside((bytes) => {
+    const end = PAGE * 9 + 24 + 16;
+    bytes.fill(0, end);
+    SWITCH.copy(bytes, PAGE * 9 - 8, 0, 8);
+    SWITCH.copy(bytes, PAGE * 9 + 24, 8);
+  });
+  await isTaken();
+  // It was still being written, in a fresh file and in one that is used again.
+  for (const end of [PAGE * 9 + 512, PAGE * 9, 1024]) {
+    beside(endAt(end));
+    await isRefused();
+  }
+  beside((bytes) => bytes.writeBigUInt64LE(BigInt(2 * SIZE - PAGE), SIZE - PAGE + 8));
+  await isRefused();
+  for (const options of [{ cluster: 43n }, { timeline: 2 }]) {
+    beside(() => {}, options);
+    await isRefused();
+  }
+  beside((bytes) => bytes.writeBigUInt64LE(BigInt(5 * SIZE), 8));
+  await isRefused();
+  beside();
+  writeFileSync(path.join(wal, name(4)), readFileSync(path.join(wal, name(4))).subarray(0, SIZE / 2));
+  await isRefused();
+  // Not beside a server, whatever lies there.
+  beside();
+  rmSync(global, { recursive: true });
+  await isRefused();
+});
+
 it('takes the same content from either of two objects', async () => {
   await push(write(name(3)));
   const [stored] = await archive.find(parseWalName(name(3)) as WalName, signal);
