@@ -3,7 +3,7 @@ import { displayPath } from '../../ports/display-path.ts';
 import type { BackupContext, EntryContent, EntryType, ItemIdentity, SourceEntry } from '../../ports/source.ts';
 import { type BytePath, toBytes } from './byte-paths.ts';
 import { isMissing, reasonOf } from './errno.ts';
-import { createXattrReader, type XattrReader } from './extended-attributes.ts';
+import { createXattrReader, type XattrReader, xattrReason } from './extended-attributes.ts';
 import { openContent, ReplacedError } from './open-content.ts';
 import { type OwnerNames, readOwnerNames } from './owner-names.ts';
 import type { FoundItem } from './walk-tree.ts';
@@ -29,7 +29,10 @@ interface BuilderState {
 
 export function createEntryBuilder(context: BuilderContext): EntryBuilder {
   const counts = { sockets: 0, readFiles: 0, failedFiles: 0 };
-  const xattrs = createXattrReader();
+  const xattrs = createXattrReader(({ path, name, reason }) => {
+    const message = `its extended attribute ${name} could not be read: ${reason}`;
+    context.problem({ path: displayPath(Buffer.from(path)), code: 'metadata', message });
+  });
   const state: BuilderState = { context, owners: readOwnerNames(), xattrs, links: createHardLinks(), counts };
   return { build: (item) => buildEntry(item, state), counts, xattrs };
 }
@@ -179,7 +182,7 @@ function readXattrs(path: BytePath, stats: BigIntStats, state: BuilderState): So
     state.context.problem({
       path: displayPath(toBytes(path)),
       code: 'metadata',
-      message: `its extended attributes could not be read: ${reasonOf(error)}`,
+      message: `its extended attributes could not be read: ${xattrReason(error)}`,
     });
     return null;
   }

@@ -7,6 +7,7 @@ function createReader(errnoOf: (path: string, name?: string) => number) {
     if (errno > 0) throw new Error(`it failed (os error ${errno})`);
   };
   const asked: string[] = [];
+  const refused: string[] = [];
   const module: XattrModule = {
     listAttributesSync(path) {
       asked.push(path);
@@ -19,7 +20,9 @@ function createReader(errnoOf: (path: string, name?: string) => number) {
     },
     setAttributeSync() {},
   };
-  return { reader: createXattrReader(module), asked };
+  const onRefused = ({ path, name, reason }: Record<'path' | 'name' | 'reason', string>) =>
+    void refused.push(`${path} ${name}: ${reason}`);
+  return { reader: createXattrReader(onRefused, module), asked, refused };
 }
 
 const namesOf = (found: ReadonlyMap<string, Uint8Array> | null) => found && [...found.keys()];
@@ -38,11 +41,24 @@ it.each([1, 22])('goes on asking after an item that may have none (errno %d)', (
   expect(namesOf(reader.read('/b', 1n))).toEqual(['user.a', 'user.b']);
 });
 
-it('says when an attribute that is there cannot be read, and passes over one that nobody can', () => {
-  const { reader } = createReader((path, name) => (name === 'user.a' ? (path === '/denied' ? 1 : 95) : 0));
-  expect(() => reader.read('/denied', 1n)).toThrow('os error 1)');
+it.each([1, 13, 22])('reads the others, and says so, when one is refused (errno %d)', (errno) => {
+  const { reader, refused } = createReader((_path, name) => (name === 'user.a' ? errno : 0));
+  expect(namesOf(reader.read('/denied', 1n))).toEqual(['user.b']);
+  expect(refused).toEqual([`/denied user.a: it failed (os error ${errno})`]);
+  expect(namesOf(reader.read('/denied', 1n))).toEqual(['user.b']);
+});
+
+it('says when the list of them is refused', () => {
+  const { reader } = createReader((path) => (path === '/denied' ? 13 : 0));
+  expect(() => reader.read('/denied', 1n)).toThrow('os error 13)');
+  expect(namesOf(reader.read('/b', 1n))).toEqual(['user.a', 'user.b']);
+});
+
+it('passes over one that nobody can read', () => {
+  const { reader, refused } = createReader((_path, name) => (name === 'user.a' ? 95 : 0));
   expect(namesOf(reader.read('/odd', 1n))).toEqual(['user.b']);
   expect(namesOf(reader.read('/odd', 1n))).toEqual(['user.b']);
+  expect(refused).toEqual([]);
 });
 
 it('counts names that are not UTF-8', () => {

@@ -32,17 +32,36 @@ function isRefused(error: unknown): boolean {
   return /os error (1|22)\)/.test(String(error));
 }
 
+/** What the module says went wrong. The code it gives is the same for everything. */
+export const xattrReason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 export interface XattrReader {
-  /** Attributes of one item, null when it has none. Throws when they are there but cannot be read. */
+  /** Attributes of one item that can be read, null when it has none. Throws when they cannot be listed. */
   read(path: string, device: bigint): ReadonlyMap<string, Uint8Array> | null;
   /** Items that could not be asked because their name is not UTF-8. */
   readonly unaskedCount: number;
+  /** Attributes that were listed and have no value: removed meanwhile, or the module does not say why. */
+  readonly unreadCount: number;
 }
 
+/** Told of an attribute that is there and is refused; the others of the item are read nevertheless. */
+type OnRefused = (refused: { readonly path: string; readonly name: string; readonly reason: string }) => void;
+
 /** A reader that remembers which file systems have no extended attributes. */
-export function createXattrReader(module: XattrModule | null = native): XattrReader {
+export function createXattrReader(onRefused: OnRefused, module: XattrModule | null = native): XattrReader {
   const without = new Set<bigint>();
-  let unaskedCount = 0;
+  let [unaskedCount, unreadCount] = [0, 0];
+  const readOne = (asked: XattrModule, path: string, name: string): Uint8Array | null => {
+    try {
+      const value = asked.getAttributeSync(path, name);
+      if (!value) unreadCount += 1;
+      return value;
+    } catch (error) {
+      // Listed, and readable by nobody: there is nothing to be done about it.
+      if (!isUnsupported(error)) onRefused({ path, name, reason: xattrReason(error) });
+      return null;
+    }
+  };
   const namesOf = (path: string, device: bigint): string[] => {
     try {
       return module?.listAttributesSync(path) ?? [];
@@ -61,31 +80,20 @@ export function createXattrReader(module: XattrModule | null = native): XattrRea
         return null;
       }
       const names = namesOf(path, device);
-      return names.length === 0 ? null : readAll(module, path, names);
+      const found = new Map<string, Uint8Array>();
+      for (const name of names) {
+        const value = readOne(module, path, name);
+        if (value) found.set(name, Uint8Array.from(value));
+      }
+      return found.size > 0 ? found : null;
     },
     get unaskedCount() {
       return unaskedCount;
     },
+    get unreadCount() {
+      return unreadCount;
+    },
   };
-}
-
-function readAll(module: XattrModule, path: string, names: readonly string[]): Map<string, Uint8Array> | null {
-  const found = new Map<string, Uint8Array>();
-  for (const name of names) {
-    const value = readOne(module, path, name);
-    if (value) found.set(name, Uint8Array.from(value));
-  }
-  return found.size > 0 ? found : null;
-}
-
-/** Null: it has gone, or is listed and cannot be read by anybody. */
-function readOne(module: XattrModule, path: string, name: string): Uint8Array | null {
-  try {
-    return module.getAttributeSync(path, name);
-  } catch (error) {
-    if (isUnsupported(error)) return null;
-    throw error;
-  }
 }
 
 /** Sets attributes on one item; answers one sentence per attribute that did not take. */
@@ -96,7 +104,7 @@ export function writeXattrs(path: string, xattrs: ReadonlyMap<string, Uint8Array
     try {
       native.setAttributeSync(path, name, value);
     } catch (error) {
-      failures.push(`attribute ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`attribute ${name}: ${xattrReason(error)}`);
     }
   }
   return failures;

@@ -137,19 +137,27 @@ describe('single items that cannot be read', () => {
     expect(asNobody([root]).error).toBe('SOURCE_NOT_READABLE');
   });
 
+  it('counts attributes that it may list and not read', () => {
+    mkdirSync(path.join(root, 'folder'));
+    const hasXattrs = spawnSync('setfattr', ['-n', 'user.k', '-v', 'value', path.join(root, 'folder')]).status === 0;
+    chmodSync(path.join(root, 'folder'), 0o000);
+    const told = '1 extended attribute(s) that are listed could not be read.';
+    expect(asNobody([root]).logs).toEqual(hasXattrs ? [told] : []);
+  });
+
   /** Reads in a child process without the rights of root. */
-  function asNobody(paths: string[]): { names: string[]; problems: string[]; error?: string } {
+  function asNobody(paths: string[]): { names: string[]; problems: string[]; logs: string[]; error?: string } {
     const script = `
       import { filesSource } from ${JSON.stringify(new URL('./files-source.ts', import.meta.url).href)};
       if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
-      const root = ${JSON.stringify(root)}, problems = [], names = [];
-      const context = { signal: new AbortController().signal, log() {}, problem: (p) => problems.push(p.path.slice(root.length) + ' ' + p.code) };
+      const root = ${JSON.stringify(root)}, problems = [], names = [], logs = [];
+      const context = { signal: new AbortController().signal, log: (_, text) => logs.push(text), problem: (p) => problems.push(p.path.slice(root.length) + ' ' + p.code) };
       let error;
       try {
         const config = filesSource.config.parse({ paths: ${JSON.stringify(paths)} });
         for (const entry of filesSource.entries(config, context)) { names.push(Buffer.from(entry.path).toString().slice(root.length)); entry.content?.close(); }
       } catch (caught) { error = caught.code; }
-      console.log(JSON.stringify({ names, problems, error }));`;
+      console.log(JSON.stringify({ names, problems, logs, error }));`;
     const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
     return JSON.parse(run.stdout);
   }

@@ -65,6 +65,9 @@ function finishLog(builder: EntryBuilder, roots: readonly BytePath[], context: B
       `Extended attributes of ${builder.xattrs.unaskedCount} item(s) were not read: their names are not UTF-8.`,
     );
   }
+  if (builder.xattrs.unreadCount > 0) {
+    context.log('warn', `${builder.xattrs.unreadCount} extended attribute(s) that are listed could not be read.`);
+  }
 }
 
 /** Throws when not one of the roots can be read. */
