@@ -48,7 +48,7 @@ async function pushOpen(open: OpenWal, archive: WalArchiveStore, options: PushOp
   const cluster = await clusterOf(open, archive, signal);
   await archive.claim(cluster, signal);
   const sha256 = await hashFile(file);
-  const push = { wal, file, archive, sha256, isReplacing, signal };
+  const push = { wal, file, archive, sha256, isReplacing, signal, older: new Set<string>() };
   if (await isThere(push)) return 0;
   if (!isReplacing) {
     await archive.take(wal, sha256, signal);
@@ -70,6 +70,8 @@ interface Push {
   readonly sha256: string;
   readonly isReplacing: boolean;
   readonly signal: AbortSignal;
+  /** Keys of what was stored before ours, and has less. */
+  readonly older: Set<string>;
 }
 
 /** True: the archive has this content, or one that goes on from it, and it is sound. Throws WAL_CONFLICT. */
@@ -78,7 +80,10 @@ async function isThere(push: Push): Promise<boolean> {
   const stored = await archive.find(wal, signal);
   const others = stored.filter((item) => item.sha256 !== sha256);
   if (!isReplacing && others.length > 0) throw conflict(wal.name);
-  for (const item of others) if (await isMore(item, push)) return true;
+  for (const item of others) {
+    if (await isMore(item, push)) return true;
+    push.older.add(item.key);
+  }
   const same = stored.find((item) => item.sha256 === sha256);
   if (!same || !(await isSound(same, archive, signal))) return false;
   // Older ones that a kill has left.
@@ -103,10 +108,8 @@ async function isMore(stored: StoredWal, { wal, file, archive, signal }: Push): 
 }
 
 /** A listing must show it. Throws STORAGE_FAILED, WAL_CONFLICT. */
-async function assertStored(
-  { wal, archive, sha256, isReplacing, signal }: Push,
-  put: { readonly key: string; readonly sizeBytes: number },
-): Promise<void> {
+async function assertStored(push: Push, put: { readonly key: string; readonly sizeBytes: number }): Promise<void> {
+  const { wal, archive, sha256, isReplacing, signal, older } = push;
   const after = await archive.find(wal, signal);
   const ours = after.find((stored) => stored.key === put.key);
   if (!ours || ours.sizeBytes !== put.sizeBytes) {
@@ -117,7 +120,12 @@ async function assertStored(
   // Only where the storage cannot decide who was first. Both stay: a third server may have been told that ours, which is
   // its own as well, is archived.
   if (others.length > 0 && !isReplacing) throw conflict(wal.name);
-  for (const stored of others) await archive.delete(stored, signal);
+  for (const stored of others) {
+    // Of two that come at the same moment and cannot read each other's both would be gone. The next push judges what stays.
+    const isOlder =
+      older.has(stored.key) || (archive.canRead(stored) && !(await isMore(stored, push).catch(() => true)));
+    if (isOlder) await archive.delete(stored, signal);
+  }
 }
 
 /** Somebody else has stored the name: ours means nothing any more. */

@@ -1,7 +1,9 @@
 /** Servers that archive into one place at the same moment: nothing that was called archived may get lost. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { AppError } from '@backupx/contracts/errors';
 import { afterAll, expect, it } from 'vitest';
 import type { Storage } from '../ports/storage.ts';
 import { createMemoryStorage } from '../testing/memory-storage.ts';
@@ -97,6 +99,8 @@ async function stored(storage: Storage): Promise<Set<string>> {
   return new Set(found.map(({ sha256 }) => sha256));
 }
 
+const sumOfFile = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
+
 async function sumOf(file: string): Promise<string> {
   const alone = createMemoryStorage();
   await pushFile(file, new WalArchiveStore(alone, settings), { signal });
@@ -131,6 +135,58 @@ it('is the archive of one cluster, with two servers of one and one of another', 
     expect((await new WalArchiveStore(storage, settings).clusters(signal)).length).toBe(1);
     expect([...storage.objects.keys()].filter((key) => key.includes('/claim/'))).toEqual([]);
   }
+});
+
+it('never loses both of two unfinished segments that replace each other at the same moment', async () => {
+  const recipients = ['age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj'];
+  const unfinished = (server: string, length: number) => {
+    const file = write(server, { fill: 1 });
+    writeFileSync(`${file}.partial`, readFileSync(file).fill(0, length));
+    return `${file}.partial`;
+  };
+  const files = [unfinished('i', 300_000), unfinished('j', 600_000)];
+  for (const isReadable of [false, true]) {
+    for (let seed = 0; seed < SEEDS / 3; seed++) {
+      const storage = createMemoryStorage();
+      const stores = [0, 1].map(
+        (index) =>
+          new WalArchiveStore(slowed(storage, seed * 10 + index), {
+            ...settings,
+            recipients: isReadable ? [] : recipients,
+          }),
+      );
+      const pushed = files.map((file, index) =>
+        pushFile(file, stores[index] as WalArchiveStore, { signal, isReplacing: true }),
+      );
+      await Promise.all(pushed);
+      const found = [...storage.objects.keys()].filter((key) => key.includes('.partial-'));
+      expect(found.length, `seed ${seed}`).toBeGreaterThan(0);
+      if (isReadable)
+        expect(
+          found.some((key) => key.includes(sumOfFile(files[1] ?? ''))),
+          `seed ${seed}`,
+        ).toBe(true);
+      // Whoever comes next clears up.
+      await pushFile(unfinished('k', 900_000), stores[0] as WalArchiveStore, { signal, isReplacing: true });
+      expect([...storage.objects.keys()].filter((key) => key.includes('.partial-')).length).toBe(1);
+    }
+  }
+});
+
+it('needs no right to delete', async () => {
+  const storage = createMemoryStorage();
+  const refusing: Storage = {
+    ...storage,
+    delete: async () => {
+      throw new AppError('STORAGE_PERMISSION', { reason: 'AccessDenied', key: 'x' });
+    },
+  };
+  const archive = new WalArchiveStore(refusing, settings);
+  const file = write('l', { fill: 1 });
+  expect(await pushFile(file, archive, { signal })).toBeGreaterThan(0);
+  expect(await pushFile(file, archive, { signal })).toBe(0);
+  const other = pushFile(write('m', { fill: 2, cluster: 43n }), archive, { signal });
+  await expect(other).rejects.toMatchObject({ code: 'WAL_OTHER_CLUSTER' });
 });
 
 it('goes on after a push that was killed, and leaves the name to it', async () => {

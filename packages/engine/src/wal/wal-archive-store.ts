@@ -69,7 +69,8 @@ export class WalArchiveStore {
     if ((await this.clusters(signal)).length === 0) {
       await this.#storage.put(markKey(this.settings.prefix, cluster), textBody(content), { signal });
     }
-    await this.#storage.delete(claim.key, signal);
+    // The mark is there, so a claim that may not be deleted (a storage that only takes) is in nobody's way.
+    await this.#storage.delete(claim.key, signal).catch(() => {});
     // Nobody takes a mark back: others of the same cluster may count on it.
     await this.#isOf(cluster, signal);
   }
