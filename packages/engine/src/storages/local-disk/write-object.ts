@@ -11,6 +11,8 @@ import { TEMP_PREFIX } from './walk-objects.ts';
 
 const WRITE_BUFFER_BYTES = 1024 * 1024;
 const COMMIT_ATTEMPTS = 5;
+/** So much at most waits for the disk: the last sync must not take longer than a limit for calls that stand still. */
+const UNSYNCED_BYTES = 1024 ** 3;
 /** What file systems without hard links answer. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
@@ -52,9 +54,13 @@ export async function writeSynced(path: string, body: AsyncIterable<Uint8Array>,
   );
   try {
     const buffer = Buffer.allocUnsafeSlow(WRITE_BUFFER_BYTES);
-    let filled = 0;
+    let [filled, unsynced] = [0, 0];
     const write = async (bytes: Uint8Array) => {
       for (let at = 0; at < bytes.byteLength; ) at += (await file.write(bytes, at, bytes.byteLength - at)).bytesWritten;
+      unsynced += bytes.byteLength;
+      if (unsynced < UNSYNCED_BYTES) return;
+      await file.datasync();
+      unsynced = 0;
     };
     for await (const chunk of pullBody(body, signal)) {
       if (filled + chunk.byteLength > buffer.length) {
