@@ -5,6 +5,7 @@ import {
   existsSync,
   fchmodSync,
   fchownSync,
+  fstatSync,
   futimesSync,
   lchownSync,
   lutimesSync,
@@ -23,6 +24,7 @@ export type ItemMetadata = Pick<
 >;
 
 export const isRoot = process.getuid?.() === 0;
+const OWNER_WRITES = 0o200;
 
 /** Adds one sentence when a step failed. */
 function note(failures: string[], what: string, error: unknown): void {
@@ -50,7 +52,7 @@ function seconds(nanoseconds: bigint): number | string {
 
 /**
  * Sets owner (root only), attributes, time and mode of an open file or folder, in this order: a change of owner
- * clears setuid bits and capabilities, and attributes can be set only where one may write. `path` names the same item,
+ * clears setuid bits and capabilities, and attributes can be set only where one may write (see `letUsWrite`). `path` names the same item,
  * for the calls that take no descriptor; `hasOwner`: it has its owner already. Answers one sentence per step that failed;
  * later steps still run. Plain code: it runs for every file.
  */
@@ -65,7 +67,10 @@ export function applyToDescriptor(
   } catch (error) {
     note(failures, 'owner', error);
   }
-  if (metadata.xattrs) failures.push(...writeXattrs(path, metadata.xattrs));
+  if (metadata.xattrs) {
+    letUsWrite(descriptor);
+    failures.push(...writeXattrs(path, metadata.xattrs));
+  }
   try {
     const time = seconds(metadata.modifiedAtNs);
     futimesSync(descriptor, time, time);
@@ -78,6 +83,17 @@ export function applyToDescriptor(
     note(failures, 'mode', error);
   }
   return failures;
+}
+
+/** What was in place before may be read-only for its owner, too. Its own mode is still to come. */
+function letUsWrite(descriptor: number): void {
+  if (isRoot) return;
+  try {
+    const mode = fstatSync(descriptor).mode & 0o7777;
+    if ((mode & OWNER_WRITES) === 0) fchmodSync(descriptor, mode | OWNER_WRITES);
+  } catch {
+    // Then the attributes say what is wrong.
+  }
 }
 
 /** The same for what cannot be opened: links (`isLink`: no mode) and special files. */
