@@ -1,4 +1,5 @@
 /** Draws the fields of any driver from its manifest; nothing here knows a driver by name. */
+import { useState } from 'react';
 import type { DriverManifest, FieldManifest } from '../api/types.ts';
 import { driverText } from '../i18n/driver-texts.ts';
 import { t } from '../i18n/i18n.ts';
@@ -91,6 +92,20 @@ function isChanged({ name, default: first = '' }: FieldManifest, values: DriverV
   return String(value) !== String(first);
 }
 
+interface Panel {
+  /** The fields in it. */
+  readonly fields: readonly FieldManifest[];
+  readonly values: DriverValues;
+  readonly problems: Readonly<Record<string, string>>;
+  /** As it is seen now. */
+  readonly isOpen: boolean;
+}
+
+/** What is set, pasted or wrong is not hidden, and what is open does not close while somebody types in it. */
+export function staysOpen({ fields, values, problems, isOpen }: Panel): boolean {
+  return isOpen || fields.some((field) => problems[field.name] || isChanged(field, values));
+}
+
 /** Settings of a task and options of a restore share their names, and not always what is said of them. */
 function helpOf({ key, restoreKey, field, isRestore }: HelpOf): string {
   const words = field.help ?? '';
@@ -154,14 +169,15 @@ export function DriverForm({
     />
   );
   const advanced = fields.filter((field) => field.advanced);
+  const [isOpen, setOpen] = useState(false);
   return (
     <div className="space-y-4">
       {fields.filter((field) => !field.advanced).map(draw)}
       {advanced.length > 0 && (
         <details
           className="rounded-lg border border-line px-4 py-3"
-          // What is set, pasted or wrong is not hidden.
-          open={advanced.some((field) => problems[field.name] || isChanged(field, values))}
+          onToggle={(event) => setOpen(event.currentTarget.open)}
+          open={staysOpen({ fields: advanced, values, problems, isOpen })}
         >
           <summary className="font-medium">{t('form.advanced')}</summary>
           <div className="mt-4 space-y-4">{advanced.map(draw)}</div>

@@ -83,7 +83,7 @@ export const zhCNRepositories: Readonly<Record<keyof typeof enRepositories, Text
   'kit.showAll': '查看恢复套件',
   'kit.whole': '本安装的恢复套件',
   'maintenance.maintenance': '维护',
-  'maintenance.mayClose': '可以关闭此页面，维护会继续进行。',
+  'maintenance.mayClose': '可以关闭此页面，工作会继续进行。',
   'maintenance.none': '还没有维护记录',
   'maintenance.noneText': '仓库会自动检查和清理，每次都会在这里留下记录。',
   'maintenance.of': '{work}：{name}',
