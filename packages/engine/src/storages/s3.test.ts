@@ -78,6 +78,37 @@ describe('s3 translates', () => {
   });
 });
 
+describe('s3 that is asked to write only where nothing is', () => {
+  it.each([
+    [501, 'NotImplemented'],
+    [405, 'MethodNotAllowed'],
+    [400, 'InvalidArgument'],
+    [400, 'InvalidRequest'],
+  ])('cannot decide it when the server answers %i %s', async (status, code) => {
+    const storage = await storageOver(fail(status, code));
+    expect(await storage.putIfAbsent?.('a', Buffer.from('x'), signal)).toBe(null);
+  });
+
+  it('cannot decide it either when the server says no more than that', async () => {
+    const storage = await storageOver((_request, response) => response.writeHead(400).end());
+    expect(await storage.putIfAbsent?.('a', Buffer.from('x'), signal)).toBe(null);
+  });
+
+  it.each([
+    [400, 'AuthorizationHeaderMalformed', 'STORAGE_CONFIG'],
+    [400, 'RequestTimeout', 'STORAGE_FAILED'],
+    [403, 'AccessDenied', 'STORAGE_PERMISSION'],
+  ])('fails at %i %s, which is no answer to that', async (status, code, expected) => {
+    const storage = await storageOver(fail(status, code));
+    await expect(storage.putIfAbsent?.('a', Buffer.from('x'), signal)).rejects.toMatchObject({ code: expected });
+  });
+
+  it('is second at 412', async () => {
+    const storage = await storageOver(fail(412, 'PreconditionFailed'));
+    expect(await storage.putIfAbsent?.('a', Buffer.from('x'), signal)).toBe(false);
+  });
+});
+
 describe('s3 multipart', () => {
   /** Multipart as S3 does it; `completions` are what happens to each attempt to complete. */
   function multipartServer(completions: ('lose the answer' | 'fail')[]) {

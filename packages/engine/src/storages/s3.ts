@@ -11,7 +11,7 @@ import { defineStorage, type PutOptions, type Storage, type StoredObject } from 
 import { assertStorageKey, assertStoragePrefix, isStorageKey } from '../ports/storage-key.ts';
 import { S3Connection, type S3Settings } from './s3/connection.ts';
 import { readResuming } from './s3/resuming-read.ts';
-import { s3Error, s3ErrorName, s3ErrorStatus } from './s3/s3-error.ts';
+import { isConditionUnknown, s3Error, s3ErrorStatus } from './s3/s3-error.ts';
 import { sweepUploads } from './s3/sweep-uploads.ts';
 import { upload } from './s3/upload.ts';
 
@@ -103,10 +103,8 @@ class S3Storage implements Storage {
       await client.send(new sdk.PutObjectCommand(input), { abortSignal: signal });
       return true;
     } catch (error) {
-      const status = s3ErrorStatus(error);
-      if (status === 412) return false;
-      // A server that does not know the condition.
-      if (!signal.aborted && (status === 501 || s3ErrorName(error) === 'NotImplemented')) return null;
+      if (s3ErrorStatus(error) === 412) return false;
+      if (!signal.aborted && isConditionUnknown(error)) return null;
       throw translate(error, key, signal);
     }
   }

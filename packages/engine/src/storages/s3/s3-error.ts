@@ -49,6 +49,24 @@ const TLS_TRUST = /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_|ERR_SSL_
 const NETWORK =
   /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EPIPE|EADDRNOTAVAIL|ERR_STREAM_PREMATURE_CLOSE|UND_ERR)/;
 
+/** What servers that do not know a condition answer to it; other errors of the same status are of another kind. */
+const UNKNOWN_CONDITION: ReadonlySet<string> = new Set([
+  'NotImplemented',
+  'MethodNotAllowed',
+  'InvalidArgument',
+  'InvalidRequest',
+  'BadRequest',
+  // An answer without a word.
+  'Unknown',
+  'UnknownError',
+]);
+
+/** Whether the server says that it does not know a header by which it should have decided. */
+export function isConditionUnknown(error: unknown): boolean {
+  const status = s3ErrorStatus(error);
+  return status === 501 || ((status === 400 || status === 405) && UNKNOWN_CONDITION.has(s3ErrorName(error)));
+}
+
 /** Error name as S3 sent it, such as `NoSuchUpload`. */
 export const s3ErrorName = (error: unknown): string => (error as SdkError | null)?.name ?? '';
 
