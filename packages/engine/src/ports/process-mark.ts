@@ -3,7 +3,7 @@
  * process left without touching what a living one uses. A process id alone is used again, above all in containers;
  * together with the start time of the process (field 22 of /proc/<pid>/stat) it is not.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 function startTicks(pid: number): string | null {
   try {
@@ -17,9 +17,25 @@ function startTicks(pid: number): string | null {
 /** Mark of this process: `<pid>.<start>`. */
 export const processMark = `${process.pid}.${startTicks(process.pid) ?? '0'}`;
 
-/** False when the process that made `mark` is certainly gone. */
+/**
+ * The same for this thread: one that was ended in the middle leaves things although its process lives on. Threads have
+ * numbers of the same kind as processes.
+ */
+export const threadMark = markOfThread();
+
+function markOfThread(): string {
+  try {
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    const start = startTicks(thread);
+    return start === null ? processMark : `${thread}.${start}`;
+  } catch {
+    return processMark;
+  }
+}
+
+/** False when the process (or thread) that made `mark` is certainly gone. */
 export function isMarkAlive(mark: string): boolean {
-  if (mark === processMark) return true;
+  if (mark === processMark || mark === threadMark) return true;
   const [pid, start] = mark.split('.');
   if (!pid || !/^\d+$/.test(pid)) return false;
   if (start !== '0') return startTicks(Number(pid)) === start;

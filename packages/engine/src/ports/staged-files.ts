@@ -21,14 +21,14 @@ import {
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { OverwriteMode } from '@backupx/contracts/jobs';
-import { isMarkAlive, processMark } from './process-mark.ts';
+import { isMarkAlive, threadMark } from './process-mark.ts';
 
 interface Staged {
   readonly temporary: string;
   readonly path: string;
 }
 
-/** With the mark of the process that made it. */
+/** With the mark of the thread that made it. */
 const TEMPORARY = /^\.backupx-restore-(\d+\.\d+)-[0-9a-f]+$/;
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
 
@@ -108,7 +108,7 @@ export class StagedFiles {
   #open(path: string): number {
     this.#makeFolders(dirname(path));
     this.#clearUp(dirname(path));
-    const temporary = join(dirname(path), `.backupx-restore-${processMark}-${randomBytes(6).toString('hex')}`);
+    const temporary = join(dirname(path), `.backupx-restore-${threadMark}-${randomBytes(6).toString('hex')}`);
     const handle = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     this.#staged.push({ temporary, path });
     return handle;
