@@ -195,11 +195,14 @@ export class ClusterRestore implements RestoreSession {
     // Somebody may have started a server there meanwhile.
     assertDataFolderFree(dataFolder, { mayReplace });
     writeJournal([this.#data, ...this.#tablespaces.values()].map((staged) => staged.plan()));
+    const isReplaced = (name: string) => name !== 'lost+found';
+    // No server may start with tablespaces of another time.
+    this.#data.setAside(isReplaced);
     for (const staged of this.#tablespaces.values()) {
       const own = new Set(staged.names());
       staged.commit(0o700, (name) => own.has(name));
     }
-    this.#data.commit(this.#writer.mode, (name) => name !== 'lost+found');
+    this.#data.commit(this.#writer.mode, isReplaced);
     const all = [this.#data, ...this.#tablespaces.values()];
     // From here on all of it is new: what cannot be removed must not take a part of it back.
     for (const staged of all) staged.keep();
@@ -222,7 +225,9 @@ export class ClusterRestore implements RestoreSession {
 
   async rollback(): Promise<void> {
     const all = [this.#data, ...this.#tablespaces.values()];
-    for (const staged of all) staged.takeBack();
+    // The data directory goes first and comes last.
+    for (const staged of all) staged.withdraw();
+    for (const staged of all.toReversed()) staged.takeBack();
     // That of the data directory has the journal, which must not be there any more when the others go.
     for (const staged of all) staged.discard();
   }

@@ -43,7 +43,7 @@ vi.mock('node:fs', async (original) => {
   return { ...real, ...changes, default: { ...real, ...changes } };
 });
 // Nobody who made anything lives.
-vi.mock('../../../ports/process-mark.ts', () => ({ processMark: '1.1', isMarkAlive: () => false }));
+vi.mock('../../../ports/process-mark.ts', () => ({ processMark: '1.1', threadMark: '1.1', isMarkAlive: () => false }));
 
 let folder: string;
 const at = (...parts: string[]) => path.join(folder, ...parts);
@@ -97,6 +97,7 @@ function begin(): Restore {
 /** As a restore does it. */
 function putInPlace({ data, space }: Restore): void {
   writeJournal([data.plan(), space.plan()]);
+  data.setAside(() => true);
   space.commit(0o700, (name) => name === 'PG_15_1');
   data.commit(0o700, () => true);
   for (const staged of [data, space]) staged.keep();
@@ -107,8 +108,11 @@ function putInPlace({ data, space }: Restore): void {
 function failInPlace(restore: Restore): void {
   const all = [restore.data, restore.space];
   writeJournal(all.map((staged) => staged.plan()));
+  restore.data.setAside(() => true);
   restore.space.commit(0o700, (name) => name === 'PG_15_1');
-  for (const staged of all) staged.takeBack();
+  restore.data.commit(0o700, () => true);
+  for (const staged of all) staged.withdraw();
+  for (const staged of all.toReversed()) staged.takeBack();
   for (const staged of all) staged.discard();
 }
 
@@ -126,6 +130,12 @@ function isKilledAfter(steps: number, act: () => void): boolean {
   }
 }
 
+/** A server starts with what it finds. */
+function expectNoMixture(): void {
+  const { 'data/PG_VERSION': version, 'space/PG_15_1/7': rows } = look();
+  if (version !== undefined) expect(rows).toBe(version);
+}
+
 function expectWhole(): string {
   // The next restore, which fails at once.
   for (const name of ['data', 'space']) new StagedFolder(at(name), null).discard();
@@ -137,20 +147,51 @@ function expectWhole(): string {
 
 it.each([
   ['puts in place', putInPlace, ['new', 'old']],
-  ['takes back', failInPlace, ['old']],
+  ['takes back', failInPlace, ['new', 'old']],
 ])('a restore that is killed while it %s is settled, wherever that is killed in turn', (_, act, expected) => {
   const outcomes = new Set<string>();
   let [steps, isKilled] = [0, true];
   for (; isKilled; steps += 1) {
     const restore = begin();
     isKilled = isKilledAfter(steps, () => act(restore));
+    expectNoMixture();
     for (let settling = 0; isKilledAfter(settling, () => void settleInterrupted(at('data'))); settling += 1) {
       // Killed again, a little later each time.
+      expectNoMixture();
     }
     outcomes.add(expectWhole());
   }
   expect(steps).toBeGreaterThan(15);
   expect([...outcomes].sort()).toEqual(expected);
+});
+
+it('takes nothing for its own that somebody has put there since, and keeps what was there before', () => {
+  const restore = begin();
+  // All is aside, and nothing in place yet.
+  writeJournal([restore.data.plan(), restore.space.plan()]);
+  restore.data.setAside(() => true);
+  put({ 'data/base/1': 'of others', 'data/PG_VERSION': 'of others' });
+  fs.rmSync(path.join(restore.data.scratch, 'base'), { recursive: true });
+  expect(settleInterrupted(at('data'))).toBe('taken back');
+  const [aside] = leftoversIn(at('data'));
+  expect(look()).toEqual({
+    ...{ 'data/PG_VERSION': 'of others', 'data/base/1': 'of others', 'data/only-old': 'old' },
+    ...{ [`data/${aside}/PG_VERSION`]: 'old', [`data/${aside}/base/1`]: 'old' },
+    ...{ 'space/PG_14_1/7': 'of another', 'space/PG_15_1/7': 'old' },
+  });
+});
+
+it('keeps what was moved aside when what was written is gone, and what a copied folder tells of', () => {
+  const restore = begin();
+  writeJournal([restore.data.plan(), restore.space.plan()]);
+  restore.data.setAside(() => true);
+  fs.cpSync(at('data'), at('copy'), { recursive: true });
+  const before = look();
+  expect(settleInterrupted(at('copy'))).toBeNull();
+  expect(look()).toEqual(before);
+  fs.rmSync(restore.data.scratch, { recursive: true });
+  expect(settleInterrupted(at('data'))).toBeNull();
+  expect(look()).toEqual(before);
 });
 
 it('leaves what it knows nothing of', () => {

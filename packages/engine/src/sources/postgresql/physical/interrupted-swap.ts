@@ -7,6 +7,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -22,6 +23,8 @@ import { isMarkAlive } from '../../../ports/process-mark.ts';
 
 /** What was there before is in a folder of this name and a mark, in the folder itself. */
 export const OLD = '.backupx-old-';
+/** Without it no server starts, so it comes last and goes first. */
+export const DECIDING = 'PG_VERSION';
 /** In that folder, of the data directory. */
 export const JOURNAL = '.backupx-journal.json';
 
@@ -29,10 +32,18 @@ const journalSchema = z.object({
   format: z.literal(1),
   /** The data directory first, then its tablespaces. */
   folders: z
-    .array(z.object({ target: z.string(), scratch: z.string(), old: z.string(), names: z.array(z.string()) }))
+    .array(
+      z.object({
+        ...{ target: z.string(), scratch: z.string(), old: z.string() },
+        names: z.array(z.object({ name: z.string(), inode: z.string() })),
+      }),
+    )
     .min(1),
 });
-/** One folder of a restore: what it is about to bring is in `scratch`, under `names`. */
+/**
+ * One folder of a restore: what it is about to bring is in `scratch`, under `names`. What has such a name and another inode
+ * somebody has put there since, and is never taken for ours.
+ */
 export type PlannedSwap = z.output<typeof journalSchema>['folders'][number];
 
 /** To be called before the first move; survives a crash of the machine. Throws what the file system says. */
@@ -63,13 +74,28 @@ export function settleInterrupted(dataFolder: string): Recovered | null {
       removeEmpty(aside);
       continue;
     }
-    // The data directory is put in place last: when all of it is there, so are its tablespaces.
-    outcome = existsSync(data.scratch) ? 'taken back' : 'finished';
-    if (outcome === 'taken back') takeBack(folders);
+    // Of a folder that was moved or copied: what it names is elsewhere, and others may use it.
+    if (!isSameFolder(data.old, aside)) continue;
+    const found = outcomeOf(data);
+    if (found === 'taken back') takeBack(folders);
     // The journal is in that of the data directory, so it goes last.
-    else for (const { old } of folders.toReversed()) removeAside(old);
+    if (found === 'finished') for (const { old } of folders.toReversed()) removeAside(old);
+    outcome = found ?? outcome;
   }
   return outcome;
+}
+
+/** The data directory is put in place last: when all of it is there, so are its tablespaces. Null: nobody can say. */
+function outcomeOf({ target, scratch, names }: PlannedSwap): Recovered | null {
+  if (existsSync(scratch)) return 'taken back';
+  const last = names.find(({ name }) => name === DECIDING);
+  // Somebody has removed what was written, perhaps before it was in place; what was moved aside is all there is then.
+  return last === undefined || last.inode === inodeOf(join(target, DECIDING)) ? 'finished' : null;
+}
+
+function isSameFolder(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => lstatSync(path, { bigint: true, throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 /** Removes what was moved aside; the journal stays until nothing else is left. Idempotent. */
@@ -107,22 +133,39 @@ function readJournal(old: string): readonly PlannedSwap[] {
  * may be killed at any point and begun again. Nothing is deleted before the journal.
  */
 function takeBack(folders: readonly PlannedSwap[]): void {
-  for (const folder of folders) takeNamesBack(folder);
+  // The data directory goes first and comes last: no server may start with tablespaces of another time.
+  for (const folder of folders) withdraw(folder);
+  for (const folder of folders.toReversed()) putBack(folder);
   for (const { scratch, old } of folders) {
     rmSync(join(old, JOURNAL), { force: true });
     rmSync(scratch, { recursive: true, force: true });
-    if (existsSync(old)) rmdirSync(old);
+    if (existsSync(old) && readdirSync(old).length === 0) rmdirSync(old);
   }
 }
 
-function takeNamesBack({ target, scratch, old, names }: PlannedSwap): void {
+/** To sort names by: what decides comes last. */
+export const rank = (name: string): number => (name === DECIDING ? 1 : 0);
+
+/** Null: there is nothing. */
+export function inodeOf(path: string): string | null {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino.toString() ?? null;
+}
+
+function withdraw({ target, scratch, names }: PlannedSwap): void {
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
-  for (const name of names) {
-    const isNew = !existsSync(join(scratch, name)) && existsSync(join(target, name));
+  const decidingFirst = names.toSorted((a, b) => rank(b.name) - rank(a.name));
+  for (const { name, inode } of decidingFirst) {
+    const isNew = !existsSync(join(scratch, name)) && inodeOf(join(target, name)) === inode;
     if (isNew) renameSync(join(target, name), join(scratch, name));
   }
-  for (const name of existsSync(old) ? readdirSync(old) : []) {
-    if (name !== JOURNAL) renameSync(join(old, name), join(target, name));
+}
+
+function putBack({ target, old }: PlannedSwap): void {
+  const aside = existsSync(old) ? readdirSync(old).sort((a, b) => rank(a) - rank(b)) : [];
+  for (const name of aside) {
+    // What somebody has put there since is his; that of before stays aside.
+    const isFree = inodeOf(join(target, name)) === null;
+    if (name !== JOURNAL && isFree) renameSync(join(old, name), join(target, name));
   }
   syncFolder(target);
 }

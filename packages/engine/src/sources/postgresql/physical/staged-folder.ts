@@ -18,19 +18,26 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import { isMarkAlive, processMark } from '../../../ports/process-mark.ts';
+import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import type { SystemUser } from '../server.ts';
-import { JOURNAL, leftoversIn, OLD, type PlannedSwap, removeAside, removeEmpty } from './interrupted-swap.ts';
+import {
+  inodeOf,
+  JOURNAL,
+  leftoversIn,
+  OLD,
+  type PlannedSwap,
+  rank,
+  removeAside,
+  removeEmpty,
+} from './interrupted-swap.ts';
 
 const NEW = '.backupx-restore-';
-/** Without it no server starts, so it comes last and goes first. */
-const DECIDING = 'PG_VERSION';
 
 export class StagedFolder {
   readonly target: string;
   readonly #owner: SystemUser | null;
   readonly #madeFolders: string[] = [];
-  readonly #mark = `${processMark}-${randomBytes(4).toString('hex')}`;
+  readonly #mark = `${threadMark}-${randomBytes(4).toString('hex')}`;
   #moved: string[] = [];
   #aside: string[] = [];
 
@@ -68,20 +75,25 @@ export class StagedFolder {
 
   /** What `commit` is about to do; for a journal that is written before. */
   plan(): PlannedSwap {
-    return { target: this.target, scratch: this.scratch, old: this.#old, names: this.names() };
+    const names = this.names().map((name) => ({ name, inode: inodeOf(join(this.scratch, name)) ?? '' }));
+    return { target: this.target, scratch: this.scratch, old: this.#old, names };
   }
 
-  /** Puts what was written in place; `mode` is that of the folder from then on. What `isReplaced` names is moved aside. */
-  commit(mode: number, isReplaced: (name: string) => boolean): void {
-    const names = (folder: string) => readdirSync(folder).sort((a, b) => rank(a) - rank(b));
+  /** Moves aside what `isReplaced` names. */
+  setAside(isReplaced: (name: string) => boolean): void {
     const isOurs = (name: string) => name.startsWith(NEW) || join(this.target, name) === this.#old;
-    const present = names(this.target).filter((name) => !isOurs(name) && isReplaced(name));
+    const present = sortedNames(this.target).filter((name) => !isOurs(name) && isReplaced(name));
     if (present.length > 0) mkdirSync(this.#old, { recursive: true, mode: 0o700 });
     for (const name of present.reverse()) {
       renameSync(join(this.target, name), join(this.#old, name));
       this.#aside.push(name);
     }
-    for (const name of names(this.scratch)) {
+  }
+
+  /** Puts what was written in place; `mode` is that of the folder from then on. What `isReplaced` names is moved aside. */
+  commit(mode: number, isReplaced: (name: string) => boolean): void {
+    this.setAside(isReplaced);
+    for (const name of sortedNames(this.scratch)) {
       renameSync(join(this.scratch, name), join(this.target, name));
       this.#moved.push(name);
     }
@@ -102,10 +114,16 @@ export class StagedFolder {
     removeAside(this.#old);
   }
 
-  /** What was there is in its place again; not after `keep`. Nothing is deleted: the journal must stay true. */
-  takeBack(): void {
+  /** What was written is beside its place again; not after `keep`. Nothing is deleted: the journal must stay true. */
+  withdraw(): void {
     if (this.#moved.length > 0) mkdirSync(this.scratch, { recursive: true, mode: 0o700 });
     for (const name of this.#moved.reverse()) renameSync(join(this.target, name), join(this.scratch, name));
+    this.#moved = [];
+  }
+
+  /** What was there is in its place again, too. */
+  takeBack(): void {
+    this.withdraw();
     for (const name of this.#aside.reverse()) renameSync(join(this.#old, name), join(this.target, name));
     this.keep();
   }
@@ -167,7 +185,7 @@ function isFolderBehind(path: string): boolean {
   }
 }
 
-const rank = (name: string): number => (name === DECIDING ? 1 : 0);
+const sortedNames = (folder: string): string[] => readdirSync(folder).sort((a, b) => rank(a) - rank(b));
 
 function syncFolder(path: string): void {
   const handle = openSync(path, 'r');
