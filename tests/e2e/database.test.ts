@@ -82,6 +82,12 @@ describe('a database', () => {
     await page.getByRole('button', { name: 'Test connection' }).click();
     await page.getByText('Connected: SQLite').waitFor();
     await page.getByText(file).waitFor();
+    const copyCheck = page.getByLabel('Check of each copy');
+    await page.locator('summary', { hasText: 'Advanced' }).click();
+    await copyCheck.selectOption('quick');
+    await copyCheck.selectOption('full');
+    // What is open does not close when its only field is as it was.
+    expect(await copyCheck.isVisible()).toBe(true);
     await check();
   });
 
