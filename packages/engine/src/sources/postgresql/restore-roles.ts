@@ -30,6 +30,8 @@ export class RestoreRoles {
   readonly #context: RestoreContext;
   readonly #open: () => Promise<PsqlSession>;
   readonly #made = new Set<string>();
+  /** Those among them that an earlier restore made; somebody may have come to use them since. */
+  readonly #adopted = new Set<string>();
   #globals: string | null = null;
 
   constructor(context: RestoreContext, open: () => Promise<PsqlSession>) {
@@ -70,10 +72,13 @@ export class RestoreRoles {
     }
   }
 
-  /** What restores left that were killed, or had no globals.sql. */
+  /** What restores left that were killed. */
   async #adopt(session: PsqlSession, roles: readonly string[]): Promise<void> {
     if (!this.#mayCreate) return;
-    for (const role of await unfinishedRoles(session, roles)) this.#made.add(role);
+    for (const role of await unfinishedRoles(session, roles)) {
+      if (!this.#made.has(role)) this.#adopted.add(role);
+      this.#made.add(role);
+    }
   }
 
   /** Passwords, attributes and memberships of the roles that are new; what cannot be set is a problem. */
@@ -82,6 +87,8 @@ export class RestoreRoles {
     if (this.#globals === null) {
       for (const role of this.#made)
         this.#problem(role, 'was created without its password: globals.sql was not restored');
+      // From here on they are those of whoever gives them one.
+      await this.#endComments();
       return;
     }
     const session = await this.#open();
@@ -99,6 +106,7 @@ export class RestoreRoles {
 
   /** They are as they were saved now. */
   async #endComments(): Promise<void> {
+    if (this.#made.size === 0) return;
     const session = await this.#open();
     try {
       for (const role of await unfinishedRoles(session, [...this.#made]))
@@ -125,9 +133,10 @@ export class RestoreRoles {
     this.#context.problem({ path, code: 'metadata', message });
   }
 
-  /** Drops the roles made here. */
+  /** Drops the roles made here; not those of an earlier restore. */
   async rollback(open: () => Promise<PsqlSession>): Promise<void> {
     for (const role of this.#made) {
+      if (this.#adopted.has(role)) continue;
       try {
         const session = await open();
         await session.run(`DROP ROLE IF EXISTS ${quoteName(role)};`).finally(() => session.close());
