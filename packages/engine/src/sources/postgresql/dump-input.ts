@@ -92,7 +92,7 @@ export class StagedDump implements DumpInput {
   /** Throws DATABASE_DUMP_DAMAGED, and RESTORE_TARGET_INVALID without room. */
   async take(file: string, content: AsyncIterable<Uint8Array>, run: Pick<RestoreRun, 'onBytes'>): Promise<void> {
     const { secrets } = this.#server;
-    // The name is checked before it comes to be one here.
+    // The name is that of a file of a dump (see placeOf); which of them may be there is looked at as its bytes pass.
     const bytes = this.counts.taking(file, content);
     await writeTo(join(this.#folder, file), bytes, run);
     secrets.own(join(this.#folder, file));

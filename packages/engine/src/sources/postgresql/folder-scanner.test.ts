@@ -33,6 +33,18 @@ const whole = (): Record<string, string | Buffer> => ({
   'toc.dat': TOC,
 });
 
+/** Contents in which these two files have changed places. */
+function exchanged(one: string, other: string): Buffer {
+  const text = TOC.toString('latin1');
+  // Texts have a sign and their length before them.
+  const stored = (name: string) => `\0${String.fromCharCode(name.length)}\0\0\0${name}`;
+  const changed = text
+    .replace(stored(one), '\x01first')
+    .replace(stored(other), stored(one))
+    .replace('\x01first', stored(other));
+  return Buffer.from(changed, 'latin1');
+}
+
 async function scan(files: Record<string, string | Buffer>, step = 1000): Promise<FolderScanner> {
   const scanner = new FolderScanner((reason) => new Error(reason));
   for (const [name, content] of Object.entries(files)) {
@@ -73,6 +85,11 @@ describe('a dump in files', () => {
     ['a list that leads elsewhere', { 'blobs.toc': '4711 ../../etc/passwd\n' }, /list blobs\.toc is damaged/],
     ['a large object that is missing', { 'blob_4712.dat': undefined }, /"blob_4712\.dat" is missing/],
     ['a large object too many', { 'blob_1.dat': 'x' }, /"blob_1\.dat" that its contents do not tell of/],
+    [
+      'lists and rows that are called each other',
+      { 'toc.dat': exchanged('3348.dat', 'blobs.toc') },
+      /cannot be the file of/,
+    ],
     ['a table too many', { '1.dat': '\\.\n\n\n' }, /"1\.dat" that its contents do not tell of/],
     ['another file', { 'notes.txt': 'x' }, /"notes\.txt" too much/],
   ])('with %s is none', async (_, changes, message) => {

@@ -95,9 +95,12 @@ export class FolderScanner {
     this.#rowFiles.set(name, { lineFeeds, isWhole: tail.equals(END_OF_ROWS) });
   }
 
-  #endEntry({ file, dumpId, namespace, tag }: TocEntry): void {
+  #endEntry({ kind, file, dumpId, namespace, tag }: TocEntry): void {
     // A name that leads elsewhere would be opened by pg_restore all the same.
     if (!isDumpFile(file) || !this.#left.delete(file)) throw this.#failure(`its file "${file}" is missing`);
+    // pg_restore reads it as what its contents say it is, whatever its name.
+    if ((kind === 'BLOBS') !== file.endsWith('.toc'))
+      throw this.#failure(`"${file}" cannot be the file of ${kind} ${tag}`);
     const list = this.#lists.get(file);
     if (list !== undefined) {
       this.#endList(file, list);
