@@ -1,6 +1,15 @@
 /** The archive of MariaDB's binary log: received, killed, gone on with; replayed up to a moment; damage found. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
@@ -22,6 +31,9 @@ let config: string;
 let prefix: string;
 
 beforeAll(async () => {
+  mkdirSync(work.at('disk'));
+  writeFileSync(work.at('no-folder'), '');
+  pointStoreAt('disk');
   server = await startMariadb();
   server.sql(`CREATE USER reader@'127.0.0.1' IDENTIFIED BY '${PASSWORD.replaceAll(/['\\]/g, '\\$&')}';
     GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO reader@'127.0.0.1';
@@ -42,9 +54,14 @@ afterEach(async () => {
   for (const receiver of receivers) await end(receiver, 'SIGKILL');
 });
 
+/** In one step: between two a receiver would make a folder of its own there. */
+function pointStoreAt(name: 'disk' | 'no-folder'): void {
+  symlinkSync(work.at(name), work.at('store.next'));
+  renameSync(work.at('store.next'), work.at('store'));
+}
+
 function writeConfig(more: Record<string, string> = {}): string {
   const file = work.at(`binlog-${count}-${Object.keys(more).join('-')}.conf`);
-  mkdirSync(work.at('store'), { recursive: true });
   const settings = {
     ...{ storage: 'local_disk', 'storage.basePath': work.at('store'), prefix, spool_folder: work.at(`spool-${count}`) },
     ...{ host: '127.0.0.1', port: String(server.port), user: 'reader', password: PASSWORD },
@@ -174,7 +191,7 @@ describe('a receiver', () => {
     for (const log of logs.slice(0, -1)) {
       expect(log.sizeBytes).toBe(readFileSync(path.join(server.folder, 'data', log.name)).length);
     }
-    expect(readdirSync(work.at(`spool-${count}`))).toEqual(['tmp']);
+    expect(readdirSync(work.at(`spool-${count}`)).sort()).toEqual(['archive', 'tmp']);
   });
 
   it('says loudly what the server has removed before it came', async () => {
@@ -211,8 +228,7 @@ describe('a receiver', () => {
     const receiver = receive();
     rotate();
     await until('the first log', isArchived(onServer().at(-2) ?? ''));
-    renameSync(work.at('store'), work.at('store.away'));
-    writeFileSync(work.at('store'), 'no folder');
+    pointStoreAt('no-folder');
     const lost = () => receiver.said.includes('It is tried again');
     await until('the failure', () => {
       rotate();
@@ -224,8 +240,7 @@ describe('a receiver', () => {
       rotate();
       return receiver.said.includes('ALARM');
     });
-    rmSync(work.at('store'));
-    renameSync(work.at('store.away'), work.at('store'));
+    pointStoreAt('disk');
     add(3);
     rotate();
     const last = onServer().at(-2) ?? '';
@@ -238,8 +253,7 @@ describe('a receiver', () => {
     await archiveAll();
     const first = receive();
     await until('the first one', () => first.said.includes('Following MariaDB'));
-    renameSync(work.at('store'), work.at('store.away'));
-    writeFileSync(work.at('store'), 'no folder');
+    pointStoreAt('no-folder');
     add(5);
     const kept = current();
     rotate();
@@ -251,8 +265,7 @@ describe('a receiver', () => {
     await until('the end of its program', () => findTools(work.at(`spool-${count}`)).length === 0);
     const open = current();
     rotate();
-    rmSync(work.at('store'));
-    renameSync(work.at('store.away'), work.at('store'));
+    pointStoreAt('disk');
     await until('the end of old connections', () => {
       const readers = server.sql(`SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND = 'Binlog Dump'`);
       for (const id of readers.split('\n').filter(Boolean)) server.sql(`KILL ${id}`);
@@ -356,6 +369,9 @@ describe('a restore to a point in time', () => {
     server.sql('SET TIMESTAMP = 2000000000; INSERT INTO timed VALUES (2)', 'shop');
     await archiveAll();
     server.sql('CREATE DATABASE shop2');
+    // The log was begun today, and the program stops there: what is older in it would be left out.
+    const before = ['replay', '--from', place, '--until', '2010-01-01T00:00:00Z', '--database', 'shop'] as const;
+    expect(await call(...before)).toMatchObject({ code: 2, messages: expect.stringContaining('--until') });
     const answer = await call(
       'replay',
       '--from',

@@ -29,7 +29,7 @@ export function chooseStart({ onServer, archived, partial, isGapAccepted }: Star
   const expected = last ? numberOf(last.name) + 1 : partial ? numberOf(partial.name) : null;
   if (expected === null) return oldest.name;
   if (expected > numberOf(newest.name)) {
-    const reason = `the archive ends with ${last?.name}, the server's newest log is ${newest.name}: its numbers began anew`;
+    const reason = `the archive ends with ${(last ?? partial)?.name}, the server's newest log is ${newest.name}: its numbers began anew`;
     throw new AppError('BINLOG_CONFLICT', { reason });
   }
   if (expected >= numberOf(oldest.name)) return nameWith(oldest.name, expected);

@@ -9,9 +9,13 @@ import type { StoredBinlog } from './binlog-store.ts';
 import { readBinlog } from './read-binlog.ts';
 import { type StoringOptions, storePartialLog, storeWholeLog } from './store-logs.ts';
 
-/** Stores what goes on where the archive ends; what cannot be read is passed over. Throws BINLOG_CONFLICT, STORAGE_*. */
+/**
+ * Stores what goes on where the archive ends; what cannot be read is passed over. Throws CONFIG_INVALID when it was
+ * received for another archive, BINLOG_CONFLICT, STORAGE_*.
+ */
 export async function storeLeftovers(options: StoringOptions): Promise<void> {
   const { store, spool, signal } = options;
+  spool.receiveFor(store.settings.prefix);
   const logs = spool.logs();
   if (logs.length === 0) return;
   const [archived, partial] = [await store.list(signal), await store.partial(signal)];
