@@ -1,11 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, type RmOptions, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { SecretFolder } from './secret-folder.ts';
 
 /** What making a file or folder fails with; null: it does not. */
 const refusal = vi.hoisted(() => ({ code: null as string | null }));
+/** What a dead process of another user left. */
+const THEIRS = 'secrets-4194303.1-theirs';
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>();
@@ -20,6 +23,10 @@ vi.mock('node:fs', async (original) => {
     mkdirSync: refusing(real.mkdirSync),
     mkdtempSync: refusing(real.mkdtempSync),
     writeFileSync: refusing(real.writeFileSync),
+    rmSync: (path: string, options: RmOptions): void => {
+      if (path.endsWith(THEIRS)) throw Object.assign(new Error('refused'), { code: 'EACCES' });
+      real.rmSync(path, options);
+    },
   };
 });
 
@@ -29,7 +36,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   refusal.code = null;
-  rmSync(folder, { recursive: true });
+  execFileSync('rm', ['-r', folder]);
 });
 
 it('says that there is no room, and leaves nothing', () => {
@@ -44,4 +51,11 @@ it('says that there is no room, and leaves nothing', () => {
   expect(() => secrets.write('a', 'b')).toThrow('refused');
   secrets.remove();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it('removes what dead processes left, and goes on where that is of another user', () => {
+  for (const name of [THEIRS, 'secrets-of-others', 'secrets-4194303.1.t3-zzzzzz', 'secrets-4194303.1-zzzzzz'])
+    mkdirSync(join(folder, name));
+  const { path } = new SecretFolder(folder);
+  expect(readdirSync(folder).sort()).toEqual([basename(path), THEIRS, 'secrets-of-others'].sort());
 });

@@ -91,6 +91,10 @@ function removeLeftovers(tempDir: string): void {
     const mark = LEFTOVER.exec(name)?.[1];
     if (mark === undefined || isMarkAlive(mark)) continue;
     endProgramsIn(join(tempDir, name));
-    rmSync(join(tempDir, name), { recursive: true, force: true });
+    try {
+      rmSync(join(tempDir, name), { recursive: true, force: true });
+    } catch {
+      // That of another user, which is his to remove.
+    }
   }
 }
