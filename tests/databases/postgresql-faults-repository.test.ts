@@ -181,21 +181,14 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
       // The jobs of before, by an engine with little room.
       const backup = small.run(jobs.backupJob(source()));
       if (format === 'custom') expect(await backup).toMatchObject({ status: 'success' });
-      else expect((await failure(backup)).message).toMatch(/passes through .* MB free and needs \d+ MB at least/);
-      server.sql(
-        "SET allow_system_table_mods = on; UPDATE pg_class SET relpages = 1 WHERE relname IN ('rows', 'more')",
-        'big',
-      );
-      if (format === 'directory')
-        expect((await failure(small.run(jobs.backupJob(source())))).message).toMatch(/No space left/);
+      else expect((await failure(backup)).message).toMatch(/No space left/);
       expect(readdirSync(full).flatMap((name) => readdirSync(path.join(full, name)))).toEqual([]);
       execFileSync('sh', ['-c', `cat /dev/zero > '${full}/fill' 2>/dev/null; true`]);
       const error = await failure(small.run(jobs.backupJob(source())));
-      expect(error.message).toMatch(/the folder for temporary files.*ENOSPC/);
+      expect(error.message).toMatch(/the folder for temporary files is full/);
     } finally {
       await small.close();
       execFileSync('umount', ['-l', full]);
-      server.sql('ANALYZE', 'big');
     }
   });
 
