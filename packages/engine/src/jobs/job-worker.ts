@@ -1,5 +1,6 @@
 /** Entry of the thread that runs one job of the work lane. It ends when the job has ended. */
 import { parentPort } from 'node:worker_threads';
+import { AppError } from '@backupx/contracts/errors';
 import { threadData } from '../ports/start-thread.ts';
 import { packError } from '../ports/thread-error.ts';
 import type { DriversModule } from './job-context.ts';
@@ -15,7 +16,8 @@ const send = (message: FromJobWorker) => port?.postMessage(message);
 async function main(): Promise<void> {
   const abort = new AbortController();
   port?.on('message', (message: ToJobWorker) => {
-    if (message.type === 'cancel') abort.abort();
+    // Whoever throws the reason of the signal then throws what it means.
+    if (message.type === 'cancel') abort.abort(new AppError('CANCELLED'));
   });
   const sealing = createSealThread();
   try {

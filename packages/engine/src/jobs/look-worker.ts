@@ -28,7 +28,7 @@ const kept: KeptSlot = { repositories: null };
 const asked = new Map<number, Asked>();
 
 port?.on('message', (message: ToLookWorker) => {
-  if (message.type === 'cancel') asked.get(message.id)?.abort.abort();
+  if (message.type === 'cancel') asked.get(message.id)?.abort.abort(new AppError('CANCELLED'));
   else if (message.type === 'pull') asked.get(message.id)?.credit.give();
   else void serve(message);
 });
