@@ -21,16 +21,20 @@ function detailOf(options: MaintenanceOptions): string {
 
 type Audit = (entry: { target: string; detail?: string }) => void;
 
+async function announce(
+  { db }: RepositoriesFeatureDeps,
+  repositoryId: number,
+  { options, audit }: { options: MaintenanceOptions; audit: Audit },
+): Promise<void> {
+  const row = await repositoriesStore.get(db, repositoryId);
+  audit({ target: row.name, detail: detailOf(options) });
+}
+
 export function repositoryActionsRoutes(deps: RepositoriesFeatureDeps): BoundRoute[] {
   const { db, ask } = deps;
 
-  async function announce(repositoryId: number, options: MaintenanceOptions, by: { audit: Audit }) {
-    const row = await repositoriesStore.get(db, repositoryId);
-    by.audit({ target: row.name, detail: detailOf(options) });
-  }
-
   async function start(repositoryId: number, options: MaintenanceOptions, by: { actor: Actor; audit: Audit }) {
-    await announce(repositoryId, options, by);
+    await announce(deps, repositoryId, { options, audit: by.audit });
     const requestedBy = nameOf(by.actor);
     const id = await deps.dispatcher.startMaintenance({ repositoryId, options, trigger: 'manual', requestedBy });
     return await readMaintenance(deps, id);
@@ -62,7 +66,7 @@ export function repositoryActionsRoutes(deps: RepositoriesFeatureDeps): BoundRou
       const options = { kind: 'forget', ...body } as const;
       if (!body.policy || body.dryRun) return await start(params.id, options, by);
       // Also when the list cannot be had it is known who asked for what.
-      await announce(params.id, options, by);
+      await announce(deps, params.id, { options, audit: by.audit });
       const candidateIds = (await listAll(deps, params.id)).map(({ id }) => id);
       return await start(params.id, { ...options, candidateIds }, by);
     }),
