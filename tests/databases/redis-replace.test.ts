@@ -1,14 +1,15 @@
 /** Restores over what is there: who is connected, and connections, disks and people that break them off. */
 import { execFileSync } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import type { DriverSettings, InspectTargetResult, RunBackupResult, RunRestoreJob } from '@backupx/contracts/jobs';
 import { createEngine } from '@backupx/engine';
 import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
+import { type Relay, startRelay } from '../servers/redis-relay.ts';
 import { mayMount } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
@@ -102,44 +103,8 @@ it('stops for those who are connected to what it replaces, and ends their sessio
   elsewhere.destroy();
 });
 
-interface Relay {
-  readonly port: number;
-  /** Resolves when somebody has said the word. */
-  readonly said: Promise<unknown>;
-  close(): void;
-}
-
-/**
- * A relay between us and the server. Of the first connection in which this word is said, `lose` hands it on and loses the
- * answer, and the connection with it; `stall` hands nothing on from there; a function runs before it is handed on.
- */
-async function relayUntil(word: string, way: 'lose' | 'stall' | (() => void)): Promise<Relay> {
-  const heard = new EventEmitter();
-  const said = once(heard, 'word');
-  let wasSaid = false;
-  const relay = createServer((client) => {
-    const upstream = connect(server.port, '127.0.0.1');
-    sockets.push(client, upstream);
-    let isHeld = false;
-    for (const socket of [client, upstream]) {
-      socket.on('error', () => {});
-      socket.on('close', () => [client, upstream].map((one) => one.destroy()));
-    }
-    client.on('data', (chunk) => {
-      if (!wasSaid && chunk.includes(word)) {
-        wasSaid = true;
-        isHeld = typeof way === 'string';
-        if (typeof way === 'function') way();
-        heard.emit('word');
-      }
-      if (!isHeld || way === 'lose') upstream.write(chunk);
-    });
-    upstream.on('data', (chunk) => (isHeld ? client.destroy() : client.write(chunk)));
-  });
-  relay.listen(0, '127.0.0.1');
-  await once(relay, 'listening');
-  return { port: (relay.address() as { port: number }).port, said, close: () => relay.close() };
-}
+const relayUntil = (word: string, way: 'lose' | 'stall' | (() => void)): Promise<Relay> =>
+  startRelay(server.port, word, way);
 
 it('loses nothing when the server does what it was told and the connection breaks before it can say so', async () => {
   const { port, close } = await relayUntil('EXEC\r\n', 'lose');

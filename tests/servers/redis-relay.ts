@@ -1,0 +1,51 @@
+/** A relay before a Redis server, which meddles at a word that is said to it. */
+import { EventEmitter, once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface Relay {
+  readonly port: number;
+  /** Resolves when somebody has said the word. */
+  readonly said: Promise<unknown>;
+  /** Breaks what goes through it, and ends. */
+  close(): void;
+}
+
+/**
+ * Of the first connection in which this word is said, `lose` hands it on and loses the answer, and the connection with it;
+ * `stall` hands nothing on from there; a function runs before it is handed on.
+ */
+export async function startRelay(to: number, word: string, way: 'lose' | 'stall' | (() => void)): Promise<Relay> {
+  const heard = new EventEmitter();
+  const said = once(heard, 'word');
+  const sockets: Socket[] = [];
+  let wasSaid = false;
+  const relay = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1');
+    sockets.push(client, upstream);
+    let isHeld = false;
+    for (const socket of [client, upstream]) {
+      socket.on('error', () => {});
+      socket.on('close', () => [client, upstream].map((one) => one.destroy()));
+    }
+    client.on('data', (chunk) => {
+      if (!wasSaid && chunk.includes(word)) {
+        wasSaid = true;
+        isHeld = typeof way === 'string';
+        if (typeof way === 'function') way();
+        heard.emit('word');
+      }
+      if (!isHeld || way === 'lose') upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => (isHeld ? client.destroy() : client.write(chunk)));
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  return {
+    port: (relay.address() as AddressInfo).port,
+    said,
+    close() {
+      relay.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
