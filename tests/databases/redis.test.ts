@@ -340,6 +340,7 @@ describe('what is not as it should be', () => {
 
   it('fails when the temporary folder is full, and cleans up', async () => {
     const source = at(server, { dbPassword: password });
+    server.feed('SELECT 5\nDEBUG POPULATE 60000 many 100');
     const result = await jobs.backup(source);
     const before = digest(server);
     const small = work.at('small');
