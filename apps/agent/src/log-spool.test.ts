@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { type LogSpool, openLogSpool } from './log-spool.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'backupx-spool-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
 let count = 0;
 const freshPath = () => join(dir, `${++count}.log`);
 

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { needsBuild } from '../build-console.ts';
 import { createPassword } from './open-local-access.ts';
 import { ownDataPatterns } from './prepare-task.ts';
@@ -20,6 +20,7 @@ test('passwords are long and never the same', () => {
 
 test('the console is built when missing or older than a source', () => {
   const folder = mkdtempSync(join(tmpdir(), 'backupx-web-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, 'src', 'pages'), { recursive: true });
   const source = join(folder, 'src', 'pages', 'page.tsx');
   writeFileSync(source, '');
