@@ -5,8 +5,8 @@ import { startThread } from '../../ports/start-thread.ts';
 import type { FromReader, ReaderData, ReaderStart, ToReader } from './messages.ts';
 import { SlotControl } from './slot-memory.ts';
 
-/** Slots beyond one per sealing thread: the one being filled. */
-const SPARE_SLOTS = 1;
+/** Slots beyond one per sealing thread: the one being filled, and one more, so that no sealing thread waits for it. */
+const SPARE_SLOTS = 2;
 /** Most of what the reading thread makes is short-lived; the default would let it grow to three times that. */
 const YOUNG_MB = 6;
 /** From 2 GB up the runtime would let the heap grow fourfold between two collections, below it less than twofold. */
