@@ -141,6 +141,27 @@ it('brings nothing when somebody empties what the backup was copied into, and le
   expect(digest()).toBe(before);
 });
 
+it('brings nothing of a restore that took this one for dead, and empties nothing of it', async () => {
+  const before = digest();
+  // It claimed the number as soon as the mark there was old, and has come as far as its first key.
+  const mark = `${Math.trunc(Date.now() / 1000)} 0123456789abcdef`;
+  const write = () => {
+    server.feed('SELECT 1\nFLUSHDB\nSET theirs 1');
+    server.cli('-n', '1', 'SET', 'backupx:restore:scratch', mark);
+  };
+  const { port, close } = await relayUntil('WATCH\r\n', write);
+  const options = { replaceExisting: true };
+  await expect(jobs.restore(source(port), result, { options })).rejects.toMatchObject({
+    code: 'DATABASE_IN_USE',
+    message: expect.stringContaining('another restore'),
+  });
+  close();
+  expect([server.cli('GET', 'mine'), server.cli('-n', '1', 'GET', 'theirs')]).toEqual(['1', '1']);
+  expect(server.cli('-n', '1', 'GET', 'backupx:restore:scratch')).toBe(mark);
+  server.feed('SELECT 1\nFLUSHDB');
+  expect(digest()).toBe(before);
+});
+
 it('changes nothing for a number that the server does not have', async () => {
   const before = digest();
   const options = { replaceExisting: true, rename: ['3=99'] };

@@ -13,6 +13,7 @@ function emptyServer(pages: number): { readonly connection: RedisConnection; rea
   const demand = async (_action: string, ...words: unknown[]) => {
     said.push(words.join(' '));
     if (words[0] === 'SCAN') return [Buffer.from(--left > 0 ? '7' : '0'), []];
+    if (words[0] === 'GET') return Buffer.from('1699999999 a1');
     return words[0] === 'TIME' ? [Buffer.from('1700000000'), Buffer.from('0')] : 1;
   };
   return { connection: { demand, sendAll: async () => {} } as unknown as RedisConnection, said };
@@ -24,7 +25,8 @@ it('renews the marks of the databases before, too, and none that is not there an
   vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => 45_000 * asked++);
   const signal = new AbortController().signal;
   const parts = { from: from.connection, to: to.connection, database: 3, place: 2, marked: [1, 2], signal };
-  await copyKeys({ ...parts, onKeys: () => {} });
-  const renewed = [1, 2].flatMap((place) => [`SELECT ${place}`, 'TIME', `SET ${MARKER} 1700000000 XX`]);
-  expect(to.said).toEqual(['SELECT 2', ...renewed, 'DBSIZE']);
+  await copyKeys({ ...parts, owner: 'a1', onKeys: () => {} });
+  const mark = `SET ${MARKER} 1700000000 a1 XX`;
+  const renewed = [1, 2].flatMap((place) => [`SELECT ${place}`, `GET ${MARKER}`, 'TIME', mark]);
+  expect(to.said).toEqual(['SELECT 2', ...renewed, 'SELECT 2', 'DBSIZE']);
 });

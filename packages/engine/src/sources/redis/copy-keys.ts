@@ -13,6 +13,8 @@ export interface CopyKeysOptions {
   readonly place: number;
   /** All that hold a mark of ours; `place` is the last of them, which stays selected. */
   readonly marked: readonly number[];
+  /** Who we are, in these marks. */
+  readonly owner: string;
   readonly signal: AbortSignal;
   readonly onKeys: (count: number) => void;
 }
@@ -25,22 +27,29 @@ const SMALL_ROUND_BYTES = 1024 * 1024;
 const LARGE_ROUND_BYTES = 8 * SMALL_ROUND_BYTES;
 const RENEW_MS = 60_000;
 
-interface Counts {
+/** What a database must hold in the end. */
+export interface CopiedKeys {
+  readonly copied: number;
+  /** Those among them that never expire. */
+  readonly lasting: number;
+}
+
+interface Counts extends CopiedKeys {
   copied: number;
-  /** Those among them that never expire, which must all be there in the end. */
   lasting: number;
   bytes: number;
   /** Keys of the next round. */
   round: number;
+  /** When the marks were renewed. */
+  renewedAt: number;
 }
 
-/** Answers how many keys were copied. Throws DATABASE_TOOL_MISMATCH when the target is too old for the values. */
-export async function copyKeys(options: CopyKeysOptions): Promise<number> {
-  const { from, to, database, place, marked, signal } = options;
+/** Answers what was copied. Throws DATABASE_TOOL_MISMATCH when the target is too old for the values, DATABASE_IN_USE. */
+export async function copyKeys(options: CopyKeysOptions): Promise<CopiedKeys> {
+  const { from, to, database, place, signal } = options;
   await from.demand('select a database', 'SELECT', database);
   await to.demand('select a database', 'SELECT', place);
-  const counts: Counts = { copied: 0, lasting: 0, bytes: 0, round: 16 };
-  let renewedAt = systemClock.monotonicMs();
+  const counts: Counts = { copied: 0, lasting: 0, bytes: 0, round: 16, renewedAt: systemClock.monotonicMs() };
   let cursor = '0';
   do {
     if (signal.aborted) throw new AppError('CANCELLED');
@@ -49,13 +58,17 @@ export async function copyKeys(options: CopyKeysOptions): Promise<number> {
     cursor = String(next);
     await copyPage(options, keys, counts);
     options.onKeys(keys.length);
-    if (systemClock.monotonicMs() - renewedAt > RENEW_MS) {
-      for (const one of marked) await renewMark(to, one);
-      renewedAt = systemClock.monotonicMs();
-    }
+    await renewMarks(options, counts);
   } while (cursor !== '0');
-  await assertAllThere(to, counts, database);
-  return counts.copied;
+  await assertAllThere(to, { place, database, counts });
+  return counts;
+}
+
+/** Also after a time in which we stood still, before much is written into what may be another's by now. */
+async function renewMarks({ to, marked, owner }: CopyKeysOptions, counts: Counts): Promise<void> {
+  if (systemClock.monotonicMs() - counts.renewedAt <= RENEW_MS) return;
+  for (const one of marked) await renewMark(to, one, owner);
+  counts.renewedAt = systemClock.monotonicMs();
 }
 
 async function copyPage(options: CopyKeysOptions, keys: readonly Buffer[], counts: Counts): Promise<void> {
@@ -63,6 +76,8 @@ async function copyPage(options: CopyKeysOptions, keys: readonly Buffer[], count
     const [round, bytes] = [keys.slice(at, at + counts.round), counts.bytes];
     at += round.length;
     await copyRound(options, round, counts);
+    // A page of large values may take longer than marks live.
+    await renewMarks(options, counts);
     const passed = counts.bytes - bytes;
     if (passed < SMALL_ROUND_BYTES) counts.round = Math.min(MAX_ROUND, counts.round * 2);
     if (passed > LARGE_ROUND_BYTES) counts.round = Math.max(1, counts.round >> 2);
@@ -120,8 +135,14 @@ async function restored(to: RedisConnection): Promise<void> {
   throw to.failure(reply, 'write keys (RESTORE)');
 }
 
-async function assertAllThere(to: RedisConnection, { copied, lasting }: Counts, database: number): Promise<void> {
+/** `place` holds what was copied of `database`, and nothing else but the mark. Throws DATABASE_TOOL_FAILED. */
+export async function assertAllThere(
+  to: RedisConnection,
+  { place, database, counts }: { readonly place: number; readonly database: number; readonly counts: CopiedKeys },
+): Promise<void> {
   const MARK = 1;
+  const { copied, lasting } = counts;
+  await to.demand('select a database', 'SELECT', place);
   const found = Number(await to.demand('count keys', 'DBSIZE')) - MARK;
   if (found >= lasting && found <= copied) return;
   const reason = `database ${database} has ${found} keys on the server instead of ${copied}`;

@@ -4,6 +4,7 @@
  * databases change places with those they replace, all at once (SWAPDB in a transaction). So until then, and after any
  * failure, the server has what it had. It needs memory for both.
  */
+import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeSession } from '@backupx/contracts/describe-session';
@@ -14,9 +15,9 @@ import { compareCounts } from './compare-counts.ts';
 import { nameOfServer, newNumbers, type RedisConfig, type RedisRestoreOptions, serverOfRestore } from './config.ts';
 import { RedisConnection } from './connection.ts';
 import { copyFunctions } from './copy-functions.ts';
-import { copyKeys } from './copy-keys.ts';
+import { assertAllThere, type CopiedKeys, copyKeys } from './copy-keys.ts';
 import { DUMP_PATH } from './entry-paths.ts';
-import { claimDatabase, clearStaleDatabases, findFreeDatabases, isMarked } from './free-databases.ts';
+import { claimDatabase, clearStaleDatabases, findFreeDatabases, isMarked, ownerOf } from './free-databases.ts';
 import type { RdbSummary } from './rdb-scanner.ts';
 import { findServerProgram, ScratchServer } from './scratch-server.ts';
 import { readFacts } from './server-facts.ts';
@@ -34,6 +35,8 @@ export class LiveRestore {
   readonly #context: RestoreContext;
   #folder: SecretFolder | null = null;
   #fd = -1;
+  /** Who we are, in the marks. */
+  readonly #owner = randomBytes(8).toString('hex');
   /** Numbers our keys are in until they change places. */
   #used: number[] = [];
   /** The server was told to let them change places, and perhaps did. */
@@ -120,7 +123,9 @@ export class LiveRestore {
    * thrown the mark out, or somebody has emptied the number, and what is there now is his.
    */
   async #takeBack(server: RedisConnection, database: number): Promise<void> {
-    if (await isMarked(server, database)) return await emptyDatabase(server, database);
+    const owner = await ownerOf(server, database);
+    if (owner === this.#owner) return await emptyDatabase(server, database);
+    if (owner !== null) return this.#context.log('warn', `Database ${database} is used by another restore now.`);
     const keys = await countKeys(server, database);
     if (this.#mayHaveSwapped) {
       const where = keys > 0 ? `; what it replaced lies in database ${database}` : '';
@@ -171,23 +176,27 @@ export class LiveRestore {
     const places = await findFreeDatabases(to, { count: databases.length, taken: targets });
     this.#evictedBefore = (await readFacts(to)).evictedKeys;
     const onKeys = (items: number) => this.#context.progress({ items });
-    let total = 0;
+    const copies: { place: number; database: number; counts: CopiedKeys }[] = [];
     for (const [index, database] of databases.entries()) {
       const place = places[index] as number;
-      await claimDatabase(to, place);
+      await claimDatabase(to, place, this.#owner);
       this.#used.push(place);
-      total += await copyKeys({ from, to, database, place, marked: this.#used, signal, onKeys });
+      const marks = { marked: this.#used, owner: this.#owner };
+      copies.push({ place, database, counts: await copyKeys({ from, to, database, place, ...marks, signal, onKeys }) });
     }
+    const total = copies.reduce((sum, { counts }) => sum + counts.copied, 0);
     await this.#assertNothingEvicted(to);
     // Somebody may have begun to write there meanwhile.
     if (!replaceExisting) await this.#assertEmpty(to, targets);
     const sessions = await this.#sessionsToEnd(to, targets);
     const functions = await copyFunctions({ from, to, isReplacing: replaceExisting });
     try {
+      // Another that had stood still may have written into what is ours now.
+      for (const copy of copies) await assertAllThere(to, copy);
       const onPending = (isPending: boolean) => {
         this.#mayHaveSwapped = isPending;
       };
-      await swapDatabases(to, { databases: targets, free: places, sessions, onPending });
+      await swapDatabases(to, { databases: targets, free: places, owner: this.#owner, sessions, onPending });
     } catch (error) {
       await functions.undo();
       throw error;

@@ -1,6 +1,6 @@
 /** Databases of a server as a whole: they change places, are counted, are emptied. */
 import type { RedisConnection } from './connection.ts';
-import { MARKER } from './free-databases.ts';
+import { MARKER, ownerOf, takenByOthers } from './free-databases.ts';
 import { RedisRefusal } from './resp.ts';
 
 export async function emptyDatabase(server: RedisConnection, database: number): Promise<void> {
@@ -18,6 +18,8 @@ export interface SwapParts {
   readonly databases: readonly number[];
   /** Where our keys are, in the same order. */
   readonly free: readonly number[];
+  /** Whose marks must be there. */
+  readonly owner: string;
   /** Ended in the same moment, so that nobody goes on with what he has read before. */
   readonly sessions: readonly string[];
   /** True from the moment the server may do it until it has said whether it did. */
@@ -26,12 +28,14 @@ export interface SwapParts {
 
 /** All of them at once, or none; none when somebody has emptied what our keys are in. */
 export async function swapDatabases(to: RedisConnection, parts: SwapParts): Promise<void> {
-  const { databases, free, sessions, onPending } = parts;
+  const { databases, free, owner, sessions, onPending } = parts;
   const action = 'put the databases in place (WATCH, MULTI, SELECT, DEL, SWAPDB, CLIENT KILL, EXEC)';
   for (const place of free) {
     await to.demand('select a database', 'SELECT', place);
     await to.demand(action, 'WATCH', MARKER);
-    if (Number(await to.demand('look for keys (EXISTS)', 'EXISTS', MARKER)) === 0) throw notOurs(to, action);
+    const found = await ownerOf(to, place);
+    if (found === null) throw notOurs(to, action);
+    if (found !== owner) throw takenByOthers(place);
   }
   await to.demand(action, 'MULTI');
   for (const id of sessions) await to.demand(action, 'CLIENT', 'KILL', 'ID', id);
