@@ -112,9 +112,52 @@ async function ownTree(root: string): Promise<string> {
 }
 
 const entry = (name: string) => path.join(folder, name);
+/** Files for paths that lie in one another, or beside one another by their names. */
+const FILES = [
+  'www/precious',
+  'www/deep/e',
+  'www/deep/er/d',
+  'www/deep/er.old',
+  'www/uploads/c',
+  'www/z',
+  'www-x/a',
+  'www.old/b',
+];
 const stored = (bytes: Buffer) => `${bytes.length} ${bytes.toString('base64')}`;
 
 describe('backupSnapshot', () => {
+  it.each([
+    [['www', 'www.old', 'www/uploads']],
+    [['www', 'www/deep/er']],
+    [['www/deep/er', 'www.old', 'www', 'www/deep']],
+    [['www-x', 'www/uploads', 'www/deep/er', 'www']],
+    [['.', 'www/deep/er/d', 'www.old']],
+    [['www/deep/er', 'www/uploads', 'www-x']],
+    [['www', 'link/er', 'www.old']],
+    [['www/link/er', 'www', 'www.old']],
+  ])('keeps all that is in %j, each in its place', async (names) => {
+    for (const name of FILES) {
+      mkdirSync(path.dirname(entry(name)), { recursive: true });
+      writeFileSync(entry(name), name);
+    }
+    symlinkSync('deep', entry('www/link'));
+    symlinkSync('www/deep', entry('link'));
+    const paths = names.map(entry);
+    const source = { type: 'file', config: { paths, excludePatterns: [], oneFileSystem: false } };
+    const first = await run({ paths, source });
+    const expected = FILES.filter((name) => names.some((root) => root === '.' || `${name}/`.startsWith(`${root}/`)));
+    // A folder above a path is stored as one, also where a link leads there.
+    expected.push(...names.filter((name) => name.endsWith('link/er')).map((name) => `${name}/d`));
+    const found = await contentsOf(first.tree);
+    const files = [...found].filter(([, content]) => content !== 'folder' && !content.startsWith('->'));
+    expect(files.map(([name]) => path.relative(folder, name)).sort()).toEqual(expected.sort());
+    expect(found.get(entry('www/precious'))).toBe(
+      expected.includes('www/precious') ? stored(Buffer.from('www/precious')) : undefined,
+    );
+    expect((await run({ paths, source })).tree).toBe(first.tree);
+    expect(logs).toEqual([]);
+  });
+
   it('keeps whole paths and every byte, and stores nothing twice', async () => {
     const large = randomBytes(9_000_000);
     writeFileSync(entry('large'), large);

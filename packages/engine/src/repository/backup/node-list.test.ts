@@ -9,8 +9,10 @@ import { unknownFolder } from './node-of-entry.ts';
 const nodeOf = (name: string, value: number) =>
   packNode({
     ...unknownFolder(Buffer.from(name, 'latin1'), Buffer.alloc(32)),
-    ...{ user: 'ü✓'.repeat(value % 7), inode: BigInt(value) },
+    ...{ type: 'file', subtree: null, content: [], user: 'ü✓'.repeat(value % 7), inode: BigInt(value) },
   });
+const folderOf = (name: string, tree: number) =>
+  packNode(unknownFolder(Buffer.from(name, 'latin1'), Buffer.alloc(32, tree)));
 
 function treeOf(names: readonly string[]): { tree: string; parts: number } {
   const list = new NodeList();
@@ -50,6 +52,20 @@ describe('NodeList', () => {
     );
     const late = [...named(8000).slice(1000), 'f000500', ...named(1500)];
     expect(treeOf(late).tree).toBe(expectedTree(late));
+  });
+
+  it('loses no folder by another item of its name', () => {
+    const list = (...nodes: readonly string[]) => {
+      const names = new NodeList();
+      for (const [index, node] of nodes.entries()) names.add(index === 1 ? 'b' : 'a\xff', node);
+      return () => Buffer.concat(names.toTree().map(plainBytesOf)).toString();
+    };
+    const [folder, file, b] = [folderOf('a\xff', 1), nodeOf('a\xff', 1), nodeOf('b', 2)];
+    const expected = packTree([folder, b]).toString();
+    expect(list(folder, b, folder)()).toBe(expected);
+    expect(list(folder, b, file)()).toBe(expected);
+    expect(list(file, b, folder)()).toBe(expected);
+    expect(list(folder, b, folderOf('a\xff', 2))).toThrow('the folder a\\xff');
   });
 
   it('goes on after the nodes of another tree', () => {

@@ -1,4 +1,5 @@
 /** Items of a folder while it is walked: their JSON as text, as bytes once there are many, compressed when they are very many. */
+import { displayPath } from '../../ports/display-path.ts';
 import { JsonCursor } from '../format/json-cursor.ts';
 import { readNode } from '../format/parse-tree.ts';
 import { compressedPart, plainBytesOf, plainPart, type TreePart } from '../tree-part.ts';
@@ -9,6 +10,12 @@ const NODES_PER_PART = 512;
 const PLAIN_PARTS = 8;
 const HEAD = '{"nodes":[';
 const TAIL = ']}\n';
+
+interface FoundNode {
+  readonly name: string;
+  readonly node: string;
+  readonly isFolder: boolean;
+}
 
 /** Collects the nodes of one folder from `packNode`; raw names as latin1 text. Most folders come in the order of their names. */
 export class NodeList {
@@ -35,13 +42,21 @@ export class NodeList {
     if (this.#nodes.length === NODES_PER_PART) this.#pack();
   }
 
-  /** The tree blob in parts: nodes in byte order of their names, each name once (the last wins), as readers demand it. */
+  /**
+   * The tree blob in parts: nodes in byte order of their names, each name once (a folder, or the last), as readers demand it.
+   * Throws for two folders of one name: what is in the one would be lost with it.
+   */
   toTree(): TreePart[] {
     if (this.#isSorted) return this.#toParts();
     if (this.#nodes.length > 0) this.#pack();
     const sorted = new NodeList();
-    const byName = new Map(this.#all());
-    for (const name of [...byName.keys()].sort()) sorted.add(name, byName.get(name) ?? '');
+    const byName = new Map<string, FoundNode>();
+    for (const found of this.#all()) {
+      const other = byName.get(found.name);
+      if (!other?.isFolder) byName.set(found.name, found);
+      else if (found.isFolder && found.node !== other.node) throw twoFolders(found.name);
+    }
+    for (const name of [...byName.keys()].sort()) sorted.add(name, byName.get(name)?.node ?? '');
     return sorted.#toParts();
   }
 
@@ -58,15 +73,23 @@ export class NodeList {
   }
 
   /** Names and nodes of all parts. */
-  *#all(): Generator<[string, string]> {
+  *#all(): Generator<FoundNode> {
     for (const [number, part] of this.#parts.entries()) {
       const bytes = Buffer.from(plainBytesOf(part));
       const cursor = new JsonCursor(bytes, 'a tree');
       for (let at = number === 0 ? HEAD.length : 1; at < bytes.byteLength; at = cursor.position + 1) {
         cursor.position = at;
-        const { name } = readNode(cursor);
-        yield [name.toString('latin1'), bytes.toString('utf8', at, cursor.position)];
+        const { name, subtree } = readNode(cursor);
+        yield {
+          name: name.toString('latin1'),
+          node: bytes.toString('utf8', at, cursor.position),
+          isFolder: subtree !== null,
+        };
       }
     }
   }
+}
+
+function twoFolders(name: string): Error {
+  return new Error(`the folder ${displayPath(Buffer.from(name, 'latin1'))} was walked twice, one with other contents`);
 }

@@ -66,11 +66,13 @@ export class TreeBuilder {
     this.#open = [newFolder('')];
   }
 
-  /** Metadata of a folder above a root; the outermost first. */
+  /** Metadata of a folder above a root. Those above it stay open, too: their trees hold its own. */
   addAncestor(path: string, pack: PackFolder): void {
-    const folder = newFolder(path);
-    folder.pack = pack;
-    this.#pinned.set(path, folder);
+    this.#pin(path).pack = pack;
+    for (let at = path; at.lastIndexOf('/') > 0; ) {
+      at = at.slice(0, at.lastIndexOf('/'));
+      this.#pin(at);
+    }
   }
 
   /** A folder of the source itself. */
@@ -126,11 +128,15 @@ export class TreeBuilder {
       const end = path.indexOf('/', top.path.length + 1);
       const next = end < 0 ? path : path.slice(0, end);
       // Nobody has listed this folder: an excluded one with a root inside. It may be entered again.
-      const folder = this.#pinned.get(next) ?? newFolder(next);
-      this.#pinned.set(next, folder);
-      this.#open.push(folder);
-      top = folder;
+      top = this.#pin(next);
+      this.#open.push(top);
     }
+  }
+
+  #pin(path: string): OpenFolder {
+    const folder = this.#pinned.get(path) ?? newFolder(path);
+    this.#pinned.set(path, folder);
+    return folder;
   }
 
   #store(folder: OpenFolder): void {
@@ -153,9 +159,9 @@ export class TreeBuilder {
   }
 
   #parentOf(path: string): OpenFolder {
-    const pinned = this.#pinned.get(path);
-    if (pinned) return pinned;
-    return this.#open.find((folder) => folder.path === path) ?? this.#top();
+    const parent = this.#pinned.get(path) ?? this.#open.find((folder) => folder.path === path);
+    if (!parent) throw new Error('a folder was stored before one that is in it');
+    return parent;
   }
 
   #top(): OpenFolder {

@@ -114,13 +114,13 @@ export function* countFiles(config: FilesConfig): Generator<SourceTotals> {
 }
 
 /**
- * Every folder above a root that is no root itself, as what a link in the path leads to, outermost first, each once;
- * `/` is left out, and so is what cannot be looked at.
+ * Every folder above a root, also one that is a root itself, as what a link in the path leads to, outermost first, each
+ * once; `/` is left out, and so is what cannot be looked at.
  */
 export function* readAncestors(config: FilesConfig): Generator<SourceEntry> {
   const roots = normalizeRoots(config.paths);
   const builder = createEntryBuilder({ problem() {} });
-  const seen = new Set<BytePath>(['/', ...roots]);
+  const seen = new Set<BytePath>(['/']);
   for (const root of roots) {
     const above: BytePath[] = [];
     for (let at = parentPath(root); at !== '/'; at = parentPath(at)) if (!seen.has(at)) above.push(at);

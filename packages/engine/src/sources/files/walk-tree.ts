@@ -95,8 +95,9 @@ function enterFolder(path: BytePath, otherRoots: readonly BytePath[], options: W
     const names = readdirSync(toBytes(path), { encoding: 'latin1' });
     names.sort();
     const prefix = path === '/' ? '' : path;
-    const isOther = (name: BytePath) => otherRoots.includes(`${prefix}/${name}`);
-    const own = otherRoots.length === 0 ? names : names.filter((name) => !isOther(name));
+    const isOther = (name: BytePath) => otherRoots.length > 0 && otherRoots.includes(`${prefix}/${name}`);
+    // Some file systems list a name twice while others are made and removed beside it.
+    const own = names.filter((name, at) => name !== names[at - 1] && !isOther(name));
     return { path: prefix, names: own, isAscii: isAsciiText(path + names.join('')), next: 0 };
   } catch (error) {
     report(path, error, options);
