@@ -15,9 +15,10 @@ import {
 } from './binlog/binlog-settings.ts';
 import { BinlogStore } from './binlog/binlog-store.ts';
 import { type ExpireLogsOptions, expireLogs, type LogExpiry } from './binlog/expire-logs.ts';
+import type { LogPlace } from './binlog/find-place.ts';
 import { type ArchiveSummary, listLogs } from './binlog/list-logs.ts';
 import { receiveLogs } from './binlog/receive-logs.ts';
-import { type LogPlace, parsePlace, type ReplayOptions, type ReplayResult, replayLogs } from './binlog/replay-logs.ts';
+import { parsePlace, type ReplayOptions, type ReplayResult, replayLogs } from './binlog/replay-logs.ts';
 import { SpoolFolder } from './binlog/spool-folder.ts';
 import { type LogVerdict, verifyLogs } from './binlog/verify-logs.ts';
 import { describeError } from './direct-storage/describe-error.ts';
@@ -135,10 +136,10 @@ function startOf({ from, inventory }: ReplayWish): LogPlace {
 
 function placeOfBackup(inventory: string): LogPlace {
   const { details } = parseInventory(readText(inventory));
-  const { binlogFile = '', binlogPosition = '' } = details;
+  const { binlogFile = '', binlogPosition = '', gtid } = details;
   const place = parsePlace(`${binlogFile}:${binlogPosition}`);
   if (!place) throw invalid('--inventory', `${inventory} names no place in a binary log`);
-  return place;
+  return { ...place, gtid };
 }
 
 function placeOf(flag: string, text: string): LogPlace {

@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { binlogSettings, makeBinlog } from '../testing/make-binlog.ts';
+import { binlogSettings, makeBinlog, makeGtidList } from '../testing/make-binlog.ts';
 import { createMemoryStorage, type MemoryStorage } from '../testing/memory-storage.ts';
 import { nameWith } from './binlog-names.ts';
 import { BinlogStore } from './binlog-store.ts';
@@ -76,6 +76,23 @@ it('refuses what may be of another server, or nothing at all', async () => {
   for (const before of [log(6), 'other.000003', 'nonsense'])
     await expect(expire({ before })).rejects.toMatchObject(wrong);
   expect((await names()).length).toBe(4);
+});
+
+it('knows a backup of another server by its GTIDs, although its logs are called the same', async () => {
+  async function* read() {
+    yield makeBinlog(600, [makeGtidList(600, ['0-7-5', '1-7-9'])]);
+  }
+  await store.put(log(5), await readBinlog(read(), { name: log(5) }), { read, isPartial: false, signal });
+  const asked = (gtid: string) => expire({ backups: [{ ...place(5), gtid }], isDeleting: false });
+  for (const gtid of ['0-7-5', '0-7-5,1-7-9', '3-3-3', '', '9d5c0f1e-0000-0000-0000-000000000000:1-77']) {
+    expect(await asked(gtid)).toMatchObject({ keptFrom: log(5) });
+  }
+  for (const gtid of ['0-7-6', '0-7-4', '0-9-5', '0-7-5,1-7-10']) {
+    await expect(asked(gtid)).rejects.toMatchObject({
+      code: 'BINLOG_START_MISSING',
+      params: { place: expect.stringContaining(gtid) },
+    });
+  }
 });
 
 it('leaves no gap when it is killed anywhere', async () => {

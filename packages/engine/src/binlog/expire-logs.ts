@@ -5,7 +5,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import { nameWith, numberOf, parseBinlogName } from './binlog-names.ts';
 import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
-import type { LogPlace } from './replay-logs.ts';
+import { findPlace, type LogPlace } from './find-place.ts';
 
 export interface ExpireLogsOptions {
   readonly signal: AbortSignal;
@@ -55,16 +55,9 @@ function chooseCut(all: readonly StoredBinlog[], { before, backups }: ExpireLogs
     if (numberOf(before) > numberOf(last.name)) throw invalid('--before', `is behind the newest log, ${last.name}`);
     return numberOf(before);
   }
-  for (const place of backups) assertIsThere(place, all);
+  // A backup of another server, or one that has lost its logs, says nothing about what may go.
+  for (const place of backups) findPlace(place, all);
   return Math.min(...backups.map(({ file }) => numberOf(file)));
-}
-
-/** A backup of another server, or one that has lost its logs, says nothing about what may go. */
-function assertIsThere({ file, position }: LogPlace, all: readonly StoredBinlog[]): void {
-  const log = all.find(({ name }) => name === file);
-  if (log && position <= log.sizeBytes) return;
-  const has = all.length === 0 ? 'nothing' : `${all[0]?.name} to ${all.at(-1)?.name}`;
-  throw new AppError('BINLOG_START_MISSING', { place: `${file}:${position}`, has });
 }
 
 function invalid(path: string, message: string): AppError {

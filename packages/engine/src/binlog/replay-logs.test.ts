@@ -1,7 +1,14 @@
 /** What a replay refuses before it sends a statement. */
 import { deflateSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { binlogSettings, type MadeEvent, makeBinlog, makeGtidList, makeStatement } from '../testing/make-binlog.ts';
+import {
+  binlogSettings,
+  type MadeEvent,
+  makeBinlog,
+  makeGtid,
+  makeGtidList,
+  makeStatement,
+} from '../testing/make-binlog.ts';
 import { createMemoryStorage } from '../testing/memory-storage.ts';
 import { nameWith } from './binlog-names.ts';
 import { BinlogStore } from './binlog-store.ts';
@@ -83,6 +90,64 @@ it('does not call it done when the log itself was begun at the moment, whatever 
   expect(await replay({ from, untilTime: seconds(201), isEndAccepted: true })).toMatchObject({ isDone: false });
   // By place it goes through.
   expect(await replay({ from })).toMatchObject({ ranges: [{ name: log(3), from: size }] });
+});
+
+it('goes on into the next log when only what lies before the start is behind the moment', async () => {
+  const size = await put(1, 100, [change(900)]);
+  await put(2, 200, [change(210), change(250)]);
+  await put(3, 300, []);
+  const { ranges } = await replay({ from: { file: log(1), position: size }, untilTime: seconds(260) });
+  expect(ranges.map(({ name }) => name)).toEqual([log(1), log(2)]);
+});
+
+it('does not go by the clock of a replica that lags', async () => {
+  const repeated = (time: number) => ({ ...change(time), serverId: 1 });
+  await put(1, 100, [repeated(50), repeated(60)]);
+  await put(2, 200, [repeated(70), repeated(80)]);
+  const refused = { code: 'INVALID_INPUT', fields: [{ message: expect.stringContaining('bin.000002:') }] };
+  await expect(replay({ untilTime: seconds(150) })).rejects.toMatchObject(refused);
+  await put(3, 300, [repeated(160)]);
+  await expect(replay({ untilTime: seconds(150) })).rejects.toMatchObject(refused);
+  // In the middle of what it repeats the times say it.
+  expect(
+    (await replay({ untilTime: seconds(260), from: { file: log(3), position: 4 } }).catch((error) => error)).code,
+  ).toBe('INVALID_INPUT');
+});
+
+it('believes a replica that does not lag, and none that may', async () => {
+  const repeated = (time: number) => ({ ...change(time), serverId: 1 });
+  await put(1, 100, [repeated(110), repeated(120)]);
+  expect((await replay({ untilTime: seconds(115) })).ranges.length).toBe(1);
+  await put(2, 200, []);
+  const wish = { untilTime: seconds(150) };
+  await expect(replay(wish)).rejects.toMatchObject({
+    code: 'BINLOG_END_EARLY',
+    params: { end: '1970-01-01T00:02:00Z' },
+  });
+  await put(3, 300, [repeated(310)]);
+  expect(await replay(wish)).toMatchObject({ ranges: [{ name: log(1) }], endsEarlyAt: null });
+});
+
+it('knows a replica that had nothing to do by what it repeats later', async () => {
+  await put(1, 100, []);
+  await put(2, 200, []);
+  await put(3, 300, [makeGtid(140, '0-1-5'), { ...change(140), serverId: 1 }]);
+  const refused = { code: 'INVALID_INPUT', fields: [{ message: expect.stringContaining('bin.000003:') }] };
+  await expect(replay({ untilTime: seconds(150) })).rejects.toMatchObject(refused);
+  // What is behind a place that is asked for besides does not count.
+  const untilPlace = { file: log(2), position: 4 };
+  expect(await replay({ untilTime: seconds(250), untilPlace })).toMatchObject({ endsEarlyAt: null });
+});
+
+it('looks for what a replica repeats late in all logs, not behind a gap', async () => {
+  const repeated = (time: number) => ({ ...change(time), serverId: 1 });
+  await put(1, 100, [repeated(110)]);
+  await put(2, 200, []);
+  await put(4, 400, [repeated(410)]);
+  const gap = { code: 'BINLOG_GAP', params: { logs: log(3) } };
+  await expect(replay({ untilTime: seconds(150) })).rejects.toMatchObject(gap);
+  await put(3, 300, []);
+  expect(await replay({ untilTime: seconds(150) })).toMatchObject({ ranges: [{ name: log(1) }], endsEarlyAt: null });
 });
 
 it('refuses logs of two servers', async () => {

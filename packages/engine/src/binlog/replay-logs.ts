@@ -17,15 +17,10 @@ import { nameWith, numberOf, parseBinlogName } from './binlog-names.ts';
 import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
 import { findBreak } from './find-break.ts';
 import { describeGap, findLogGaps } from './find-log-gaps.ts';
+import { findPlace, type LogPlace } from './find-place.ts';
 import { assertForwards, isReached, ReplayJudge } from './judge-replay.ts';
 import { timeText } from './log-time.ts';
 import { checkLog } from './verify-logs.ts';
-
-/** A place in the logs. */
-export interface LogPlace {
-  readonly file: string;
-  readonly position: number;
-}
 
 export interface ReplayOptions {
   readonly store: BinlogStore;
@@ -66,16 +61,10 @@ export interface ReplayResult {
 
 /** Throws INVALID_INPUT, BINLOG_*, ARTIFACT_*, DATABASE_*, CANCELLED; before a statement is sent, but for DATABASE_*. */
 export async function replayLogs(options: ReplayOptions): Promise<ReplayResult> {
-  const { store, signal, from, isDryRun, log } = options;
+  const { isDryRun, log } = options;
   assertForwards(options);
-  const { logs, endsEarlyAt } = await chooseLogs(options);
+  const { logs, endsEarlyAt } = await readLogs(options);
   const ranges = logs.map((item) => rangeOf(item, options));
-  const judge = new ReplayJudge(options);
-  for (const item of logs) {
-    const start = item.name === from.file ? { mustHavePosition: from.position } : {};
-    await checkLog(store, item, { signal, ...start, onEvent: (event) => judge.add(item, event) });
-  }
-  judge.assertReplayable();
   if (isDryRun) return { ranges, isDone: false, endsEarlyAt };
   log(`${logs.length} logs are whole. Replaying.`);
   const connection = await MysqlConnection.open(options.target, options);
@@ -93,55 +82,63 @@ interface Chosen {
   readonly endsEarlyAt: string | null;
 }
 
-async function chooseLogs(options: ReplayOptions): Promise<Chosen> {
+/** Proves the logs that are needed, one after the other, until the end was found in one of them. */
+async function readLogs(options: ReplayOptions): Promise<Chosen> {
   const { store, signal, from, untilTime, untilPlace } = options;
   const all = await store.all(signal);
-  const first = all.find(({ name }) => name === from.file);
-  if (!first || from.position > first.sizeBytes) {
-    const has = all.length === 0 ? 'nothing' : `${all[0]?.name} to ${all.at(-1)?.name}`;
-    throw new AppError('BINLOG_START_MISSING', { place: `${from.file}:${from.position}`, has });
-  }
-  const chosen: StoredBinlog[] = [];
-  for (const item of all.filter(({ name }) => numberOf(name) >= numberOf(from.file))) {
-    if (untilPlace && numberOf(item.name) > numberOf(untilPlace.file)) break;
-    // The moment a log begins is later than all that is in those before it.
-    if (isReached(item.firstAt, untilTime) && item !== first) break;
-    chosen.push(item);
+  const first = findPlace(from, all);
+  const end = untilPlace ? numberOf(untilPlace.file) : Number.POSITIVE_INFINITY;
+  const inRange = all.filter(({ name }) => numberOf(name) >= numberOf(from.file) && numberOf(name) <= end);
+  const judge = new ReplayJudge(options, inRange);
+  const logs: StoredBinlog[] = [];
+  let previous: StoredBinlog | null = null;
+  for (const item of inRange) {
+    // The moment a log begins is later than all that is in those before it; what a replica repeats may still be earlier.
+    const beginsLate = previous !== null && isReached(item.firstAt, untilTime);
+    if (beginsLate && !judge.isReplica) break;
+    if (previous) assertFollows(previous, item);
+    const isNeeded = !beginsLate && !judge.isOver;
+    const start = item === first ? { mustHavePosition: from.position } : {};
+    await checkLog(store, item, { signal, ...start, onEvent: (event) => judge.add(item, event) });
+    if (isNeeded) logs.push(item);
+    previous = item;
     // What follows may be earlier, by a clock that was set back, but must not come without the rest of this log.
-    if (isReached(item.lastAt, untilTime)) break;
+    if (judge.isDecided) break;
   }
-  const [gap] = findLogGaps(chosen);
-  if (gap) throw new AppError('BINLOG_GAP', { logs: describeGap(gap) });
-  assertOneServer(chosen);
-  return { logs: chosen, endsEarlyAt: judgeEnd(chosen, all, options) };
+  judge.assertReplayable();
+  return { logs, endsEarlyAt: judgeEnd(logs, all, { ...options, judge }) };
 }
 
-function assertOneServer(logs: readonly StoredBinlog[]): void {
-  for (const [index, log] of logs.entries()) {
-    const next = logs[index + 1];
-    const reason = next && findBreak(log, next);
-    if (reason) throw new AppError('BINLOG_CONFLICT', { reason });
-  }
+/** Throws BINLOG_GAP. */
+function assertNoGap(previous: StoredBinlog, next: StoredBinlog): void {
+  const [gap] = findLogGaps([previous, next]);
+  if (gap) throw new AppError('BINLOG_GAP', { logs: describeGap(gap) });
+}
+
+/** Throws BINLOG_GAP, BINLOG_CONFLICT. */
+function assertFollows(previous: StoredBinlog, next: StoredBinlog): void {
+  assertNoGap(previous, next);
+  const reason = findBreak(previous, next);
+  if (reason) throw new AppError('BINLOG_CONFLICT', { reason });
 }
 
 /** The archive must reach to the end that is asked for, or what comes before it would be missing without a word. */
 function judgeEnd(
   chosen: readonly StoredBinlog[],
   all: readonly StoredBinlog[],
-  { untilTime, untilPlace, isEndAccepted }: Pick<ReplayOptions, 'untilTime' | 'untilPlace' | 'isEndAccepted'>,
+  { untilTime, untilPlace, isEndAccepted, judge }: ReplayOptions & { readonly judge: ReplayJudge },
 ): string | null {
   const last = chosen.at(-1);
-  if (!last || isReached(last.lastAt, untilTime)) return null;
+  if (!last || judge.isDecided) return null;
   // What was left out because it begins later must follow straight on.
   const next = all.find(({ name }) => numberOf(name) > numberOf(last.name));
-  const [gap] = next ? findLogGaps([last, next]) : [];
-  if (gap) throw new AppError('BINLOG_GAP', { logs: describeGap(gap) });
+  if (next && !judge.isOver) assertNoGap(last, next);
   if (untilPlace && (last.name !== untilPlace.file || last.sizeBytes < untilPlace.position)) {
     const first = last.name === untilPlace.file ? last.name : nameWith(last.name, numberOf(last.name) + 1);
     throw new AppError('BINLOG_GAP', { logs: describeGap({ first, last: untilPlace.file }) });
   }
-  if (!untilTime || next || untilPlace) return null;
-  const [end, until] = [timeText(last.lastAt), untilTime.toISOString()];
+  if (!untilTime || untilPlace || (next && !judge.isReplica)) return null;
+  const [end, until] = [timeText(judge.isReplica ? judge.lastReplicatedAt : last.lastAt), untilTime.toISOString()];
   if (!isEndAccepted) throw new AppError('BINLOG_END_EARLY', { end, until });
   return end;
 }

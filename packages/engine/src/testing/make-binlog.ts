@@ -5,6 +5,8 @@ export interface MadeEvent {
   readonly type: number;
   readonly time: number;
   readonly body: Buffer;
+  /** Left out: of the server of the log. */
+  readonly serverId?: number;
 }
 
 /** Of an archive below `p`, not encrypted. */
@@ -14,6 +16,7 @@ export const binlogSettings = {
 };
 
 const FORMAT = 15;
+const GTID = 162;
 const GTID_LIST = 163;
 const QUERY = 2;
 
@@ -37,15 +40,24 @@ export function makeGtidList(time: number, gtids: readonly string[]): MadeEvent 
   return { type: GTID_LIST, time, body };
 }
 
+/** The beginning of a transaction of MariaDB. */
+export function makeGtid(time: number, gtid: string): MadeEvent {
+  const [domain = 0, serverId = 0, sequence = 0] = gtid.split('-').map(Number);
+  const body = Buffer.alloc(19);
+  body.writeBigUInt64LE(BigInt(sequence), 0);
+  body.writeUInt32LE(domain, 8);
+  return { type: GTID, time, body, serverId };
+}
+
 /** The log of a server that began it at that moment. */
 export function makeBinlog(createdAt: number, events: readonly MadeEvent[], serverId = 7): Buffer {
   let position = 4;
-  const write = ({ type, time, body }: MadeEvent) => {
+  const write = ({ type, time, body, serverId: id = serverId }: MadeEvent) => {
     const bytes = Buffer.concat([Buffer.alloc(19), body, Buffer.alloc(4)]);
     position += bytes.length;
     bytes.writeUInt32LE(time, 0);
     bytes.writeUInt8(type, 4);
-    bytes.writeUInt32LE(serverId, 5);
+    bytes.writeUInt32LE(id, 5);
     bytes.writeUInt32LE(bytes.length, 9);
     bytes.writeUInt32LE(position, 13);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4);
