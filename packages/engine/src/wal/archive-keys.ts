@@ -44,9 +44,20 @@ export function readWalKey(prefix: string, object: StoredObject): StoredWal | nu
   return { ...stored, key: object.key, sizeBytes: object.sizeBytes, storedAt: object.modifiedAt };
 }
 
+/** Start of the keys of claims. */
+export function claimStart(prefix: string): string {
+  return `${prefix}/claim/`;
+}
+
 /** Who may store something of this name, while that is done. */
 export function claimKey(prefix: string, name: string): string {
-  return `${prefix}/claim/${name}.json`;
+  return `${claimStart(prefix)}${name}.json`;
+}
+
+/** Null for what is no claim of a file. */
+export function readClaimKey(prefix: string, key: string): WalName | null {
+  const name = key.endsWith('.json') ? key.slice(claimStart(prefix).length, -'.json'.length) : '';
+  return claimKey(prefix, name) === key ? parseWalName(name) : null;
 }
 
 /** Start of the keys that say whose archive it is. */

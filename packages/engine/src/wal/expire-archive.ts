@@ -45,6 +45,7 @@ export async function expireArchive(archive: WalArchiveStore, options: ExpireOpt
       const some = going.filter(({ kind }) => (kind === 'backup') === isLabel);
       await runInOrder(some, remove, { parallelism, isSerial: () => false });
     }
+    await freeNames(archive, { signal, parallelism, isOld: (file) => segmentNumber(file, cluster.segmentBytes) < cut });
   }
   const timeline = contents.timelines.at(-1)?.timeline ?? 1;
   return {
@@ -53,6 +54,15 @@ export async function expireArchive(archive: WalArchiveStore, options: ExpireOpt
     sizeBytes: going.reduce((sum, file) => sum + file.sizeBytes, 0),
     isDeleted: isDeleting,
   };
+}
+
+/** A push that was killed, or may not delete, leaves its claim; of names that have gone nobody stores anything any more. */
+async function freeNames(
+  archive: WalArchiveStore,
+  { signal, parallelism, isOld }: Pick<ExpireOptions, 'signal' | 'parallelism'> & { isOld(name: string): boolean },
+): Promise<void> {
+  const old = (await archive.taken(signal)).filter(({ kind, name }) => kind !== 'history' && isOld(name));
+  await runInOrder(old, (file) => archive.giveBack(file, signal), { parallelism, isSerial: () => false });
 }
 
 function chooseCut(contents: ArchiveContents, { segmentBytes }: Cluster, options: ExpireOptions): number {

@@ -1,9 +1,10 @@
 /** Brings one file of the log back. That a file is not there ends a recovery, so nothing else may look like it. */
-import { open } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { writeWholeFile } from '../direct-storage/write-whole-file.ts';
 import type { StoredWal } from './archive-keys.ts';
+import { comparePartial, type Progress } from './compare-partial.ts';
 import { isSegmentBeside } from './segment-beside.ts';
 import type { WalArchiveStore } from './wal-archive-store.ts';
 import { parseWalName, type WalName } from './wal-names.ts';
@@ -40,10 +41,13 @@ export async function fetchFile(
     await assertIsEnd({ wal, path }, archive, { signal, isStandby, systemIdentifier });
     return false;
   }
-  if (found.some(({ sha256 }) => sha256 !== stored.sha256)) throw new AppError('WAL_CONFLICT', { name });
   const expected: Record<string, string> = systemIdentifier === null ? {} : { systemIdentifier };
   try {
-    await writeAny(path, found, (one) => archive.open(one, signal, expected));
+    const read = (one: StoredWal) => archive.open(one, signal, expected);
+    const contents = [...Map.groupBy(found, ({ sha256 }) => sha256).values()];
+    if (contents.length > 1 && wal.kind !== 'partial') throw new AppError('WAL_CONFLICT', { name });
+    if (contents.length > 1) await writeFurthest({ path, name }, contents, read);
+    else await writeAny(path, found, read);
   } catch (error) {
     if (systemIdentifier === null) throw error;
     const { systemIdentifier: owner } = await archive.cluster(signal);
@@ -69,6 +73,38 @@ async function assertIsEnd(
   // The server takes its own next, and ours is not the last word on it.
   if (systemIdentifier !== null && (await isSegmentBeside({ wal, path, systemIdentifier }))) return;
   throw new AppError('WAL_SEGMENT_MISSING', { name: wal.name, later });
+}
+
+/** Two unfinished ones, as a kill leaves them: what goes on from all others. Throws WAL_CONFLICT when there is none. */
+async function writeFurthest(
+  { path, name }: { readonly path: string; readonly name: string },
+  contents: readonly (readonly StoredWal[])[],
+  read: (one: StoredWal) => AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const temp = `${path}.backupx-furthest`;
+  try {
+    for (const [index, same] of contents.entries()) {
+      const progress = index === 0 ? 'more' : await compareFile(temp, same, read);
+      if (progress === 'other') throw new AppError('WAL_CONFLICT', { name });
+      if (progress === 'more') await writeAny(temp, same, read);
+    }
+    await rename(temp, path);
+  } finally {
+    await rm(temp, { force: true });
+  }
+}
+
+async function compareFile(
+  path: string,
+  [one]: readonly StoredWal[],
+  read: (one: StoredWal) => AsyncIterable<Uint8Array>,
+): Promise<Progress> {
+  const file = await open(path, 'r');
+  try {
+    return one ? await comparePartial(read(one), file) : 'less';
+  } finally {
+    await file.close();
+  }
 }
 
 /** The same content may be there twice, encrypted and not. */

@@ -107,8 +107,11 @@ function readStart(from: string | null, segmentBytes: number): LogStart | null {
   throw new AppError('INVALID_INPUT', {}, { fields: [{ path: '--from', code: 'invalid', message }] });
 }
 
+/** Of an unfinished segment that has been finished since, nobody needs any: a kill may have left two. */
 function conflicts(files: readonly StoredWal[]): FoundProblem[] {
-  const byName = Map.groupBy(files, (file) => file.name);
+  const whole = new Set(files.filter(({ kind }) => kind === 'segment').map(({ name }) => name));
+  const needed = files.filter(({ kind, name }) => kind !== 'partial' || !whole.has(name.slice(0, 24)));
+  const byName = Map.groupBy(needed, (file) => file.name);
   return [...byName].flatMap(([name, same]) =>
     new Set(same.map(({ sha256 }) => sha256)).size > 1
       ? [{ name, reason: `${same.length} files of this name are there` }]

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import type { Storage } from '../ports/storage.ts';
-import { createMemoryStorage } from '../testing/memory-storage.ts';
+import { createMemoryStorage, type MemoryStorage } from '../testing/memory-storage.ts';
+import { claimKey } from './archive-keys.ts';
 import { expireArchive } from './expire-archive.ts';
 import { fetchFile } from './fetch-file.ts';
 import { listArchive } from './list-archive.ts';
@@ -17,7 +18,7 @@ const SIZE = 2 ** 20;
 const folder = mkdtempSync(path.join(tmpdir(), 'backupx-wal-'));
 const wal = path.join(folder, 'data', 'pg_wal');
 const { signal } = new AbortController();
-let storage: Storage;
+let storage: MemoryStorage;
 let archive: WalArchiveStore;
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 beforeEach(() => {
@@ -103,6 +104,47 @@ it('takes the same file twice, and no other of its name', async () => {
   await storage.put(`p/${name(4).slice(0, 16)}/${name(4)}.partial-${'0'.repeat(64)}.zst`, text('x'), { signal });
   await push(path.join(wal, `${name(4)}.partial`), true);
   expect((await keys()).filter((key) => key.includes('partial')).length).toBe(1);
+});
+
+it('brings the one that came further of two unfinished segments, as a kill leaves them', async () => {
+  const file = `${name(4)}.partial`;
+  const whole = readFileSync(write(file));
+  const leave = async (length: number, fill = 7) => {
+    writeFileSync(write(file, { fill }), Buffer.from(readFileSync(path.join(wal, file))).fill(0, length));
+    const alone = createMemoryStorage();
+    await pushFile(path.join(wal, file), new WalArchiveStore(alone, archive.settings), { signal });
+    for (const [key, bytes] of alone.objects) storage.objects.set(key, bytes);
+  };
+  for (const length of [3000, 700_000, 2000]) await leave(length);
+  expect(await archive.find(parseWalName(file) as WalName, signal)).toHaveLength(3);
+  const target = path.join(wal, 'unfinished');
+  const fetch = () => fetchFile({ name: file, path: target }, archive, { signal });
+  expect(await fetch()).toBe(true);
+  expect(readFileSync(target).equals(Buffer.from(whole).fill(0, 700_000))).toBe(true);
+  expect((await verifyArchive(archive, options())).isWhole).toBe(false);
+  await leave(700_000, 8);
+  writeFileSync(target, 'mine');
+  expect(await code(fetch())).toBe('WAL_CONFLICT');
+  expect([readFileSync(target, 'utf8'), readdirSync(wal).filter((item) => item.includes('furthest'))]).toEqual([
+    'mine',
+    [],
+  ]);
+  // When the segment itself has come nobody needs them.
+  await push(write(name(4)));
+  expect((await verifyArchive(archive, options())).isWhole).toBe(true);
+});
+
+it('frees names that were taken by a push which was killed, or could not delete', async () => {
+  for (const segment of [3, 4, 5]) {
+    await archive.take(parseWalName(name(segment)) as WalName, 'x', signal);
+  }
+  await push(write(name(6)));
+  const claims = () => [...storage.objects.keys()].filter((key) => key.includes('/claim/'));
+  const expire = { signal, keepBackups: null, isDeleting: true, isForced: false, parallelism: 2 };
+  await expireArchive(archive, { ...expire, before: name(5), isDeleting: false });
+  expect(claims()).toHaveLength(3);
+  await expireArchive(archive, { ...expire, before: name(5) });
+  expect(claims()).toEqual([claimKey('p', name(5))]);
 });
 
 it('stores a damaged object anew', async () => {

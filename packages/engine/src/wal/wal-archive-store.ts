@@ -9,9 +9,11 @@ import { replayable, type Storage } from '../ports/storage.ts';
 import {
   type Cluster,
   claimKey,
+  claimStart,
   keyStart,
   markKey,
   markStart,
+  readClaimKey,
   readMarkKey,
   readWalKey,
   type StoredWal,
@@ -91,6 +93,17 @@ export class WalArchiveStore {
   /** The name is free again, since a listing shows what is stored. */
   async giveBack({ name }: WalName, signal: AbortSignal): Promise<void> {
     await this.#storage.delete(claimKey(this.settings.prefix, name), signal);
+  }
+
+  /** Names that are taken: by who is just storing them, or left by a kill or where nothing may be deleted. */
+  async taken(signal: AbortSignal): Promise<WalName[]> {
+    const { prefix } = this.settings;
+    const found: WalName[] = [];
+    for await (const { key } of this.#storage.list(claimStart(prefix), signal)) {
+      const file = readClaimKey(prefix, key);
+      if (file) found.push(file);
+    }
+    return found;
   }
 
   /** Everything of one name; more than one is a conflict. */
