@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from './clock.ts';
-import { isMarkAlive, processMark } from './process-mark.ts';
+import { isMarkAlive, threadMark } from './process-mark.ts';
 import { drain, type ToolProcess } from './processes.ts';
 
 const PREFIX = 'backupx-verify-';
@@ -15,14 +15,14 @@ const POLL_MS = 100;
 /** Longer paths of sockets the system does not take; a server may add a word or two to the name it is given. */
 const MAX_SOCKET_FOLDER = 80;
 
-/** A folder in `parent`, which may outlive us; what a killed process left there is removed. */
+/** A folder in `parent`, which may outlive us; what a process or thread left there that was killed is removed. */
 export function makeScratchFolder(parent: string): string {
   mkdirSync(parent, { recursive: true });
   for (const name of readdirSync(parent)) {
     const mark = LEFTOVER.exec(name)?.[1];
     if (mark !== undefined && !isMarkAlive(mark)) removeLeftover(join(parent, name));
   }
-  return mkdtempSync(join(parent, `${PREFIX}${processMark}-`));
+  return mkdtempSync(join(parent, `${PREFIX}${threadMark}-`));
 }
 
 /** One of another user stays for that user's next proof. */

@@ -7,7 +7,7 @@ import { lstatIfThere, removeIfThere } from './write-item.ts';
 
 /** Digests of places have this length; other temporary names hold nothing worth keeping. */
 const DIGEST_LENGTH = 20;
-/** What follows the prefix in a name that a restore gave: the mark of its process, then a digest or a number. */
+/** What follows the prefix in a name that a restore gave: the mark of its thread, then a digest or a number. */
 const GIVEN = /^(\d+\.\d+)-([0-9a-f]+)$/;
 const OPEN_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const ownUid = process.getuid?.() ?? -1;
@@ -37,7 +37,7 @@ export class Leftovers {
   }
 
   /**
-   * Looks through the folder the chain stands in. What a living process uses is left alone, and so are folders, which
+   * Looks through the folder the chain stands in. What a living thread uses is left alone, and so are folders, which
    * other sources leave, and names that nobody gave.
    */
   collect(chain: FolderChain, { base, names }: FolderPlace): void {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { displayPath } from '../../ports/display-path.ts';
-import { processMark } from '../../ports/process-mark.ts';
+import { threadMark } from '../../ports/process-mark.ts';
 import type { RestoreContext } from '../../ports/source.ts';
 import type { BytePath } from './byte-paths.ts';
 import { errnoOf, reasonOf } from './errno.ts';
@@ -47,9 +47,12 @@ export function digestOf(place: Place): string {
   return hash('sha256', Buffer.from(placeText(place), 'latin1'), 'hex').slice(0, 20);
 }
 
-/** The name an item waits under beside its place; the same for the same place and process. */
+/**
+ * The name an item waits under beside its place; the same for the same place and thread. Two restores that run at once must
+ * not take each other's: each has a thread of its own.
+ */
 export function temporaryName(place: Place): BytePath {
-  return `${TEMP_PREFIX}${processMark}-${digestOf(place)}`;
+  return `${TEMP_PREFIX}${threadMark}-${digestOf(place)}`;
 }
 
 let namesGiven = 0;
@@ -57,7 +60,7 @@ let namesGiven = 0;
 /** A temporary name that costs less, for what is in its place at once. */
 export function passingName(): BytePath {
   namesGiven += 1;
-  return `${TEMP_PREFIX}${processMark}-${namesGiven}`;
+  return `${TEMP_PREFIX}${threadMark}-${namesGiven}`;
 }
 
 export function chainOf(chains: readonly FolderChain[], place: Pick<Place, 'base'>): FolderChain {

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import { isMarkAlive, processMark } from '../../ports/process-mark.ts';
+import { isMarkAlive, threadMark } from '../../ports/process-mark.ts';
 
 const SCRATCH = '.backupx-new-';
 
@@ -34,7 +34,7 @@ export class StagedFile {
     this.target = target;
     const prefix = `.${basename(target)}${SCRATCH}`;
     removeLeftovers(dirname(target), prefix);
-    this.#scratch = join(dirname(target), `${prefix}${processMark}`);
+    this.#scratch = join(dirname(target), `${prefix}${threadMark}`);
     this.#fd = openSync(this.#scratch, 'wx', 0o600);
   }
 

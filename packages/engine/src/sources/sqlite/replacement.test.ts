@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { clearLeftovers, Replacement, scratchPathOf } from './replacement.ts';
 
@@ -120,4 +122,23 @@ describe('a database that is replaced', () => {
     replacement.undo();
     expect(rowsOf(target)).toBe(2);
   });
+});
+
+/** Says under which name it would write. */
+const NAMING = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  import(${JSON.stringify(new URL('./replacement.ts', import.meta.url).href)}).then(({ scratchPathOf }) => {
+    parentPort.postMessage(scratchPathOf(workerData));
+    setInterval(() => {}, 1000);
+  });`;
+
+it('clears what a thread of a living process left, once it has ended', async () => {
+  const worker = new Worker(NAMING, { eval: true, workerData: target });
+  const [scratch] = await once(worker, 'message');
+  writeFileSync(scratch, 'half');
+  clearLeftovers(target);
+  expect(existsSync(scratch)).toBe(true);
+  await worker.terminate();
+  clearLeftovers(target);
+  expect(existsSync(scratch)).toBe(false);
 });

@@ -15,7 +15,7 @@ import { closeSync, fsyncSync, linkSync, openSync, readdirSync, renameSync, rmSy
 import { basename, dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '@backupx/contracts/errors';
-import { isMarkAlive, processMark } from '../../ports/process-mark.ts';
+import { isMarkAlive, threadMark } from '../../ports/process-mark.ts';
 import { describeHolder, type FileKey, fileKey, type Holder, holdersOf, holdersOfDatabase } from './file-holders.ts';
 import { openForLock } from './open-database.ts';
 import { SIDECAR_SUFFIXES } from './sidecars.ts';
@@ -26,7 +26,7 @@ const OLD = '.backupx-old-';
 
 /** Where a restore writes a database before it takes the place of `target`. */
 export function scratchPathOf(target: string): string {
-  return join(dirname(target), `.${basename(target)}${NEW}${processMark}`);
+  return join(dirname(target), `.${basename(target)}${NEW}${threadMark}`);
 }
 
 /** Throws DATABASE_IN_USE with the programs that have it open. */
@@ -53,7 +53,7 @@ export class Replacement {
   constructor(paths: { readonly scratch: string; readonly target: string }) {
     this.#scratch = paths.scratch;
     this.#target = paths.target;
-    this.#aside = join(dirname(paths.target), `.${basename(paths.target)}${OLD}${processMark}`);
+    this.#aside = join(dirname(paths.target), `.${basename(paths.target)}${OLD}${threadMark}`);
   }
 
   /** Throws DATABASE_IN_USE and what the file system says. */

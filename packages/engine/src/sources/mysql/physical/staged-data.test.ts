@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -10,9 +11,22 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { placeToKeep } from './place-to-keep.ts';
 import { StagedData } from './staged-data.ts';
+
+/** A thread that goes no further than to move out what is there. */
+const SWAPPING = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  const { mkdirSync, renameSync } = require('node:fs');
+  import(${JSON.stringify(new URL('../../../ports/process-mark.ts', import.meta.url).href)}).then(({ threadMark }) => {
+    const old = workerData + '/.backupx-old-' + threadMark + '-1';
+    mkdirSync(old);
+    renameSync(workerData + '/ibdata1', old + '/ibdata1');
+    parentPort.postMessage('moved');
+    setInterval(() => {}, 1000);
+  });`;
 
 let folder: string;
 beforeEach(() => {
@@ -103,13 +117,27 @@ it('leaves alone what comes for a restore that runs', async () => {
   expect(readdirSync(folder)).toEqual(['shop']);
 });
 
-it('does not undo what another process puts in place', () => {
+it('does not undo what another process or thread puts in place', async () => {
   const parent = `${process.ppid}.${readFileSync(`/proc/${process.ppid}/stat`, 'latin1').split(') ').pop()?.split(' ')[19]}`;
   put(`.backupx-swap-${parent}-1/ibdata1`, 'old');
   put('ibdata1', 'new');
   const error = expect.objectContaining({ code: 'DATABASE_IN_USE' });
   expect(() => StagedData.open({ folder, replaceExisting: true })).toThrow(error);
   expect(readFileSync(join(folder, 'ibdata1'), 'utf8')).toBe('new');
+  rmSync(join(folder, `.backupx-swap-${parent}-1`), { recursive: true });
+  // The same for one that begins after this one was opened; when its thread has ended its work is undone.
+  const place = { folder, replaceExisting: true };
+  const staged = StagedData.open(place);
+  await staged.write('ibdata1', bytes('newest'));
+  const worker = new Worker(SWAPPING, { eval: true, workerData: folder });
+  await once(worker, 'message');
+  const half = readdirSync(folder).sort();
+  expect(() => staged.place(place)).toThrow(error);
+  expect(readdirSync(folder).sort()).toEqual(half);
+  await worker.terminate();
+  staged.place(place);
+  expect(filesIn(folder)).toEqual({ ibdata1: 'newest' });
+  expect(readdirSync(folder)).toEqual(['ibdata1']);
 });
 
 it('takes no file whose name would make the next restore undo this one', async () => {

@@ -20,12 +20,13 @@ import {
   readdirSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import { isMarkAlive, processMark } from '../../../ports/process-mark.ts';
+import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import { serverOn } from './running-server.ts';
 
 const OWN = /^\.backupx-(new|old|swap|gone|kept)-(?:([\d.]+)-)?/;
@@ -45,7 +46,7 @@ export interface StageOptions {
 /** See above. Synchronous file calls: for threads that work. */
 export class StagedData {
   readonly folder: string;
-  readonly #id = `${processMark}-${randomBytes(6).toString('hex')}`;
+  readonly #id = `${threadMark}-${randomBytes(6).toString('hex')}`;
   readonly #isNew: boolean;
   #owner: Owner | null = null;
 
@@ -87,7 +88,7 @@ export class StagedData {
     const isKept = keepAs !== null && itemsIn(this.folder).length > 0;
     const at = (kind: string) => join(this.folder, `.backupx-${kind}-${this.#id}`);
     attempt(this.folder, () => {
-      mkdirSync(at('old'), { mode: 0o700 });
+      beginSwap(this.folder, at('old'));
       try {
         moveAll(this.folder, at('old'), itemsIn(this.folder));
         step(this.folder, at('old'), at('swap'));
@@ -157,11 +158,25 @@ function clearUp(folder: string): void {
   }
 }
 
-/** Another process that puts its files in place right now is not to be undone. */
+/** What was there will move into `old`, which is made. Of two that begin at the same moment at least one sees the other. */
+function beginSwap(folder: string, old: string): void {
+  assertNoSwap(folder);
+  // One that was killed since this restore was opened.
+  putBack(folder);
+  mkdirSync(old, { mode: 0o700 });
+  try {
+    assertNoSwap(folder);
+  } catch (error) {
+    rmdirSync(old);
+    throw error;
+  }
+}
+
+/** Another process or thread that puts its files in place right now is not to be undone. */
 function assertNoSwap(folder: string): void {
   for (const name of readdirSync(folder)) {
     const [, kind, mark = ''] = OWN.exec(name) ?? [];
-    if ((kind !== 'old' && kind !== 'swap') || mark === processMark || !isMarkAlive(mark)) continue;
+    if ((kind !== 'old' && kind !== 'swap') || mark === threadMark || !isMarkAlive(mark)) continue;
     throw new AppError('DATABASE_IN_USE', { name: folder, sessions: 'another restore is putting its files there' });
   }
 }

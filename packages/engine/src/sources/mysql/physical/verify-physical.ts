@@ -3,11 +3,11 @@
  * is also unpacked, made ready, and a server is started on it without a network, which counts objects and rows and looks
  * through all tables.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { toAppError } from '@backupx/contracts/errors';
 import type { VerifyCheck } from '@backupx/contracts/jobs';
 import { countObjects, missingObjects } from '../../../ports/database-inventory.ts';
+import { makeScratchFolder } from '../../../ports/scratch-place.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../../ports/source.ts';
 import { checkTables } from '../check-tables.ts';
 import type { MysqlConnection } from '../connection.ts';
@@ -120,10 +120,7 @@ class PhysicalVerifier implements Verifier {
   }
 
   #data(): string {
-    if (this.#folder === null) {
-      mkdirSync(this.#context.tempDir, { recursive: true });
-      this.#folder = mkdtempSync(join(this.#context.tempDir, 'my-copy-'));
-    }
+    this.#folder ??= makeScratchFolder(this.#context.tempDir);
     return this.#folder;
   }
 }
