@@ -33,12 +33,15 @@ vi.mock('node:fs', async (original) => {
       step();
       return act(...args);
     };
+  /** A part of what it is given, as a full or a slow file system may. */
+  const writeShortly = (handle: number, text: string | Uint8Array, at = 0) =>
+    real.writeSync(handle, Buffer.from(text as string).subarray(at, at + 300));
   const changes = {
     rmSync,
     renameSync: counted(real.renameSync),
     mkdirSync: counted(real.mkdirSync as (...args: Parameters<typeof real.mkdirSync>) => unknown),
     rmdirSync: counted(real.rmdirSync),
-    writeSync: counted(real.writeSync as (handle: number, text: string) => number),
+    writeSync: counted(writeShortly),
   };
   return { ...real, ...changes, default: { ...real, ...changes } };
 });
@@ -76,7 +79,7 @@ const BEFORE = {
   ...{ 'space/PG_14_1/7': 'of another', 'space/PG_15_1/7': 'old' },
 };
 const AFTER = {
-  ...{ 'data/PG_VERSION': 'new', 'data/base/1': 'new', 'data/only-new': 'new' },
+  ...{ 'data/PG_VERSION': 'new', 'data/a-new': 'new', 'data/base/1': 'new', 'data/only-new': 'new' },
   ...{ 'space/PG_14_1/7': 'of another', 'space/PG_15_1/7': 'new' },
 };
 
@@ -89,7 +92,7 @@ function begin(): Restore {
   fs.rmSync(folder, { recursive: true });
   put(BEFORE);
   const [data, space] = [new StagedFolder(at('data'), null), new StagedFolder(at('space'), null)];
-  put({ PG_VERSION: 'new', 'base/1': 'new', 'only-new': 'new' }, data.scratch);
+  put({ PG_VERSION: 'new', 'a-new': 'new', 'base/1': 'new', 'only-new': 'new' }, data.scratch);
   put({ 'PG_15_1/7': 'new' }, space.scratch);
   return { data, space };
 }
@@ -172,13 +175,35 @@ it('takes nothing for its own that somebody has put there since, and keeps what 
   restore.data.setAside(() => true);
   put({ 'data/base/1': 'of others', 'data/PG_VERSION': 'of others' });
   fs.rmSync(path.join(restore.data.scratch, 'base'), { recursive: true });
-  expect(settleInterrupted(at('data'))).toBe('taken back');
+  expect(settleInterrupted(at('data'))).toBeNull();
   const [aside] = leftoversIn(at('data'));
   expect(look()).toEqual({
     ...{ 'data/PG_VERSION': 'of others', 'data/base/1': 'of others', 'data/only-old': 'old' },
     ...{ [`data/${aside}/PG_VERSION`]: 'old', [`data/${aside}/base/1`]: 'old' },
     ...{ 'space/PG_14_1/7': 'of another', 'space/PG_15_1/7': 'old' },
   });
+});
+
+it.each([
+  ['among other new ones', 'data/base/1'],
+  ['alone, where there was none of its name', 'data/a-new'],
+  ['in a tablespace', 'space/PG_15_1/7'],
+])('lets no server start on a folder that was copied in the middle: a new file is there %s', (_, first) => {
+  let steps = 0;
+  do isKilledAfter(steps++, putInPlace.bind(null, begin()));
+  while (look()[first] !== 'new');
+  // By file, to the same place: another disk, perhaps.
+  const [copied = ''] = first.split('/');
+  fs.cpSync(at(copied), at('copy'), { recursive: true });
+  fs.rmSync(at(copied), { recursive: true });
+  fs.renameSync(at('copy'), at(copied));
+  for (let settling = 0; isKilledAfter(settling, () => void settleInterrupted(at('data'))); settling += 1) {
+    expect(look()).not.toHaveProperty('data/PG_VERSION');
+  }
+  expect(settleInterrupted(at('data'))).toBeNull();
+  expect(look()).not.toHaveProperty('data/PG_VERSION');
+  const [aside] = leftoversIn(at('data'));
+  expect(look()).toMatchObject({ [`data/${aside}/PG_VERSION`]: 'old', [first]: 'new' });
 });
 
 it('keeps what was moved aside when what was written is gone, and what a copied folder tells of', () => {

@@ -53,7 +53,8 @@ export function writeJournal(folders: readonly PlannedSwap[]): void {
   mkdirSync(data.old, { mode: 0o700 });
   const handle = openSync(join(data.old, JOURNAL), 'wx', 0o600);
   try {
-    writeSync(handle, JSON.stringify({ format: 1, folders }));
+    const text = Buffer.from(JSON.stringify({ format: 1, folders }));
+    for (let at = 0; at < text.byteLength; ) at += writeSync(handle, text, at);
     fsyncSync(handle);
   } finally {
     closeSync(handle);
@@ -77,10 +78,10 @@ export function settleInterrupted(dataFolder: string): Recovered | null {
     // Of a folder that was moved or copied: what it names is elsewhere, and others may use it.
     if (!isSameFolder(data.old, aside)) continue;
     const found = outcomeOf(data);
-    if (found === 'taken back') takeBack(folders);
+    const isWhole = found !== 'taken back' || takeBack(folders);
     // The journal is in that of the data directory, so it goes last.
     if (found === 'finished') for (const { old } of folders.toReversed()) removeAside(old);
-    outcome = found ?? outcome;
+    if (isWhole) outcome = found ?? outcome;
   }
   return outcome;
 }
@@ -130,17 +131,19 @@ function readJournal(old: string): readonly PlannedSwap[] {
 
 /**
  * While the journal is there each of its names is in one place only, in `scratch` or as a new one in the target, so this
- * may be killed at any point and begun again. Nothing is deleted before the journal.
+ * may be killed at any point and begun again. Nothing is deleted before the journal. False when the target may hold what
+ * is not of before: then at least what decides stays aside.
  */
-function takeBack(folders: readonly PlannedSwap[]): void {
+function takeBack(folders: readonly PlannedSwap[]): boolean {
   // The data directory goes first and comes last: no server may start with tablespaces of another time.
-  for (const folder of folders) withdraw(folder);
-  for (const folder of folders.toReversed()) putBack(folder);
+  let isWhole = folders.map(withdraw).every(Boolean);
+  for (const folder of folders.toReversed()) isWhole = putBack(folder, isWhole);
   for (const { scratch, old } of folders) {
     rmSync(join(old, JOURNAL), { force: true });
     rmSync(scratch, { recursive: true, force: true });
     if (existsSync(old) && readdirSync(old).length === 0) rmdirSync(old);
   }
+  return isWhole;
 }
 
 /** To sort names by: what decides comes last. */
@@ -151,23 +154,32 @@ export function inodeOf(path: string): string | null {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino.toString() ?? null;
 }
 
-function withdraw({ target, scratch, names }: PlannedSwap): void {
+/**
+ * False when something in the target may be new although nothing proves it: one that is not back in `scratch`, as after a
+ * copy by file.
+ */
+function withdraw({ target, scratch, names }: PlannedSwap): boolean {
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   const decidingFirst = names.toSorted((a, b) => rank(b.name) - rank(a.name));
   for (const { name, inode } of decidingFirst) {
     const isNew = !existsSync(join(scratch, name)) && inodeOf(join(target, name)) === inode;
     if (isNew) renameSync(join(target, name), join(scratch, name));
   }
+  return names.every(({ name }) => existsSync(join(scratch, name)) || inodeOf(join(target, name)) === null);
 }
 
-function putBack({ target, old }: PlannedSwap): void {
+/** Answers whether all is back, in this folder and (`isWhole`) those before it: no server may start on a mixture. */
+function putBack({ target, old }: PlannedSwap, isWhole: boolean): boolean {
+  let isBack = isWhole;
   const aside = existsSync(old) ? readdirSync(old).sort((a, b) => rank(a) - rank(b)) : [];
-  for (const name of aside) {
+  for (const name of aside.filter((one) => one !== JOURNAL)) {
     // What somebody has put there since is his; that of before stays aside.
-    const isFree = inodeOf(join(target, name)) === null;
-    if (name !== JOURNAL && isFree) renameSync(join(old, name), join(target, name));
+    const isFree = inodeOf(join(target, name)) === null && (isBack || name !== DECIDING);
+    if (isFree) renameSync(join(old, name), join(target, name));
+    else isBack = false;
   }
   syncFolder(target);
+  return isBack;
 }
 
 function syncFolder(path: string): void {
