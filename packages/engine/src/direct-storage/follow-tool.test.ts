@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Clock } from '../ports/clock.ts';
+import { type Clock, systemClock } from '../ports/clock.ts';
 import type { ToolEnd, ToolProcess } from '../ports/processes.ts';
 import { followTool } from './follow-tool.ts';
 
@@ -42,6 +42,24 @@ it('keeps nothing of each look at a program that runs for a year', async () => {
   expect(await followTool(tool, { stop, clock, pollMs: 1, isFull: () => false, step })).toBe(null);
   expect(steps).toBe(POLLS);
   expect(CountedPromise.waiting).toBeLessThan(10);
+});
+
+it('ends the program and says so when the spool cannot be looked at', async () => {
+  const { tool } = startTool();
+  let looks = 0;
+  const isFull = () => {
+    if (++looks > 3) throw new Error('the spool is gone');
+    return false;
+  };
+  const stop = new AbortController().signal;
+  // A slow storage: meanwhile only the one who watches the spool can see it.
+  const step = async () => {
+    await tool.ended;
+    return true;
+  };
+  const following = followTool(tool, { stop, clock: systemClock, pollMs: 5, isFull, step });
+  await expect(following).rejects.toThrow('the spool is gone');
+  expect(await tool.ended).toBe(KILLED);
 });
 
 it('hears at once that the program ended, or that it is to stop', async () => {

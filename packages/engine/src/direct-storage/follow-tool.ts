@@ -39,6 +39,8 @@ export async function followTool(tool: ToolProcess, options: FollowOptions): Pro
   };
   // Beside the storing, which takes as long as a slow storage does: meanwhile more arrives.
   const watched = watch();
+  // Thrown below; until then it must not be one that nobody waits for, which would end the process with the program alive.
+  watched.catch(end);
   try {
     while (mayGoOn()) {
       await poll();
