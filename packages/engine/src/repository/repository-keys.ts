@@ -5,6 +5,9 @@ import { createKeyFile, type NewKeyFile, openKeyFile, parseKeyFile } from './for
 import { putObject, type Repository } from './open-repository.ts';
 import { MAX_FILE_BYTES, readObject } from './read-object.ts';
 
+/** For a key that must not be lost, whoever cancels meanwhile. */
+const PUT_BACK_MS = 30_000;
+
 export interface RepositoryKey {
   /** Hex; the name of its file. */
   readonly id: string;
@@ -52,7 +55,8 @@ export async function addKey(
 
 /**
  * Removes a key by its id or the beginning of it. Throws INVALID_INPUT when there is no such key or it is not the only
- * one meant, when it is the last, and when it is the one that the repository was opened with.
+ * one meant, when it is the last, when it is the one that the repository was opened with, and when that one is removed
+ * by somebody else at the same moment: then it is put back.
  */
 export async function removeKey(repository: Repository, text: string, signal: AbortSignal): Promise<void> {
   const keys = await listKeys(repository, signal);
@@ -61,7 +65,29 @@ export async function removeKey(repository: Repository, text: string, signal: Ab
   if (!only || found.length > 1) throw badKey(`${found.length} keys of the repository begin with ${text}.`);
   if (keys.length === 1) throw badKey('This is the last key; without it nothing could be opened.');
   if (only.isCurrent) throw badKey('The repository was opened with this key; open it with another to remove it.');
+  const { storage } = repository.place;
+  const key = repository.key('keys', only.id);
+  const bytes = await readObject(storage, key, { signal, maxBytes: MAX_FILE_BYTES.keys });
   await repository.removeFile('keys', only.id, signal);
+  let isSafe = false;
+  try {
+    isSafe = await hasOwnKey(repository, signal);
+  } finally {
+    // Also when it cannot be told.
+    if (!isSafe) await putObject(storage, key, { bytes, signal: AbortSignal.timeout(PUT_BACK_MS) });
+  }
+  if (!isSafe) {
+    throw badKey('Somebody removed the key that opened the repository at the same moment; so this one was put back.');
+  }
+}
+
+/**
+ * Of two who remove one another's key at the same moment the later one sees that its own is gone. Without an own one any
+ * other will do; else not: nobody knows whether a key of another password opens this repository.
+ */
+async function hasOwnKey(repository: Repository, signal: AbortSignal): Promise<boolean> {
+  const keys = await listKeys(repository, signal);
+  return repository.keyId === null ? keys.length > 0 : keys.some(({ isCurrent }) => isCurrent);
 }
 
 /** Replaces the key that the repository was opened with; answers the id of the new one. Throws INVALID_INPUT. */
