@@ -277,6 +277,20 @@ describe('openRepository', () => {
     await expect(open({ password: 'pw' })).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
   });
 
+  it('gets past the key of an attempt that gave way, also when it has the same password', async () => {
+    const { place, storage, repository } = await make();
+    const other = await make();
+    const [stray = ['', new Uint8Array()]] = [...other.storage.objects].filter(([key]) => key.includes('/keys/'));
+    putFirst(storage, ...stray);
+    const opened = await openRepository(place, { password: 'pw' }, signal);
+    expect(opened.masterKey).toEqual(repository.masterKey);
+    expect(stray[0]).not.toContain(opened.keyId);
+    damage(storage, 'backups/web/config');
+    await expect(openRepository(place, { password: 'pw' }, signal)).rejects.toMatchObject({
+      code: 'REPOSITORY_DAMAGED',
+    });
+  });
+
   it('gets past damaged key files', async () => {
     const { place, storage } = await make();
     storage.objects.set(`backups/web/keys/${'00'.repeat(32)}`, Buffer.from('{"kdf":"scrypt"'));

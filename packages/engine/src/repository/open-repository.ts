@@ -88,7 +88,9 @@ export async function openRepository(
 ): Promise<Repository> {
   const sealedConfig = await readConfig(place, signal);
   const found =
-    'masterKey' in unlock ? { masterKey: unlock.masterKey, keyId: null } : await findKey(place, unlock, signal);
+    'masterKey' in unlock
+      ? { masterKey: unlock.masterKey, keyId: null }
+      : await findKey({ place, sealedConfig, password: unlock.password, signal });
   const box = createSealedBox(found.masterKey);
   let config: Buffer;
   try {
@@ -119,8 +121,11 @@ interface FoundKey {
 
 interface KeySearch {
   readonly place: RepositoryPlace;
+  readonly sealedConfig: Uint8Array;
   readonly password: string;
   readonly signal: AbortSignal;
+  /** One that the password opened, and that does not open the config. */
+  stray: FoundKey | null;
   /** Why a key file could not be tried, the last one. */
   failure: unknown;
   hasReadableKey: boolean;
@@ -128,14 +133,12 @@ interface KeySearch {
 
 /**
  * Tries the password on every key file, on those that ask for much work last. One that is damaged or asks for too much
- * does not stand in the way of the others.
+ * does not stand in the way of the others, nor does one that holds another master key: that of a second attempt to make the
+ * repository, which gave way and could not take it back.
  */
-async function findKey(
-  place: RepositoryPlace,
-  { password }: { readonly password: string },
-  signal: AbortSignal,
-): Promise<FoundKey> {
-  const search: KeySearch = { place, password, signal, failure: undefined, hasReadableKey: false };
+async function findKey(wanted: Pick<KeySearch, 'place' | 'sealedConfig' | 'password' | 'signal'>): Promise<FoundKey> {
+  const { place, signal } = wanted;
+  const search: KeySearch = { ...wanted, stray: null, failure: undefined, hasReadableKey: false };
   const costly: string[] = [];
   for await (const { name } of listFolder(place, 'keys', signal)) {
     const key = await tryKey(search, name, isCostly);
@@ -147,6 +150,7 @@ async function findKey(
     const key = await tryKey(search, name, () => false);
     if (key && key !== 'later') return key;
   }
+  if (search.stray) return search.stray;
   if (search.hasReadableKey) throw new AppError('REPOSITORY_WRONG_PASSWORD', {}, { cause: search.failure });
   throw search.failure ?? new AppError('REPOSITORY_DAMAGED', { reason: 'it has no key file' });
 }
@@ -162,7 +166,9 @@ async function tryKey(
     const bytes = await readObject(place.storage, keyIn(place, `keys/${name}`), options);
     if (isLater(bytes)) return 'later';
     const masterKey = await openKeyFile(bytes, password);
-    if (masterKey) return { masterKey, keyId: name };
+    const found = masterKey && { masterKey, keyId: name };
+    if (found && opens(masterKey, search.sealedConfig)) return found;
+    search.stray ??= found;
     search.hasReadableKey = true;
   } catch (error) {
     const isOneFile = error instanceof AppError && ['REPOSITORY_DAMAGED', 'STORAGE_NOT_FOUND'].includes(error.code);
@@ -170,6 +176,15 @@ async function tryKey(
     search.failure = error;
   }
   return null;
+}
+
+function opens(masterKey: MasterKey, sealed: Uint8Array): boolean {
+  try {
+    createSealedBox(masterKey).open(sealed);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Files of a folder by the form of their names; data files must also lie in the folder that is theirs. */
