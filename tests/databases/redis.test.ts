@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DriverSettings, RunBackupResult } from '@backupx/contracts/jobs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeCertificates, type RedisOptions, type RedisServer, startRedis } from '../servers/redis.ts';
 import { startRelay } from '../servers/redis-relay.ts';
+import { secretsBelow } from '../support/dump-faults.ts';
+import { besideSmallDisk, mayMount } from '../support/faulty-runs.ts';
 import { createRunner, startJob } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { waitFor } from '../support/start-program.ts';
@@ -34,9 +36,6 @@ const at = (server: RedisServer, more = {}): DriverSettings => ({
   type: 'redis',
   config: { dbHost: '127.0.0.1', dbPort: server.port, ...more },
 });
-/** Folders with dumps, wherever below a folder for temporary files. */
-const secretsIn = (folder: string) =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /(^|\/)secrets-[^/]*$/.test(name));
 const replace = { options: { replaceExisting: true } };
 
 describe.each(backupModes)('in mode %s', (mode) => {
@@ -76,7 +75,7 @@ describe.each(backupModes)('in mode %s', (mode) => {
     for (const secret of [password, 'p w']) expect([...seen].join('\n')).not.toContain(secret);
     const databases = server.cli('INFO', 'keyspace').match(/db\d+/g);
     expect(databases).toEqual(['db0', 'db3', 'db15']);
-    expect(secretsIn(work.at('temp'))).toEqual([]);
+    expect(secretsBelow(work.at('temp'))).toEqual([]);
   });
 
   it('restores into another server, into a folder, and to the file of a stopped server', async () => {
@@ -210,37 +209,6 @@ describe('what is not as it should be', () => {
     await expect(jobs.backup(at(server, { tlsMode: 'require' }))).rejects.toMatchObject({ code: 'DATABASE_TLS' });
   });
 
-  it('keeps nothing of a dump whose server was killed', async () => {
-    const dying = await start({ args: [...debug, '--rdb-key-save-delay', '2000'] });
-    dying.feed('DEBUG POPULATE 5000 many 2000');
-    const before = readdirSync(jobs.store, { recursive: true }).length;
-    const run = jobs.backup(at(dying));
-    run.catch(() => undefined);
-    const savers = async () => {
-      const list = readFileSync(`/proc/${dying.process.pid}/task/${dying.process.pid}/children`, 'utf8');
-      return list.split(' ').filter(Boolean);
-    };
-    const saving = await waitFor(
-      'the server saves',
-      async () => {
-        // They may be gone when asked again.
-        const found = await savers();
-        return found.length > 0 ? found : null;
-      },
-      30_000,
-    );
-    await dying.stop('SIGKILL');
-    for (const pid of saving) process.kill(Number(pid), 'SIGKILL');
-    // Before its first byte nobody can say that it was a dump.
-    const code = expect.stringMatching(/^DATABASE_(DUMP_INCOMPLETE|UNREACHABLE)$/);
-    await expect(run).rejects.toMatchObject({ code });
-    expect(
-      readdirSync(jobs.store, { recursive: true }).filter((name) =>
-        statSync(path.join(jobs.store, String(name))).isFile(),
-      ).length,
-    ).toBeLessThanOrEqual(before);
-  });
-
   it('says that a node of a cluster holds only its part', async () => {
     const node = await start({ args: ['--cluster-enabled', 'yes'] });
     node.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
@@ -308,15 +276,13 @@ describe('what is not as it should be', () => {
     expect(digest(server)).toBe(whole);
   });
 
-  it('fails when the temporary folder is full, and cleans up', async () => {
+  it.skipIf(!mayMount)('fails when the temporary folder is full, and cleans up (needs root)', async () => {
     const source = at(server, { dbPassword: password });
     server.feed('SELECT 5\nDEBUG POPULATE 60000 many 100');
     const result = await jobs.backup(source);
     const before = digest(server);
     const small = work.at('small');
-    mkdirSync(small);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]);
-    try {
+    await besideSmallDisk(small, '1m', async () => {
       const poor = createRunner(small);
       const poorJobs = { ...(await createSourceJobs(poor, work, 'archive')) };
       await expect(poorJobs.restore(source, result, replace)).rejects.toMatchObject({
@@ -324,11 +290,8 @@ describe('what is not as it should be', () => {
         message: expect.stringContaining('ENOSPC'),
       });
       await poor.close();
-      expect(secretsIn(small)).toEqual([]);
+      expect(secretsBelow(small)).toEqual([]);
       expect(digest(server)).toBe(before);
-    } finally {
-      execFileSync('umount', [small]);
-    }
-    expect(existsSync(small)).toBe(true);
+    });
   });
 });

@@ -17,12 +17,11 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { createEngine } from '@backupx/engine';
-import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { secretsBelow } from '../support/dump-faults.ts';
+import { besideSmallDisk, mayMount } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { waitFor } from '../support/start-program.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { change, dump, makeDatabase } from './sqlite-samples.ts';
 
@@ -55,11 +54,6 @@ const rightsOf = (file: string) => {
   const { mode, uid, gid, mtimeMs } = statSync(file);
   return { mode, uid, gid, mtimeMs: Math.round(mtimeMs) };
 };
-/** Folders with copies, wherever below a folder for temporary files. */
-const secretsIn = (folder: string) =>
-  existsSync(folder)
-    ? readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /(^|\/)secrets-[^/]*$/.test(name))
-    : [];
 const leftovers = (folder: string) => readdirSync(folder).filter((name) => name.includes('backupx'));
 
 describe.each(backupModes)('in mode %s', (mode) => {
@@ -94,7 +88,7 @@ describe.each(backupModes)('in mode %s', (mode) => {
     expect(files.map(rightsOf)).toEqual(rights);
     expect(files.map(dump)).toEqual(before);
     expect(files.flatMap((file) => leftovers(path.dirname(file)))).toEqual([]);
-    expect(secretsIn(work.at('temp'))).toEqual([]);
+    expect(secretsBelow(work.at('temp'))).toEqual([]);
   });
 
   it('restores into a folder, to other paths, and single databases', async () => {
@@ -328,50 +322,27 @@ describe('what is not as it should be', () => {
     expect(dump(file)).toBe(before);
   });
 
-  it('ends at once when it is cancelled while it waits for a lock, and leaves nothing', async () => {
-    const file = path.join(srv, 'busy.db');
-    makeDatabase(file, 'delete', 20);
-    const locker = await startNode(`import { DatabaseSync } from 'node:sqlite';
-      const db = new DatabaseSync(${JSON.stringify(file)});
-      db.exec('BEGIN EXCLUSIVE'); console.log('ready'); setInterval(() => {}, 1000);`);
-    const tempDir = work.at('cancelled');
-    const engine = createEngine({ tempDir });
-    const stop = new AbortController();
-    const job = jobs.backupJob(settings([file], { lockWaitSeconds: 3600 }));
-    const running = engine
-      .run(job, { signal: stop.signal, reporter: silentReporter })
-      .catch((error: { code: string }) => error.code);
-    // Made before it begins to wait.
-    await waitFor('the folder of the copy', async () => secretsIn(tempDir).length > 0 || null, 30_000);
-    stop.abort();
-    expect(await running).toBe('CANCELLED');
-    locker.kill('SIGKILL');
-    await engine.close(10_000);
-    expect(secretsIn(tempDir)).toEqual([]);
-  });
-
-  it('leaves nothing where there is no room, neither for the copy nor for the restored file', async () => {
-    const file = path.join(srv, 'large.db');
-    makeDatabase(file, 'delete', 20_000);
-    const small = work.at('small');
-    mkdirSync(small);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', small]);
-    try {
-      const poor = createRunner(small);
-      const poorJobs = await createSourceJobs(poor, work, 'archive');
-      await expect(poorJobs.backup(settings([file]))).rejects.toMatchObject({
-        code: 'SOURCE_NOT_READABLE',
-        message: expect.stringContaining('MB are free'),
+  it.skipIf(!mayMount)(
+    'leaves nothing where there is no room for the copy or the restored file (needs root)',
+    async () => {
+      const file = path.join(srv, 'large.db');
+      makeDatabase(file, 'delete', 20_000);
+      const small = work.at('small');
+      await besideSmallDisk(small, '2m', async () => {
+        const poor = createRunner(small);
+        const poorJobs = await createSourceJobs(poor, work, 'archive');
+        await expect(poorJobs.backup(settings([file]))).rejects.toMatchObject({
+          code: 'SOURCE_NOT_READABLE',
+          message: expect.stringContaining('MB are free'),
+        });
+        await poor.close();
+        expect(secretsBelow(small)).toEqual([]);
+        const result = await jobs.backup(settings([file]));
+        // Its own place on the small disk.
+        const options = { rename: [`${file}=${small}/deep/er/large.db`] };
+        await expect(jobs.restore(settings([file]), result, { options })).rejects.toThrow(/ENOSPC/);
+        expect(readdirSync(small).filter((name) => name.startsWith('deep'))).toEqual([]);
       });
-      await poor.close();
-      expect(secretsIn(small)).toEqual([]);
-      const result = await jobs.backup(settings([file]));
-      // Its own place on the small disk.
-      const options = { rename: [`${file}=${small}/deep/er/large.db`] };
-      await expect(jobs.restore(settings([file]), result, { options })).rejects.toThrow(/ENOSPC/);
-      expect(readdirSync(small).filter((name) => name.startsWith('deep'))).toEqual([]);
-    } finally {
-      execFileSync('umount', [small]);
-    }
-  });
+    },
+  );
 });
