@@ -78,6 +78,8 @@ export interface SourceEntry {
   readonly deviceMinor: number;
   /** Extended attributes, ACLs among them (`system.posix_acl_access`). */
   readonly xattrs: ReadonlyMap<string, Uint8Array> | null;
+  /** Why some of its metadata are missing here (reported as a problem); left out: they are all here. */
+  readonly metadataError?: string;
   /** Present for files only; null for one that `BackupContext.isUnchanged` said is known. */
   readonly content: EntryContent | null;
   readonly identity?: ItemIdentity;
@@ -118,8 +120,9 @@ export interface BackupContext {
   /**
    * Asked before a file is opened, in the order of the entries. True: its content is known from an earlier run, so the
    * source yields the entry without looking further (`content` and `xattrs` null: either would have changed the times).
+   * `'content'`: not all of its attributes could be read then, so they are read again.
    */
-  isUnchanged?(item: { path: Uint8Array; modifiedAtNs: bigint; identity: ItemIdentity }): boolean;
+  isUnchanged?(item: { path: Uint8Array; modifiedAtNs: bigint; identity: ItemIdentity }): boolean | 'content';
   /** False: nobody wants to know the data stretches of sparse files. Left out: true. */
   readonly wantsSegments?: boolean;
   /** True: also the further names of a file have its extended attributes. Left out: the first name has them for all. */

@@ -177,6 +177,52 @@ describe('EntryRecorder', () => {
     expect(() => recorder.addSync(entry('/file', { content: broken }))).toThrow('no slot');
   });
 
+  it('asks again for attributes that could not be read, not for contents', () => {
+    const known = identity(3n, 1, 1);
+    const refused = { metadataError: 'refused', xattrs: new Map([['user.old', Buffer.from('old')]]) };
+    let before = createRecord();
+    for (const [name, more] of [
+      ['/a', {}],
+      ['/b', refused],
+    ] as const)
+      before.recorder.addSync(entry(name, { content: content(Buffer.from('x')), identity: known, ...more }));
+    let root = before.recorder.finish();
+    const xattrs = new Map([['user.k', Buffer.from('v')]]);
+    for (const [answer, found] of [
+      ['content', { metadataError: 'refused again', xattrs }],
+      ['content', { xattrs }],
+      [true, {}],
+    ] as const) {
+      const next = createRecord({ root, blobs: before.blobs });
+      const { recorder } = next;
+      const listed = {
+        mode: 0o100640n,
+        uid: 1n,
+        gid: 2n,
+        dev: 7n,
+        ino: 3n,
+        nlink: 1n,
+        size: 1n,
+        mtimeNs: 5n,
+        ctimeNs: 6n,
+      };
+      const isUnchanged = (name: string) =>
+        recorder.isUnchanged({ path: Buffer.from(name), modifiedAtNs: 5n, identity: known });
+      expect(isUnchanged('/a')).toBe(true);
+      recorder.addSync(entry('/a', { identity: known }));
+      expect(recorder.takeUnchanged('', 'b', listed)).toBe(false);
+      expect(isUnchanged('/b')).toBe(answer);
+      recorder.addSync(entry('/b', { identity: known, ...found }));
+      root = recorder.finish();
+      before = next;
+      expect(recorder.counters).toMatchObject({ filesUnmodified: 2, filesChanged: 0 });
+    }
+    const node = before.nodes(root).get('b');
+    expect(before.contentOf(node).toString()).toBe('x');
+    expect([node?.error, [...(node?.xattrs?.keys() ?? [])]]).toEqual([undefined, ['user.k']]);
+    expect(before.nodes(root).get('a')?.error).toBeUndefined();
+  });
+
   it('takes what follows a folder that has changed as it stands, too', () => {
     const files = ['b', 'c', 'd'];
     const listed = {

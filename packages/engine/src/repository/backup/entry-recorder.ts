@@ -111,7 +111,8 @@ export class EntryRecorder {
     if (!node || !isSameFile(node, { modifiedAtNs, identity })) return false;
     if (!(node.content ?? []).every((id) => isKnown(id))) return false;
     this.#unchangedPath = text;
-    return true;
+    // What could not be read of it is tried again, and told again.
+    return node.error === undefined ? true : 'content';
   };
 
   /** Records an entry whose content, if it has any, is read by synchronous calls. */
@@ -238,7 +239,7 @@ export class EntryRecorder {
     this.#addNode(entry, known);
   }
 
-  /** The source did not look at its attributes: a change of them would have changed the times. */
+  /** The source did not look at its attributes, unless some are missing: a change of them would have changed the times. */
   #addUnchanged(entry: SourceEntry, path: string): void {
     const node = this.#options.parent.find(path);
     if (!node) throw new Error('an unchanged file is not in the parent snapshot');
@@ -248,7 +249,7 @@ export class EntryRecorder {
     this.counters.bytes += Number(known.sizeBytes);
     this.#count(entry);
     this.#rememberLinks(entry, known);
-    const unchanged = node.xattrs ? { ...entry, xattrs: node.xattrs } : entry;
+    const unchanged = node.xattrs && node.error === undefined ? { ...entry, xattrs: node.xattrs } : entry;
     this.#pack(unchanged, path, nodeOfEntry(unchanged, node.name, known));
   }
 

@@ -46,6 +46,7 @@ export function nodeOfEntry(entry: SourceEntry, name: Buffer, content: NodeConte
     linkTarget: type === 'symlink' && entry.linkTarget ? Buffer.from(entry.linkTarget) : null,
     xattrs: entry.xattrs,
     device: type === 'dev' || type === 'chardev' ? joinDevice(entry.deviceMajor, entry.deviceMinor) : 0,
+    ...(entry.metadataError ? { error: entry.metadataError } : {}),
   };
 }
 

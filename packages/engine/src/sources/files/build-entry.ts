@@ -3,7 +3,7 @@ import { displayPath } from '../../ports/display-path.ts';
 import type { BackupContext, EntryContent, EntryType, ItemIdentity, SourceEntry } from '../../ports/source.ts';
 import { type BytePath, toBytes } from './byte-paths.ts';
 import { isMissing, reasonOf } from './errno.ts';
-import { createXattrReader, type XattrReader, xattrReason } from './extended-attributes.ts';
+import { createXattrReader, type XattrModule, type XattrReader, xattrReason } from './extended-attributes.ts';
 import { openContent, ReplacedError } from './open-content.ts';
 import { type OwnerNames, readOwnerNames } from './owner-names.ts';
 import type { FoundItem } from './walk-tree.ts';
@@ -25,15 +25,20 @@ interface BuilderState {
   readonly xattrs: XattrReader;
   readonly links: HardLinks;
   readonly counts: EntryBuilder['counts'];
+  /** What could not be read of the attributes of the item at hand, the last of it; `''`: nothing. */
+  readonly refused: { message: string };
 }
 
-export function createEntryBuilder(context: BuilderContext): EntryBuilder {
+/** `xattrModule`: another than the native one. */
+export function createEntryBuilder(context: BuilderContext, xattrModule?: XattrModule): EntryBuilder {
   const counts = { sockets: 0, readFiles: 0, failedFiles: 0 };
+  const refused = { message: '' };
   const xattrs = createXattrReader(({ path, name, reason }) => {
-    const message = `its extended attribute ${name} could not be read: ${reason}`;
-    context.problem({ path: displayPath(Buffer.from(path)), code: 'metadata', message });
-  });
-  const state: BuilderState = { context, owners: readOwnerNames(), xattrs, links: createHardLinks(), counts };
+    refused.message = `its extended attribute ${name} could not be read: ${reason}`;
+    context.problem({ path: displayPath(Buffer.from(path)), code: 'metadata', message: refused.message });
+  }, xattrModule);
+  const owners = readOwnerNames();
+  const state: BuilderState = { context, owners, xattrs, links: createHardLinks(), counts, refused };
   return { build: (item) => buildEntry(item, state), counts, xattrs };
 }
 
@@ -95,10 +100,10 @@ function buildEntry(item: FoundItem, state: BuilderState): SourceEntry | null {
 function fileEntry(item: FoundItem, state: BuilderState): SourceEntry {
   const firstName = state.links.firstName(item);
   if (firstName !== null) return metadataEntry(item, 'hardlink', state, { linkTarget: toBytes(firstName) });
-  const isUnchanged = isKnown(item, state.context);
-  const content = isUnchanged ? null : openListed(item, state.context);
+  const known = isKnown(item, state.context);
+  const content = known ? null : openListed(item, state.context);
   try {
-    const entry = metadataEntry(item, 'file', state, { content, isUnchanged });
+    const entry = metadataEntry(item, 'file', state, { content, isUnchanged: known === true });
     state.links.remember(item);
     state.counts.readFiles += 1;
     return entry;
@@ -108,7 +113,7 @@ function fileEntry(item: FoundItem, state: BuilderState): SourceEntry {
   }
 }
 
-function isKnown({ bytes, stats }: FoundItem, context: BuilderContext): boolean {
+function isKnown({ bytes, stats }: FoundItem, context: BuilderContext): boolean | 'content' {
   if (!context.isUnchanged) return false;
   return context.isUnchanged({ path: bytes, modifiedAtNs: stats.mtimeNs, identity: identityOf(stats) });
 }
@@ -157,6 +162,9 @@ function metadataEntry(
   const uid = Number(stats.uid);
   const gid = Number(stats.gid);
   const isDevice = type === 'char_device' || type === 'block_device';
+  const { refused } = state;
+  refused.message = '';
+  const xattrs = wantsXattrs(type, state, parts) ? readXattrs(path, stats, state) : null;
   return {
     path: bytes,
     type,
@@ -169,21 +177,23 @@ function metadataEntry(
     linkTarget: parts?.linkTarget ?? null,
     deviceMajor: isDevice ? majorOf(stats.rdev) : 0,
     deviceMinor: isDevice ? minorOf(stats.rdev) : 0,
-    xattrs: wantsXattrs(type, state, parts) ? readXattrs(path, stats, state) : null,
+    xattrs,
+    ...(refused.message === '' ? null : { metadataError: refused.message }),
     content: parts?.content ?? null,
     identity: identityOf(stats),
   };
 }
 
 function readXattrs(path: BytePath, stats: BigIntStats, state: BuilderState): SourceEntry['xattrs'] {
+  const { unreadCount } = state.xattrs;
   try {
-    return state.xattrs.read(path, stats.dev);
+    const found = state.xattrs.read(path, stats.dev);
+    if (state.xattrs.unreadCount > unreadCount) state.refused.message ||= 'not all of its attributes could be read';
+    return found;
   } catch (error) {
-    state.context.problem({
-      path: displayPath(toBytes(path)),
-      code: 'metadata',
-      message: `its extended attributes could not be read: ${xattrReason(error)}`,
-    });
+    state.refused.message = `its extended attributes could not be read: ${xattrReason(error)}`;
+    const { message } = state.refused;
+    state.context.problem({ path: displayPath(toBytes(path)), code: 'metadata', message });
     return null;
   }
 }
