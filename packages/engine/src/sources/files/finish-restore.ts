@@ -2,11 +2,11 @@ import { renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { displayPath } from '../../ports/display-path.ts';
 import { applyToFolder, unpackMetadata } from './apply-metadata.ts';
 import { joinPath, toBytes } from './byte-paths.ts';
-import { reasonOf } from './errno.ts';
+import { isMissing, reasonOf } from './errno.ts';
 import type { FolderChain } from './folder-chain.ts';
 import type { JournalRecord } from './restore-journal.ts';
 import { namesOf, type Place } from './restore-places.ts';
-import { chainOf, type RestoreState, temporaryName } from './restore-state.ts';
+import { chainOf, placeKey, type RestoreState, temporaryName } from './restore-state.ts';
 
 interface Located extends Place {
   readonly chain: FolderChain;
@@ -14,11 +14,16 @@ interface Located extends Place {
 
 /** Stands in the folder of a recorded item again, with the same care as when it was made. */
 function locate(record: JournalRecord, state: RestoreState): Located {
-  const folder = record.place.split('/');
-  const name = folder.pop() ?? '';
+  const place = placeOf(record);
   const chain = chainOf(state.chains, record);
-  chain.enter(folder);
-  return { chain, base: record.base, folder, name };
+  chain.enter(place.folder);
+  return { chain, ...place };
+}
+
+function placeOf({ base, place }: JournalRecord): Place {
+  const folder = place.split('/');
+  const name = folder.pop() ?? '';
+  return { base, folder, name };
 }
 
 function reportAt(record: JournalRecord, code: 'write_failed' | 'metadata', message: string, state: RestoreState) {
@@ -32,14 +37,24 @@ export function commitJournal(state: RestoreState): void {
     try {
       const { chain, ...place } = locate(record, state);
       renameSync(chain.pathOf(temporaryName(place)), chain.pathOf(place.name));
+      noteGone(place, state);
     } catch (error) {
       state.counts.itemsWritten -= 1;
-      reportAt(record, 'write_failed', reasonOf(error), state);
+      if (!isGone(record, error, state)) reportAt(record, 'write_failed', reasonOf(error), state);
     }
   }
   for (const record of state.journals.folders.backwards()) {
     if (record.kind === 'metadata') setFolderMetadata(record, state);
   }
+}
+
+function noteGone(place: Place, { stagedAgain }: RestoreState): void {
+  if (stagedAgain.size > 0 && stagedAgain.has(placeKey(place))) stagedAgain.set(placeKey(place), 'gone');
+}
+
+/** True for a further record of a name that came more than once: its item went with the first. */
+function isGone(record: JournalRecord, error: unknown, { stagedAgain }: RestoreState): boolean {
+  return stagedAgain.size > 0 && isMissing(error) && stagedAgain.get(placeKey(placeOf(record))) === 'gone';
 }
 
 function setFolderMetadata(record: JournalRecord, state: RestoreState): void {
@@ -71,9 +86,12 @@ function isUndone(record: JournalRecord, state: RestoreState): boolean {
     const { name } = place;
     if (record.kind === 'folder') rmdirSync(chain.pathOf(name));
     else if (record.kind === 'created') unlinkSync(chain.pathOf(name));
-    else unlinkSync(chain.pathOf(temporaryName(place)));
+    else {
+      unlinkSync(chain.pathOf(temporaryName(place)));
+      noteGone(place, state);
+    }
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return record.kind === 'staged' && isGone(record, error, state);
   }
 }

@@ -11,6 +11,7 @@ import {
   chainOf,
   countWritten,
   neverFollow,
+  placeKey,
   placeText,
   type RestoreState,
   reportFailure,
@@ -133,6 +134,7 @@ async function makeBeside(
     },
   };
   const isAtOnce = existing === null || state.context.isVerified === true;
+  if (!isAtOnce && lstatIfThere(chain.pathOf(temporary)) !== null) state.stagedAgain.set(placeKey(place), 'waits');
   let failures: MetadataFailures;
   try {
     failures = content ? await writeFile(item, content) : makeSpecial(item);

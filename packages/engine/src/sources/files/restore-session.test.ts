@@ -230,6 +230,26 @@ describe('two steps', () => {
     expect(problems).toEqual([]);
   });
 
+  it('puts the later one in place of a name that an archive holds twice', async () => {
+    mkdirSync(path.join(out, 'www'));
+    writeFileSync(path.join(out, 'www', 'a'), 'mine');
+    const items = () => [
+      entry('/srv/www', 'directory'),
+      ...['first', 'second', 'third'].map((text) => entry('/srv/www/a', 'file', { text })),
+      ...['one', 'two'].map((text) => entry('/srv/www/new', 'file', { text })),
+    ];
+    const read = (name: string) => readFileSync(path.join(out, 'www', name), 'utf8');
+    const logs: string[] = [];
+    const undone = await open(['/srv/www'], { log: (_, message) => logs.push(message) });
+    for (const item of items()) await undone.write(item);
+    await undone.rollback();
+    expect([read('a'), ...readdirSync(path.join(out, 'www')), ...logs]).toEqual(['mine', 'a']);
+    const outcome = await restoreAll(items());
+    expect([read('a'), read('new'), ...readdirSync(path.join(out, 'www'))]).toEqual(['third', 'two', 'a', 'new']);
+    expect(outcome.itemsWritten).toBe(4);
+    expect(problems).toEqual([]);
+  });
+
   it('clears what a killed restore left, but not what a living one uses', async () => {
     mkdirSync(path.join(out, 'www'));
     const dead = path.join(out, 'www', '.backupx-restore-4194303.1-00ff');

@@ -56,6 +56,7 @@ export async function openRestoreSession(
     smallContent: new SmallContent(),
     wanted: context.paths?.map(toWanted) ?? null,
     counts: { itemsWritten: 0, bytesWritten: 0, itemsSkipped: 0, foreseen: 0 },
+    stagedAgain: new Map(),
     startedAtNs: BigInt(systemClock.now().getTime() - CLOCK_TICK_MS) * 1_000_000n,
   };
   let isOpen = true;

@@ -29,6 +29,11 @@ export interface RestoreState {
   /** Paths asked for, each with everything below it; null: all. */
   readonly wanted: readonly BytePath[] | null;
   readonly counts: { itemsWritten: number; bytesWritten: number; itemsSkipped: number; foreseen: number };
+  /**
+   * Places (`placeKey`) of which a later item took the temporary name of an earlier one: an archive may hold a name twice.
+   * `gone`: it is in place, or taken back.
+   */
+  readonly stagedAgain: Map<string, 'waits' | 'gone'>;
   /** An inode that was not touched since then was not restored by us. */
   readonly startedAtNs: bigint;
   /** What the last items had in common; null: nothing that may be used again. */
@@ -40,6 +45,11 @@ export const TEMP_PREFIX = '.backupx-restore-';
 /** Names below the base as one text, for journals and digests. */
 export function placeText(place: Place): BytePath {
   return namesOf(place).join('/');
+}
+
+/** Tells a place from all others of one restore. */
+export function placeKey(place: Place): string {
+  return `${place.base}/${placeText(place)}`;
 }
 
 /** Tells a place from all others in a temporary name, also in the name that a killed restore left. */
