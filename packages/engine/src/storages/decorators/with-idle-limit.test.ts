@@ -64,6 +64,26 @@ describe('withIdleLimit', () => {
     expect(ends).toEqual(calls.map(() => 'TIMEOUT'));
   });
 
+  it('lets go of a reader that stops early and cannot be closed', async () => {
+    const memory = createMemoryStorage();
+    const stuck = withIdleLimit(
+      {
+        ...memory,
+        get: () => ({
+          [Symbol.asyncIterator]: () => ({
+            next: async () => ({ done: false as const, value: Buffer.from('x') }),
+            return: never,
+          }),
+        }),
+      },
+      limits,
+    );
+    const readOne = async () => {
+      for await (const _ of stuck.get('a', { signal })) break;
+    };
+    await expect(readOne()).rejects.toMatchObject({ code: 'TIMEOUT' });
+  });
+
   it('tells the call beneath, and says TIMEOUT whatever that makes of it', async () => {
     const reasons: unknown[] = [];
     const heard = (inner: AbortSignal) =>

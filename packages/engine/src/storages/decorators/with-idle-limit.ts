@@ -131,8 +131,11 @@ async function* limitItems<T>(limited: Limited, open: (signal: AbortSignal) => A
       yield next.value;
     }
   } finally {
-    // A stuck one cannot be closed either.
-    if (!isDone && !clock.isOver) await items.return?.();
+    // A stuck one cannot be closed either, and one that was not may be by now.
+    if (!isDone && !clock.isOver && items.return) {
+      clock.wait();
+      await clock.run(items.return());
+    }
   }
 }
 
