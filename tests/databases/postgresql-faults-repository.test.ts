@@ -7,6 +7,7 @@ import { createEngine } from '@backupx/engine';
 import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
+import { mayMount } from '../support/faulty-runs.ts';
 import { check, createRunner, repositoryAt, snapshotIds, startJob } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { findTools, killTool } from '../support/tool-watch.ts';
@@ -15,7 +16,6 @@ import { databaseNames } from './postgresql-samples.ts';
 
 const work = makeWorkFolder('postgresql-faults-repository');
 const runner = createRunner(work.at('temp'));
-const mayMount = process.getuid?.() === 0;
 const ROWS = 200_000;
 let server: Postgresql;
 

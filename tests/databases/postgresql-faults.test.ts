@@ -7,6 +7,7 @@ import { createEngine } from '@backupx/engine';
 import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newerPrograms, PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
+import { mayMount } from '../support/faulty-runs.ts';
 import { createRunner, startJob } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { findTools, killTool, watchTools } from '../support/tool-watch.ts';
@@ -16,7 +17,6 @@ import { databaseNames, describeDatabase, makeShop } from './postgresql-samples.
 const work = makeWorkFolder('postgresql-faults');
 const runner = createRunner(work.at('temp'));
 const newerServer = await newerPrograms();
-const mayMount = process.getuid?.() === 0;
 let server: Postgresql;
 let jobs: SourceJobs;
 

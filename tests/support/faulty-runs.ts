@@ -1,6 +1,7 @@
 /** What goes wrong with backups and restores of databases: disks that are full, runs that are cancelled or killed. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { DriverSettings, JobKind, JobOf } from '@backupx/contracts/jobs';
 import { createEngine } from '@backupx/engine';
@@ -9,8 +10,16 @@ import { type JobRunner, startJob } from './repository.ts';
 import { type BackupMode, createSourceJobs } from './source-jobs.ts';
 import { findTools, type SeenTool } from './tool-watch.ts';
 
-/** Only root may mount. */
-export const mayMount = process.getuid?.() === 0;
+/** Only root may mount, and in a container not even he. */
+export const mayMount = process.getuid?.() === 0 && tryMount();
+
+function tryMount(): boolean {
+  const folder = mkdtempSync(path.join(tmpdir(), 'backupx-mount-'));
+  const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'tmpfs', folder]).status === 0;
+  if (isMounted) execFileSync('umount', [folder]);
+  rmdirSync(folder);
+  return isMounted;
+}
 
 /** Runs something beside a file system in memory, which is soon full, at `folder`. */
 export async function besideSmallDisk(folder: string, size: string, act: () => Promise<void>): Promise<void> {
