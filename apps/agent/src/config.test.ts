@@ -30,6 +30,7 @@ describe('loadAgentConfig', () => {
       pollMs: 7000,
       tempDir: '/flag',
       maxConcurrent: 1,
+      storagePatienceMs: 15 * 60_000,
       insecureTls: false,
     });
   });
@@ -46,7 +47,10 @@ describe('loadAgentConfig', () => {
   });
 
   test('reports every problem at once and names the nearest key', () => {
-    const config = file('c.yaml', 'mster: http://x\nheart_beat_interval: 5s\npollInterval: soon\nmaxConcurrent: 0\n');
+    const config = file(
+      'c.yaml',
+      'mster: http://x\nheart_beat_interval: 5s\npollInterval: soon\nmaxConcurrent: 0\nstoragePatience: much\n',
+    );
     const caCert = file('ca.pem', 'not a certificate');
     let message = '';
     try {
@@ -59,6 +63,7 @@ describe('loadAgentConfig', () => {
       'did you mean "heartbeatInterval"?',
       'pollInterval must be a duration',
       'maxConcurrent must be',
+      'storagePatience must be a duration',
       'master is missing',
       'token is missing',
       'no PEM certificate',

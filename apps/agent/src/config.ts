@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { AppError } from '@backupx/contracts/errors';
 import { nearestName } from '@backupx/contracts/nearest-name';
-import { parseDurationMs } from '@backupx/contracts/parse-units';
+import { parseDurationMs, parseDurationOrZero } from '@backupx/contracts/parse-units';
 import { parse as parseYaml } from 'yaml';
 import { defaultStateDir } from './state-folder.ts';
 
@@ -23,6 +23,7 @@ export interface AgentFlags {
   readonly caCert?: string;
   readonly insecureTls?: boolean;
   readonly maxConcurrent?: string;
+  readonly storagePatience?: string;
 }
 
 export interface AgentConfig {
@@ -39,6 +40,8 @@ export interface AgentConfig {
   readonly insecureTls: boolean;
   /** Backups and restores at the same time. */
   readonly maxConcurrent: number;
+  /** How long a run waits for a storage that does not answer; 0: only for its few first tries. */
+  readonly storagePatienceMs: number;
   /** Things the operator should know but that do not stop the agent. */
   readonly warnings: readonly string[];
 }
@@ -56,6 +59,7 @@ const settingNames = {
   caCertFile: 'BACKUPX_AGENT_CA_CERT_FILE',
   insecureSkipTlsVerify: 'BACKUPX_AGENT_INSECURE_TLS',
   maxConcurrent: 'BACKUPX_AGENT_MAX_CONCURRENT',
+  storagePatience: 'BACKUPX_AGENT_STORAGE_PATIENCE',
 } as const;
 type SettingName = keyof typeof settingNames;
 type Layer = Partial<Record<SettingName, string>>;
@@ -78,6 +82,7 @@ export function loadAgentConfig(flags: AgentFlags, environment: Environment = pr
     caCertificate: readCertificate(settings.caCertFile, problems),
     insecureTls: checkBoolean('insecureSkipTlsVerify', settings.insecureSkipTlsVerify, problems),
     maxConcurrent: checkCount('maxConcurrent', settings.maxConcurrent ?? '1', problems),
+    storagePatienceMs: checkPatience(settings.storagePatience ?? '15m', problems),
     warnings: collectWarnings(flags, settings),
   };
   if (problems.length > 0) throw new AppError('CONFIG_INVALID', { problems: problems.join('; ') });
@@ -95,6 +100,7 @@ function fromFlags(flags: AgentFlags): Layer {
     caCertFile: flags.caCert,
     insecureSkipTlsVerify: flags.insecureTls ? 'true' : undefined,
     maxConcurrent: flags.maxConcurrent,
+    storagePatience: flags.storagePatience,
   };
 }
 
@@ -201,6 +207,12 @@ function checkDuration(name: string, value: string, problems: string[]): number 
     return 0;
   }
   return durationMs;
+}
+
+function checkPatience(value: string, problems: string[]): number {
+  const patienceMs = parseDurationOrZero(value);
+  if (patienceMs === null) problems.push(`storagePatience must be a duration such as 15m, or 0, not "${value}"`);
+  return patienceMs ?? 0;
 }
 
 function checkBoolean(name: string, value: string | undefined, problems: string[]): boolean {

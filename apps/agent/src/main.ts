@@ -145,6 +145,7 @@ async function startEngine(
   }
   const engineOptions: EngineOptions = {
     tempDir: config.tempDir,
+    storagePatienceMs: config.storagePatienceMs,
     relay: () => ({
       masterUrl: config.masterUrl,
       token: config.token,

@@ -5,8 +5,15 @@ import { formatTable } from './output/format.ts';
 import { reportError } from './output/report-error.ts';
 import { processTerminal, type Terminal } from './output/terminal.ts';
 
+export interface EngineSettings {
+  /** How long work waits for a storage that does not answer. */
+  readonly storagePatienceMs?: number;
+}
+
 export interface CommandContext {
   readonly terminal: Terminal;
+  /** How work done in this process uses the machine; left out: as the engine does by itself. */
+  readonly engineSettings?: () => EngineSettings;
   now(): Date;
   monotonicMs(): number;
 }

@@ -1,3 +1,4 @@
+import { parseDurationOrZero } from '@backupx/contracts/parse-units';
 import { InvalidArgumentError } from 'commander';
 
 /** A positive whole number below 2^32. */
@@ -24,6 +25,13 @@ export function parsePort(text: string): number {
 /** Collects the values of an option that may be given several times. */
 export function collect(value: string, earlier: readonly string[] = []): string[] {
   return [...earlier, value];
+}
+
+/** Milliseconds of `15m`, `90s`, or 0. */
+export function parseDuration(text: string): number {
+  const ms = parseDurationOrZero(text);
+  if (ms === null) throw new InvalidArgumentError('Expected a duration like 15m or 90s, or 0.');
+  return ms;
 }
 
 /** Bytes, also as `500M` or `10G`. */

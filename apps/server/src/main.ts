@@ -78,6 +78,7 @@ export async function runServer(options: RunServerOptions = {}): Promise<Running
   const engine = createEngine({
     tempDir: config.backup.tempDir,
     storageAttempts: config.backup.retries + 1,
+    storagePatienceMs: config.backup.storagePatienceMs,
   });
   const version = serverVersion();
   const consoleDir = fileURLToPath(new URL('../../web/dist', import.meta.url));

@@ -19,6 +19,11 @@ export function parseDurationMs(text: string): number | null {
   return total > 0 && Number.isSafeInteger(Math.round(total)) ? Math.round(total) : null;
 }
 
+/** The same, or `0`. */
+export function parseDurationOrZero(text: string): number | null {
+  return text.trim() === '0' ? 0 : parseDurationMs(text);
+}
+
 const BYTES: Readonly<Record<string, number>> = {
   '': 1,
   k: 1e3,

@@ -207,3 +207,41 @@ it('calls a storage that is down as often as it was told to', async () => {
     server.close();
   }
 });
+
+it('waits for a storage that is away where a run would be lost, and tells a person at once', async () => {
+  let away = 0;
+  const server = http.createServer((_request, response) => {
+    away -= 1;
+    response.statusCode = away >= 0 ? 503 : 404;
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const own = createEngine({ tempDir: path.join(root, 'own'), storageAttempts: 1, storagePatienceMs: 600_000 });
+  const target = { id: 2, name: 'rest', type: 'rest', config: { url: `http://127.0.0.1:${port}/` }, viaMaster: false };
+  const repository = { id: 0, target, prefix: '', unlock: { password: 'x' }, leaseId: 0, condemnedPacks: [] };
+  const logs: string[] = [];
+  const reporter = { ...silentReporter, log: (level: string, message: string) => logs.push(`${level}: ${message}`) };
+  try {
+    away = 2;
+    const question = { kind: 'find_in_repository', repository, pattern: 'x', snapshotIds: null, limit: 1 } as const;
+    await expect(own.run(question, { reporter, signal: never })).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' });
+    expect(logs).toEqual([]);
+    away = 2;
+    const check = { kind: 'check_repository', repository, read: 'structure' } as const;
+    await expect(own.run(check, { reporter, signal: never })).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' });
+    expect(logs).toEqual([expect.stringMatching(/^warn: rest: .* Trying again for up to 10 minutes\.$/)]);
+    // A cancelled one does not wait.
+    away = Number.POSITIVE_INFINITY;
+    const abort = new AbortController();
+    const waiting = own.run(check, {
+      reporter: { ...silentReporter, log: () => abort.abort() },
+      signal: abort.signal,
+    });
+    await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
+  } finally {
+    await own.close(1000);
+    server.closeAllConnections();
+    server.close();
+  }
+});

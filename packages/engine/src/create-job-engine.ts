@@ -8,6 +8,7 @@ import path from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { DriversModule } from './jobs/job-context.ts';
 import { createJobRunner } from './jobs/job-runner.ts';
+import { DEFAULT_PATIENCE_MS } from './jobs/storage-limits.ts';
 import { endProgramsIn } from './ports/end-programs.ts';
 import type { EngineOptions, JobEngine } from './ports/engine.ts';
 import { outliveHangups } from './ports/outlive-hangups.ts';
@@ -35,6 +36,7 @@ export function createJobEngine(options: EngineOptions, loadDrivers = loadWhenNe
     relay: () => options.relay?.() ?? null,
     compressionParallelism: options.compressionParallelism ?? availableParallelism(),
     storageAttempts: options.storageAttempts,
+    storagePatienceMs: options.storagePatienceMs ?? (options.storageAttempts === undefined ? DEFAULT_PATIENCE_MS : 0),
   });
   return {
     run: (job, runOptions) => runner.run(job, runOptions),

@@ -8,8 +8,8 @@ import { withRetry } from './storages/decorators/with-retry.ts';
 const DEFAULT_ATTEMPTS = 4;
 
 function decorate(storage: Storage, limits: StorageLimits): Storage {
-  const { bandwidthBytesPerSecond = 0, attempts = DEFAULT_ATTEMPTS } = limits;
-  return withRetry(withBandwidthLimit(storage, bandwidthBytesPerSecond), { attempts });
+  const { bandwidthBytesPerSecond = 0, attempts = DEFAULT_ATTEMPTS, patienceMs, onOutage } = limits;
+  return withRetry(withBandwidthLimit(storage, bandwidthBytesPerSecond), { attempts, patienceMs, onOutage });
 }
 
 /** Drivers joined with the storage decorators. */

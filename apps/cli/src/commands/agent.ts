@@ -14,6 +14,7 @@ interface AgentCommandOptions {
   caCert?: string;
   insecureTls?: boolean;
   maxConcurrent?: string;
+  storagePatience?: string;
 }
 
 export function addAgentCommand(program: Command, context: CommandContext): void {
@@ -33,6 +34,7 @@ export function addAgentCommand(program: Command, context: CommandContext): void
     .option('--ca-cert <file>', 'PEM certificate of a private authority that signed the master')
     .option('--insecure-tls', 'do not check the certificate of the master (tests only)')
     .option('--max-concurrent <count>', 'backups and restores at the same time (default 1)')
+    .option('--storage-patience <time>', 'how long a run waits for a storage that does not answer (default 15m)')
     .action(
       act(context, async (options: AgentCommandOptions) => {
         const { runAgent } = await import('@backupx/agent/main');

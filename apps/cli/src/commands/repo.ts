@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type CommandContext, withExamples } from '../command-context.ts';
+import { parseDuration } from '../parse-argument.ts';
 import { addBackupCommand } from '../repo/backup.ts';
 import { addDiffCommand, addFindCommand, addLsCommand } from '../repo/browse.ts';
 import { addCopyCommand } from '../repo/copy.ts';
@@ -17,6 +18,7 @@ export function addRepoCommand(program: Command, context: CommandContext): void 
   const repo = program
     .command('repo')
     .description('Work on a repository without a master (one of restic, too)')
+    .option('--storage-patience <time>', 'wait so long for a storage that does not answer (default 15m)', parseDuration)
     .addHelpText(
       'after',
       '\nBACKUPX_REPO and BACKUPX_REPO_PASSWORD_FILE stand in for --repo and --password-file. Access keys of a storage come\nfrom AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or --credentials-file.',
@@ -27,6 +29,11 @@ export function addRepoCommand(program: Command, context: CommandContext): void 
     'backupx repo backup /srv/www --repo /mnt/backup/web',
     'backupx repo restore latest:/srv/www/index.html --target /tmp/back --repo /mnt/backup/web',
   );
+  // Understood before and after the verb.
+  const own: CommandContext = {
+    ...context,
+    engineSettings: () => ({ storagePatienceMs: repo.opts().storagePatience }),
+  };
   for (const add of [
     addInitCommand,
     addAdoptCommand,
@@ -46,6 +53,6 @@ export function addRepoCommand(program: Command, context: CommandContext): void 
     addUnlockCommand,
     addKitCommand,
   ]) {
-    add(repo, context);
+    add(repo, own);
   }
 }

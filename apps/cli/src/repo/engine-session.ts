@@ -24,7 +24,7 @@ export interface EngineSession {
 export async function withEngine<T>(context: CommandContext, work: (session: EngineSession) => Promise<T>): Promise<T> {
   const { createJobEngine } = await import('@backupx/engine/create-job-engine');
   const tempDir = mkdtempSync(join(tmpdir(), 'backupx-'));
-  const engine = createJobEngine({ tempDir });
+  const engine = createJobEngine({ ...context.engineSettings?.(), tempDir });
   const abort = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => {
     if (abort.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);

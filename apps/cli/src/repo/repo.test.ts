@@ -93,6 +93,12 @@ describe('exit codes', () => {
     ['nothing found', ['find', 'unheard-of'], 6],
     ['a repository that is there already', ['init'], 2],
     ['a REST server that is not there', ['snapshots', '--repo', 'rest:http://127.0.0.1:1/web'], 7],
+    [
+      'one that is not waited for',
+      ['check', '--repo', 'rest:http://127.0.0.1:1/web', '--storage-patience', '100ms'],
+      7,
+    ],
+    ['a time that is none', ['check', '--storage-patience', 'soon'], 2],
     ['no place', ['restore', 'latest'], 2],
     ['neither ids nor a policy', ['forget'], 2],
     ['a share that is none', ['check', '--read-data-subset', '3/2'], 2],

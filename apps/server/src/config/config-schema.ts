@@ -3,7 +3,7 @@
  * `docs/config.md` is made from `configKeys`. What an administrator edits at run time is a setting, never config.
  */
 
-import { parseBytesPerSecond, parseDurationMs } from '@backupx/contracts/parse-units';
+import { parseBytesPerSecond, parseDurationMs, parseDurationOrZero } from '@backupx/contracts/parse-units';
 import { z } from 'zod';
 
 export interface ConfigKey {
@@ -70,6 +70,11 @@ export const configKeys: readonly ConfigKey[] = [
   key('backup.max_concurrent', z.coerce.number().int().min(1).max(100).default(2), 'Backups at a time on the master.'),
   key('backup.retries', z.coerce.number().int().min(0).max(20).default(3), 'Tries after a storage failed.'),
   key(
+    'backup.storage_patience',
+    parsed(parseDurationOrZero, 'a duration such as 15m, or 0', '15m'),
+    'How long a run waits for a storage that does not answer; 0: only as often as the key above says.',
+  ),
+  key(
     'backup.bandwidth_limit',
     parsed(parseBytesPerSecond, 'a rate such as 10MB or 500K; 0 for none', '0'),
     'Upload limit of a backup per second.',
@@ -104,6 +109,7 @@ export interface ServerConfig {
     readonly tempDir: string;
     readonly maxConcurrent: number;
     readonly retries: number;
+    readonly storagePatienceMs: number;
     /** 0: no limit. */
     readonly bandwidthBytesPerSecond: number;
   };

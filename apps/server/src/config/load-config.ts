@@ -153,6 +153,7 @@ function build(values: Map<string, unknown>, cwd: string): ServerConfig {
       tempDir: pathOr('backup.temp_dir', join(dataDir, 'tmp')),
       maxConcurrent: get<number>('backup.max_concurrent'),
       retries: get<number>('backup.retries'),
+      storagePatienceMs: get<number>('backup.storage_patience'),
       bandwidthBytesPerSecond: get<number>('backup.bandwidth_limit'),
     },
     log: {

@@ -38,11 +38,14 @@ export class BackupRun {
   openTargets(): void {
     this.#meter.enter('preparing');
     throwIfCancelled(this.#context.signal);
-    const { recordId, bandwidthBytesPerSecond } = this.#job;
+    const { recordId, bandwidthBytesPerSecond, targets } = this.#job;
     const failures: AppError[] = [];
-    for (const target of this.#job.targets) {
+    // Several are written in step: while one of them is waited for the others get nothing, and a server that is being
+    // dumped hangs up.
+    const context = targets.length > 1 ? { ...this.#context, storagePatienceMs: 0 } : this.#context;
+    for (const target of targets) {
       try {
-        const storage = openTarget(this.#context, { target, recordId }, bandwidthBytesPerSecond);
+        const storage = openTarget(context, { target, recordId }, bandwidthBytesPerSecond);
         this.#targets.push({ target, storage, storedKeys: [], error: null });
       } catch (error) {
         const failure = toAppError(error, 'STORAGE_CONFIG', { reason: String(error) });

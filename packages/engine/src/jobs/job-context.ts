@@ -1,3 +1,4 @@
+import type { AppError } from '@backupx/contracts/errors';
 import type { DriverSettings, JobTarget } from '@backupx/contracts/jobs';
 import type { SealPieces } from '../archive/seal-pieces.ts';
 import type { RelaySettings } from '../ports/engine.ts';
@@ -31,6 +32,10 @@ export interface StorageLimits {
   readonly bandwidthBytesPerSecond?: number;
   /** Calls in all before a passing failure counts; left out: the default of `drivers.ts`. */
   readonly attempts?: number;
+  /** How long it is called again while nobody answers, in milliseconds; left out: only as often as `attempts` says. */
+  readonly patienceMs?: number;
+  /** Hears that nobody answers and that it is waited for, and with null that somebody answers again. */
+  readonly onOutage?: (error: AppError | null) => void;
 }
 
 /** Everything a job may use. */
@@ -45,6 +50,8 @@ export interface JobContext {
   readonly compressionParallelism: number;
   /** Left out: the default. */
   readonly storageAttempts?: number;
+  /** Left out: a question, for which somebody waits. */
+  readonly storagePatienceMs?: number;
   readonly openReader: OpenReader;
   /** Module with the reading halves of the sources, for a thread; null where no backup runs. */
   readonly readersUrl: string | null;

@@ -14,6 +14,7 @@ import { unpackError } from '../ports/thread-error.ts';
 import type { DriversModule } from './job-context.ts';
 import { LookThread } from './look-thread.ts';
 import { runJob } from './run-job.ts';
+import { isPatient } from './storage-limits.ts';
 import type { DriverModules, FromJobWorker, JobWorkerData, ToJobWorker } from './thread-messages.ts';
 
 /** A cancelled job has this long to clean up before its thread is ended. */
@@ -35,6 +36,8 @@ export interface JobRunnerOptions {
   readonly relay: () => RelaySettings | null;
   readonly compressionParallelism: number;
   readonly storageAttempts?: number;
+  /** For work that nobody sits and waits for; 0: as for questions. */
+  readonly storagePatienceMs: number;
   readonly cancelGraceMs?: number;
 }
 
@@ -142,7 +145,8 @@ async function runHere({ job, options, reporter, signal }: RunParts): Promise<Jo
 function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promise<JobResults[JobKind]> {
   const { job, options, reporter, signal } = parts;
   const { modules, tempDir, compressionParallelism, storageAttempts } = options;
-  const settings = { modules, tempDir, compressionParallelism, storageAttempts };
+  const storagePatienceMs = isPatient(job.kind) ? options.storagePatienceMs : 0;
+  const settings = { modules, tempDir, compressionParallelism, storageAttempts, storagePatienceMs };
   const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
   const url = new URL('./job-worker.ts', import.meta.url);
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB };

@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   try {
     const { loadDrivers } = (await import(data.modules.driversUrl)) as DriversModule;
     const drivers = await loadDrivers(data.job);
-    const { modules, tempDir, relay, compressionParallelism, storageAttempts } = data;
+    const { modules, tempDir, relay, compressionParallelism, storageAttempts, storagePatienceMs } = data;
     const result = await runJob(data.job, {
       drivers,
       signal: abort.signal,
@@ -35,6 +35,7 @@ async function main(): Promise<void> {
       relay,
       compressionParallelism,
       storageAttempts,
+      storagePatienceMs,
       readersUrl: modules.readersUrl,
       openReader: createThreadReader({
         sources: drivers.sources,

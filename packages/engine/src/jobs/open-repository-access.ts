@@ -15,6 +15,7 @@ import {
 } from '../repository/open-repository.ts';
 import { ownUser } from '../repository/own-user.ts';
 import type { JobContext } from './job-context.ts';
+import { storageLimits } from './storage-limits.ts';
 
 export interface RepositoryWork {
   /** `shared` for work that adds or must not lose what it reads, `exclusive` for work that removes, null for a look. */
@@ -76,7 +77,7 @@ async function openStorageOf(
   bandwidthBytesPerSecond: number,
 ): Promise<Storage> {
   const { target, id } = address;
-  const limits = { bandwidthBytesPerSecond, attempts: context.storageAttempts };
+  const limits = storageLimits(context, target.name, bandwidthBytesPerSecond);
   if (!target.viaMaster && target.type === 'rest') {
     // Loaded when it is needed: it brings an HTTP client along.
     const { openRestServer } = await import('./open-rest-server.ts');

@@ -2,12 +2,13 @@ import { AppError } from '@backupx/contracts/errors';
 import type { Storage } from '../ports/storage.ts';
 import type { JobContext, RelayPurpose } from './job-context.ts';
 import { createRelayStorage } from './relay-storage.ts';
+import { storageLimits } from './storage-limits.ts';
 
 /** The storage of a job's target: straight there, or through the master. Throws NOT_SUPPORTED without a relay. */
 export function openTarget(context: JobContext, purpose: RelayPurpose, bandwidthBytesPerSecond = 0): Storage {
   const { target } = purpose;
   if (!target.viaMaster) {
-    return context.drivers.openStorage(target, { bandwidthBytesPerSecond, attempts: context.storageAttempts });
+    return context.drivers.openStorage(target, storageLimits(context, target.name, bandwidthBytesPerSecond));
   }
   if (!context.relay || (purpose.recordId === undefined && purpose.restoreRecordId === undefined)) {
     throw new AppError('NOT_SUPPORTED', {

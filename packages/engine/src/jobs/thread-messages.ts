@@ -23,6 +23,7 @@ export interface JobWorkerData {
   readonly relay: RelaySettings | null;
   readonly compressionParallelism: number;
   readonly storageAttempts?: number;
+  readonly storagePatienceMs: number;
 }
 
 export type ToJobWorker = { readonly type: 'cancel' };

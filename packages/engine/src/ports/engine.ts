@@ -39,6 +39,11 @@ export interface EngineOptions {
   readonly compressionParallelism?: number;
   /** Calls to a storage in all before a passing failure counts; default 4. */
   readonly storageAttempts?: number;
+  /**
+   * How long work that nobody sits and waits for puts up with a storage that does not answer, in milliseconds. Default
+   * 15 minutes; with `storageAttempts` given 0, which means: only as often as that says.
+   */
+  readonly storagePatienceMs?: number;
 }
 
 /** What is streamed out of a snapshot. */

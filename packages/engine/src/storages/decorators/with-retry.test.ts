@@ -129,6 +129,109 @@ describe('withRetry', () => {
     await outcome;
   });
 
+  describe('with patience', () => {
+    const patient = (clock: ReturnType<typeof createFakeClock>) => ({
+      attempts: 2,
+      patienceMs: 900_000,
+      clock,
+      random: () => 1,
+    });
+
+    it('waits an outage out, and tells once that it does and once that it is over', async () => {
+      const clock = createFakeClock();
+      const down = failing(Number.POSITIVE_INFINITY, () =>
+        clock.monotonicMs() < 600_000 ? unreachable() : new AppError('STORAGE_NOT_FOUND', { key: 'a' }),
+      );
+      const told: (string | null)[] = [];
+      const onOutage = (error: AppError | null) => told.push(error?.code ?? null);
+      const storage = withRetry(down.storage, { ...patient(clock), onOutage });
+      const answers = Promise.allSettled([storage.stat('a', signal), storage.stat('b', signal)]);
+      await clock.advance(599_000);
+      expect(told).toEqual(['STORAGE_UNREACHABLE']);
+      await clock.advance(31_000);
+      expect(await answers).toMatchObject([
+        { status: 'rejected', reason: { code: 'STORAGE_NOT_FOUND' } },
+        { status: 'rejected', reason: { code: 'STORAGE_NOT_FOUND' } },
+      ]);
+      await storage.list('', signal)[Symbol.asyncIterator]().next();
+      expect(told).toEqual(['STORAGE_UNREACHABLE', null]);
+    });
+
+    it('ends with a last attempt when the patience ends', async () => {
+      const clock = createFakeClock();
+      const atMs: number[] = [];
+      const down = failing(Number.POSITIVE_INFINITY, () => {
+        atMs.push(clock.monotonicMs());
+        return unreachable();
+      });
+      const result = withRetry(down.storage, patient(clock)).stat('a', signal);
+      const outcome = expect(result).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' });
+      await clock.advance(900_000);
+      await outcome;
+      expect(atMs.slice(0, 4)).toEqual([0, 500, 1_500, 3_500]);
+      expect(atMs.at(-1)).toBe(900_000);
+    });
+
+    it('fails at once at what will not pass, and soon where the storage itself says no', async () => {
+      for (const [code, calls] of [
+        ['STORAGE_PERMISSION', 1],
+        ['STORAGE_NOT_FOUND', 1],
+        ['STORAGE_FULL', 1],
+        ['STORAGE_CONFIG', 1],
+        ['STORAGE_FAILED', 2],
+      ] as const) {
+        const broken = failing(9, () => new AppError(code, { reason: 'test', key: 'a' }));
+        const storage = withRetry(broken.storage, { attempts: 2, patienceMs: 900_000, firstDelayMs: 0 });
+        await expect(storage.stat('a', signal)).rejects.toMatchObject({ code });
+        expect(broken.calls()).toBe(calls);
+      }
+    });
+
+    it('is cancelled at once', async () => {
+      const clock = createFakeClock();
+      const abort = new AbortController();
+      const down = failing(Number.POSITIVE_INFINITY, unreachable);
+      const outcome = expect(withRetry(down.storage, patient(clock)).stat('a', abort.signal)).rejects.toMatchObject({
+        code: 'CANCELLED',
+      });
+      await clock.advance(100_000);
+      abort.abort();
+      await outcome;
+    });
+
+    it('goes on with a get where it broke, as often as it breaks', async () => {
+      const clock = createFakeClock();
+      const bytes = Uint8Array.from({ length: 60 }, (_, index) => index);
+      const memory = createMemoryStorage();
+      memory.objects.set('a', bytes);
+      let opened = 0;
+      const breaking: Storage = {
+        ...memory,
+        async *get(key, options) {
+          opened += 1;
+          if (opened % 3 === 0) throw unreachable();
+          for await (const chunk of memory.get(key, options)) {
+            if (chunk.byteLength > 7) {
+              yield chunk.subarray(0, 7);
+              throw unreachable();
+            }
+            yield chunk;
+          }
+        },
+      };
+      const storage = withRetry(breaking, patient(clock));
+      for (const range of [undefined, { start: 5, end: 50 }]) {
+        const chunks: Uint8Array[] = [];
+        const reading = (async () => {
+          for await (const chunk of storage.get('a', { signal, ...(range && { range }) })) chunks.push(chunk);
+        })();
+        await clock.advance(900_000);
+        await reading;
+        expect(Buffer.concat(chunks)).toEqual(Buffer.from(bytes.subarray(range?.start, range?.end)));
+      }
+    });
+  });
+
   it('repeats a get only before its first chunk', async () => {
     const early = failing(2, unreachable);
     await early.storage.put('a', three(), { signal }).catch(() => {});

@@ -1,64 +1,50 @@
 /**
  * Repeats storage calls whose AppError says `retryable`, with full-jitter back-off (each wait is a random part of a
- * doubling limit, so that many agents do not come back in step).
+ * doubling limit, so that many agents do not come back in step). What only says that nobody answers is repeated for as
+ * long as the patience lasts: a master that is restarted, or a storage behind a broken line, must not end a run of hours.
  *
- * A put is repeated only while its body is untouched or can be read again (`replayable` in `ports/storage.ts`);
- * a get or list only until its first item went out, since what was handed on cannot be taken back.
+ * A put is repeated only while its body is untouched or can be read again (`replayable` in `ports/storage.ts`). A list
+ * only until its first item went out, since what was handed on cannot be taken back. The same holds for a get without
+ * patience; with it, a get goes on at the byte where it broke: who reads with patience compares a checksum at the end.
  */
 import { AppError } from '@backupx/contracts/errors';
-import { type Clock, systemClock } from '../../ports/clock.ts';
-import { cancelledError } from '../../ports/pull-body.ts';
-import type { ReplayableBody, Storage } from '../../ports/storage.ts';
-
-export interface RetryOptions {
-  /** Calls in all, the first included. */
-  readonly attempts: number;
-  readonly clock?: Clock;
-  /** Random number in [0, 1). */
-  readonly random?: () => number;
-  /** Limit of the first wait; doubles each time. */
-  readonly firstDelayMs?: number;
-  readonly maxDelayMs?: number;
-}
+import type { Storage } from '../../ports/storage.ts';
+import { repeatGet } from './repeat-get.ts';
+import { Outage, type RetryOptions, Tries } from './tries.ts';
+import { isReplayable, watchFirstPull } from './watch-first-pull.ts';
 
 /** Returns a storage that behaves like `storage`, but repeats what failed for a passing reason. */
 export function withRetry(storage: Storage, options: RetryOptions): Storage {
-  const { attempts, clock = systemClock, random = Math.random, firstDelayMs = 500, maxDelayMs = 30_000 } = options;
-
-  /** Waits before attempt number `attempt + 1`, or throws the error when there is to be none. */
-  const waitOrThrow = async (error: unknown, attempt: number, signal: AbortSignal): Promise<void> => {
-    const isRetryable = error instanceof AppError && error.retryable;
-    if (!isRetryable || attempt >= attempts) throw error;
-    if (signal.aborted) throw cancelledError(signal);
-    const limitMs = Math.min(maxDelayMs, firstDelayMs * 2 ** (attempt - 1));
-    await clock.sleep(random() * limitMs, signal).catch(() => {
-      throw cancelledError(signal);
-    });
-  };
+  const outage = new Outage(options.onOutage);
+  const begin = (signal: AbortSignal) => new Tries(options, outage, signal);
 
   const repeat = async <T>(signal: AbortSignal, call: () => Promise<T>, mayRepeat = () => true): Promise<T> => {
-    for (let attempt = 1; ; attempt++) {
+    for (const tries = begin(signal); ; ) {
       try {
-        return await call();
+        const result = await call();
+        outage.end();
+        return result;
       } catch (error) {
         if (!mayRepeat()) throw error;
-        await waitOrThrow(error, attempt, signal);
+        await tries.waitOrThrow(error);
       }
     }
   };
 
-  async function* repeatStream<T>(signal: AbortSignal, open: () => AsyncIterable<T>): AsyncGenerator<T> {
-    for (let attempt = 1; ; attempt++) {
+  async function* repeatList<T>(signal: AbortSignal, open: () => AsyncIterable<T>): AsyncGenerator<T> {
+    for (const tries = begin(signal); ; ) {
       let hasYielded = false;
       try {
         for await (const item of open()) {
+          outage.end();
           hasYielded = true;
           yield item;
         }
+        outage.end();
         return;
       } catch (error) {
         if (hasYielded) throw error;
-        await waitOrThrow(error, attempt, signal);
+        await tries.waitOrThrow(error);
       }
     }
   }
@@ -69,9 +55,9 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
       const mayRepeat = () => isReplayable(body) || !watched.isPulled();
       return repeat(putOptions.signal, () => storage.put(key, watched.body, putOptions), mayRepeat);
     },
-    get: (key, getOptions) => repeatStream(getOptions.signal, () => storage.get(key, getOptions)),
+    get: (key, getOptions) => repeatGet({ storage, options, outage }, key, getOptions),
     stat: (key, signal) => repeat(signal, () => storage.stat(key, signal)),
-    list: (prefix, signal) => repeatStream(signal, () => storage.list(prefix, signal)),
+    list: (prefix, signal) => repeatList(signal, () => storage.list(prefix, signal)),
     delete: (key, signal) => repeat(signal, () => storage.delete(key, signal)),
     ...repeatExtras(storage, repeat),
     ...(storage.close && { close: async () => storage.close?.() }),
@@ -101,30 +87,4 @@ function repeatExtras(storage: Storage, repeat: Repeat): Partial<Storage> {
 function required<T>(value: T | undefined): T {
   if (value === undefined) throw new AppError('STORAGE_FAILED', { reason: 'it gave no answer' });
   return value;
-}
-
-const isReplayable = (body: AsyncIterable<Uint8Array>): boolean =>
-  (body as Partial<ReplayableBody>).replayable === true;
-
-/** Passes a body through and remembers whether anybody asked for its first chunk. */
-function watchFirstPull(body: AsyncIterable<Uint8Array>) {
-  let isPulled = false;
-  const watched: AsyncIterable<Uint8Array> = {
-    [Symbol.asyncIterator]() {
-      // Opened at the first pull only: an iterator that was returned unused would be spent.
-      let inner: AsyncIterator<Uint8Array> | null = null;
-      return {
-        next() {
-          isPulled = true;
-          inner ??= body[Symbol.asyncIterator]();
-          return inner.next();
-        },
-        async return() {
-          await inner?.return?.();
-          return { done: true, value: undefined };
-        },
-      };
-    },
-  };
-  return { body: watched, isPulled: () => isPulled };
 }

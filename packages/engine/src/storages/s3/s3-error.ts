@@ -36,6 +36,12 @@ const CODES_BY_NAME: Readonly<Record<string, ErrorCode>> = {
 };
 
 const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  // Servers that are being restarted, lack a disk at the moment or have too much to do.
+  429: 'STORAGE_UNREACHABLE',
+  500: 'STORAGE_UNREACHABLE',
+  502: 'STORAGE_UNREACHABLE',
+  503: 'STORAGE_UNREACHABLE',
+  504: 'STORAGE_UNREACHABLE',
   301: 'STORAGE_CONFIG',
   307: 'STORAGE_CONFIG',
   401: 'STORAGE_PERMISSION',

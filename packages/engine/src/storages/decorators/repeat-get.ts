@@ -1,0 +1,41 @@
+import type { ByteRange, Storage } from '../../ports/storage.ts';
+import { isOutage, type Outage, type RetryOptions, Tries } from './tries.ts';
+
+interface Repeated {
+  readonly storage: Storage;
+  readonly options: RetryOptions;
+  readonly outage: Outage;
+}
+
+/** A get that is repeated until its first chunk came; with patience it also goes on at the byte where it broke. */
+export async function* repeatGet(
+  { storage, options, outage }: Repeated,
+  key: string,
+  { signal, range }: Parameters<Storage['get']>[1],
+): AsyncGenerator<Uint8Array> {
+  const first = range?.start ?? 0;
+  const isPatient = (options.patienceMs ?? 0) > 0;
+  let at = first;
+  let startedAt = first;
+  for (let tries = new Tries(options, outage, signal); ; ) {
+    try {
+      for await (const chunk of storage.get(key, { signal, range: rangeFrom(range, at) })) {
+        outage.end();
+        at += chunk.byteLength;
+        yield chunk;
+      }
+      outage.end();
+      return;
+    } catch (error) {
+      if (at > first && !(isPatient && isOutage(error))) throw error;
+      if (at > startedAt) tries = new Tries(options, outage, signal);
+      startedAt = at;
+      await tries.waitOrThrow(error);
+    }
+  }
+}
+
+/** The whole object stays one that was asked for without a range. */
+function rangeFrom(range: ByteRange | undefined, start: number): ByteRange | undefined {
+  return range === undefined && start === 0 ? undefined : { ...range, start };
+}
