@@ -388,6 +388,25 @@ describe('a repository on an agent', () => {
     expect(await restoreRecord(master.client, record.id, { targetPath: folder })).toMatchObject({ status: 'success' });
     expect(compareTrees(big, path.join(folder, 'big-source'))).toEqual([]);
   });
+
+  it('waits for a master that is killed and started again, and saves its snapshot', async () => {
+    const store = work.at('away-store');
+    const target = await createLocalTarget(master.client, store, { name: 'away', masterRelay: true });
+    const big = work.at('big-source');
+    const task = await addTask('waiting', agent.nodeId, [target.id], { sourcePaths: [big] });
+    const started = await call<BackupRecord>('POST', `/api/backup/tasks/${task.id}/run`);
+    await dataIsStored(store);
+    await master.stop('SIGKILL');
+    // Longer than what fails is tried again where somebody waits for the answer.
+    await new Promise((resolve) => setTimeout(resolve, 8_000));
+    await master.restart();
+    const record = await succeeded(await waitForRecord(master.client, started.id));
+    expect(record.logContent).toMatch(/away: .*cannot be reached.* Trying again for up to 15 minutes\./);
+    expect(record.logContent).toContain('away answers again.');
+    const folder = work.at('restored-away');
+    expect(await restoreRecord(master.client, record.id, { targetPath: folder })).toMatchObject({ status: 'success' });
+    expect(compareTrees(big, path.join(folder, 'big-source'))).toEqual([]);
+  });
 });
 
 describe('a repository that stock restic made', () => {
