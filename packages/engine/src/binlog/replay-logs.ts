@@ -6,9 +6,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import { drainOutput } from '../direct-storage/follow-tool.ts';
 import { writeWholeFile } from '../direct-storage/write-whole-file.ts';
-import { describeEnd, isSuccess, outputOf, type ToolProcess } from '../ports/processes.ts';
+import { describeEnd, drain, isSuccess, outputOf, type ToolProcess } from '../ports/processes.ts';
 import { SecretFolder } from '../ports/secret-folder.ts';
 import { MysqlConnection, type Tool } from '../sources/mysql/connection.ts';
 import type { ConnectionConfig } from '../sources/mysql/settings.ts';
@@ -164,7 +163,7 @@ interface Sending {
 async function sendAll(options: ReplayOptions, { connection, reader, logs }: Sending): Promise<void> {
   const folder = new SecretFolder(options.tempDir);
   const client = connection.startClient();
-  const printed = drainOutput(client);
+  const printed = drain(client.output);
   try {
     for (const log of logs) {
       const file = join(folder.path, log.name);

@@ -1,7 +1,7 @@
 /** A program that writes what it receives into a spool, and what is done with it beside that. */
 import { AppError } from '@backupx/contracts/errors';
 import type { Clock } from '../ports/clock.ts';
-import type { ToolEnd, ToolProcess } from '../ports/processes.ts';
+import { drain, type ToolEnd, type ToolProcess } from '../ports/processes.ts';
 
 export interface FollowOptions {
   readonly stop: AbortSignal;
@@ -17,7 +17,7 @@ export interface FollowOptions {
 export async function followTool(tool: ToolProcess, options: FollowOptions): Promise<ToolEnd | null> {
   const { stop, clock, pollMs, isFull, step } = options;
   tool.endInput();
-  const drained = drainOutput(tool);
+  const drained = drain(tool.output);
   let hasEnded = false;
   const gone = new AbortController();
   const ended = tool.ended.finally(() => {
@@ -52,15 +52,6 @@ export async function followTool(tool: ToolProcess, options: FollowOptions): Pro
   } finally {
     tool.kill();
     await Promise.all([ended, drained, watched]);
-  }
-}
-
-/** Reads what nobody needs: a program whose output is not read waits for ever. */
-export async function drainOutput({ output }: ToolProcess): Promise<void> {
-  try {
-    for await (const _ of output);
-  } catch {
-    // It was killed.
   }
 }
 
