@@ -55,9 +55,9 @@ test('a REST server; the password is not part of what is shown', () => {
       config: { url: 'https://host:8000/web/', user: 'ann', password: 'secret' },
     },
   });
-  const inside = parse('rest:http://bob:p%40ss@host/', { isTyped: false });
-  expect(inside.target.config).toEqual({ url: 'http://host/', user: 'bob', password: 'p@ss' });
-  expect(JSON.stringify(inside.target.name)).not.toContain('p@ss');
+  const inside = parse('rest:http://bob:p%40s%@host/', { isTyped: false });
+  expect(inside.target.config).toEqual({ url: 'http://host/', user: 'bob', password: 'p@s%' });
+  expect(JSON.stringify(inside.target.name)).not.toContain('p@s%');
 });
 
 test('a file that names any storage', () => {

@@ -5,6 +5,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { decodePercent } from '@backupx/contracts/decode-percent';
 import { AppError } from '@backupx/contracts/errors';
 import type { JobTarget } from '@backupx/contracts/jobs';
 import { parse } from 'yaml';
@@ -74,7 +75,7 @@ function restPlace(rest: string, { environment, credentialsFile, isTyped }: Addr
   if (url.password && isTyped) {
     throw invalid('a password does not belong on the command line; set RESTIC_REST_PASSWORD or use --credentials-file');
   }
-  const inUrl = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
+  const inUrl = { username: decodePercent(url.username), password: decodePercent(url.password) };
   const given: Record<string, string> = readCredentials(credentialsFile);
   const user = given.user || given.username || inUrl.username || environment.RESTIC_REST_USERNAME || '';
   const password = given.password || inUrl.password || environment.RESTIC_REST_PASSWORD || '';

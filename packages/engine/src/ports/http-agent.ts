@@ -6,6 +6,7 @@ import type http from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { decodePercent } from '@backupx/contracts/decode-percent';
 import { nodeHttp, nodeHttps } from './node-http.ts';
 
 /** How a server is reached. */
@@ -53,7 +54,7 @@ function identityOf(url: URL): { host: string; servername?: string } {
 
 function connectThroughProxy(proxy: URL, url: URL): Promise<Duplex> {
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-  const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const user = `${decodePercent(proxy.username)}:${decodePercent(proxy.password)}`;
   const request = (proxy.protocol === 'https:' ? nodeHttps : nodeHttp).request({
     host: proxy.hostname,
     port: proxy.port || (proxy.protocol === 'https:' ? 443 : 80),

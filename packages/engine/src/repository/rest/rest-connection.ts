@@ -1,5 +1,6 @@
 /** Requests to one repository on a REST server, over connections that stay open between them. */
 import type http from 'node:http';
+import { decodePercent } from '@backupx/contracts/decode-percent';
 import { AppError } from '@backupx/contracts/errors';
 import { createHttpAgent, type HttpRoute } from '../../ports/http-agent.ts';
 import { nodeHttp, nodeHttps } from '../../ports/node-http.ts';
@@ -90,20 +91,11 @@ function readAddress({ url, user, password }: RestAddress): { base: URL; authori
     // Not with the address: it may hold a password.
     throw new AppError('STORAGE_CONFIG', { reason: 'the address must look like https://host/path/' });
   }
-  const name = user ?? decoded(base.username);
-  const secret = password ?? decoded(base.password);
+  const name = user ?? decodePercent(base.username);
+  const secret = password ?? decodePercent(base.password);
   base.username = '';
   base.password = '';
   if (!base.pathname.endsWith('/')) base.pathname += '/';
   const isAnonymous = name === '' && secret === '';
   return { base, authorization: isAnonymous ? null : `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}` };
-}
-
-/** What stands in an address, as it is when a sign of it means nothing: many passwords have a `%`. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
