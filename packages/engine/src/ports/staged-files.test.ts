@@ -27,6 +27,17 @@ it('puts files in place only at commit, and takes back what it made', async () =
   expect(readdirSync(join(root, 'out'))).toEqual(['a']);
 });
 
+it('says before it reads anything, and when it is done, that a folder is in the way', async () => {
+  mkdirSync(join(root, 'a'));
+  const files = new StagedFiles(root);
+  const invalid = expect.objectContaining({ code: 'RESTORE_TARGET_INVALID' });
+  expect(() => files.mayWrite(join(root, 'a'), modifiedAt, 'always')).toThrow(invalid);
+  expect(files.mayWrite(join(root, 'a'), modifiedAt, 'never')).toBe(false);
+  await files.write(join(root, 'b'), text('x'), { modifiedAt });
+  mkdirSync(join(root, 'b'));
+  expect(() => files.commit()).toThrow(invalid);
+});
+
 it('follows no link below its folder', async () => {
   mkdirSync(join(root, 'elsewhere'));
   mkdirSync(join(root, 'out'));

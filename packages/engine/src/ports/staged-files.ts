@@ -48,10 +48,13 @@ export class StagedFiles {
     return this.#staged.length;
   }
 
-  /** False when the overwrite mode leaves what is there. */
+  /** False when the overwrite mode leaves what is there. Throws RESTORE_TARGET_INVALID for a folder that is to be replaced. */
   mayWrite(path: string, modifiedAt: Date, overwrite: OverwriteMode): boolean {
     const present = lstatSync(path, { throwIfNoEntry: false });
-    return !present || overwrite === 'always' || (overwrite === 'if_newer' && modifiedAt > present.mtime);
+    if (!present) return true;
+    const isReplaced = overwrite === 'always' || (overwrite === 'if_newer' && modifiedAt > present.mtime);
+    if (isReplaced && present.isDirectory()) throw invalidTarget(path, new Error('a folder is in the way'));
+    return isReplaced;
   }
 
   /** Writes a file for `path`, which is below the root. Throws RESTORE_TARGET_INVALID, and what the content throws. */
@@ -89,8 +92,9 @@ export class StagedFiles {
    */
   commit(): void {
     for (const { temporary, path } of this.#staged) attemptAt(path, () => syncPath(temporary));
-    for (const { temporary, path } of this.#staged) renameSync(temporary, path);
-    for (const folder of new Set(this.#staged.map(({ path }) => dirname(path)))) syncPath(folder);
+    for (const { temporary, path } of this.#staged) attemptAt(path, () => renameSync(temporary, path));
+    for (const folder of new Set(this.#staged.map(({ path }) => dirname(path))))
+      attemptAt(folder, () => syncPath(folder));
   }
 
   /** Removes what was written and the folders made for it. */
