@@ -1,5 +1,6 @@
 import { beforeEach, expect, it } from 'vitest';
 import type { RestoreFile, RestoreFileEntry } from '../../ports/source.ts';
+import type { Storage } from '../../ports/storage.ts';
 import { createMemoryStorage } from '../../testing/memory-storage.ts';
 import { BlobIndex } from '../blob-index.ts';
 import { createBlobReader } from '../blob-reader.ts';
@@ -13,12 +14,19 @@ import { type PieceSession, RestoreFiles } from './restore-files.ts';
 import { RestorePipeline } from './restore-pipeline.ts';
 
 const signal = new AbortController().signal;
-const pack = Buffer.alloc(32, 7);
 const masterKey = createMasterKey();
 const box = createSealedBox(masterKey);
 const memory = createMemoryStorage();
+/** Hears of each read of a pack, and may keep it waiting. */
+let onGet: () => Promise<void>;
+const storage: Pick<Storage, 'get'> = {
+  async *get(key, options) {
+    await onGet();
+    yield* memory.get(key, options);
+  },
+};
 const repository = {
-  place: { storage: memory },
+  place: { storage },
   masterKey,
   box,
   key: (_folder: string, name: string) => name,
@@ -29,14 +37,36 @@ const repository = {
 let problems: unknown[];
 beforeEach(() => {
   problems = [];
+  onGet = async () => {};
 });
 
-/** Restores one file per content, all of them in one pack; answers what was written of each. */
-async function restoreAll(contents: readonly Buffer[]): Promise<Buffer[]> {
+interface PackPlace {
+  readonly packNumber: number;
+  readonly offset: number;
+  readonly storedLength: number;
+}
+
+/** Puts the contents into packs, so many into each. */
+function storePacks(index: BlobIndex, contents: readonly Buffer[], perPack: number): PackPlace[] {
+  const places: PackPlace[] = [];
+  for (let first = 0; first < contents.length; first += perPack) {
+    const id = hashOf(Buffer.from(`pack ${first}`));
+    const packNumber = index.addPack(id);
+    const sealed = contents.slice(first, first + perPack).map((content) => box.seal(compressOnce(content)));
+    let offset = 0;
+    for (const { byteLength: storedLength } of sealed) {
+      places.push({ packNumber, offset, storedLength });
+      offset += storedLength;
+    }
+    memory.objects.set(id.toString('hex'), Buffer.concat(sealed));
+  }
+  return places;
+}
+
+/** Restores one file per content; answers what was written of each. */
+async function restoreAll(contents: readonly Buffer[], perPack = contents.length): Promise<Buffer[]> {
   const index = new BlobIndex();
-  const packNumber = index.addPack(pack);
-  const sealed = contents.map((content) => box.seal(compressOnce(content)));
-  memory.objects.set(pack.toString('hex'), Buffer.concat(sealed));
+  const places = storePacks(index, contents, perPack);
   const written = contents.map(() => Buffer.alloc(0));
   const openFile = (entry: RestoreFileEntry): RestoreFile => ({
     isOpen: true,
@@ -50,17 +80,13 @@ async function restoreAll(contents: readonly Buffer[]): Promise<Buffer[]> {
     discard() {},
   });
   const files = new RestoreFiles({ openFile } as unknown as PieceSession, (problem) => problems.push(problem));
-  let offset = 0;
   const blobs = contents.map((content, order) => {
-    const id = hashOf(content);
-    const storedLength = sealed[order]?.byteLength ?? 0;
-    const plainLength = content.byteLength;
-    const entry = index.add({ id, type: 'data', packNumber, offset, storedLength, plainLength });
+    const place = places[order];
+    if (!place) throw new Error('every content has a place');
+    const entry = index.add({ ...place, id: hashOf(content), type: 'data', plainLength: content.byteLength });
     const file = files.begin({ path: Buffer.from(`${order}`) } as unknown as RestoreFileEntry);
     if (!file) throw new Error('every file is wanted');
-    const blob = { entry, packNumber, offset, storedLength, order, targets: [{ file, position: 0 }] };
-    offset += storedLength;
-    return blob;
+    return { ...place, entry, order, targets: [{ file, position: 0 }] };
   });
   const reader = createBlobReader({ repository, index, signal });
   const pipeline = new RestorePipeline({ repository, index, reader, files, signal, threads: 1, onFetched() {} });
@@ -80,4 +106,21 @@ it('brings a blob that is larger than the memory for it, also behind smaller one
   expect(written.map((bytes) => bytes.byteLength)).toEqual(contents.map((bytes) => bytes.byteLength));
   expect(written.map((bytes, number) => bytes.equals(contents[number] ?? bytes))).toEqual([true, true, true]);
   expect(problems).toEqual([]);
+});
+
+it('reads four packs at a time, no more', async () => {
+  const contents = Array.from({ length: 12 }, (_, number) => Buffer.from(`content ${number}`));
+  let [reading, most] = [0, 0];
+  const waiting: (() => void)[] = [];
+  onGet = async () => {
+    reading += 1;
+    most = Math.max(most, reading);
+    const turn = new Promise<void>((resolve) => waiting.push(resolve));
+    // Nobody goes on before four are there, so fewer would wait for ever; more had the time to come.
+    if (waiting.length === 4) setImmediate(() => waiting.splice(0).forEach((goOn) => void goOn()));
+    await turn;
+    reading -= 1;
+  };
+  expect(await restoreAll(contents, 1)).toEqual(contents);
+  expect(most).toBe(4);
 });
