@@ -65,6 +65,27 @@ describe('pack writer', () => {
     expect(writer.stats).toMatchObject({ blobs: 60, packs: packs.length });
   });
 
+  it.each(['data', 'tree'] as const)(
+    'keeps two packs of %s open, and each blob goes to one of them by chance',
+    async (type) => {
+      const { repository } = await newRepository();
+      const packs: StoredPack[] = [];
+      const clock = createFakeClock();
+      const writer = createPackWriter({ repository, signal, clock, onPackStored: (pack) => packs.push(pack) });
+      const ids: string[] = [];
+      for (let number = 0; number < 100; number += 1)
+        ids.push(toHex(await save(writer, repository, Buffer.from(`blob ${number}`), type)));
+      await writer.finish();
+      expect(packs).toHaveLength(2);
+      const first = new Set(packs[0]?.entries.map(({ id }) => toHex(id)));
+      const places = ids.map((id) => Number(first.has(id)));
+      // Neither one after the other nor in turns: that a fair coin does so happens once in 2^80 runs.
+      const turns = places.filter((place, at) => at > 0 && place !== places[at - 1]).length;
+      expect(turns).toBeGreaterThan(5);
+      expect(turns).toBeLessThan(95);
+    },
+  );
+
   it('fills packs where blobs are of one type: two open ones fit into its memory', async () => {
     const { repository } = await newRepository();
     const packs: StoredPack[] = [];
