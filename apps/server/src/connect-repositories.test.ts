@@ -474,11 +474,23 @@ describe('repositories by hand', () => {
     const listed = { id: 'f'.repeat(64), time: '2026-01-01T00:00:00Z', hostname: '', paths: [], tags: [], tree: '' };
     const rest = { username: '', parent: null, programVersion: '', summary: null };
     test.engine.answers.set('list_snapshots', { snapshots: [{ ...listed, ...rest }] });
+    const seen = { arrived_at: '2026-01-02T00:00:00.000Z', caller: 'x' };
+    await test.db
+      .insertInto('snapshot_arrivals')
+      .values({ repository_id: record.repositoryId, snapshot_id: listed.id, ...seen })
+      .execute();
     await maintain(`/repositories/${record.repositoryId}/forget`, { policy: { last: 1 } });
     // One that is saved from now on is in neither list, so it stays.
     expect(jobs('forget_snapshots')).toMatchObject([
       { lockedIds: [record.snapshotId], candidateIds: [listed.id], policy: { last: 1 } },
     ]);
+    // What others sent counts by when it came, ours by when its run was.
+    expect(jobs('forget_snapshots')[0]).toMatchObject({
+      arrivals: [
+        { id: listed.id, startedAt: null, arrivedAt: '2026-01-02T00:00:00.000Z' },
+        { id: record.snapshotId, startedAt: record.startedAt, arrivedAt: record.completedAt },
+      ],
+    });
     expect((await call('POST', `/repositories/${record.repositoryId}/forget`, {})).data.code).toBe('INVALID_INPUT');
   });
 

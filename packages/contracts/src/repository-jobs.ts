@@ -139,6 +139,11 @@ export const forgetSnapshotsJobSchema = z.object({
   lockedIds: z.array(z.string()).default([]),
   /** The only ones that a policy may remove: those known when `lockedIds` was made. Left out: all. */
   candidateIds: z.array(z.string()).optional(),
+  /**
+   * When snapshots came, by a clock that whoever wrote them could not set; a policy counts by that, and what has a date
+   * that cannot be right neither counts nor goes. Left out: dates are believed, as stock programs do.
+   */
+  arrivals: z.array(z.object({ id: z.string(), startedAt: z.string().nullable(), arrivedAt: z.string() })).optional(),
   dryRun: z.boolean(),
 });
 export type ForgetSnapshotsJob = z.output<typeof forgetSnapshotsJobSchema>;

@@ -1,9 +1,10 @@
 /** Turns a maintenance record into the job that does it. */
 import { AppError } from '@backupx/contracts/errors';
-import type { MaintenanceJob, PruneRepositoryJob } from '@backupx/contracts/jobs';
+import type { ForgetSnapshotsJob, MaintenanceJob, PruneRepositoryJob } from '@backupx/contracts/jobs';
 import { condemnedPacksStore } from '../../stores/condemned-packs.store.ts';
 import { type MaintenanceRow, maintenanceRecordsStore } from '../../stores/maintenance-records.store.ts';
 import { repositoryLeasesStore } from '../../stores/repository-leases.store.ts';
+import { snapshotArrivalsStore } from '../../stores/snapshot-arrivals.store.ts';
 import type { Db } from '../ports.ts';
 import type { RepositoryDoor } from './repository-door.ts';
 import { assertNoSnapshotInTheMaking, type MaintenanceOptions } from './start-maintenance.ts';
@@ -13,23 +14,37 @@ interface MaintenanceJobDeps {
   readonly door: RepositoryDoor;
 }
 
-/** Snapshots that records of ours point to: they go with their records. */
-async function snapshotsOfRecords(db: Db, repositoryId: number): Promise<string[]> {
+type Arrivals = NonNullable<ForgetSnapshotsJob['arrivals']>;
+
+/** Snapshots that records of ours point to: they go with their records. With the times of their runs. */
+async function snapshotsOfRecords(db: Db, repositoryId: number): Promise<Arrivals> {
   const rows = await db
     .selectFrom('records')
-    .select(['checksum', 'targets'])
+    .select(['checksum', 'targets', 'started_at', 'completed_at'])
     .where('repository_id', '=', repositoryId)
     .where('storage_path', '!=', '')
     .execute();
   const copies = await db
     .selectFrom('records')
-    .select(['targets'])
+    .select(['targets', 'started_at', 'completed_at'])
     .where('repository_id', '>', 0)
     .where('repository_id', '!=', repositoryId)
     .where('storage_path', '!=', '')
     .execute();
-  const named = [...rows, ...copies].flatMap((row) => [...row.targets.matchAll(/snapshots\/([0-9a-f]{64})/g)]);
-  return [...new Set([...rows.map((row) => row.checksum), ...named.map((match) => match[1] ?? '')])].filter(Boolean);
+  const arrivals = new Map<string, Arrivals[number]>();
+  const add = (id: string, row: { started_at: string; completed_at: string | null }) =>
+    arrivals.set(id, { id, startedAt: row.started_at, arrivedAt: row.completed_at ?? row.started_at });
+  for (const row of [...copies, ...rows]) {
+    for (const [, id = ''] of row.targets.matchAll(/snapshots\/([0-9a-f]{64})/g)) add(id, row);
+  }
+  for (const row of rows) if (row.checksum !== '') add(row.checksum, row);
+  return [...arrivals.values()];
+}
+
+/** The same of snapshots that others sent: the gateway saw them come. */
+async function snapshotsOfOthers(db: Db, repositoryId: number): Promise<Arrivals> {
+  const seen = await snapshotArrivalsStore.ofRepository(db, repositoryId);
+  return [...seen].map(([id, arrivedAt]) => ({ id, startedAt: null, arrivedAt }));
 }
 
 async function youngerLeases(db: Db, repositoryId: number): Promise<number[]> {
@@ -82,10 +97,13 @@ async function jobOf(db: Db, { record, options, open }: Opened): Promise<Mainten
       // It may have waited since it was started.
       if (!dryRun) await assertNoSnapshotInTheMaking(db, record.repository_id);
       const snapshotIds = options.snapshotIds === null ? null : [...options.snapshotIds];
-      const lockedIds = await snapshotsOfRecords(db, record.repository_id);
+      const ours = await snapshotsOfRecords(db, record.repository_id);
+      const lockedIds = ours.map(({ id }) => id);
+      const arrivals = [...(await snapshotsOfOthers(db, record.repository_id)), ...ours];
       // One that a backup saves from now on is in neither list.
       const candidates = options.candidateIds ? { candidateIds: [...options.candidateIds] } : {};
-      return { kind: 'forget_snapshots', repository, snapshotIds, policy, lockedIds, ...candidates, dryRun };
+      const known = { lockedIds, arrivals, ...candidates };
+      return { kind: 'forget_snapshots', repository, snapshotIds, policy, ...known, dryRun };
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Snapshots of a repository, joined with our records and with what the gateway saw come. */
 import type { RepositorySnapshot } from '@backupx/contracts/api/repositories';
 import type { SnapshotInfo } from '@backupx/contracts/jobs';
+import { isDateSuspect } from '@backupx/contracts/snapshot-date';
 import type { Db } from '../../dispatch/ports.ts';
 import { snapshotArrivalsStore } from '../../stores/snapshot-arrivals.store.ts';
 
@@ -11,8 +12,6 @@ interface KnownSnapshot {
   readonly startedAt: string;
   readonly completedAt: string | null;
 }
-
-const HOUR_MS = 3_600_000;
 
 /** Records with a snapshot in it, copies included: each run keeps its leases. Exported for the test of its query plan. */
 export function recordsInRepositoryQuery(db: Db, repositoryId: number) {
@@ -46,12 +45,6 @@ async function knownSnapshots(db: Db, repositoryId: number): Promise<ReadonlyMap
   return known;
 }
 
-/** Its date says something else than the master's clock. A snapshot is dated by the start of its run. */
-function isSuspect(time: string, from: string, until: string): boolean {
-  const at = Date.parse(time);
-  return Number.isNaN(at) || at < Date.parse(from) - HOUR_MS || at > Date.parse(until) + HOUR_MS;
-}
-
 export async function joinSnapshots(
   db: Db,
   repositoryId: number,
@@ -62,14 +55,15 @@ export async function joinSnapshots(
   return snapshots.map((snapshot) => {
     const record = known.get(snapshot.id);
     const arrivedAt = arrivals.get(snapshot.id) ?? record?.completedAt ?? null;
-    const from = record?.startedAt ?? arrivedAt;
+    const startedAt = record?.startedAt ?? null;
+    const arrival = arrivedAt ?? startedAt;
     return {
       ...snapshot,
       recordId: record?.recordId ?? null,
       taskId: record?.taskId ?? null,
       taskName: record?.taskName ?? '',
       arrivedAt,
-      isTimeSuspect: from !== null && isSuspect(snapshot.time, from, arrivedAt ?? from),
+      isTimeSuspect: arrival !== null && isDateSuspect(snapshot.time, { startedAt, arrivedAt: arrival }),
     };
   });
 }

@@ -1,5 +1,6 @@
 import { keepPolicySchema } from '@backupx/contracts/jobs';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createFakeClock } from '../../testing/fake-clock.ts';
 import { createMemoryStorage } from '../../testing/memory-storage.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import type { Repository } from '../open-repository.ts';
@@ -65,4 +66,56 @@ it('removes snapshots by name, but nothing that is locked', async () => {
   const again = forgetSnapshots(workOn(repository), { ...options, snapshotIds: [first] });
   await expect(again).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
   await expect(forgetSnapshots(workOn(repository), options)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+});
+
+describe('where arrivals are known', () => {
+  const policy = keepPolicySchema.parse({ last: 2 });
+  const now = new Date('2026-02-01T12:00:00Z');
+  const arrived = (id: string, arrivedAt: string) => ({ id, startedAt: null, arrivedAt });
+  const forget = (arrivals: NonNullable<ForgetOptions['arrivals']>, more: Partial<ForgetOptions> = {}) =>
+    forgetSnapshots({ ...workOn(repository), clock: createFakeClock(now) }, { ...options, policy, arrivals, ...more });
+  const add = async (time: string) => (await backup(repository, { a: time }, { snapshot: { time } })).id;
+  const good = () => ids(1, 2, 3).map((id, index) => arrived(id, `2026-01-0${index + 1}T02:00:00Z`));
+
+  it('snapshots from the future push out none of the good ones', async () => {
+    const future = [await add('2030-01-01T00:00:00Z'), await add('2031-01-01T00:00:00Z')];
+    const byTheirDates = await forgetSnapshots(workOn(repository), { ...options, policy, dryRun: true });
+    expect(byTheirDates.removed.map(({ id }) => id).sort()).toEqual(ids(1, 2, 3).sort());
+    const seen = future.map((id) => arrived(id, '2026-01-20T00:00:00Z'));
+    const { removed, kept } = await forget([...good(), ...seen]);
+    expect(removed.map(({ id }) => id)).toEqual(ids(1));
+    const reason = ['its date cannot be right'];
+    for (const id of future) expect(kept).toContainEqual(expect.objectContaining({ id, reasons: reason }));
+    expect(kept.find(({ id }) => id === future[0])?.time).toBe('2030-01-01T00:00:00Z');
+    expect((await left()).sort()).toEqual([...ids(2, 3), ...future].sort());
+  });
+
+  it('nor do those of whose arrival nothing is known, or that are dated long back', async () => {
+    const future = await add('2026-02-01T14:00:00Z');
+    const past = await add('2025-01-01T00:00:00Z');
+    const { removed } = await forget([...good(), arrived(past, '2026-01-20T00:00:00Z')]);
+    expect(removed.map(({ id }) => id)).toEqual(ids(1));
+    expect(await left()).toContain(future);
+    expect(await left()).toContain(past);
+  });
+
+  it('a snapshot counts by when it came, whatever day it says', async () => {
+    const daily = keepPolicySchema.parse({ daily: 3 });
+    // Dated in other time zones, three on one day would be three days.
+    const young = [
+      await add('2026-01-19T13:00:00+14:00'),
+      await add('2026-01-19T11:00:00-12:00'),
+      await add('2026-01-20T15:00:00+14:00'),
+    ];
+    const seen = young.map((id, index) => arrived(id, `2026-01-20T0${index + 1}:00:00Z`));
+    const { removed } = await forget([...good(), ...seen], { policy: daily });
+    expect(removed.map(({ id }) => id).sort()).toEqual([...ids(1), ...young.slice(0, 2)].sort());
+  });
+
+  it('a run of ours counts by its own date, however long it took', async () => {
+    const ours = { id: ids(3)[0] ?? '', startedAt: '2026-01-03T00:00:00Z', arrivedAt: '2026-01-25T00:00:00Z' };
+    const later = await add('2026-01-10T00:00:00Z');
+    const { removed } = await forget([...good(), ours, arrived(later, '2026-01-10T01:00:00Z')]);
+    expect(removed.map(({ id }) => id).sort()).toEqual(ids(1, 2).sort());
+  });
 });

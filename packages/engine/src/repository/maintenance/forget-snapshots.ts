@@ -1,15 +1,16 @@
 import { AppError } from '@backupx/contracts/errors';
-import type { ForgetSnapshotsJob, ForgetSnapshotsResult } from '@backupx/contracts/jobs';
+import type { ForgetSnapshotsJob, ForgetSnapshotsResult, KeepPolicy } from '@backupx/contracts/jobs';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import { snapshotInfo } from '../snapshots.ts';
+import { believeDates } from './believe-dates.ts';
 import { inOrder } from './in-order.ts';
-import { applyKeepPolicy, type KeepDecision } from './keep-policy.ts';
+import { applyKeepPolicy, type KeepDecision, type KeepOptions } from './keep-policy.ts';
 import { FILES_AT_ONCE, type MaintenanceWork } from './maintenance-work.ts';
 import { pickSnapshots, readSnapshots } from './read-snapshots.ts';
 
 export type ForgetOptions = Pick<
   ForgetSnapshotsJob,
-  'snapshotIds' | 'policy' | 'lockedIds' | 'candidateIds' | 'dryRun'
+  'snapshotIds' | 'policy' | 'lockedIds' | 'candidateIds' | 'arrivals' | 'dryRun'
 >;
 
 /**
@@ -36,7 +37,7 @@ export async function forgetSnapshots(work: MaintenanceWork, options: ForgetOpti
 
 function decide(
   snapshots: readonly Snapshot[],
-  { snapshotIds, policy, lockedIds, candidateIds }: ForgetOptions,
+  { snapshotIds, policy, lockedIds, candidateIds, arrivals }: ForgetOptions,
   { clock }: MaintenanceWork,
 ): KeepDecision<Snapshot> {
   const locked = new Set(lockedIds);
@@ -48,11 +49,37 @@ function decide(
     };
   }
   if (policy) {
-    const decision = applyKeepPolicy(snapshots, policy, { now: clock.now(), lockedIds: locked });
+    const options = { now: clock.now(), lockedIds: locked };
+    const decision = arrivals
+      ? applyByArrival(snapshots, policy, { ...options, arrivals })
+      : applyKeepPolicy(snapshots, policy, options);
     return candidateIds ? onlyAmong(new Set(candidateIds), decision) : decision;
   }
   const message = 'Name snapshots or give a policy.';
   throw new AppError('INVALID_INPUT', {}, { fields: [{ path: 'policy', code: 'required', message }] });
+}
+
+interface ByArrival extends KeepOptions {
+  readonly arrivals: NonNullable<ForgetOptions['arrivals']>;
+}
+
+function applyByArrival(
+  snapshots: readonly Snapshot[],
+  policy: KeepPolicy,
+  options: ByArrival,
+): KeepDecision<Snapshot> {
+  const arrivals = new Map(options.arrivals.map(({ id, ...arrival }) => [id, arrival]));
+  const { believed, suspect } = believeDates(snapshots, arrivals, options.now);
+  const own = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]));
+  const asWritten = (snapshot: Snapshot) => own.get(snapshot.id) ?? snapshot;
+  const { kept, removed } = applyKeepPolicy(believed, policy, options);
+  return {
+    kept: [
+      ...kept.map(({ snapshot, reasons }) => ({ snapshot: asWritten(snapshot), reasons })),
+      ...suspect.map((snapshot) => ({ snapshot, reasons: ['its date cannot be right'] })),
+    ],
+    removed: removed.map(asWritten),
+  };
 }
 
 /** Of one that came meanwhile nobody has said yet whether it is locked. */
