@@ -12,9 +12,20 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { placeToKeep } from './place-to-keep.ts';
 import { StagedData } from './staged-data.ts';
+
+/** A part of a path that cannot be removed, as when a disk fails; root may remove anything else. */
+const { stuck } = vi.hoisted(() => ({ stuck: { part: null as string | null } }));
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>();
+  const remove: typeof real.rmSync = (path, options) => {
+    if (stuck.part === null || !String(path).includes(stuck.part)) return real.rmSync(path, options);
+    throw Object.assign(new Error('EIO: i/o error, rm'), { code: 'EIO', syscall: 'rm' });
+  };
+  return { ...real, rmSync: remove };
+});
 
 /** A thread that goes no further than to move out what is there. */
 const SWAPPING = `
@@ -32,7 +43,10 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'staged-data-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  stuck.part = null;
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const put = (path: string, text: string) => {
   mkdirSync(join(folder, path, '..'), { recursive: true });
@@ -105,6 +119,25 @@ it('keeps what it replaced beside the folder when it is told to, and where that 
   rmSync(data, { recursive: true });
   expect(await replaceBy('first', keepAs)).toBe(null);
 });
+
+it.each(['gone', 'new'])(
+  'is no failure when %s folders cannot be removed: all that is new is in place',
+  async (kind) => {
+    put('ibdata1', 'old');
+    const place = { folder, replaceExisting: true };
+    const staged = StagedData.open(place);
+    await staged.write('ibdata1', bytes('new'));
+    stuck.part = `.backupx-${kind}-`;
+    expect(staged.place(place)).toBe(null);
+    expect(readFileSync(join(folder, 'ibdata1'), 'utf8')).toBe('new');
+    expect(readdirSync(folder)).toEqual([expect.stringContaining(stuck.part), 'ibdata1']);
+    // Of a restore that has ended.
+    stuck.part = null;
+    renameSync(join(folder, readdirSync(folder)[0] ?? ''), join(folder, `.backupx-${kind}-1`));
+    StagedData.open(place).rollback();
+    expect(filesIn(folder)).toEqual({ ibdata1: 'new' });
+  },
+);
 
 it('leaves alone what comes for a restore that runs', async () => {
   const place = { folder, replaceExisting: true };

@@ -98,9 +98,8 @@ export class StagedData {
         putBack(this.folder);
         throw error;
       }
-      rmSync(this.stage, { recursive: true, force: true });
-      if (!isKept) rmSync(at('gone'), { recursive: true, force: true });
     });
+    for (const path of [this.stage, at('gone')]) removeIfPossible(path);
     return isKept ? keep(at('kept'), keepAs, this.#owner) : null;
   }
 
@@ -111,7 +110,16 @@ export class StagedData {
   }
 }
 
-/** The new data is in place: nothing throws any more. Where it cannot be moved it stays. */
+/** The new data is in place: nothing throws any more. The next restore tries again. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // See above.
+  }
+}
+
+/** Where it cannot be moved it stays. */
 function keep(kept: string, keepAs: string, owner: Owner | null): string {
   try {
     renameSync(kept, keepAs);
