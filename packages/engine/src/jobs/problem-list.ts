@@ -20,11 +20,16 @@ export class ProblemList {
 
   add(problem: ItemProblem): void {
     const last = this.listed.at(-1);
-    // Reader and archive may both notice that one file changed.
-    if (last?.path === problem.path && last.code === problem.code) return;
+    if (last && isSame(last, problem)) return;
     this.#count += 1;
     if (this.listed.length < MAX_LISTED_PROBLEMS) this.listed.push(problem);
     if (this.#count <= LOGGED_PROBLEMS) this.#reporter.log('warn', `${problem.path}: ${problem.message}`);
     if (this.#count === LOGGED_PROBLEMS) this.#reporter.log('warn', 'Further problems are listed but not logged.');
   }
+}
+
+/** Reader and archive may both notice that one file changed. Of a database many things may be missing, under one path. */
+function isSame(one: ItemProblem, other: ItemProblem): boolean {
+  if (one.path !== other.path || one.code !== other.code) return false;
+  return one.code === 'changed' || one.message === other.message;
 }
