@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { binlogSettings, makeBinlog, makeGtidList } from '../testing/make-binlog.ts';
+import { binlogSettings, makeBinlog, makeGtid, makeGtidList, makeStatement } from '../testing/make-binlog.ts';
 import { createMemoryStorage, type MemoryStorage } from '../testing/memory-storage.ts';
 import { nameWith } from './binlog-names.ts';
 import { BinlogStore } from './binlog-store.ts';
@@ -93,6 +93,30 @@ it('knows a backup of another server by its GTIDs, although its logs are called 
       params: { place: expect.stringContaining(gtid) },
     });
   }
+});
+
+it('reads the log that decides, so that a place in the middle of the logs of another server is known, too', async () => {
+  const events = [
+    makeGtidList(600, ['0-7-5']),
+    makeGtid(601, '0-7-6'),
+    makeStatement(601, 'shop', 'X'),
+    makeGtid(602, '0-7-7'),
+  ];
+  const bytes = makeBinlog(600, events);
+  const behind = makeBinlog(600, events.slice(0, 3)).byteLength;
+  async function* read() {
+    yield bytes;
+  }
+  await store.put(log(5), await readBinlog(read(), { name: log(5) }), { read, isPartial: false, signal });
+  await put(6, true);
+  const asked = (gtid: string, position = behind) => expire({ backups: [place(6), { ...place(5, position), gtid }] });
+  await expect(asked('0-9-6')).rejects.toMatchObject({
+    code: 'BINLOG_START_MISSING',
+    params: { has: 'there the transaction 0-7-6' },
+  });
+  await expect(asked('0-7-6', behind - 1)).rejects.toMatchObject({ code: 'BINLOG_DAMAGED' });
+  expect((await names()).length).toBe(6);
+  expect(await asked('0-7-6')).toMatchObject({ keptFrom: log(5) });
 });
 
 it('leaves no gap when it is killed anywhere', async () => {

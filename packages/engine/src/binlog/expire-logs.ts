@@ -5,7 +5,8 @@
 import { AppError } from '@backupx/contracts/errors';
 import { nameWith, numberOf, parseBinlogName } from './binlog-names.ts';
 import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
-import { findPlace, type LogPlace } from './find-place.ts';
+import { assertSamePlace, findPlace, type LogPlace } from './find-place.ts';
+import { checkLog } from './verify-logs.ts';
 
 export interface ExpireLogsOptions {
   readonly signal: AbortSignal;
@@ -27,14 +28,14 @@ export interface LogExpiry {
   readonly isDeleted: boolean;
 }
 
-/** Throws INVALID_INPUT, BINLOG_START_MISSING, BINLOG_CONFLICT, ARTIFACT_DAMAGED, STORAGE_*. */
+/** Throws INVALID_INPUT, BINLOG_*, ARTIFACT_*, STORAGE_*. */
 export async function expireLogs(store: BinlogStore, options: ExpireLogsOptions): Promise<LogExpiry> {
   const { signal, isDeleting } = options;
   const whole = await store.list(signal);
   const newest = whole.at(-1);
   if (!newest) throw new AppError('BINLOG_START_MISSING', { place: 'a whole log', has: 'none' });
   // The newest one tells a receiver where to go on.
-  const cut = Math.min(chooseCut(await store.all(signal), options), numberOf(newest.name));
+  const cut = Math.min(await chooseCut(store, options), numberOf(newest.name));
   const going = await store.objectsBefore(cut, signal);
   if (isDeleting) for (const { key } of going) await store.delete(key, signal);
   return {
@@ -45,19 +46,35 @@ export async function expireLogs(store: BinlogStore, options: ExpireLogsOptions)
   };
 }
 
-function chooseCut(all: readonly StoredBinlog[], { before, backups }: ExpireLogsOptions): number {
+async function chooseCut(store: BinlogStore, { before, backups, signal }: ExpireLogsOptions): Promise<number> {
   if ((before === null) === (backups.length === 0)) throw invalid('--before', 'give either this or --inventory');
-  const [first, last] = [all[0], all.at(-1)];
-  if (before !== null) {
-    if (parseBinlogName(before)?.base !== parseBinlogName(first?.name ?? '')?.base || !last) {
-      throw invalid('--before', `is no log of this archive; they are called like ${first?.name}`);
-    }
-    if (numberOf(before) > numberOf(last.name)) throw invalid('--before', `is behind the newest log, ${last.name}`);
-    return numberOf(before);
-  }
+  const all = await store.all(signal);
+  if (before !== null) return numberOf(checkName(before, all));
   // A backup of another server, or one that has lost its logs, says nothing about what may go.
   for (const place of backups) findPlace(place, all);
-  return Math.min(...backups.map(({ file }) => numberOf(file)));
+  const [oldest] = backups.toSorted((a, b) => numberOf(a.file) - numberOf(b.file) || a.position - b.position);
+  if (oldest) await provePlace(store, { place: oldest, log: findPlace(oldest, all) }, signal);
+  return numberOf(oldest?.file ?? '');
+}
+
+function checkName(before: string, all: readonly StoredBinlog[]): string {
+  const [first, last] = [all[0], all.at(-1)];
+  if (parseBinlogName(before)?.base !== parseBinlogName(first?.name ?? '')?.base || !last) {
+    throw invalid('--before', `is no log of this archive; they are called like ${first?.name}`);
+  }
+  if (numberOf(before) > numberOf(last.name)) throw invalid('--before', `is behind the newest log, ${last.name}`);
+  return before;
+}
+
+/** Reads the log that decides what goes, as far as there is a key: that of another server has another event there. */
+async function provePlace(
+  store: BinlogStore,
+  { place, log }: { readonly place: LogPlace; readonly log: StoredBinlog },
+  signal: AbortSignal,
+): Promise<void> {
+  if (log.isEncrypted && store.settings.identities.length === 0) return;
+  const onPosition = (gtids: readonly string[]) => assertSamePlace(place, gtids);
+  await checkLog(store, log, { signal, mustHavePosition: place.position, onPosition });
 }
 
 function invalid(path: string, message: string): AppError {

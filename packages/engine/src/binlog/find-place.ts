@@ -10,7 +10,7 @@ export interface LogPlace {
   readonly gtid?: string | undefined;
 }
 
-/** Throws BINLOG_START_MISSING. */
+/** By what is noted of the logs, without reading them. Throws BINLOG_START_MISSING. */
 export function findPlace(place: LogPlace, all: readonly StoredBinlog[]): StoredBinlog {
   const { file, position, gtid = '' } = place;
   const log = all.find(({ name }) => name === file);
@@ -20,9 +20,24 @@ export function findPlace(place: LogPlace, all: readonly StoredBinlog[]): Stored
   }
   if (gtid.split(',').some((one) => isOfAnother(one, log))) {
     const has = `${file} with the transactions ${log.startGtids.join(',') || 'from the beginning'} to ${log.gtids.join(',')}`;
-    throw new AppError('BINLOG_START_MISSING', { place: `${file}:${position} behind the transaction ${gtid}`, has });
+    throw otherServer(place, has);
   }
   return log;
+}
+
+/** `found`: the last transaction of each domain before that place in the log. Throws BINLOG_START_MISSING. */
+export function assertSamePlace(place: LogPlace, found: readonly string[]): void {
+  const wanted = (place.gtid ?? '').split(',').map(parse);
+  const isOther = (one: Gtid) => wanted.some((two) => two?.domain === one.domain && !isEqual(one, two));
+  const other = found.find((gtid) => {
+    const one = parse(gtid);
+    return one !== null && isOther(one);
+  });
+  if (other !== undefined) throw otherServer(place, `there the transaction ${other}`);
+}
+
+function otherServer({ file, position, gtid = '' }: LogPlace, has: string): AppError {
+  return new AppError('BINLOG_START_MISSING', { place: `${file}:${position} behind the transaction ${gtid}`, has });
 }
 
 /** Domains the log does not know say nothing: a replica may not log what it repeats. */
@@ -45,6 +60,8 @@ function parse(text: string): Gtid | null {
   const [, domain = '', server = '', sequence = ''] = /^(\d+)-(\d+)-(\d+)$/.exec(text.trim()) ?? [];
   return sequence === '' ? null : { domain, server, sequence: BigInt(sequence) };
 }
+
+const isEqual = (one: Gtid, other: Gtid): boolean => one.sequence === other.sequence && one.server === other.server;
 
 /** The same number given by two servers. */
 const isTwin = (one: Gtid, other: Gtid): boolean => one.sequence === other.sequence && one.server !== other.server;

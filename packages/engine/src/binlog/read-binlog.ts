@@ -39,6 +39,8 @@ export interface ReadOptions {
   readonly mustHavePosition?: number;
   /** Gets every event. */
   onEvent?(event: BinlogEvent): void;
+  /** Called at that place, if there is an event before it, with the last transaction of each domain until there. */
+  onPosition?(gtids: readonly string[]): void;
 }
 
 const MAGIC = Buffer.from([0xfe, 0x62, 0x69, 0x6e]);
@@ -164,9 +166,12 @@ class LogState {
     if (event.at === MAGIC.byteLength) this.#describe(event);
     else if (this.#end !== 'open') throw damaged(name, `it goes on after its end at ${event.at}`);
     this.position = event.end;
-    if (event.end === mustHavePosition) this.#hasPosition = true;
     this.#lastAt = Math.max(this.#lastAt, event.time);
     this.#note(event);
+    if (event.end === mustHavePosition) {
+      this.#hasPosition = true;
+      this.options.onPosition?.([...this.#gtids.values()]);
+    }
     this.options.onEvent?.(event);
   }
 

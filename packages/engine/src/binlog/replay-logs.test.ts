@@ -150,6 +150,23 @@ it('looks for what a replica repeats late in all logs, not behind a gap', async 
   expect(await replay({ untilTime: seconds(150) })).toMatchObject({ ranges: [{ name: log(1) }], endsEarlyAt: null });
 });
 
+it('does not begin where another server was, though its logs are called the same', async () => {
+  const events = [
+    makeGtid(110, '0-7-1'),
+    change(110),
+    makeGtid(120, '0-7-2'),
+    change(120),
+    makeGtid(130, '0-7-3'),
+    change(130),
+  ];
+  await put(1, 100, events);
+  const position = makeBinlog(100, events.slice(0, 4)).byteLength;
+  const from = (gtid: string) => ({ from: { file: log(1), position, gtid } });
+  await expect(replay(from('0-9-2'))).rejects.toMatchObject({ code: 'BINLOG_START_MISSING' });
+  await expect(replay(from('0-7-1'))).rejects.toMatchObject({ code: 'BINLOG_START_MISSING' });
+  expect(await replay(from('0-7-2,4-4-4'))).toMatchObject({ ranges: [{ name: log(1) }] });
+});
+
 it('refuses logs of two servers', async () => {
   await put(1, 100, [makeGtidList(100, ['0-7-5'])]);
   await put(2, 200, [makeGtidList(200, ['0-7-5'])]);

@@ -16,7 +16,7 @@ import { nameWith, numberOf, parseBinlogName } from './binlog-names.ts';
 import type { BinlogStore, StoredBinlog } from './binlog-store.ts';
 import { findBreak } from './find-break.ts';
 import { describeGap, findLogGaps } from './find-log-gaps.ts';
-import { findPlace, type LogPlace } from './find-place.ts';
+import { assertSamePlace, findPlace, type LogPlace } from './find-place.ts';
 import { assertForwards, isReached, ReplayJudge } from './judge-replay.ts';
 import { timeText } from './log-time.ts';
 import { checkLog } from './verify-logs.ts';
@@ -97,7 +97,8 @@ async function readLogs(options: ReplayOptions): Promise<Chosen> {
     if (beginsLate && !judge.isReplica) break;
     if (previous) assertFollows(previous, item);
     const isNeeded = !beginsLate && !judge.isOver;
-    const start = item === first ? { mustHavePosition: from.position } : {};
+    const onPosition = (gtids: readonly string[]) => assertSamePlace(from, gtids);
+    const start = item === first ? { mustHavePosition: from.position, onPosition } : {};
     await checkLog(store, item, { signal, ...start, onEvent: (event) => judge.add(item, event) });
     if (isNeeded) logs.push(item);
     previous = item;

@@ -46,7 +46,10 @@ export async function verifyLogs(
 export async function checkLog(
   store: BinlogStore,
   log: StoredBinlog,
-  { signal, ...more }: { readonly signal: AbortSignal } & Pick<ReadOptions, 'mustHavePosition' | 'onEvent'>,
+  {
+    signal,
+    ...more
+  }: { readonly signal: AbortSignal } & Pick<ReadOptions, 'mustHavePosition' | 'onEvent' | 'onPosition'>,
 ): Promise<void> {
   await readBinlog(store.open(log, signal), { name: log.name, ...more });
 }
