@@ -4,7 +4,7 @@ import { createMemoryStorage, type MemoryStorage } from '../testing/memory-stora
 import type { Snapshot } from './format/snapshot-file.ts';
 import { initRepository } from './init-repository.ts';
 import type { Repository } from './open-repository.ts';
-import { findSnapshot, listSnapshots, saveSnapshot, snapshotInfo } from './snapshots.ts';
+import { findSnapshot, listSnapshots, newestSnapshot, saveSnapshot, snapshotInfo } from './snapshots.ts';
 
 const signal = new AbortController().signal;
 const base: Omit<Snapshot, 'id'> = {
@@ -74,6 +74,21 @@ describe('listSnapshots', () => {
     const { repository } = await create();
     await saveSnapshot(repository, base, signal);
     await expect(listSnapshots(repository, AbortSignal.abort(), () => {})).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+});
+
+describe('newestSnapshot', () => {
+  it('is the last of those wanted, by true time and then by id', async () => {
+    const { repository } = await create();
+    const save = (time: string, uid: number) => saveSnapshot(repository, { ...base, time, uid }, signal);
+    await save('2026-01-01T12:00:00+09:00', 1);
+    const later = [await save('2026-01-01T04:00:00Z', 1), await save('2026-01-01T05:00:00+01:00', 2)];
+    const [, last] = later.sort((a, b) => (a.id < b.id ? -1 : 1));
+    expect(await newestSnapshot(repository, () => true, signal)).toEqual(last);
+    expect(await newestSnapshot(repository, ({ uid }) => uid === 2, signal)).toEqual(
+      later.find(({ uid }) => uid === 2),
+    );
+    expect(await newestSnapshot(repository, ({ uid }) => uid === 3, signal)).toBeNull();
   });
 });
 

@@ -7,6 +7,12 @@ import type { Repository } from './open-repository.ts';
 
 const READS_AT_ONCE = 8;
 
+/** Hears of a file that cannot be read. */
+type OnDamaged = (name: string, error: AppError) => void;
+
+/** What is needed to walk through a snapshot; a whole one may have thousands of paths. */
+export type SnapshotRoot = Pick<Snapshot, 'id' | 'tree'>;
+
 /**
  * All snapshots, oldest first. `onDamaged` hears of files that cannot be read, which are then left out; without it the
  * first of them is thrown (REPOSITORY_DAMAGED). One that is removed meanwhile is left out.
@@ -14,16 +20,51 @@ const READS_AT_ONCE = 8;
 export async function listSnapshots(
   repository: Repository,
   signal: AbortSignal,
-  onDamaged?: (name: string, error: AppError) => void,
+  onDamaged?: OnDamaged,
 ): Promise<Snapshot[]> {
+  const snapshots: Snapshot[] = [];
+  await visitSnapshots(repository, { signal, onDamaged }, (snapshot) => snapshots.push(snapshot));
+  return sortByTime(snapshots);
+}
+
+/** The same, holding of each no more than its root. */
+export async function listRoots(
+  repository: Repository,
+  signal: AbortSignal,
+  onDamaged?: OnDamaged,
+): Promise<SnapshotRoot[]> {
+  const roots: (SnapshotRoot & { readonly time: string })[] = [];
+  await visitSnapshots(repository, { signal, onDamaged }, ({ id, tree, time }) => roots.push({ id, tree, time }));
+  return sortByTime(roots);
+}
+
+/** The newest one that is wanted; null: there is none. Holds no other. Throws like `listSnapshots`. */
+export async function newestSnapshot(
+  repository: Repository,
+  isWanted: (snapshot: Snapshot) => boolean,
+  signal: AbortSignal,
+): Promise<Snapshot | null> {
+  let newest: Keyed<Snapshot> | null = null;
+  await visitSnapshots(repository, { signal }, (snapshot) => {
+    const keyed = keyOf(snapshot);
+    if (isWanted(snapshot) && (newest === null || inTime(newest, keyed) < 0)) newest = keyed;
+  });
+  return (newest as Keyed<Snapshot> | null)?.snapshot ?? null;
+}
+
+/** Hands over each snapshot once, in any order. */
+async function visitSnapshots(
+  repository: Repository,
+  { signal, onDamaged }: { readonly signal: AbortSignal; readonly onDamaged?: OnDamaged | undefined },
+  visit: (snapshot: Snapshot) => void,
+): Promise<void> {
   const names: string[] = [];
   for await (const { name } of repository.list('snapshots', signal)) names.push(name);
-  const snapshots: Snapshot[] = [];
   const waiting = names.values();
   const readNext = async () => {
     for (const name of waiting) {
       try {
-        snapshots.push(await readSnapshot(repository, name, signal));
+        visit(await readSnapshot(repository, name, signal));
       } catch (error) {
         if (isCode(error, 'SNAPSHOT_NOT_FOUND')) continue;
         if (!onDamaged || !isCode(error, 'REPOSITORY_DAMAGED')) throw error;
@@ -32,17 +73,32 @@ export async function listSnapshots(
     }
   };
   await Promise.all(Array.from({ length: Math.min(READS_AT_ONCE, names.length) }, readNext));
-  return sortByTime(snapshots);
 }
 
 function isCode(error: unknown, code: AppError['code']): error is AppError {
   return error instanceof AppError && error.code === code;
 }
 
-function sortByTime(snapshots: Snapshot[]): Snapshot[] {
-  const keyed = snapshots.map((snapshot) => ({ snapshot, at: parseGoTime(snapshot.time) }));
-  keyed.sort((a, b) => (a.at === b.at ? compare(a.snapshot.id, b.snapshot.id) : a.at < b.at ? -1 : 1));
-  return keyed.map(({ snapshot }) => snapshot);
+type Dated = Pick<Snapshot, 'id' | 'time'>;
+
+interface Keyed<S> {
+  readonly snapshot: S;
+  readonly at: bigint;
+}
+
+function keyOf<S extends Dated>(snapshot: S): Keyed<S> {
+  return { snapshot, at: parseGoTime(snapshot.time) };
+}
+
+function inTime(a: Keyed<Dated>, b: Keyed<Dated>): number {
+  return a.at === b.at ? compare(a.snapshot.id, b.snapshot.id) : a.at < b.at ? -1 : 1;
+}
+
+function sortByTime<S extends Dated>(snapshots: S[]): S[] {
+  return snapshots
+    .map(keyOf)
+    .sort(inTime)
+    .map(({ snapshot }) => snapshot);
 }
 
 function compare(a: string, b: string): number {
@@ -64,7 +120,7 @@ async function readSnapshot(repository: Repository, name: string, signal: AbortS
  */
 export async function findSnapshot(repository: Repository, text: string, signal: AbortSignal): Promise<Snapshot> {
   if (text === 'latest') {
-    const newest = (await listSnapshots(repository, signal)).at(-1);
+    const newest = await newestSnapshot(repository, () => true, signal);
     if (!newest) throw new AppError('SNAPSHOT_NOT_FOUND', { id: text });
     return newest;
   }

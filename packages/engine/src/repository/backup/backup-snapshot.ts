@@ -12,7 +12,7 @@ import { loadIndex } from '../load-index.ts';
 import type { Repository } from '../open-repository.ts';
 import { ownUser } from '../own-user.ts';
 import { createPackWriter, type PackWriter } from '../pack-writer.ts';
-import { findSnapshot, listSnapshots, saveSnapshot } from '../snapshots.ts';
+import { findSnapshot, newestSnapshot, saveSnapshot } from '../snapshots.ts';
 import { type BackupEvents, BackupPipeline, type PipelineResult } from './backup-pipeline.ts';
 import type { BackupCounters } from './messages.ts';
 import { ReadingThread } from './reading-thread.ts';
@@ -126,10 +126,9 @@ async function findParent(options: SnapshotBackupOptions): Promise<Snapshot | nu
   const { repository, parentId, hostname, paths, signal, events } = options;
   if (parentId !== null) return await findSnapshot(repository, parentId, signal);
   const wanted = [...paths].sort().join('\0');
-  const same = (await listSnapshots(repository, signal)).filter(
-    (snapshot) => snapshot.hostname === hostname && [...snapshot.paths].sort().join('\0') === wanted,
-  );
-  const parent = same.at(-1) ?? null;
+  const isSame = (snapshot: Snapshot) =>
+    snapshot.hostname === hostname && [...snapshot.paths].sort().join('\0') === wanted;
+  const parent = await newestSnapshot(repository, isSame, signal);
   if (parent?.summary) {
     const { totalFilesProcessed, totalBytesProcessed } = parent.summary;
     events.onTotals({ items: totalFilesProcessed, bytes: totalBytesProcessed });

@@ -15,7 +15,7 @@ import { PackHealth } from './pack-health.ts';
 import { PackTable } from './pack-table.ts';
 import { ProblemLog } from './problem-log.ts';
 import { verifyPacks } from './read-packs.ts';
-import { readSnapshots } from './read-snapshots.ts';
+import { readRoots } from './read-snapshots.ts';
 import { listStoredPacks } from './stored-packs.ts';
 
 /** Checks a repository that could be opened. Needs a shared lock. Throws what the storage throws when it is out of reach. */
@@ -31,7 +31,7 @@ export async function checkRepository(outer: MaintenanceWork, read: ReadScope): 
   const isInScope = createPackFilter(read);
   const log = new ProblemLog();
   await checkKeys(work, log);
-  const { snapshots, damaged } = await readSnapshots(work);
+  const { snapshots, damaged } = await readRoots(work);
   for (const { name, reason } of damaged) {
     const message = `The snapshot cannot be read: ${reason}.`;
     log.affects(log.add('error', 'snapshot_damaged', { object: `snapshots/${name}`, message }), { snapshotId: name });

@@ -8,8 +8,8 @@ import type { BlobIndex, BlobType } from '../blob-index.ts';
 import type { BlobReader } from '../blob-reader.ts';
 import { fromHex, toHex } from '../format/blob-id.ts';
 import { treeBatches } from '../format/parse-tree.ts';
-import type { Snapshot } from '../format/snapshot-file.ts';
 import type { TreeNode } from '../format/tree-node.ts';
+import type { SnapshotRoot } from '../snapshots.ts';
 import { damageReason } from './index-files.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { isPassing, isUnread } from './transfer-blobs.ts';
@@ -36,7 +36,7 @@ export interface CheckTreesOptions {
 }
 
 /** Answers the ids of the snapshots that are whole. */
-export async function checkTrees(snapshots: readonly Snapshot[], options: CheckTreesOptions): Promise<string[]> {
+export async function checkTrees(snapshots: readonly SnapshotRoot[], options: CheckTreesOptions): Promise<string[]> {
   const walk = new TreeWalk(options);
   const intact: string[] = [];
   for (const { id, tree } of snapshots) {

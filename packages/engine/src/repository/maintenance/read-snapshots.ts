@@ -1,19 +1,31 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { Snapshot } from '../format/snapshot-file.ts';
-import { listSnapshots } from '../snapshots.ts';
+import { listRoots, listSnapshots, type SnapshotRoot } from '../snapshots.ts';
 import { type DamagedFile, damageReason } from './index-files.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
 
-export interface ReadSnapshots {
+export interface ReadSnapshots<S = Snapshot> {
   /** Oldest first. */
-  readonly snapshots: readonly Snapshot[];
+  readonly snapshots: readonly S[];
   readonly damaged: readonly DamagedFile[];
 }
 
 /** Reads all snapshots that can be read; one that is forgotten meanwhile is left out. */
-export async function readSnapshots({ repository, signal }: MaintenanceWork): Promise<ReadSnapshots> {
+export function readSnapshots(work: MaintenanceWork): Promise<ReadSnapshots> {
+  return readBy(listSnapshots, work);
+}
+
+/** The same, holding of each no more than its root. */
+export function readRoots(work: MaintenanceWork): Promise<ReadSnapshots<SnapshotRoot>> {
+  return readBy(listRoots, work);
+}
+
+async function readBy<S>(
+  list: (...parts: Parameters<typeof listSnapshots>) => Promise<S[]>,
+  { repository, signal }: MaintenanceWork,
+): Promise<ReadSnapshots<S>> {
   const damaged: DamagedFile[] = [];
-  const snapshots = await listSnapshots(repository, signal, (name, error) => {
+  const snapshots = await list(repository, signal, (name, error) => {
     damaged.push({ name, reason: damageReason(error) });
   });
   return { snapshots, damaged };

@@ -3,8 +3,7 @@ import { BitSet } from '../bit-set.ts';
 import { createBlobReader } from '../blob-reader.ts';
 import { toHex } from '../format/blob-id.ts';
 import { parseIndex } from '../format/index-file.ts';
-import type { Snapshot } from '../format/snapshot-file.ts';
-import { listSnapshots } from '../snapshots.ts';
+import { listRoots, type SnapshotRoot } from '../snapshots.ts';
 import { type LoadedIndex, listNames, loadIndexFiles } from './index-files.ts';
 import { findLiveBlobs } from './live-blobs.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
@@ -16,7 +15,7 @@ const MAX_LISTS = 4;
 
 /** What is in a repository and what of it is needed. */
 export interface Survey {
-  readonly snapshots: readonly Snapshot[];
+  readonly snapshots: readonly SnapshotRoot[];
   readonly loaded: LoadedIndex;
   readonly table: PackTable;
   readonly stored: StoredPacks;
@@ -53,10 +52,10 @@ export async function surveyRepository(work: MaintenanceWork): Promise<Survey> {
  * All snapshots. One that is listed and cannot be found was removed meanwhile, or the storage fails: as long as it is
  * listed nothing may be taken for unneeded. Throws STORAGE_FAILED then, REPOSITORY_DAMAGED for one that is damaged.
  */
-async function readListedSnapshots({ repository, signal, ...work }: MaintenanceWork): Promise<Snapshot[]> {
+async function readListedSnapshots({ repository, signal, ...work }: MaintenanceWork): Promise<SnapshotRoot[]> {
   let doubtful = new Set<string>();
   for (let attempt = 1; ; attempt += 1) {
-    const snapshots = await listSnapshots(repository, signal);
+    const snapshots = await listRoots(repository, signal);
     const known = new Set(snapshots.map(({ id }) => id));
     const unread = (await listNames({ repository, signal, ...work }, 'snapshots')).filter((name) => !known.has(name));
     const [lost] = unread.filter((name) => doubtful.has(name));
