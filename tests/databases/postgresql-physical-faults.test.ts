@@ -2,19 +2,21 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { createEngine } from '@backupx/engine';
-import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newerPrograms, PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
+import { damagedBackups } from '../support/damaged-backups.ts';
+import { dumpFaults } from '../support/dump-faults.ts';
+import { failureOf, mayMount, until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
-import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { findTools, killTool } from '../support/tool-watch.ts';
+import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { findTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('postgresql-physical-faults');
 const runner = createRunner(work.at('temp'));
+/** A stopped cluster, as far as anybody can see. */
+const replaced = work.at('replaced');
 const newerServer = await newerPrograms();
-const mayMount = process.getuid?.() === 0;
 let server: Postgresql;
 let jobs: SourceJobs;
 
@@ -29,6 +31,8 @@ beforeAll(async () => {
   server.sql("ALTER SYSTEM SET archive_command = 'true'");
   server.sql('SELECT pg_reload_conf()');
   jobs = await createSourceJobs(runner, work, 'archive');
+  mkdirSync(replaced);
+  writeFileSync(path.join(replaced, 'PG_VERSION'), '15\n');
 });
 afterAll(async () => {
   await runner.close();
@@ -40,35 +44,14 @@ const source = (more: Record<string, unknown> = {}) => ({
   type: 'postgresql-physical',
   config: { dbHost: '127.0.0.1', dbPort: server.port, dbPassword: PASSWORD, ...more },
 });
-/** So slow that whatever is done to it happens in its middle. */
-const slow = (more: Record<string, unknown> = {}) => source({ maxRateKilobytes: 2048, ...more });
 const inspect = (more: Record<string, unknown> = {}) => runner.run({ kind: 'inspect_source', source: source(more) });
-const leftovers = () => [
-  ...readdirSync(work.at('temp')).flatMap((name) => readdirSync(work.at('temp', name))),
-  ...readdirSync(jobs.store, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('backup.')),
-];
 const running = () => findTools(`port='${server.port}'`);
-const failure = async (work: Promise<unknown>) =>
-  await work.then(
-    () => expect.fail('it succeeded'),
-    (error) => error,
-  );
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 30_000;
-  while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error('it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-const begun = () => until(() => running().some(({ name }) => name === 'pg_basebackup'));
-
 describe('before anything is read', () => {
   it('refuses logins that may not, and says what would let them', async () => {
-    expect(await failure(jobs.backup(source({ dbPassword: 'wrong' })))).toMatchObject({ code: 'DATABASE_AUTH' });
+    expect(await failureOf(jobs.backup(source({ dbPassword: 'wrong' })))).toMatchObject({ code: 'DATABASE_AUTH' });
     server.sql("CREATE ROLE plain LOGIN PASSWORD 'plain'");
     const login = { dbUser: 'plain', dbPassword: 'plain' };
-    const error = await failure(jobs.backup(source(login)));
+    const error = await failureOf(jobs.backup(source(login)));
     expect([error.code, error.message]).toEqual(['DATABASE_PERMISSION', expect.stringContaining('REPLICATION')]);
     expect((await inspect(login)).warnings).toContainEqual(expect.stringMatching(/would fail: .*REPLICATION/));
     server.sql('ALTER ROLE plain REPLICATION');
@@ -86,7 +69,7 @@ describe('before anything is read', () => {
     writeFileSync(file, text.replaceAll(/^(local|host) +replication.*$/gm, ''));
     server.sql('SELECT pg_reload_conf()');
     try {
-      const error = await failure(jobs.backup(source()));
+      const error = await failureOf(jobs.backup(source()));
       expect([error.code, error.message]).toEqual(['DATABASE_AUTH', expect.stringContaining('pg_hba.conf')]);
       expect((await inspect()).warnings).toContainEqual(expect.stringMatching(/would fail: .*pg_hba\.conf/));
     } finally {
@@ -98,7 +81,7 @@ describe('before anything is read', () => {
   it('refuses servers that are not set up for it', async () => {
     const minimal = await startPostgresql({ settings: ['wal_level=minimal', 'max_wal_senders=0'] });
     try {
-      const error = await failure(jobs.backup(source({ dbPort: minimal.port })));
+      const error = await failureOf(jobs.backup(source({ dbPort: minimal.port })));
       expect([error.code, error.message]).toEqual(['DATABASE_SETTINGS', expect.stringContaining('wal_level')]);
     } finally {
       await minimal.stop();
@@ -108,7 +91,7 @@ describe('before anything is read', () => {
   it.skipIf(newerServer === null)('refuses a server of another version', async () => {
     const newer = await startPostgresql({ programs: newerServer ?? '' });
     try {
-      const error = await failure(jobs.backup(source({ dbPort: newer.port })));
+      const error = await failureOf(jobs.backup(source({ dbPort: newer.port })));
       expect(error).toMatchObject({ code: 'DATABASE_TOOL_MISMATCH', params: { package: 'postgresql-client-18' } });
       expect(error.message).toMatch(/pg_basebackup 15\.\d+.*18\.\d+/);
     } finally {
@@ -117,50 +100,38 @@ describe('before anything is read', () => {
   });
 });
 
-describe('in the middle', () => {
-  it('fails when pg_basebackup is killed, and leaves nothing', async () => {
-    const before = leftovers();
-    const backup = failure(jobs.backup(slow()));
-    await killTool('pg_basebackup', `port='${server.port}'`);
-    const error = await backup;
-    expect([error.code, error.message]).toEqual(['DATABASE_TOOL_FAILED', expect.stringContaining('SIGKILL')]);
-    expect(leftovers()).toEqual(before);
-    expect(running()).toEqual([]);
+for (const mode of backupModes) {
+  damagedBackups(mode, {
+    ...{ name: 'a backup of a cluster', work, runner, source },
+    restore: { options: { dataFolder: replaced, replaceExisting: true } },
+    look: () => {
+      return [readdirSync(replaced), readFileSync(path.join(replaced, 'PG_VERSION'), 'utf8'), readdirSync(work.path)];
+    },
   });
-
-  it('ends everything when it is cancelled, its hold on the WAL too', async () => {
-    const engine = createEngine({ tempDir: work.at('cancelled'), storageAttempts: 1 });
-    const abort = new AbortController();
-    const backup = failure(engine.run(jobs.backupJob(slow()), { reporter: silentReporter, signal: abort.signal }));
-    await begun();
-    expect(server.sql('SELECT temporary FROM pg_replication_slots')).toBe('t\n');
-    abort.abort();
-    expect((await backup).code).toBe('CANCELLED');
-    await until(() => running().length === 0);
-    await until(() => server.sql('SELECT count(*) FROM pg_replication_slots') === '0\n');
-    await engine.close(1000);
+  dumpFaults(mode, {
+    ...{ name: 'a copy of a cluster', work, runner, leavesSecrets: true },
+    slow: () => source({ maxRateKilobytes: 256 }),
+    large: source,
+    quick: source,
+    begun: async () => {
+      await until('the copying', () => running().some(({ name }) => name === 'pg_basebackup'));
+      await until('its hold on the WAL', () => server.sql('SELECT temporary FROM pg_replication_slots') === 't\n');
+    },
+    hasEnded: () => running().length === 0 && server.sql('SELECT count(*) FROM pg_replication_slots') === '0\n',
+    program: { name: 'pg_basebackup', word: () => `port='${server.port}'` },
+    server: { kill: () => server.kill(), start: () => server.start() },
   });
+}
 
-  it('fails when the server dies', async () => {
-    const before = leftovers();
-    const backup = failure(jobs.backup(slow()));
-    await begun();
-    await server.kill();
-    const error = await backup;
-    await server.start();
-    expect(error.code).toMatch(/^DATABASE_(TOOL_FAILED|UNREACHABLE)$/);
-    expect(leftovers()).toEqual(before);
-    expect(running()).toEqual([]);
-  });
-
-  it.skipIf(!mayMount)('a restore onto a full disk leaves nothing there (needs root)', async () => {
+describe('a restore', () => {
+  it.skipIf(!mayMount)('onto a full disk leaves nothing there (needs root)', async () => {
     const result = await jobs.backup(source());
     const full = work.at('full');
     mkdirSync(full);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m,mode=755', 'tmpfs', full]);
     try {
       for (const dataFolder of [full, path.join(full, 'new')]) {
-        const error = await failure(jobs.restore(source(), result, { options: { dataFolder } }));
+        const error = await failureOf(jobs.restore(source(), result, { options: { dataFolder } }));
         expect([error.code, error.message]).toEqual(['RESTORE_TARGET_INVALID', expect.stringContaining('ENOSPC')]);
         expect(readdirSync(full)).toEqual([]);
       }
@@ -169,7 +140,7 @@ describe('in the middle', () => {
     }
   });
 
-  it.skipIf(!mayMount)('restores into a folder that is a mount of its own (needs root)', async () => {
+  it.skipIf(!mayMount)('works into a folder that is a mount of its own (needs root)', async () => {
     const result = await jobs.backup(source());
     const dataFolder = work.at('mount');
     mkdirSync(dataFolder);
@@ -192,6 +163,7 @@ describe('alarms', () => {
     server.sql('CREATE TABLE something (i int)');
     server.sql('SELECT pg_switch_wal() \\g /dev/null');
     await until(
+      'a failed archiving',
       () =>
         server.sql("SELECT last_failed_time > coalesce(last_archived_time, '-infinity') FROM pg_stat_archiver") ===
         't\n',
@@ -208,7 +180,10 @@ describe('alarms', () => {
       server.sql("SELECT pg_drop_replication_slot('forgotten')");
       server.sql("ALTER SYSTEM SET archive_command = 'true'");
       server.sql('SELECT pg_reload_conf()');
-      await until(() => server.sql('SELECT last_archived_time > last_failed_time FROM pg_stat_archiver') === 't\n');
+      await until(
+        'a good archiving',
+        () => server.sql('SELECT last_archived_time > last_failed_time FROM pg_stat_archiver') === 't\n',
+      );
     }
   });
 

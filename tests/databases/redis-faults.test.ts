@@ -3,11 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll } from 'vitest';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
+import { damagedBackups } from '../support/damaged-backups.ts';
 import { dumpFaults } from '../support/dump-faults.ts';
 import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
+import { DEBUG, digest } from './redis-samples.ts';
 
 const KEYS = 3000;
 const work = makeWorkFolder('redis-faults');
@@ -15,7 +17,7 @@ const runner = createRunner(work.at('temp'));
 let server: RedisServer;
 
 async function start(): Promise<void> {
-  server = await startRedis({ folder: work.at('server'), args: ['--repl-diskless-sync', 'yes'] });
+  server = await startRedis({ folder: work.at('server'), args: [...DEBUG, '--repl-diskless-sync', 'yes'] });
   // A dump that does not get small.
   server.feed(
     Array.from({ length: KEYS }, (_, index) => `SET ${index} ${randomBytes(1000).toString('hex')}`).join('\n'),
@@ -50,6 +52,11 @@ async function kill(): Promise<void> {
 }
 
 for (const mode of backupModes) {
+  damagedBackups(mode, {
+    ...{ name: 'a backup of Redis', work, runner, source: () => source(0) },
+    restore: { options: { replaceExisting: true } },
+    look: () => digest(server),
+  });
   dumpFaults(mode, {
     ...{ name: 'a dump of Redis', work, runner },
     slow: () => source(20_000),

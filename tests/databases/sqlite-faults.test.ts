@@ -1,11 +1,14 @@
 /** Backups of SQLite that cannot go well. */
+import { readdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll } from 'vitest';
+import { damagedBackups } from '../support/damaged-backups.ts';
 import { dumpFaults, secretsBelow } from '../support/dump-faults.ts';
 import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
+import { dump } from './sqlite-samples.ts';
 
 const ROWS = 3000;
 const work = makeWorkFolder('sqlite-faults');
@@ -43,6 +46,11 @@ async function besideLock(act: () => Promise<void>): Promise<void> {
 }
 
 for (const mode of backupModes) {
+  damagedBackups(mode, {
+    ...{ name: 'a backup of SQLite', work, runner, source: () => source(['first.db', 'locked.db']) },
+    restore: { options: { replaceExisting: true } },
+    look: () => [dump(work.at('first.db')), readdirSync(work.path)],
+  });
   dumpFaults(mode, {
     ...{ name: 'a backup of SQLite', work, runner, leavesSecrets: true },
     slow: () => source(['first.db', 'locked.db']),

@@ -1,10 +1,18 @@
 /** What goes wrong in the middle of a dump, the same for every database: it fails in words, and nothing of it stays. */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DriverSettings, RunBackupJob } from '@backupx/contracts/jobs';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { backupOntoFullDisk, cancelled, failureOf, mayMount, storedBelow, until } from './faulty-runs.ts';
-import { check, type JobRunner, repositoryAt, startJob } from './repository.ts';
+import {
+  backupOntoFullDisk,
+  besideSmallDisk,
+  cancelled,
+  failureOf,
+  mayMount,
+  storedBelow,
+  until,
+} from './faulty-runs.ts';
+import { check, createRunner, type JobRunner, repositoryAt, startJob } from './repository.ts';
 import { type BackupMode, createSourceJobs, type SourceJobs } from './source-jobs.ts';
 import { killTool } from './tool-watch.ts';
 import type { WorkFolder } from './work-folder.ts';
@@ -28,8 +36,10 @@ export interface DumpFaults {
   hasEnded(): boolean;
   /** A killed run leaves a folder with a login or a copy, which the next one must remove. */
   readonly leavesSecrets?: boolean;
+  /** Looks at what else the one after a killed one must have cleared. */
+  onNext?(): void;
   /** The program that dumps, and a word of its command line. */
-  readonly program?: { readonly name: string; readonly word: string };
+  readonly program?: { readonly name: string; word(): string };
   readonly server?: { kill(): Promise<unknown>; start(): Promise<unknown> };
 }
 
@@ -70,8 +80,8 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
     });
 
     it.runIf(faults.program)('the program is killed', async () => {
-      const { name = '', word = '' } = faults.program ?? {};
-      const error = await failing((job) => beset(job, () => killTool(name, word)));
+      const { name = '', word = () => '' } = faults.program ?? {};
+      const error = await failing((job) => beset(job, () => killTool(name, word())));
       expect(error).toMatchObject({ code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('SIGKILL') });
     });
 
@@ -95,6 +105,7 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
       expect(await next.result).toMatchObject({ status: 'success', problems: [] });
       expect(storedBelow(jobs.store).filter(isWhole).length).toBeGreaterThan(before.length);
       expect(secretsBelow(own)).toEqual([]);
+      faults.onNext?.();
       if (mode === 'repository') {
         expect(await check(runner, repositoryAt(jobs.store))).toMatchObject({ problems: [] });
       }
@@ -106,6 +117,18 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
       expect(code).toMatch(/^(STORAGE|REPOSITORY)_/);
       expect(stored).toEqual([]);
       await until('the end of all that worked on it', () => faults.hasEnded());
+    });
+
+    it.runIf(mayMount && faults.leavesSecrets)('there is no room for its temporary files (needs root)', async () => {
+      const small = place('small');
+      await besideSmallDisk(small, '4k', async () => {
+        writeFileSync(path.join(small, 'other'), Buffer.alloc(4096));
+        const cramped = createRunner(small);
+        const error = await failureOf(cramped.run(jobs.backupJob(faults.quick())));
+        expect(error).toMatchObject({ code: expect.any(String), message: expect.stringContaining('temporary') });
+        await cramped.close();
+        expect(readdirSync(small)).toEqual(['other']);
+      });
     });
 
     it.runIf(faults.server)('the server is killed', async () => {
