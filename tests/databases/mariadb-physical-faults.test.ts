@@ -1,26 +1,29 @@
 /** Physical backups that cannot go well: they must fail in words, leave nothing behind, and harm no data folder. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { createEngine } from '@backupx/engine';
-import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
-import { mayMount } from '../support/faulty-runs.ts';
+import { damagedBackups } from '../support/damaged-backups.ts';
+import { dumpFaults } from '../support/dump-faults.ts';
+import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
-import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { findTools, type SeenTool, watchTools } from '../support/tool-watch.ts';
+import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { findTools, watchTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const PASSWORD = `p:\\ "'#ü %s`;
-const STEP_MS = 20_000;
 const work = makeWorkFolder('mariadb-physical-faults');
 const runner = createRunner(work.at('temp'));
+/** The data of a server that stands still, as far as anybody can see. */
+const replaced = work.at('replaced');
 let server: Mariadb;
 let jobs: SourceJobs;
 
 beforeAll(async () => {
   server = await startMariadb();
+  mkdirSync(path.join(replaced, 'mysql'), { recursive: true });
+  writeFileSync(path.join(replaced, 'ibdata1'), 'pages');
   jobs = await createSourceJobs(runner, work, 'archive');
   server.sql(`CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v CHAR(64)); USE shop;
     INSERT INTO t SELECT seq, SHA2(seq, 256) FROM seq_1_to_20000;
@@ -40,46 +43,22 @@ const source = (more: Record<string, unknown> = {}) => ({
 const stored = () => readdirSync(jobs.store, { recursive: true }).filter((name) => !String(name).endsWith('.json'));
 const leftInTemp = () => readdirSync(work.at('temp')).flatMap((name) => readdirSync(work.at('temp', name)));
 
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + STEP_MS;
-  while (!isSo()) {
-    if (Date.now() > deadlineMs) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+const running = (info: string) =>
+  server.sql(`SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '${info}%'`) === '1\n';
 
-/** The program that copies, held up in the middle of its work: it waits for a lock that another session has. */
-async function whileItWaits(begin: () => Promise<unknown>, then: (tool: SeenTool) => unknown): Promise<unknown> {
-  const holder: ChildProcess = spawn('mariadb', [
-    '--no-defaults',
-    '-S',
-    server.socket,
-    '-u',
-    'root',
-    '-e',
-    'BACKUP STAGE START; SELECT SLEEP(1000)',
-  ]);
+/** Another session has a lock that the program needs in the middle of its work. */
+async function besideLock(act: () => Promise<void>): Promise<void> {
+  const statements = 'BACKUP STAGE START; SELECT SLEEP(1000)';
+  const holder = spawn('mariadb', ['--no-defaults', '-S', server.socket, '-u', 'root', '-e', statements]);
   const gone = new Promise<void>((resolve) => holder.once('close', () => resolve()));
-  const running = (info: string) =>
-    server.sql(`SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '${info}%'`) === '1\n';
   try {
     await until('the lock', () => running('SELECT SLEEP'));
-    const outcome = begin().then(
-      () => null,
-      (error: unknown) => error,
-    );
-    await until('the wait for it', () => running('BACKUP STAGE'));
-    const tool = findTools(work.path).find(({ name }) => name === 'mariadb-backup');
-    if (!tool) throw new Error('no mariadb-backup is running');
-    await then(tool);
-    return await outcome;
+    await act();
   } finally {
     holder.kill();
     await gone;
     // A killed client leaves its session until that writes.
-    const ids = server.isUp()
-      ? server.sql(`SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%'`)
-      : '';
+    const ids = server.sql(`SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%'`);
     for (const id of ids.split('\n').filter(Boolean)) server.sql(`KILL ${id}`);
   }
 }
@@ -141,60 +120,24 @@ it('names what a user lacks; the offered statements give it; the password is see
     expect(`${commandLine}${environment}`).not.toContain(PASSWORD.slice(0, 4));
 });
 
-describe('in the middle of it', () => {
-  it('the program is killed', async () => {
-    const before = stored();
-    const error = await whileItWaits(
-      () => jobs.backup(source()),
-      ({ pid }) => process.kill(pid, 'SIGKILL'),
-    );
-    expect(error).toMatchObject({ code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('SIGKILL') });
-    expect(stored()).toEqual(before);
-    expect(leftInTemp()).toEqual([]);
+for (const mode of backupModes) {
+  damagedBackups(mode, {
+    ...{ name: 'a backup of data files', work, runner, source: () => source() },
+    restore: { options: { dataFolder: replaced, replaceExisting: true, owner: 'root' } },
+    look: () => [readdirSync(replaced, { recursive: true }), readdirSync(work.path)],
   });
-
-  it('the run is cancelled', async () => {
-    const before = stored();
-    const engine = createEngine({ tempDir: work.at('temp'), storageAttempts: 1 });
-    const abort = new AbortController();
-    const error = await whileItWaits(
-      () => engine.run(jobs.backupJob(source()), { reporter: silentReporter, signal: abort.signal }),
-      () => abort.abort(),
-    );
-    expect(error).toMatchObject({ code: 'CANCELLED' });
-    await engine.close(5000);
-    await until('the end of its programs', () => findTools(work.path).every(({ name }) => name !== 'mariadb-backup'));
-    expect(stored()).toEqual(before);
-    expect(leftInTemp()).toEqual([]);
+  dumpFaults(mode, {
+    ...{ name: 'a copy of data files', work, runner, leavesSecrets: true },
+    slow: () => source(),
+    large: () => source(),
+    quick: () => source(),
+    beside: besideLock,
+    begun: () => until('the wait for the lock', () => running('BACKUP STAGE')),
+    hasEnded: () => findTools(work.path).every(({ name }) => name !== 'mariadb-backup'),
+    program: { name: 'mariadb-backup', word: () => work.path },
+    server: { kill: () => server.kill(), start: () => server.start() },
   });
-
-  it('the server is killed', async () => {
-    const before = stored();
-    const error = await whileItWaits(
-      () => jobs.backup(source()),
-      () => server.kill(),
-    );
-    await server.start();
-    expect(error).toMatchObject({ code: expect.stringMatching(/^DATABASE_/) });
-    expect(stored()).toEqual(before);
-  });
-
-  it.skipIf(!mayMount)('the disk of the storage is full (needs root)', async () => {
-    const full = work.at('full');
-    mkdirSync(full);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', full]);
-    try {
-      const job = jobs.backupJob(source());
-      const target = { ...job.targets[0], config: { basePath: full, masterRelay: false } } as (typeof job.targets)[0];
-      await expect(runner.run({ ...job, compression: 'none', targets: [target] })).rejects.toMatchObject({
-        code: expect.stringMatching(/^STORAGE_/),
-      });
-    } finally {
-      execFileSync('umount', [full]);
-    }
-    expect(findTools(work.path).filter(({ name }) => name === 'mariadb-backup')).toEqual([]);
-  });
-});
+}
 
 describe('a restore', () => {
   let result: Awaited<ReturnType<SourceJobs['backup']>>;
@@ -218,11 +161,18 @@ describe('a restore', () => {
     expect(found.databases).toMatchObject([{ name: dataFolder, exists: true, canBeSaved: false, sessions: [session] }]);
     expect(found.notes?.[0]).toContain('stop it first');
     expect((await preview({ dataFolder: work.at('nothing') })).databases).toMatchObject([{ exists: false }]);
+    // Of a restore that was killed before it could move that out.
+    mkdirSync(work.at('emptied/.backupx-kept-1'), { recursive: true });
+    const emptied = await preview({ dataFolder: work.at('emptied') });
+    expect(emptied).toMatchObject({
+      databases: [{ exists: false }],
+      notes: [expect.stringContaining('.backupx-kept-1')],
+    });
     await expect(preview({})).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
     await expect(restore({})).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
   });
 
-  it('replaces the data of a stopped one when that is allowed, and only with what is whole', async () => {
+  it('replaces the data of a stopped one only when that is allowed, and keeps what was there', async () => {
     const dataFolder = work.at('data');
     await restore({ dataFolder });
     const first = await startMariadb({ dataFolder });
@@ -230,17 +180,6 @@ describe('a restore', () => {
     await first.stop();
     const before = readdirSync(dataFolder).sort();
     await expect(restore({ dataFolder })).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
-    const file = path.join(jobs.store, result.storagePath);
-    const good = readFileSync(file);
-    const bad = Buffer.from(good);
-    bad[bad.length >> 1] = (bad[bad.length >> 1] ?? 0) ^ 1;
-    writeFileSync(file, bad);
-    await expect(restore({ dataFolder, replaceExisting: true })).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
-    const artifact = jobs.artifactOf(result);
-    const { status } = await runner.run({ kind: 'verify_artifact', source: source(), mode: 'quick', artifact });
-    expect(status).toBe('failed');
-    writeFileSync(file, good);
-    expect(readdirSync(dataFolder).sort()).toEqual(before);
     const told = await preview({ dataFolder, replaceExisting: true });
     expect(told.notes?.[0]).toContain('is kept as');
     await restore({ dataFolder, replaceExisting: true });

@@ -2,11 +2,11 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { AppError } from '@backupx/contracts/errors';
 import { listeningPorts } from '../../../ports/listening-ports.ts';
+import { placeToKeep } from '../../../ports/place-to-keep.ts';
 import type { TargetContext, TargetInspection } from '../../../ports/source.ts';
 import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
-import { placeToKeep } from './place-to-keep.ts';
 import { serverOn } from './running-server.ts';
-import { itemsOf } from './staged-data.ts';
+import { itemsOf, notesOfKept } from './staged-data.ts';
 
 const NO_BACKUP = 'No backup of it is made before: a server that is stopped cannot be backed up.';
 const REMOVED =
@@ -24,9 +24,10 @@ export async function inspectTarget(config: PhysicalConfig, context: TargetConte
   }
   const names = statSync(folder, { throwIfNoEntry: false }) ? itemsIn(folder) : [];
   const found = { name: folder, sizeBytes: null, canBeSaved: false };
-  if (names.length === 0) return { server: '', databases: [{ ...found, exists: false, sessions: [] }] };
+  const notes = notesOfKept(folder);
+  if (names.length === 0) return { server: '', databases: [{ ...found, exists: false, sessions: [] }], notes };
   const pid = serverOn(realpathSync(folder));
-  const notes = pid === null ? [] : [`Process ${pid} is a server that runs on ${folder}: stop it first.`];
+  if (pid !== null) notes.unshift(`Process ${pid} is a server that runs on ${folder}: stop it first.`);
   const kept = options.keepReplaced ? placeToKeep(realpathSync(folder)) : null;
   // The time is that of the restore, which is not yet known.
   const keptAs = kept?.replace(/\d{14}$/, '<time>');

@@ -3,6 +3,7 @@ import { chownSync } from 'node:fs';
 import { AppError } from '@backupx/contracts/errors';
 import { counted } from '../../../ports/entry-content.ts';
 import { findTool } from '../../../ports/find-tool.ts';
+import { placeToKeep } from '../../../ports/place-to-keep.ts';
 import { runTool } from '../../../ports/processes.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../../ports/source.ts';
 import { isWanted } from '../../../ports/wanted-paths.ts';
@@ -10,9 +11,8 @@ import { startSettings } from './backup-notes.ts';
 import { CopyEntries } from './copy-entries.ts';
 import { ROOT } from './paths.ts';
 import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
-import { placeToKeep } from './place-to-keep.ts';
 import { prepareCopy, settingsOfCopy } from './prepare-copy.ts';
-import { assertUsable, giveTo, type Owner, StagedData } from './staged-data.ts';
+import { assertUsable, giveTo, notesOfKept, type Owner, StagedData } from './staged-data.ts';
 
 /** Opens it. Throws RESTORE_TARGET_INVALID, DATABASE_EXISTS, DATABASE_IN_USE before anything is read. */
 export async function openDataRestore(config: PhysicalConfig, context: RestoreContext): Promise<RestoreSession> {
@@ -24,11 +24,10 @@ export async function openDataRestore(config: PhysicalConfig, context: RestoreCo
   }
   const owner = await ownerOf(options.owner, context.signal);
   const place = { folder, replaceExisting: options.replaceExisting };
-  if (context.isDryRun) {
-    assertUsable(place);
-    return new DataPreview(folder, context);
-  }
-  const staged = StagedData.open(place);
+  if (context.isDryRun) assertUsable(place);
+  const staged = context.isDryRun ? null : StagedData.open(place);
+  for (const note of notesOfKept(folder)) context.log('warn', note);
+  if (!staged) return new DataPreview(folder, context);
   const toolFolder = options.toolFolder || config.toolFolder;
   const { replaceExisting, keepReplaced } = options;
   return new DataRestore({ staged, context, owner, toolFolder, replaceExisting, keepReplaced });

@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { placeToKeep } from './place-to-keep.ts';
-import { StagedData } from './staged-data.ts';
+import { placeToKeep } from '../../../ports/place-to-keep.ts';
+import { notesOfKept, StagedData } from './staged-data.ts';
 
 /** A part of a path that cannot be removed, as when a disk fails; root may remove anything else. */
 const { stuck } = vi.hoisted(() => ({ stuck: { part: null as string | null } }));
@@ -223,5 +223,7 @@ describe('a restore that was killed', () => {
     put('.backupx-kept-1/ibdata1', 'old');
     openNext();
     expect(filesIn(folder)).toEqual({ ibdata1: 'new', '.backupx-kept-1/ibdata1': 'old' });
+    const note = expect.stringMatching(`^${join(folder, '.backupx-kept-1')} holds what an earlier restore replaced`);
+    expect([notesOfKept(folder), notesOfKept(join(folder, 'none'))]).toEqual([[note], []]);
   });
 });

@@ -131,6 +131,17 @@ function keep(kept: string, keepAs: string, owner: Owner | null): string {
   }
 }
 
+/** Of what earlier restores replaced and left in the folder, for people: nothing else removes it. */
+export function notesOfKept(folder: string): string[] {
+  const names = lstatSync(folder, { throwIfNoEntry: false }) ? readdirSync(folder) : [];
+  return names
+    .filter((name) => OWN.exec(name)?.[1] === 'kept')
+    .map(
+      (name) =>
+        `${join(folder, name)} holds what an earlier restore replaced: move it out of the data folder, or remove it.`,
+    );
+}
+
 /** For a restore that changes nothing: throws what `open` would. */
 export function assertUsable(options: StageOptions): void {
   const stats = lstatSync(options.folder, { throwIfNoEntry: false });

@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { systemClock } from '../../../ports/clock.ts';
+import { systemClock } from './clock.ts';
 
 /**
  * Where what a restore replaces is kept: beside the data folder, which costs no copying. Null where that cannot be: the
