@@ -88,6 +88,16 @@ describe('a database', () => {
     await copyCheck.selectOption('full');
     // What is open does not close when its only field is as it was.
     expect(await copyCheck.isVisible()).toBe(true);
+    // What is refused is shown, although somebody has closed it.
+    const wait = page.getByLabel('Wait for a locked database');
+    await wait.fill('0');
+    await page.locator('summary', { hasText: 'Advanced' }).click();
+    await wait.waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Test connection' }).click();
+    await wait.waitFor();
+    await wait.fill('60');
+    await page.getByRole('button', { name: 'Test connection' }).click();
+    await page.getByText('Connected: SQLite').waitFor();
     await check();
   });
 

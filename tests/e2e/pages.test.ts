@@ -1,7 +1,9 @@
 /** Every page of the console in both themes, both languages and two widths, on an installation with something of everything. */
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { allRoutes } from '@backupx/contracts/api/all-routes';
+import type { BackupRecord } from '@backupx/contracts/api/records';
 import type { VerifyRecord } from '@backupx/contracts/api/verifications';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -330,6 +332,47 @@ describe('the keyboard', () => {
     await page.getByRole('heading', { name: 'New task' }).waitFor();
     expect(problems).toEqual([]);
     await page.context().close();
+  });
+});
+
+describe('a phone', () => {
+  it('has the main button of a record first', async () => {
+    const page = await (await openContext(browser, { width: 390, session: admin })).newPage();
+    const topOf = async (role: 'link' | 'button', name: string) =>
+      (await page.getByRole('main').getByRole(role, { name, exact: true }).first().boundingBox())?.y ?? Number.NaN;
+    await page.goto(`${master.url}/activity/backups/${installation.records.good}`);
+    await waitUntilLoaded(page);
+    expect(await topOf('link', 'Restore')).toBeLessThanOrEqual(await topOf('button', 'Delete'));
+    await page.goto(`${master.url}/activity/backups/${installation.records.failed}`);
+    await waitUntilLoaded(page);
+    expect(await topOf('button', 'Run again')).toBeLessThanOrEqual(await topOf('button', 'Delete'));
+    await page.context().close();
+  });
+});
+
+describe('a verification that could not be made', () => {
+  it('says why in the language of the page', async () => {
+    const { items } = await master.client.call<{ items: BackupRecord[] }>('GET', '/api/backup/records');
+    const record = items.find(({ taskName }) => taskName.startsWith('many-runs'));
+    const nas = path.join(places.stores, 'nas');
+    // The disk is unplugged.
+    renameSync(nas, `${nas}-away`);
+    writeFileSync(nas, '');
+    const { id, errorMessage } = await verifyRecord(record?.id ?? 0).finally(() => {
+      rmSync(nas);
+      renameSync(`${nas}-away`, nas);
+    });
+    expect(errorMessage).toMatch(/^[ -~]+$/);
+    const context = await openContext(browser, { language: 'zh-CN', session: admin });
+    const page = await context.newPage();
+    for (const address of [`/activity/verifications/${id}`, '/activity/verifications']) {
+      await page.goto(`${master.url}${address}`);
+      await waitUntilLoaded(page);
+      const texts = await readTexts(page);
+      expect(texts.filter((text) => text.includes(errorMessage))).toEqual([]);
+      expect(texts.join('\n')).toContain(path.basename(nas));
+    }
+    await context.close();
   });
 });
 

@@ -149,6 +149,7 @@ export function LogView({
         )}
         {lines.map((line, index) => (
           <div
+            lang="en"
             // biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity but their place
             key={index}
             data-bad={lineTone(line) === 'text-bad' || undefined}

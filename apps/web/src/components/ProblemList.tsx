@@ -16,7 +16,7 @@ export function ProblemList({ problems, total }: { problems: readonly ItemProble
               <p className="font-mono text-[13px] [overflow-wrap:anywhere]">{problem.path}</p>
               <p className="text-[13px] text-ink-2">
                 {t(`problem.${problem.code}`)}
-                {problem.message && <span className="text-ink-3">{` · ${problem.message}`}</span>}
+                {problem.message && <span className="text-ink-3" lang="en">{` · ${problem.message}`}</span>}
               </p>
             </div>
           </li>

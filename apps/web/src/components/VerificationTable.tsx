@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router';
+import { describeError } from '../api/error-message.ts';
 import type { LastVerified, VerifyRow } from '../api/types.ts';
 import { useVerifications, type VerifyFilter } from '../api/verify-queries.ts';
 import { formatDateTime, formatDuration } from '../i18n/format.ts';
@@ -25,6 +26,9 @@ export function lastVerifiedWords(last: LastVerified | null | undefined): string
   return last.status === 'success' ? t('verify.lastGood', values) : t('verify.lastBad', values);
 }
 
+const failureOf = ({ errorCode, errorMessage, errorHint }: VerifyRow): string =>
+  describeError(errorCode, errorMessage, errorHint).what;
+
 function columns(): readonly Column<VerifyRow>[] {
   return [
     {
@@ -37,7 +41,7 @@ function columns(): readonly Column<VerifyRow>[] {
             {record.taskName}
           </Link>
           <p className="max-w-96 truncate text-[13px] text-ink-3" title={record.summary}>
-            {record.summary || record.errorMessage || record.nodeName}
+            {record.summary || failureOf(record) || record.nodeName}
           </p>
         </div>
       ),

@@ -1,5 +1,5 @@
 /** Draws the fields of any driver from its manifest; nothing here knows a driver by name. */
-import { useState } from 'react';
+import { useLayoutEffect, useRef, useState } from 'react';
 import type { DriverManifest, FieldManifest } from '../api/types.ts';
 import { driverText } from '../i18n/driver-texts.ts';
 import { t } from '../i18n/i18n.ts';
@@ -170,11 +170,18 @@ export function DriverForm({
   );
   const advanced = fields.filter((field) => field.advanced);
   const [isOpen, setOpen] = useState(false);
+  const panel = useRef<HTMLDetailsElement>(null);
+  const isWrong = advanced.some((field) => problems[field.name]);
+  // Who has closed it did so behind React's back, which sees no reason to open it then.
+  useLayoutEffect(() => {
+    if (isWrong && panel.current) panel.current.open = true;
+  });
   return (
     <div className="space-y-4">
       {fields.filter((field) => !field.advanced).map(draw)}
       {advanced.length > 0 && (
         <details
+          ref={panel}
           className="rounded-lg border border-line px-4 py-3"
           onToggle={(event) => setOpen(event.currentTarget.open)}
           open={staysOpen({ fields: advanced, values, problems, isOpen })}

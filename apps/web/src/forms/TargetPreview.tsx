@@ -91,7 +91,7 @@ export function TargetPreview({
         ))}
       </ul>
       {(found.notes ?? []).map((note) => (
-        <p key={note} className="text-[13px] text-ink-2 [overflow-wrap:anywhere]">
+        <p key={note} className="text-[13px] text-ink-2 [overflow-wrap:anywhere]" lang="en">
           {note}
         </p>
       ))}

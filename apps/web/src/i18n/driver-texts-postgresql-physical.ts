@@ -22,6 +22,9 @@ export const postgresqlPhysicalTextsZhCn: Readonly<Record<string, string>> = {
   'driver.postgresql-physical.replaceExisting': '替换已存在的内容',
   'driver.postgresql-physical.replaceExisting.help':
     '替换非空的数据目录。恢复完整之前原有内容保持不变，因此需要能同时放下两者的空间。',
+  'driver.postgresql-physical.keepReplaced': '保留被替换的内容',
+  'driver.postgresql-physical.keepReplaced.help':
+    '移到“<目录>.replaced-<时间>”，直到您将其删除；表空间也一样。如果该目录是独立的文件系统则无法保留，将被删除。',
   'driver.postgresql-physical.owner': '文件所有者',
   'driver.postgresql-physical.owner.help':
     '运行服务器的系统用户。留空：postgres；BackupX 不以 root 运行时为其自身用户。',

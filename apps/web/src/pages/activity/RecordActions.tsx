@@ -50,7 +50,7 @@ function DownloadLink({ record }: { record: BackupRecord }) {
   );
 }
 
-/** What can be done to a record, by its state and the role of who looks. */
+/** What can be done to a record, by its state and the role of who looks; on a phone the main thing comes first. */
 export function RecordActions({ record }: { record: BackupRecord }) {
   const user = useUser();
   const [isDeleting, setDeleting] = useState(false);
@@ -109,13 +109,22 @@ export function RecordActions({ record }: { record: BackupRecord }) {
       {isRestorable && isOperator && <VerifyButton record={record} />}
       {isRestorable && <DownloadLink record={record} />}
       {isRestorable && isOperator && (
-        <Link to={paths.restoreFrom(record.taskId, record.id)} className={buttonClass('primary')}>
+        <Link
+          to={paths.restoreFrom(record.taskId, record.id)}
+          className={`${buttonClass('primary')} max-sm:order-first`}
+        >
           <Icon name="restore" />
           {t('restore.action')}
         </Link>
       )}
       {!isRestorable && isOperator && (
-        <Button kind="primary" icon="refresh" busy={run.isPending} onClick={() => run.start(record.taskId)}>
+        <Button
+          kind="primary"
+          icon="refresh"
+          busy={run.isPending}
+          onClick={() => run.start(record.taskId)}
+          className="max-sm:order-first"
+        >
           {t('record.runAgain')}
         </Button>
       )}

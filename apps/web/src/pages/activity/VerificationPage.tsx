@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { useChange } from '../../api/queries.ts';
 import type { VerifyRecord } from '../../api/types.ts';
 import { useVerification } from '../../api/verify-queries.ts';
+import { FailureCallout } from '../../components/FailureCallout.tsx';
 import { OptionList } from '../../components/OptionList.tsx';
 import { PageHeader } from '../../components/PageHeader.tsx';
 import { paths } from '../../components/paths.ts';
@@ -59,7 +60,9 @@ function Checks({ record }: { record: VerifyRecord }) {
                 {check.subject} · {t(`verifyCheck.${check.name}`)}
                 <span className="sr-only">{check.ok ? t('verify.passed') : t('verify.damaged')}</span>
               </p>
-              <p className="text-[13px] [overflow-wrap:anywhere] text-ink-2">{check.detail}</p>
+              <p className="text-[13px] [overflow-wrap:anywhere] text-ink-2" lang="en">
+                {check.detail}
+              </p>
             </div>
           </li>
         ))}
@@ -83,12 +86,7 @@ function Outcome({ record }: { record: VerifyRecord }) {
       </Callout>
     );
   }
-  if (record.errorMessage === '') return null;
-  return (
-    <Callout tone="bad" icon="alert" title={record.errorMessage}>
-      {record.errorHint}
-    </Callout>
-  );
+  return record.errorMessage === '' ? null : <FailureCallout record={record} />;
 }
 
 function VerificationView({ record }: { record: VerifyRecord }) {
