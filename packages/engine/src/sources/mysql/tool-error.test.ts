@@ -23,6 +23,10 @@ it.each([
     'DATABASE_PERMISSION',
   ],
   ["mariadb-dump: Couldn't execute 'SHOW CREATE TABLE `v`': View is broken (1356)", 'DATABASE_TOOL_FAILED'],
+  [
+    "mariadb-dump: Couldn't execute 'SHOW CREATE TABLE `v`': SHOW VIEW command denied to user 'u'@'db' for table `b`.`v` (1142)",
+    'DATABASE_PERMISSION',
+  ],
   ['', 'DATABASE_TOOL_FAILED'],
 ])('%s', (messages, code) => {
   expect(errorOf(messages).code).toBe(code);
@@ -36,4 +40,24 @@ it('tells what was said, without the statement that may hold data', () => {
   expect(errorOf('Killed', 'SIGKILL').message).toContain('SIGKILL');
   expect(describeServer(config)).toBe('db:3306');
   expect(describeServer({ ...config, dbSocket: '/s' })).toBe('/s');
+});
+
+it.each([
+  ['TLS/SSL error: Validation of SSL server certificate failed', 'the name in the certificate is another one'],
+  ['SSL connection error: SSL certificate validation failure', 'the name in the certificate is another one'],
+  ['TLS/SSL error: self-signed certificate', 'the certificate is signed by itself'],
+  ['TLS/SSL error: self-signed certificate in certificate chain', /by an authority that is not trusted/],
+  ['TLS/SSL error: unable to get local issuer certificate', /by an authority that is not trusted/],
+  ['TLS/SSL error: certificate has expired', 'the certificate has expired'],
+  ['TLS/SSL error: certificate is not yet valid', 'the certificate is not valid yet'],
+  ['SSL connection error: SSL is required but the server does not support it', 'the server offers no TLS'],
+  ['TLS/SSL error: sslv3 alert handshake failure', /asks for a certificate of the client/],
+  [
+    'SSL connection error: error:0A000086:SSL routines::certificate verify failed',
+    /authority is unknown, .* or it has/,
+  ],
+  ['TLS/SSL error: something new', /something new/],
+])('tells apart why a connection is not trusted: %s', (messages, reason) => {
+  const error = errorOf(`ERROR 2026 (HY000): ${messages}`);
+  expect(error).toMatchObject({ code: 'DATABASE_TLS', params: { reason: expect.stringMatching(reason) } });
 });

@@ -2,6 +2,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import { describeEnd, type ToolEnd } from '../../ports/processes.ts';
 import type { ConnectionConfig } from './settings.ts';
+import { tlsReason } from './tls-reason.ts';
 
 const AUTH = new Set([1045, 1698, 1251, 2059, 1862, 1820, 3118, 4151]);
 const UNREACHABLE = new Set([2002, 2003, 2005, 2006, 2013, 2055, 1040, 1129, 1130, 1203]);
@@ -18,7 +19,7 @@ export function toolError(end: ToolEnd, where: { tool: string; doing: string; co
   const reason = reasonOf(end);
   const server = describeServer(config);
   const user = config.dbUser;
-  const number = Number(/(?:ERROR|Got error:?|error:)\s*(\d{4,5})/i.exec(end.messages)?.[1] ?? 0);
+  const number = numberOf(end.messages);
   if (end.signal !== null) return new AppError('DATABASE_TOOL_FAILED', { tool, reason });
   if (number === 2026 || /TLS\/SSL error|SSL connection error/i.test(end.messages)) {
     return new AppError('DATABASE_TLS', { server, reason: tlsReason(end.messages) ?? reason });
@@ -34,25 +35,17 @@ export function toolError(end: ToolEnd, where: { tool: string; doing: string; co
   return new AppError('DATABASE_TOOL_FAILED', { tool, reason });
 }
 
+/** The server's own; mariadb-dump puts it behind some of its messages. */
+function numberOf(messages: string): number {
+  const found =
+    /(?:ERROR|Got error:?|error:)\s*(\d{4,5})/i.exec(messages) ?? /: Couldn't .*\((\d{4})\)\s*$/m.exec(messages);
+  return Number(found?.[1] ?? 0);
+}
+
 /** The client shows the statement that failed too, which may hold data. */
 function reasonOf(end: ToolEnd): string {
   const lines = end.messages
     .split('\n')
     .filter((line) => /^(?:ERROR \d|[\w-]+: (?:Got error|Error|Couldn't))/.test(line));
   return lines.length === 0 ? describeEnd(end) : `${lines.slice(-2).join(' / ')} (exit code ${end.exitCode})`;
-}
-
-/** Plain words for what certificate checks say. */
-function tlsReason(messages: string): string | null {
-  if (/does not support it|without SSL|SSL is required/i.test(messages)) return 'the server offers no TLS';
-  if (/self.signed/i.test(messages))
-    return 'the certificate is signed by itself or by an authority that is not trusted here';
-  if (/host ?name|Validation of SSL server certificate failed|not match/i.test(messages)) {
-    return 'the name in the certificate is another one, or the certificate is not trusted';
-  }
-  if (/unable to get local issuer|certificate verify failed|not trusted/i.test(messages)) {
-    return 'the certificate is signed by an authority that is not trusted here';
-  }
-  if (/expired/i.test(messages)) return 'the certificate has expired';
-  return null;
 }
