@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from './clock.ts';
+import { MessageTail } from './message-tail.ts';
 
 /** What is started. `program` is an absolute path, see `find-tool.ts`. */
 export interface ToolCommand {
@@ -20,6 +21,8 @@ export interface ToolCommand {
   readonly runAs?: { readonly uid: number; readonly gid: number };
   /** Words that must not appear in what is told of its messages. */
   readonly secrets?: readonly string[];
+  /** Lines of its messages that only tell how far it is; they are not kept, so that they push no others out. */
+  readonly progressLines?: RegExp;
 }
 
 /** How it ended. Exactly one of `exitCode` and `signal` is set. */
@@ -43,7 +46,6 @@ export interface ToolProcess {
   kill(): void;
 }
 
-const MESSAGE_BYTES = 16 * 1024;
 const KILL_GRACE_MS = 5_000;
 /** Sends a signal to a program when the thread that started it has gone. Part of every Linux (util-linux). */
 const SETPRIV = '/usr/bin/setpriv';
@@ -92,7 +94,7 @@ class RunningTool implements ToolProcess {
   readonly output: AsyncIterable<Uint8Array>;
   readonly ended: Promise<ToolEnd>;
   readonly #child: Child;
-  #messages = Buffer.alloc(0);
+  readonly #messages: MessageTail;
   readonly #gone = new AbortController();
   #isKilled = false;
 
@@ -100,9 +102,8 @@ class RunningTool implements ToolProcess {
     this.#child = child;
     this.pid = child.pid ?? 0;
     this.output = child.stdout;
-    child.stderr.on('data', (chunk: Buffer) => {
-      this.#messages = Buffer.concat([this.#messages, chunk]).subarray(-MESSAGE_BYTES);
-    });
+    this.#messages = new MessageTail(command.progressLines);
+    child.stderr.on('data', (chunk: Buffer) => this.#messages.push(chunk));
     // What goes wrong with a pipe shows in how the program ends.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => {});
     const onAbort = () => this.kill();
@@ -120,7 +121,7 @@ class RunningTool implements ToolProcess {
       child.on('close', (exitCode, killedBy) => {
         this.#gone.abort();
         signal.removeEventListener('abort', onAbort);
-        const messages = redact(this.#messages.toString('utf8').trim() || startError, command.secrets ?? []);
+        const messages = redact(this.#messages.text || startError, command.secrets ?? []);
         resolve({ exitCode, signal: killedBy, messages });
       });
     });
@@ -229,6 +230,16 @@ export async function drain(output: AsyncIterable<Uint8Array>): Promise<void> {
   } catch {
     // It was killed.
   }
+}
+
+/** True as soon as a program prints anything, whose rest nobody can read then; false when it has ended without. */
+export async function printsSomething(tool: ToolProcess): Promise<boolean> {
+  try {
+    for await (const _ of tool.output) return true;
+  } catch {
+    // It was killed.
+  }
+  return false;
 }
 
 /**

@@ -21,6 +21,8 @@ export interface ServerFacts {
 
 type Answer = Record<string, unknown>;
 
+/** Of mongodump, behind the time; there are some for each collection, and one every three seconds. */
+const PROGRESS = /^\d{4}-\S+\s+(?:\[[#.]+\]|writing |done dumping |dumped )/;
 const COMMAND_TIMEOUT_MS = 60_000;
 const CLIENT_OPTIONS: MongoClientOptions = {
   appName: 'BackupX',
@@ -129,7 +131,7 @@ export class MongodbConnection {
 
   commandOf(tool: Tool, args: readonly string[]): ToolCommand {
     const secrets = secretsOf(this.config);
-    return { program: tool.path, args: [`--config=${this.#configFile}`, ...args], secrets };
+    return { program: tool.path, args: [`--config=${this.#configFile}`, ...args], secrets, progressLines: PROGRESS };
   }
 
   async close(): Promise<void> {

@@ -38,6 +38,7 @@ export class DatabaseDump {
   readonly #options: DumpOptions;
   readonly #before: readonly InventoryObject[];
   #archive: ArchiveInventory | null = null;
+  #messages = '';
 
   private constructor(options: DumpOptions, before: readonly InventoryObject[]) {
     this.#options = options;
@@ -73,6 +74,11 @@ export class DatabaseDump {
     return missingObjects(this.#before, this.inventory.objects);
   }
 
+  /** What mongodump said although it ended well; empty: it was not used. */
+  get messages(): string {
+    return this.#messages;
+  }
+
   #dumpWith(tool: Tool): AsyncGenerator<Uint8Array> {
     const { connection, database } = this.#options;
     return scannedDump(connection, {
@@ -81,6 +87,9 @@ export class DatabaseDump {
       args: dumpArgs(this.#options),
       onInventory: (inventory) => {
         this.#archive = inventory;
+      },
+      onMessages: (messages) => {
+        this.#messages = messages;
       },
     });
   }
@@ -114,11 +123,13 @@ export async function* scannedDump(
     tool,
     args,
     onInventory,
+    onMessages,
   }: {
     readonly name: string;
     readonly tool: Tool;
     readonly args: readonly string[];
     onInventory(inventory: ArchiveInventory): void;
+    onMessages(messages: string): void;
   },
 ): AsyncGenerator<Uint8Array> {
   const { signal, config } = connection;
@@ -130,4 +141,5 @@ export async function* scannedDump(
     onInventory,
     failure: (reason) => new AppError('DATABASE_DUMP_INCOMPLETE', { name, reason }),
   });
+  onMessages((await running.ended).messages);
 }

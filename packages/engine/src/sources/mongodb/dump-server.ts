@@ -23,6 +23,7 @@ export class ServerDump {
   readonly #tool: Tool;
   readonly #before: readonly InventoryObject[];
   #archive: ArchiveInventory | null = null;
+  #messages = '';
 
   private constructor(connection: MongodbConnection, tool: Tool, before: readonly InventoryObject[]) {
     this.#connection = connection;
@@ -52,7 +53,15 @@ export class ServerDump {
       onInventory: (inventory) => {
         this.#archive = inventory;
       },
+      onMessages: (messages) => {
+        this.#messages = messages;
+      },
     });
+  }
+
+  /** What mongodump said although it ended well. */
+  get messages(): string {
+    return this.#messages;
   }
 
   get inventory(): DatabaseInventory {

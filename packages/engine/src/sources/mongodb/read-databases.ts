@@ -5,6 +5,7 @@ import { countObjects, formatInventory } from '../../ports/database-inventory.ts
 import { byBytes, chooseDatabases, type DatabaseChoice } from '../../ports/database-names.ts';
 import type { BackupContext, SourceEntry } from '../../ports/source.ts';
 import { folderEntry, streamEntry, textEntry } from '../../ports/stream-entry.ts';
+import { reportWarnings } from '../../ports/tool-warnings.ts';
 import { MongodbConnection } from './connection.ts';
 import { userOf } from './connection-string.ts';
 import { DatabaseDump } from './dump-database.ts';
@@ -89,8 +90,9 @@ async function* databaseEntries(reading: Reading, database: string, path: string
   const modifiedAt = systemClock.now();
   yield folderEntry({ path, modifiedAt });
   yield streamEntry({ path: `${path}/${DUMP}`, modifiedAt, stream: dump.stream() });
-  const { inventory, gaps } = dump;
+  const { inventory, gaps, messages } = dump;
   for (const message of gaps) context.problem({ path, code: 'unreadable', message });
+  reportWarnings(messages, { path, context });
   context.log('info', `${database}: ${countObjects(inventory.objects)}`);
   yield textEntry({ path: `${path}/${INVENTORY}`, modifiedAt, text: formatInventory(inventory) });
 }
@@ -99,8 +101,9 @@ async function* serverEntries({ config, context, connection, tool }: Reading): A
   const dump = await ServerDump.open({ config, connection, tool });
   const modifiedAt = systemClock.now();
   yield streamEntry({ path: `${ROOT}/${DUMP}`, modifiedAt, stream: dump.stream() });
-  const { inventory, gaps } = dump;
+  const { inventory, gaps, messages } = dump;
   for (const message of gaps) context.problem({ path: ROOT, code: 'unreadable', message });
+  reportWarnings(messages, { path: ROOT, context });
   context.log('info', `${connection.address}: ${countObjects(inventory.objects)}, ${describeTool(tool)}`);
   yield textEntry({ path: `${ROOT}/${INVENTORY}`, modifiedAt, text: formatInventory(inventory) });
 }

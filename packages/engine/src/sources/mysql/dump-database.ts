@@ -41,6 +41,7 @@ export class DatabaseDump {
   readonly #options: DumpOptions;
   readonly #before: ServerInventory;
   readonly #scanner: DumpScanner;
+  #messages = '';
 
   private constructor(options: DumpOptions, before: ServerInventory) {
     this.#options = options;
@@ -70,9 +71,15 @@ export class DatabaseDump {
     }
     yield* rows.take(this.#scanner.end());
     yield* rows.end();
+    this.#messages = (await running.ended).messages;
     if (!this.#scanner.isWhole) {
       throw new AppError('DATABASE_DUMP_INCOMPLETE', { name: database, reason: 'its last line is missing' });
     }
+  }
+
+  /** What the tool said although it ended well. */
+  get messages(): string {
+    return this.#messages;
   }
 
   get unsafeTables(): readonly string[] {

@@ -5,6 +5,7 @@ import { countObjects, formatInventory } from '../../ports/database-inventory.ts
 import { byBytes, chooseDatabases, type DatabaseChoice } from '../../ports/database-names.ts';
 import type { BackupContext, SourceEntry } from '../../ports/source.ts';
 import { folderEntry, streamEntry, textEntry } from '../../ports/stream-entry.ts';
+import { reportWarnings } from '../../ports/tool-warnings.ts';
 import { MysqlConnection, type Tool } from './connection.ts';
 import { DatabaseDump } from './dump-database.ts';
 import { listDatabases } from './list-databases.ts';
@@ -71,6 +72,7 @@ async function* databaseEntries(reading: Reading, database: string, path: string
   yield streamEntry({ path: `${path}/dump.sql`, modifiedAt, stream: dump.stream() });
   const { inventory } = dump;
   for (const gap of dump.gaps) problem(gap);
+  reportWarnings(dump.messages, { path, context });
   context.log('info', `${database}: ${countObjects(inventory.objects)}`);
   yield textEntry({ path: `${path}/inventory.json`, modifiedAt, text: formatInventory(inventory) });
 }

@@ -6,13 +6,13 @@ import { folderEntry, streamEntry, textEntry } from '../../ports/stream-entry.ts
 import { ArchiveScanner, scanned } from './archive-scanner.ts';
 import type { DatabaseRow } from './database-list.ts';
 import { dumpIntoFiles } from './dump-into-files.ts';
-import { dumpObjects, findGaps, inventoryText, withRows } from './dump-inventory.ts';
+import { dumpObjects, findGaps, findTablesWithoutRows, inventoryText, withRows } from './dump-inventory.ts';
 import { dumpPath, folderNameOf, INVENTORY, ROOT } from './entry-paths.ts';
 import { FolderScanner } from './folder-scanner.ts';
 import { type DumpParts, isFiltered, runDump } from './pg-dump.ts';
 import { PsqlSession } from './psql-session.ts';
 import type { Server } from './server.ts';
-import { countRows, readServerObjects } from './server-objects.ts';
+import { countRows, listTablesWithRows, readServerObjects } from './server-objects.ts';
 
 /** Rows of larger tables are counted in the dump alone: the server would have to read them twice. */
 const COUNT_LIMITS = { maxTableBytes: 64 * 1024 * 1024, budgetMs: 30_000 };
@@ -99,7 +99,8 @@ async function takeInventory(
   const inDump = dumpObjects(toc, scanner);
   if (!isFiltered(config)) {
     const onServer = withRows(await readServerObjects(session), await countRows(session, COUNT_LIMITS));
-    for (const message of findGaps(onServer, inDump)) {
+    const rowless = findTablesWithoutRows(toc, await listTablesWithRows(session));
+    for (const message of [...findGaps(onServer, inDump), ...rowless]) {
       context.problem({ path: dumpPath(database.name, config.format), code: 'unreadable', message });
     }
   }

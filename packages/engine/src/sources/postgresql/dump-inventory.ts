@@ -40,6 +40,16 @@ export function findGaps(onServer: readonly InventoryObject[], inDump: readonly 
   return missingObjects(onServer, inDump);
 }
 
+/** Tables of these that are in the dump without their rows; one sentence each. */
+export function findTablesWithoutRows(toc: Toc, tables: readonly string[]): string[] {
+  const namesOf = (wanted: string) =>
+    new Set(toc.entries.filter(({ kind }) => kind === wanted).map(({ namespace, tag }) => objectName(namespace, tag)));
+  const [defined, filled] = [namesOf('TABLE'), namesOf('TABLE DATA')];
+  return tables
+    .filter((name) => defined.has(name) && !filled.has(name))
+    .map((name) => `the rows of table ${name} are missing`);
+}
+
 /** Text of `inventory.json`. */
 export function inventoryText(parts: {
   readonly database: string;

@@ -43,7 +43,8 @@ export function isFiltered(config: PostgresqlConfig): boolean {
   return [schemas, excludeSchemas, tables, excludeTables, excludeTableData].some((list) => list.length > 0);
 }
 
-function filterArguments(config: PostgresqlConfig): string[] {
+/** What is chosen and left out, as arguments of pg_dump. */
+export function filterArguments(config: PostgresqlConfig): string[] {
   const each = (option: string, values: readonly string[]) => values.map((value) => `--${option}=${value}`);
   const chosen = [...each('schema', config.schemas), ...each('table', config.tables)];
   return [
@@ -56,10 +57,10 @@ function filterArguments(config: PostgresqlConfig): string[] {
   ];
 }
 
-/** What pg_dump warns of although it ends well. */
-function reportWarnings(messages: string, path: string, context: BackupContext): void {
+/** What pg_dump or pg_dumpall warns of although it ends well. */
+export function reportWarnings(messages: string, path: string, context: BackupContext): void {
   for (const line of messages.split('\n')) {
-    const warning = /^pg_dump: warning: (.*)/.exec(line)?.[1];
+    const warning = /^pg_dump(?:all)?: warning: (.*)/.exec(line)?.[1];
     if (warning === undefined) continue;
     context.problem({ path, code: 'unsupported', message: warning });
   }

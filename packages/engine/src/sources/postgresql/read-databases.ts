@@ -9,7 +9,7 @@ import { dumpDatabase } from './dump-database.ts';
 import { encryptionWarning } from './encryption-warning.ts';
 import { folderNameOf, GLOBALS, ROOT } from './entry-paths.ts';
 import { failureOf } from './failures.ts';
-import type { DumpParts } from './pg-dump.ts';
+import { type DumpParts, reportWarnings } from './pg-dump.ts';
 import { programsForServer } from './programs.ts';
 import { PsqlSession } from './psql-session.ts';
 import { Server } from './server.ts';
@@ -108,5 +108,6 @@ async function readGlobals(parts: DumpParts, session: PsqlSession): Promise<Sour
   if (!text.includes(GLOBALS_END)) {
     throw new AppError('DATABASE_DUMP_INCOMPLETE', { name: 'globals', reason: 'its last line is missing' });
   }
+  reportWarnings(said.messages, path, context);
   return textEntry({ path, modifiedAt, text });
 }

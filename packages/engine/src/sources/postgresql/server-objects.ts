@@ -90,6 +90,17 @@ export async function readServerObjects(session: PsqlSession): Promise<Inventory
   return large && large.count > 0 ? [...objects, { ...LARGE_OBJECTS, rows: large.count }] : objects;
 }
 
+/** Ordinary tables, whose rows pg_dump saves even when there are none. On a standby nobody can read those that are not logged. */
+export async function listTablesWithRows(session: PsqlSession): Promise<string[]> {
+  const rows = await session.query<{ schema: string; name: string }>(
+    `${SPACES} SELECT n.nspname AS schema, c.relname::text AS name FROM pg_class c JOIN spaces n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND NOT EXISTS (SELECT FROM pg_depend m
+     WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid AND m.deptype = 'e') ORDER BY 1, 2`,
+    LIMIT_MS,
+  );
+  return rows.map(({ schema, name }) => objectName(schema, name));
+}
+
 /** One name for an object, with its schema when it is in one. */
 export function objectName(schema: string, name: string): string {
   return schema === '' ? displayName(name) : displayName(schema, name);

@@ -89,8 +89,7 @@ async function* readServer(run: Run): AsyncGenerator<SourceEntry> {
     }))
       yield entry;
   } catch (error) {
-    if (!(error instanceof TarError)) throw error;
-    throw incomplete(`the archive of ${PROGRAM} is damaged: ${error.message}`);
+    throw damaged(error);
   }
   if (!manifest) throw incomplete(`there is no ${MANIFEST} in it`);
   reportPageDamage(run);
@@ -176,6 +175,19 @@ async function* entriesOf(
   }
 }
 
+/** What breaks off within a file is found by whoever reads that file. */
+async function* whole(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* content;
+  } catch (error) {
+    throw damaged(error);
+  }
+}
+
+function damaged(error: unknown): unknown {
+  return error instanceof TarError ? incomplete(`the archive of ${PROGRAM} is damaged: ${error.message}`) : error;
+}
+
 /** Those that the server does not send itself. */
 function foldersAbove(place: string): string[] {
   const [top = '', name = ''] = place.split('/').slice(2);
@@ -185,7 +197,7 @@ function foldersAbove(place: string): string[] {
 
 function entryOf(member: TarMember, place: string, sums: FileSums): SourceEntry {
   const { type, mode, uid, gid, userName, groupName, sizeBytes, modifiedAt } = member;
-  const stream = type === 'file' ? sums.taking(member.path, member.content) : null;
+  const stream = type === 'file' ? sums.taking(member.path, whole(member.content)) : null;
   return {
     ...{ path: Buffer.from(place, 'latin1'), type, mode, uid, gid, userName, groupName },
     modifiedAtNs: BigInt(modifiedAt.getTime()) * NS_PER_MS,
