@@ -19,6 +19,11 @@ it.each([
   ['psql: error: FATAL:  password authentication failed for user "u"', 'DATABASE_AUTH'],
   ['FEHLER:  42501: muss Superuser oder Replikationsrolle sein', 'DATABASE_PERMISSION'],
   ['FEHLER:  55006: Replikations-Slot »s« ist aktiv für PID 7', 'DATABASE_IN_USE'],
+  [
+    'psql: error: connection to server at "db-1", port 5432 failed: SSL error: certificate verify failed',
+    'DATABASE_TLS',
+  ],
+  ['pg_receivewal: error: could not receive data from WAL stream: SSL error: unexpected eof while reading', null],
   ['could not connect to server: Connection refused', null],
 ])('takes %s for %s', (messages, expected) => {
   expect(judge(messages)).toBe(expected);

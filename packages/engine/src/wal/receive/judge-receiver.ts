@@ -13,6 +13,9 @@ export const SLOT_EXISTS = '42710';
 export const SLOT_MISSING = '42704';
 const DENIED = '42501';
 const IN_USE = '55006';
+/** Not every word of TLS: that a connection broke may pass. */
+const UNTRUSTED =
+  /certificate verify failed|server certificate for .* does not match|server does not support SSL, but SSL was required|root certificate file .* does not exist|could not read root certificate file/;
 /**
  * The program itself speaks English here; what follows is the server's: the name of a segment alone, and no number behind
  * it, is what it has removed. Files that cannot be read come with a path, or a place in them.
@@ -36,6 +39,7 @@ export function judgeReceiver(end: ToolEnd, facts: ReceiverFacts): AppError | nu
   if (/authentication failed|no password supplied|no pg_hba\.conf entry|role ".*" does not exist/.test(said)) {
     return new AppError('DATABASE_AUTH', { server, user, reason });
   }
+  if (UNTRUSTED.test(said)) return new AppError('DATABASE_TLS', { server, reason });
   if (/permission denied|must be superuser or replication role/.test(said) || hasState(end, DENIED)) {
     return new AppError('DATABASE_PERMISSION', { server, user, action: 'receive its log (REPLICATION)' });
   }
