@@ -1,13 +1,11 @@
-import { chooseDatabases, type DatabaseChoice, parseRenames } from '../../ports/database-names.ts';
+import { chooseDatabases, type DatabaseChoice } from '../../ports/database-names.ts';
 import { isSuccess, runTool } from '../../ports/processes.ts';
-import type { InspectContext, SourceInspection, TargetContext, TargetInspection } from '../../ports/source.ts';
+import type { InspectContext, SourceInspection } from '../../ports/source.ts';
 import { MongodbConnection } from './connection.ts';
-import { placeOf } from './entry-paths.ts';
 import { toolError } from './failures.ts';
 import { listDatabases } from './list-databases.ts';
 import { mayReadUsers, missingRights, readOnlyUserStatement, readPrivileges } from './privileges.ts';
-import { listCollections } from './read-inventory.ts';
-import { configSchema, type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
+import type { MongodbConfig } from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';
 
 const LISTED = 20;
@@ -92,36 +90,4 @@ function serverWarnings({ facts, client }: MongodbConnection, config: MongodbCon
     warnings.push('The connection is not encrypted.');
   }
   return warnings;
-}
-
-/** What a restore would replace. Connections belong to no database here, so none are listed. Throws DATABASE_*. */
-export async function inspectTarget(config: MongodbConfig, context: TargetContext): Promise<TargetInspection> {
-  const options = context.options as MongodbRestoreOptions;
-  const connection = await MongodbConnection.open(restoreConnection(config, options), context);
-  try {
-    const sizes = new Map((await listDatabases(connection)).map(({ name, sizeBytes }) => [name, sizeBytes]));
-    const renames = parseRenames(options.rename);
-    const sources = context.entries.flatMap((entry) => {
-      const place = placeOf(Buffer.from(entry, 'utf8'));
-      return place?.item === 'inventory' && place.database !== null ? [place.database] : [];
-    });
-    const databases = [];
-    for (const name of new Set(sources.map((source) => renames.get(source) ?? source))) {
-      const exists = sizes.has(name) && (await listCollections(connection, name)).length > 0;
-      databases.push({ name, exists, sizeBytes: sizes.get(name) ?? null, sessions: [] });
-    }
-    return { server: connection.address, databases };
-  } finally {
-    await connection.close();
-  }
-}
-
-/** Users and the operations log are not what a restore replaces. */
-export function targetSettings(
-  config: MongodbConfig,
-  options: Readonly<Record<string, unknown>>,
-  databases: readonly string[],
-): MongodbConfig {
-  const server = restoreConnection(config, options as MongodbRestoreOptions);
-  return configSchema.parse({ ...server, databases, excludeDatabases: [], withUsers: false, oplog: false });
 }

@@ -29,9 +29,9 @@ export const mongodbSource = defineSource({
     return await (await import('./restore-session.ts')).openServerRestore(config, context);
   },
   inspect: async (config, context) => (await import('./inspect-server.ts')).inspectServer(config, context),
-  inspectTarget: async (config, context) => (await import('./inspect-server.ts')).inspectTarget(config, context),
+  inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
   targetSettings: async (config, options, databases) =>
-    (await import('./inspect-server.ts')).targetSettings(config, options, databases),
+    (await import('./inspect-target.ts')).targetSettings(config, options, databases),
   verifiesOnServer: true,
   openVerifier: async (config, context) => (await import('./verifier.ts')).openMongodbVerifier(config, context),
 });
