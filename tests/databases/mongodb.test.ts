@@ -324,7 +324,7 @@ suite('a verification', () => {
     const good = await verify(folder, 'deep', {});
     expect(good.filter(({ ok }) => !ok)).toEqual([]);
     const steps = good.filter(({ subject }) => subject === 'shop').map(({ name }) => name);
-    expect(steps).toEqual(['structure', 'inventory', 'restore', 'rows']);
+    expect(steps).toEqual(['structure', 'inventory', 'restore', 'rows', 'engine']);
     expect(await databaseNames(client)).toEqual(names);
     const failures = async (depth: 'quick' | 'deep', change: (bytes: Buffer) => Buffer) =>
       (await verify(folder, depth, { change })).filter(({ ok }) => !ok);

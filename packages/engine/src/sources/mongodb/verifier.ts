@@ -1,7 +1,7 @@
 /**
  * Proves dumps. `quick`: each is read to its end, its checksums are compared and what it holds is compared with its
  * inventory. `deep`: all are also restored into a server started for it (or the one that is named), where documents and
- * indexes are counted.
+ * indexes are counted and the server checks them.
  */
 import { toAppError } from '@backupx/contracts/errors';
 import type { VerifyCheck } from '@backupx/contracts/jobs';
@@ -25,6 +25,7 @@ import { ScratchServer } from './scratch-server.ts';
 import { isAnotherServer, type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 import { chooseTool } from './tools.ts';
 import { parseUsers } from './users.ts';
+import { type Validation, validateCollections } from './validate-collections.ts';
 import { nameOf, type Place, VerifyPlace } from './verify-place.ts';
 
 interface Proven {
@@ -145,6 +146,14 @@ class MongodbVerifier implements Verifier {
     const documents = found.reduce((sum, object) => sum + (object.rows ?? 0), 0);
     const detail = [...new Set(missing)].join('; ') || `${documents} documents, all indexes`;
     this.#add(source, { name: 'rows', ok: missing.length === 0, detail });
+    this.#tellOfEngine(source, await validateCollections(connection, database, collections));
+  }
+
+  #tellOfEngine(source: string, { count, bad, refusal }: Validation): void {
+    if (refusal !== null) this.#context.log('warn', `${source}: not all was checked by the server: ${refusal}`);
+    if (count === 0) return;
+    const good = `validate found nothing wrong in ${count} ${count === 1 ? 'collection' : 'collections'}`;
+    this.#add(source, { name: 'engine', ok: bad.length === 0, detail: bad.join('; ') || good });
   }
 }
 
