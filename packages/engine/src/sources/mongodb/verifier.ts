@@ -21,7 +21,7 @@ import { placeOf, ROOT } from './entry-paths.ts';
 import { loadArchive } from './load-archive.ts';
 import { describeCollections } from './loaded-database.ts';
 import { listCollections, objectsOfArchive } from './read-inventory.ts';
-import { ScratchServer } from './scratch-server.ts';
+import { startScratchServer } from './scratch-server.ts';
 import { isAnotherServer, type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 import { chooseTool } from './tools.ts';
 import { parseUsers } from './users.ts';
@@ -163,7 +163,7 @@ async function openPlace(config: MongodbConfig, context: VerifyContext): Promise
   const tool = await chooseTool('mongorestore', target, context.signal);
   if (isAnotherServer(options)) return await VerifyPlace.open(target, tool, context);
   const { program, toolFolder } = target;
-  const server = await ScratchServer.start({ ...context, program, toolFolder });
+  const server = await startScratchServer({ ...context, program, toolFolder });
   context.log('info', `Restoring into ${server.connection.serverName}, started for it.`);
   return {
     connection: server.connection,

@@ -1,10 +1,9 @@
-/** A server of this machine's own programs, started for a proof: a private socket, no network, a folder that goes with it. */
-import { rmSync } from 'node:fs';
+/** A server of this machine's own programs, started for a proof. */
 import { join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { findTool } from '../../ports/find-tool.ts';
-import { describeEnd, isSuccess, runTool, startTool, type ToolProcess } from '../../ports/processes.ts';
-import { makeSocketFolder, untilAnswered } from '../../ports/scratch-place.ts';
+import { describeEnd, isSuccess, runTool } from '../../ports/processes.ts';
+import { type Scratch, startScratch } from '../../ports/start-scratch.ts';
 import { MysqlConnection } from './connection.ts';
 import { FLAVOUR_NAMES, type Flavour, isAtLeast, type Product, toolProduct } from './flavour.ts';
 import type { ConnectionConfig } from './settings.ts';
@@ -24,42 +23,24 @@ export interface ScratchOptions {
   readonly existing?: { readonly dataFolder: string; readonly args: readonly string[] };
 }
 
-/** A running one. `close` ends it and removes its folder. */
-export class ScratchServer {
-  readonly connection: MysqlConnection;
-  readonly #process: ToolProcess;
-  readonly #folder: string;
-
-  private constructor(connection: MysqlConnection, running: ToolProcess, folder: string) {
-    this.connection = connection;
-    this.#process = running;
-    this.#folder = folder;
-  }
-
-  /** Throws DATABASE_TOOL_MISSING, _TOOL_MISMATCH, _TOOL_FAILED. */
-  static async start(options: ScratchOptions): Promise<ScratchServer> {
-    const program = await findServer(options);
-    const folder = makeSocketFolder(options.tempDir);
-    let running: ToolProcess | null = null;
-    try {
+/** Throws DATABASE_TOOL_MISSING, _TOOL_MISMATCH, _TOOL_FAILED. */
+export async function startScratchServer(options: ScratchOptions): Promise<Scratch<MysqlConnection>> {
+  const { tempDir, signal, toolFolder, product } = options;
+  const program = await findServer(options);
+  return await startScratch({
+    ...{ tempDir, signal, name: SERVERS[product.flavour][0] ?? '' },
+    async prepare(folder) {
       if (!options.existing) await install(program, folder, options);
-      running = startTool({ program, args: serverArgs(folder, options) }, options.signal);
-      const connection = await connect(running, folder, options);
-      return new ScratchServer(connection, running, folder);
-    } catch (error) {
-      running?.kill();
-      await running?.ended;
-      rmSync(folder, { recursive: true, force: true });
-      throw error;
-    }
-  }
-
-  async close(): Promise<void> {
-    this.connection.close();
-    this.#process.kill();
-    await this.#process.ended;
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
+    },
+    command: (folder) => ({ program, args: serverArgs(folder, options) }),
+    async open(folder) {
+      const config: ConnectionConfig = {
+        ...{ dbHost: '', dbPort: 3306, dbSocket: join(folder, 's.sock'), dbUser: 'root', dbPassword: '' },
+        ...{ tlsMode: 'disabled', tlsCa: '', tlsCertificate: '', tlsKey: '', toolFolder },
+      };
+      return await MysqlConnection.open(config, { tempDir, signal });
+    },
+  });
 }
 
 const asOurselves = (): string[] => (process.getuid?.() === 0 ? ['--user=root'] : []);
@@ -118,18 +99,4 @@ function serverArgs(folder: string, { product, existing }: ScratchOptions): stri
   args.push(`--pid-file=${join(folder, 'pid')}`, `--log-error=${join(folder, 'log')}`, '--max-allowed-packet=1G');
   if (product.flavour === 'mysql') args.push('--mysqlx=OFF');
   return [...args, ...asOurselves()];
-}
-
-async function connect(running: ToolProcess, folder: string, options: ScratchOptions): Promise<MysqlConnection> {
-  const { tempDir, signal, toolFolder, product } = options;
-  const config: ConnectionConfig = {
-    ...{ dbHost: '', dbPort: 3306, dbSocket: join(folder, 's.sock'), dbUser: 'root', dbPassword: '' },
-    ...{ tlsMode: 'disabled', tlsCa: '', tlsCertificate: '', tlsKey: '', toolFolder },
-  };
-  return await untilAnswered(running, {
-    open: () => MysqlConnection.open(config, { tempDir, signal }),
-    name: SERVERS[product.flavour][0] ?? '',
-    logFile: join(folder, 'log'),
-    signal,
-  });
 }

@@ -20,7 +20,7 @@ import { serverProduct } from './flavour.ts';
 import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
 import { countRows, readInventory } from './read-inventory.ts';
 import { dropRestore, RestoreLock, RestoreNames } from './restore-place.ts';
-import { ScratchServer } from './scratch-server.ts';
+import { startScratchServer } from './scratch-server.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, restoreConnection } from './settings.ts';
 import { quoteName } from './sql-text.ts';
 
@@ -154,7 +154,7 @@ async function openPlace(config: MysqlConfig, context: VerifyContext): Promise<P
   const toolFolder = options.toolFolder || config.toolFolder;
   // Which flavour the task's server is, it may be asked; a server that is lost cannot.
   const product = await productOf(config, context);
-  const server = await ScratchServer.start({ ...context, product, toolFolder });
+  const server = await startScratchServer({ ...context, product, toolFolder });
   context.log('info', `Restoring into ${server.connection.serverName}, started for it.`);
   return { connection: server.connection, nameFor: (_, source) => source, close: () => server.close() };
 }

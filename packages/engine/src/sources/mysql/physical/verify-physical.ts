@@ -9,10 +9,11 @@ import type { VerifyCheck } from '@backupx/contracts/jobs';
 import { countObjects, missingObjects } from '../../../ports/database-inventory.ts';
 import { makeScratchFolder } from '../../../ports/scratch-place.ts';
 import type { RestoreEntry, Verifier, VerifyContext } from '../../../ports/source.ts';
+import type { Scratch } from '../../../ports/start-scratch.ts';
 import { checkTables } from '../check-tables.ts';
 import type { MysqlConnection } from '../connection.ts';
 import { listDatabases } from '../list-databases.ts';
-import { ScratchServer } from '../scratch-server.ts';
+import { startScratchServer } from '../scratch-server.ts';
 import { CopyEntries } from './copy-entries.ts';
 import { countTables, listObjects } from './list-objects.ts';
 import { ROOT } from './paths.ts';
@@ -30,7 +31,7 @@ class PhysicalVerifier implements Verifier {
   readonly #toolFolder: string;
   readonly #entries = new CopyEntries();
   #folder: string | null = null;
-  #server: ScratchServer | null = null;
+  #server: Scratch<MysqlConnection> | null = null;
 
   constructor(config: PhysicalConfig, context: VerifyContext) {
     this.#context = context;
@@ -66,8 +67,11 @@ class PhysicalVerifier implements Verifier {
     const [server, folder] = [this.#server, this.#folder];
     this.#server = null;
     this.#folder = null;
-    await server?.close();
-    if (folder !== null) rmSync(folder, { recursive: true, force: true });
+    try {
+      await server?.close();
+    } finally {
+      if (folder !== null) rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   async #prove(): Promise<VerifyCheck[]> {
@@ -77,7 +81,7 @@ class PhysicalVerifier implements Verifier {
     const lowerCase = this.#entries.inventory?.details.lowerCaseTableNames ?? '';
     const args = [...argsOfCopy(data), ...(lowerCase === '' ? [] : [`--lower-case-table-names=${lowerCase}`])];
     const product = productOfCopy(data);
-    this.#server = await ScratchServer.start({
+    this.#server = await startScratchServer({
       ...{ ...this.#context, product, toolFolder: this.#toolFolder },
       existing: { dataFolder: data, args },
     });
