@@ -3,20 +3,12 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
 import { makeCertificates } from '../servers/redis.ts';
-import {
-  appeared,
-  backupOntoFullDisk,
-  besideSmallDisk,
-  cancelled,
-  failureOf,
-  killedWith,
-  mayMount,
-  storedBelow,
-  until,
-} from '../support/faulty-runs.ts';
-import { createRunner, startJob } from '../support/repository.ts';
+import { damagedBackups } from '../support/damaged-backups.ts';
+import { dumpFaults } from '../support/dump-faults.ts';
+import { appeared, cancelled, storedBelow, until } from '../support/faulty-runs.ts';
+import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { findTools, killTool, watchTools } from '../support/tool-watch.ts';
+import { findTools, watchTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('mariadb-faults');
@@ -121,60 +113,27 @@ it('lists what a user with few rights cannot see; the offered user misses nothin
   expect(await jobs.backup(able)).toMatchObject({ status: 'success', problems: [] });
 });
 
-describe.each(backupModes)('in the middle of a dump, in mode %s', (mode) => {
-  const dumping = () => appeared('mariadb-dump', work.path);
-  beforeAll(async () => {
-    const place = { ...work, at: (...parts: string[]) => work.at('middle', mode, ...parts) };
-    jobs = await createSourceJobs(runner, place, mode);
-  });
+const databases = () => server.sql('SHOW DATABASES').split('\n').filter(Boolean).sort();
 
-  it('the program is killed', async () => {
-    const before = stored();
-    const [error] = await Promise.all([failureOf(jobs.backup(source())), killTool('mariadb-dump', work.path)]);
-    expect(error).toMatchObject({ code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('SIGKILL') });
-    expect(stored()).toEqual(before);
+for (const mode of backupModes) {
+  const shared = { work, runner };
+  damagedBackups(mode, {
+    ...{ ...shared, name: 'a backup of MariaDB', source: () => source({ databases: ['b'] }) },
+    restore: { options: { replaceExisting: true } },
+    look: () => [databases(), server.sql('SHOW TABLES FROM b; SHOW CREATE TRIGGER b.g')],
   });
-
-  it('the run is cancelled', async () => {
-    const before = stored();
-    const error = await cancelled(jobs.backupJob(source()), { tempDir: work.at('temp'), when: dumping });
-    expect(error).toMatchObject({ code: 'CANCELLED' });
-    await until('the end of its programs', () => findTools(work.path).length === 0);
-    expect(stored()).toEqual(before);
+  dumpFaults(mode, {
+    ...{ ...shared, name: 'a dump of MariaDB', leavesSecrets: true },
+    slow: () => source(),
+    quick: () => source({ databases: ['b'] }),
+    begun: () => appeared('mariadb-dump', work.path),
+    hasEnded: () => findTools(work.path).length === 0,
+    program: { name: 'mariadb-dump', word: () => work.path },
+    server: { kill: () => server.kill(), start: () => server.start() },
   });
-
-  it('our own process is killed: no program lives on, and the next one removes the login', async () => {
-    const tempDir = work.at(`killed-${mode}`);
-    const logins = () => readdirSync(tempDir, { recursive: true }).filter((name) => String(name).endsWith('.cnf'));
-    const onBegun = () => expect(logins()).not.toEqual([]);
-    await killedWith(jobs.backupJob(source()), { tempDir, tool: dumping, onBegun });
-    const next = startJob(jobs.backupJob(source({ databases: ['b'] })), { tempDir });
-    expect(await next.result).toMatchObject({ status: 'success' });
-    expect(logins()).toEqual([]);
-  });
-
-  it.skipIf(!mayMount)('the disk of the storage is full (needs root)', async () => {
-    const { code, stored: left } = await backupOntoFullDisk(runner, source(), {
-      folder: work.at(`full-${mode}`),
-      mode,
-    });
-    expect(code).toMatch(/^STORAGE_/);
-    expect(left).toEqual([]);
-  });
-
-  it('the server is killed', async () => {
-    const before = stored();
-    const killed = dumping().then(() => server.kill());
-    const [error] = await Promise.all([failureOf(jobs.backup(source())), killed]);
-    await server.start();
-    expect(error).toMatchObject({ code: expect.stringMatching(/^DATABASE_/) });
-    expect(stored()).toEqual(before);
-  });
-});
+}
 
 describe('a restore', () => {
-  const databases = () => server.sql('SHOW DATABASES').split('\n').filter(Boolean).sort();
-
   it('that is cancelled leaves nothing, and what is there as it is', async () => {
     const result = await jobs.backup(source());
     const before = [databases(), server.sql('CHECKSUM TABLE a.t EXTENDED')];
@@ -183,18 +142,6 @@ describe('a restore', () => {
     expect(await cancelled(job, { tempDir: work.at('temp'), when: loading })).toMatchObject({ code: 'CANCELLED' });
     await until('the end of its programs', () => findTools(work.path).length === 0);
     expect([databases(), server.sql('CHECKSUM TABLE a.t EXTENDED')]).toEqual(before);
-  });
-});
-
-it.skipIf(!mayMount)('says when there is no room for the files of a run (needs root)', async () => {
-  const small = work.at('small');
-  await besideSmallDisk(small, '4k', async () => {
-    writeFileSync(`${small}/other`, Buffer.alloc(4096));
-    const cramped = createRunner(small);
-    const error = await failureOf(cramped.run(jobs.backupJob(source({ databases: ['b'] }))));
-    expect(error).toMatchObject({ code: 'STORAGE_FULL', message: expect.stringContaining('temporary') });
-    await cramped.close();
-    expect(readdirSync(small)).toEqual(['other']);
   });
 });
 
