@@ -58,15 +58,14 @@ export class StagedFile {
     if (own.uid !== uid || own.gid !== gid) chownSync(this.#scratch, uid, gid);
     const isKept = keepAs !== null && keepFile(this.target, keepAs);
     try {
+      if (isKept) syncPath(dirname(this.target));
       renameSync(this.#scratch, this.target);
     } catch (error) {
       if (isKept) rmSync(keepAs, { force: true });
       throw error;
     }
     this.#isInPlace = true;
-    const folder = openSync(dirname(this.target), 'r');
-    fsyncSync(folder);
-    closeSync(folder);
+    syncPath(dirname(this.target));
     return isKept;
   }
 
@@ -96,12 +95,26 @@ function keepFile(path: string, name: string): boolean {
   return true;
 }
 
+/** On the disk, and of the same owner, before the other name is given to something else. */
 function keepCopy(path: string, name: string): void {
+  const { uid, gid } = statSync(path);
   try {
     copyFileSync(path, name, constants.COPYFILE_EXCL);
+    const own = statSync(name);
+    if (own.uid !== uid || own.gid !== gid) chownSync(name, uid, gid);
+    syncPath(name);
   } catch (error) {
     rmSync(name, { force: true });
     throw error;
+  }
+}
+
+function syncPath(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }
 
