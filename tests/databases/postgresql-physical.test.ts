@@ -76,6 +76,13 @@ async function started<T>(name: string, look: (restored: Postgresql) => T | Prom
   }
 }
 
+/** The only one that is kept of a folder. */
+function keptOf(name: string): string {
+  const kept = readdirSync(work.path).filter((one) => one.startsWith(`${name}.replaced-`));
+  expect(kept).toHaveLength(1);
+  return kept[0] ?? '';
+}
+
 async function until(condition: () => boolean): Promise<void> {
   const deadlineMs = Date.now() + 30_000;
   while (!condition()) {
@@ -259,7 +266,12 @@ describe('where something is already', () => {
     writeFileSync(work.at('taken', 'mark'), 'old');
     expect(await failure(restoreInto(result, 'taken'))).toMatchObject({ code: 'DATABASE_EXISTS' });
     expect(readFileSync(work.at('taken', 'mark'), 'utf8')).toBe('old');
+    expect((await preview(work.at('taken'))).notes?.[0]).toContain(`is kept as ${work.at('taken')}.replaced-<time>`);
     await restoreInto(result, 'taken', { replaceExisting: true });
+    const kept = keptOf('taken');
+    expect(readFileSync(work.at(kept, 'mark'), 'utf8')).toBe('old');
+    await restoreInto(result, 'taken', { replaceExisting: true, keepReplaced: false });
+    expect(keptOf('taken')).toBe(kept);
     expect(readdirSync(work.at('taken')).filter((name) => name === 'mark' || name.startsWith('.'))).toEqual([]);
     await started('taken', (copy) => expect(describeDatabase(copy, 'shop')).toBe(before));
   });
@@ -296,7 +308,15 @@ it('brings tablespaces to other places, and a configuration from outside along',
       expect(copy.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'").trim()).toBe(
         moved,
       );
+      copy.sql("INSERT INTO rows VALUES (0, 'after')");
     });
+    // Over itself: what was there is a server of its own, with its own tablespace.
+    const again = { dataFolder, tablespaces: [`${location}=${moved}`], replaceExisting: true };
+    await own.restore(sourceOf(spaces), result, { options: again });
+    const facts = 'SELECT count(*), pg_tablespace_location(oid) FROM rows, pg_tablespace WHERE spcname = $$fast$$';
+    const look = (copy: Postgresql) => copy.sql(`${facts} GROUP BY 2`).trim();
+    expect(await started('spaces', look)).toBe(`5000|${moved}`);
+    expect(await started(keptOf('spaces'), look)).toBe(`5001|${work.at(keptOf('fast copy'))}`);
     const checks = await verify('deep', await recordEntries(spaces));
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(

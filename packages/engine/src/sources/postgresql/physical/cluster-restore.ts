@@ -12,7 +12,8 @@ import { ClusterWriter } from './cluster-writer.ts';
 import { writeConfiguration } from './config-files.ts';
 import { MANIFEST, ROOT } from './entry-paths.ts';
 import { findOwner } from './find-owner.ts';
-import { writeJournal } from './interrupted-swap.ts';
+import { leaveAside, type PlannedSwap, wordsOfKept, writeJournal } from './interrupted-swap.ts';
+import { placesToKeep } from './places-to-keep.ts';
 import { GUIDE, recoveryGuide } from './recovery-guide.ts';
 import {
   assertReachable,
@@ -24,7 +25,7 @@ import {
 import { programsOfMajor, runVerifyBackup } from './run-verify-backup.ts';
 import type { RestoreOptions } from './settings.ts';
 import { settleLeftovers } from './settle-leftovers.ts';
-import { StagedFolder } from './staged-folder.ts';
+import { contentOf, StagedFolder } from './staged-folder.ts';
 import { formatTablespaceMap, parseTablespaceMap, relocate, type Tablespace } from './tablespace-map.ts';
 import { assertDataFolderFree, assertTablespaceFree } from './target-folder.ts';
 
@@ -194,7 +195,8 @@ export class ClusterRestore implements RestoreSession {
     const { dataFolder, replaceExisting: mayReplace } = this.#options;
     // Somebody may have started a server there meanwhile.
     assertDataFolderFree(dataFolder, { mayReplace });
-    writeJournal([this.#data, ...this.#tablespaces.values()].map((staged) => staged.plan()));
+    const plans = this.#plans();
+    writeJournal(plans);
     const isReplaced = (name: string) => name !== 'lost+found';
     // No server may start with tablespaces of another time.
     this.#data.setAside(isReplaced);
@@ -206,20 +208,22 @@ export class ClusterRestore implements RestoreSession {
     const all = [this.#data, ...this.#tablespaces.values()];
     // From here on all of it is new: what cannot be removed must not take a part of it back.
     for (const staged of all) staged.keep();
-    // The data directory has the journal of it, so it goes last.
-    for (const staged of all.reverse()) this.#removeOld(staged);
+    this.#leaveReplaced(plans);
   }
 
-  #removeOld(staged: StagedFolder): void {
+  #plans(): PlannedSwap[] {
+    const { keepReplaced, dataFolder } = this.#options;
+    const place = keepReplaced && contentOf(dataFolder).length > 0 ? placesToKeep(dataFolder) : null;
+    const all = [this.#data, ...this.#tablespaces.values()];
+    return all.map((staged) => staged.plan(place?.(staged.target)));
+  }
+
+  #leaveReplaced(plans: readonly PlannedSwap[]): void {
     try {
-      staged.removeOld();
+      for (const path of leaveAside(plans)) this.#context.log('info', wordsOfKept(path));
     } catch (error) {
-      const { message } = error as Error;
-      this.#context.problem({
-        path: staged.target,
-        code: 'write_failed',
-        message: `what was replaced stays: ${message}`,
-      });
+      const message = `what was replaced stays: ${(error as Error).message}`;
+      this.#context.problem({ path: this.#options.dataFolder, code: 'write_failed', message });
     }
   }
 

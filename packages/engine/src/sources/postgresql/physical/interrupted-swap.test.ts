@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { leftoversIn, settleInterrupted, writeJournal } from './interrupted-swap.ts';
+import { leaveAside, leftoversIn, settleInterrupted, writeJournal } from './interrupted-swap.ts';
 import { StagedFolder } from './staged-folder.ts';
 
 /** Changes of the file system that are still made; then everything stands still, as after SIGKILL. */
@@ -41,6 +41,7 @@ vi.mock('node:fs', async (original) => {
     renameSync: counted(real.renameSync),
     mkdirSync: counted(real.mkdirSync as (...args: Parameters<typeof real.mkdirSync>) => unknown),
     rmdirSync: counted(real.rmdirSync),
+    symlinkSync: counted(real.symlinkSync),
     writeSync: counted(writeShortly),
   };
   return { ...real, ...changes, default: { ...real, ...changes } };
@@ -83,6 +84,12 @@ const AFTER = {
   ...{ 'space/PG_14_1/7': 'of another', 'space/PG_15_1/7': 'new' },
 };
 
+/** Where what is replaced is kept; null: nowhere. */
+let keepAs: (name: string) => string | null = () => null;
+afterEach(() => {
+  keepAs = () => null;
+});
+
 interface Restore {
   readonly data: StagedFolder;
   readonly space: StagedFolder;
@@ -99,12 +106,13 @@ function begin(): Restore {
 
 /** As a restore does it. */
 function putInPlace({ data, space }: Restore): void {
-  writeJournal([data.plan(), space.plan()]);
+  const plans = [data.plan(keepAs('data')), space.plan(keepAs('space'))];
+  writeJournal(plans);
   data.setAside(() => true);
   space.commit(0o700, (name) => name === 'PG_15_1');
   data.commit(0o700, () => true);
   for (const staged of [data, space]) staged.keep();
-  for (const staged of [space, data]) staged.removeOld();
+  leaveAside(plans);
 }
 
 /** As a restore does it that fails. */
@@ -217,6 +225,40 @@ it('keeps what was moved aside when what was written is gone, and what a copied 
   fs.rmSync(restore.data.scratch, { recursive: true });
   expect(settleInterrupted(at('data'))).toBeNull();
   expect(look()).toEqual(before);
+});
+
+it('keeps what it replaced, with its tablespaces, wherever it is killed', () => {
+  keepAs = (name) => at(`${name}.replaced`);
+  const link = path.join('data.replaced', 'pg_tblspc', '7');
+  for (let [steps, isKilled] = [0, true]; isKilled; steps += 1) {
+    const restore = begin();
+    fs.mkdirSync(at('data/pg_tblspc'));
+    fs.symlinkSync(at('space'), at('data/pg_tblspc/7'));
+    isKilled = isKilledAfter(steps, () => putInPlace(restore));
+    for (let settling = 0; isKilledAfter(settling, () => void settleInterrupted(at('data'))); settling += 1);
+    const found = look();
+    if (found['data/PG_VERSION'] === 'old') continue;
+    expect(found).toMatchObject({ 'data/PG_VERSION': 'new', 'data/base/1': 'new', 'space/PG_15_1/7': 'new' });
+    expect(found).toMatchObject({ 'data.replaced/PG_VERSION': 'old', 'data.replaced/base/1': 'old' });
+    expect([found['space.replaced/PG_15_1/7'], fs.readlinkSync(at(link))]).toEqual(['old', at('space.replaced')]);
+    expect([leftoversIn(at('data')), leftoversIn(at('space'))]).toEqual([[], []]);
+  }
+});
+
+it('leaves what it replaced where it is when its place is taken, and lets the next restore begin', () => {
+  keepAs = (name) => at(`${name}.replaced`);
+  const restore = begin();
+  put({ 'data.replaced/mine': 'of others' });
+  expect(() => putInPlace(restore)).toThrow(/ENOTEMPTY/);
+  const notes: string[] = [];
+  expect(settleInterrupted(at('data'), (text) => notes.push(text))).toBeNull();
+  expect(notes).toEqual([expect.stringContaining('ENOTEMPTY')]);
+  const [aside] = leftoversIn(at('data'));
+  expect(look()).toMatchObject({ 'data/PG_VERSION': 'new', [`data/${aside}/PG_VERSION`]: 'old' });
+  expect(look()).toMatchObject({ 'data.replaced/mine': 'of others', 'space.replaced/PG_15_1/7': 'old' });
+  fs.rmSync(at('data.replaced'), { recursive: true });
+  expect(settleInterrupted(at('data'), (text) => notes.push(text))).toBe('finished');
+  expect([leftoversIn(at('data')), look()['data.replaced/PG_VERSION'], notes.length]).toEqual([[], 'old', 3]);
 });
 
 it('leaves what it knows nothing of', () => {

@@ -7,19 +7,24 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
+  symlinkSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isMarkAlive } from '../../../ports/process-mark.ts';
+import { TABLESPACE_FOLDER } from './entry-paths.ts';
 
 /** What was there before is in a folder of this name and a mark, in the folder itself. */
 export const OLD = '.backupx-old-';
@@ -36,6 +41,8 @@ const journalSchema = z.object({
       z.object({
         ...{ target: z.string(), scratch: z.string(), old: z.string() },
         names: z.array(z.object({ name: z.string(), inode: z.string() })),
+        /** Where what is replaced goes in the end; null: nowhere. */
+        keepAs: z.string().nullable().default(null),
       }),
     )
     .min(1),
@@ -64,8 +71,11 @@ export function writeJournal(folders: readonly PlannedSwap[]): void {
 
 export type Recovered = 'taken back' | 'finished';
 
-/** Settles what a killed restore left in a data directory; null: there is nothing. Throws what the file system says. */
-export function settleInterrupted(dataFolder: string): Recovered | null {
+/**
+ * Settles what a killed restore left in a data directory; null: there is nothing. `note`: what was replaced, for people.
+ * Throws what the file system says.
+ */
+export function settleInterrupted(dataFolder: string, note: (text: string) => void = () => {}): Recovered | null {
   let outcome: Recovered | null = null;
   for (const name of leftoversIn(dataFolder)) {
     const aside = join(dataFolder, name);
@@ -78,10 +88,8 @@ export function settleInterrupted(dataFolder: string): Recovered | null {
     // Of a folder that was moved or copied: what it names is elsewhere, and others may use it.
     if (!isSameFolder(data.old, aside)) continue;
     const found = outcomeOf(data);
-    const isWhole = found !== 'taken back' || takeBack(folders);
-    // The journal is in that of the data directory, so it goes last.
-    if (found === 'finished') for (const { old } of folders.toReversed()) removeAside(old);
-    if (isWhole) outcome = found ?? outcome;
+    const isSettled = found === 'taken back' ? takeBack(folders) : found === 'finished' && finish(folders, note);
+    if (isSettled) outcome = found ?? outcome;
   }
   return outcome;
 }
@@ -99,8 +107,74 @@ function isSameFolder(one: string, other: string): boolean {
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
+/** False when it cannot be done, which must not keep the next restore from its place: all that is new is there. */
+function finish(folders: readonly PlannedSwap[], note: (text: string) => void): boolean {
+  try {
+    for (const path of leaveAside(folders)) note(wordsOfKept(path));
+    return true;
+  } catch (error) {
+    note(`What an earlier restore replaced stays: ${(error as Error).message}`);
+    return false;
+  }
+}
+
+export const wordsOfKept = (path: string): string =>
+  `What was there is kept in ${path}; remove it when it is not needed any more.`;
+
+/**
+ * All that is new is in place: what was moved aside goes where it is to be kept, or nowhere. The journal is in that of the
+ * data directory, which goes last. Answers where it is kept. Idempotent; throws what the file system says.
+ */
+export function leaveAside(folders: readonly PlannedSwap[]): string[] {
+  for (const folder of folders.toReversed()) {
+    if (folder.keepAs === null) removeAside(folder.old);
+    else if (existsSync(folder.old)) keepAside(folder, folder.keepAs, folders.slice(1));
+  }
+  return folders.flatMap(({ keepAs }) => (keepAs !== null && existsSync(keepAs) ? keepAs : []));
+}
+
+function keepAside({ target, old }: PlannedSwap, keepAs: string, tablespaces: readonly PlannedSwap[]): void {
+  removeEmpty(old);
+  if (!existsSync(old)) return;
+  giveTo(old, lstatSync(target));
+  linkTablespaces(join(old, TABLESPACE_FOLDER), tablespaces);
+  renameSync(old, keepAs);
+  rmSync(join(keepAs, JOURNAL), { force: true });
+  syncFolder(dirname(keepAs));
+}
+
+/** Tablespaces that are kept have their places behind the links of what is kept. */
+function linkTablespaces(folder: string, tablespaces: readonly PlannedSwap[]): void {
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+$/.test(name)) : [];
+  for (const link of names.map((name) => join(folder, name))) {
+    if (!lstatSync(link).isSymbolicLink()) continue;
+    const kept = tablespaces.find(
+      ({ target, keepAs }) => keepAs !== null && existsSync(keepAs) && leadsTo(link, target),
+    );
+    if (!kept?.keepAs) continue;
+    rmSync(`${link}.backupx`, { force: true });
+    symlinkSync(kept.keepAs, `${link}.backupx`);
+    giveTo(`${link}.backupx`, lstatSync(link));
+    renameSync(`${link}.backupx`, link);
+  }
+}
+
+/** Only root can, and only what root made is not theirs. */
+function giveTo(path: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
+  const present = lstatSync(path);
+  if (process.getuid?.() === 0 && (present.uid !== uid || present.gid !== gid)) lchownSync(path, uid, gid);
+}
+
+function leadsTo(link: string, folder: string): boolean {
+  try {
+    return readlinkSync(link) === folder || realpathSync(link) === realpathSync(folder);
+  } catch {
+    return false;
+  }
+}
+
 /** Removes what was moved aside; the journal stays until nothing else is left. Idempotent. */
-export function removeAside(old: string): void {
+function removeAside(old: string): void {
   for (const name of existsSync(old) ? readdirSync(old) : []) {
     if (name !== JOURNAL) rmSync(join(old, name), { recursive: true, force: true });
   }

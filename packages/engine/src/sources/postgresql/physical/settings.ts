@@ -34,6 +34,10 @@ export const restoreSchema = z.object({
     label: 'Replace what exists',
     help: 'A data directory that is not empty. Until the restored one is whole it stays, so there must be room for both.',
   }),
+  keepReplaced: z.boolean().default(true).meta({
+    label: 'Keep what is replaced',
+    help: 'Moves it to <folder>.replaced-<time>, until you remove it; tablespaces, too. Where the folder is a file system of its own that cannot be, and it is removed.',
+  }),
   owner: text.default('').meta({
     label: 'Owner of the files',
     help: 'User of the machine who runs the server. Empty: postgres, or who runs BackupX when that is not root.',

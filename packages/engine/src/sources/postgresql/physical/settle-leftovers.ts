@@ -11,14 +11,14 @@ export function settleLeftovers(dataFolder: string, { log, isDryRun }: Pick<Rest
     return;
   }
   assertDataFolderFree(dataFolder, { mayReplace: true });
-  const outcome = settleInterrupted(dataFolder);
+  const outcome = settleInterrupted(dataFolder, (text) => log('info', text));
   if (outcome === 'taken back')
     log(
       'warn',
       `An earlier restore was killed while it put files in place: ${dataFolder} is again what it was before that.`,
     );
   else if (outcome === 'finished')
-    log('info', `Removed what an earlier restore had replaced in ${dataFolder}; it was killed before it could.`);
+    log('info', `Finished an earlier restore into ${dataFolder}, which was killed before what it replaced was gone.`);
   const [unknown] = leftoversIn(dataFolder);
   if (unknown === undefined) return;
   log(

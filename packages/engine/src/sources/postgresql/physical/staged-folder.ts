@@ -20,16 +20,7 @@ import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import type { SystemUser } from '../server.ts';
-import {
-  inodeOf,
-  JOURNAL,
-  leftoversIn,
-  OLD,
-  type PlannedSwap,
-  rank,
-  removeAside,
-  removeEmpty,
-} from './interrupted-swap.ts';
+import { inodeOf, JOURNAL, leftoversIn, OLD, type PlannedSwap, rank, removeEmpty } from './interrupted-swap.ts';
 
 const NEW = '.backupx-restore-';
 
@@ -73,10 +64,10 @@ export class StagedFolder {
     return readdirSync(this.scratch);
   }
 
-  /** What `commit` is about to do; for a journal that is written before. */
-  plan(): PlannedSwap {
+  /** What `commit` is about to do; for a journal that is written before. `keepAs`: where what it replaces goes. */
+  plan(keepAs: string | null = null): PlannedSwap {
     const names = this.names().map((name) => ({ name, inode: inodeOf(join(this.scratch, name)) ?? '' }));
-    return { target: this.target, scratch: this.scratch, old: this.#old, names };
+    return { target: this.target, scratch: this.scratch, old: this.#old, names, keepAs };
   }
 
   /** Moves aside what `isReplaced` names. */
@@ -107,11 +98,6 @@ export class StagedFolder {
   keep(): void {
     this.#moved = [];
     this.#aside = [];
-  }
-
-  /** Removes what was replaced; after `keep`. */
-  removeOld(): void {
-    removeAside(this.#old);
   }
 
   /** What was written is beside its place again; not after `keep`. Nothing is deleted: the journal must stay true. */
