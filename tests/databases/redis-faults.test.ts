@@ -1,13 +1,15 @@
 /** Dumps of Redis that cannot go well. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll } from 'vitest';
+import { makeRdb, rdbBytes, rdbKey, rdbText } from '@backupx/engine/testing/make-rdb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startFakeRedis } from '../servers/fake-redis.ts';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
 import { damagedBackups } from '../support/damaged-backups.ts';
 import { dumpFaults } from '../support/dump-faults.ts';
 import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
-import { backupModes } from '../support/source-jobs.ts';
+import { backupModes, createSourceJobs } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { DEBUG, digest } from './redis-samples.ts';
 
@@ -67,3 +69,28 @@ for (const mode of backupModes) {
     server: { kill, start },
   });
 }
+
+describe('a dump that no server can load as it is', () => {
+  const set = (...parts: (number | Buffer)[]) => rdbKey(2, rdbBytes(...parts), 's');
+  it.each([
+    ['has bytes in it that are no value', rdbKey(20, rdbText('packed')), { engine: false, restore: false }],
+    ['has a key without a value', rdbBytes(set(0), rdbKey(0, rdbText('v'))), { restore: true, rows: false }],
+  ])('because it %s is not proven by its checksum', async (_, keys, expected) => {
+    const fake = await startFakeRedis(makeRdb(rdbBytes(0xfe, 0, keys), 'REDIS0010'));
+    try {
+      const jobs = await createSourceJobs(runner, work, 'archive');
+      const settings = { type: 'redis', config: { dbHost: '127.0.0.1', dbPort: fake.port } };
+      const result = await jobs.backup(settings);
+      const verify = async (mode: 'quick' | 'deep') => {
+        const job = { kind: 'verify_artifact', source: settings, artifact: jobs.artifactOf(result) } as const;
+        return await runner.run({ ...job, mode });
+      };
+      expect((await verify('quick')).status).toBe('success');
+      const { status, checks } = await verify('deep');
+      expect(status).toBe('failed');
+      expect(Object.fromEntries(checks.map(({ name, ok }) => [name, ok]))).toMatchObject(expected);
+    } finally {
+      fake.close();
+    }
+  });
+});

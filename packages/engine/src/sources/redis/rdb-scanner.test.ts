@@ -1,18 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CRC64_JONES, Crc64 } from '../../ports/crc64.ts';
+import { rdbBytes as bytes, makeRdb as file, rdbKey as key, rdbText as text } from '../../testing/make-rdb.ts';
 import { RdbScanner } from './rdb-scanner.ts';
-
-const bytes = (...parts: (number | string | Buffer)[]): Buffer =>
-  Buffer.concat(parts.map((part) => (typeof part === 'number' ? Buffer.from([part]) : Buffer.from(part as string))));
-const text = (value: string) => bytes(value.length, value);
-const key = (type: number, value: Buffer, name = 'k') => bytes(type, text(name), value);
-
-function file(body: Buffer, magic = 'REDIS0012'): Buffer {
-  const whole = bytes(magic, 0xfa, text('redis-ver'), text('7.4.1'), body, 0xff);
-  const crc = new Crc64(CRC64_JONES);
-  crc.update(whole);
-  return bytes(whole, Buffer.from(crc.digest()));
-}
 
 function scan(whole: Buffer, chunkBytes = whole.length) {
   const scanner = new RdbScanner();

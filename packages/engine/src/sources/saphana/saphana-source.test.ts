@@ -2,12 +2,15 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { formatInventory } from '../../ports/database-inventory.ts';
+import type { RestoreEntry } from '../../ports/source.ts';
 import { makeBackupFolder } from './backup-folder.ts';
 import { hanaConfigSchema } from './config.ts';
 import { folderNameOf, placeOf } from './entry-paths.ts';
 import { missingFiles } from './read-inventory.ts';
 import { recoveryGuide } from './recovery-guide.ts';
 import { backupStatement } from './statements.ts';
+import { openHanaVerifier } from './verifier.ts';
 
 it('puts the kind before the database, and quotes names and texts', () => {
   const common = { prefix: 'p', comment: 'c' };
@@ -66,6 +69,27 @@ it('misses files that are not there or short', () => {
   expect(missingFiles(inventory, new Map())).toEqual(['a is missing']);
   expect(missingFiles(inventory, new Map([['a', 4]]))).toEqual(['a has 4 of 5 bytes']);
   expect(missingFiles(inventory, new Map([['a', 5]]))).toEqual([]);
+});
+
+it('is not proven without its inventory, or with a file that is missing or short', async () => {
+  const entry = (name: string, text: string) =>
+    ({
+      path: Buffer.from(`saphana/HDB/${name}`),
+      content: (async function* () {
+        yield Buffer.from(text);
+      })(),
+    }) as unknown as RestoreEntry;
+  const checksOf = async (files: Record<string, string>) => {
+    const verifier = openHanaVerifier();
+    for (const [name, text] of Object.entries(files)) await verifier.write(entry(name, text));
+    return await verifier.finish();
+  };
+  const check = { subject: 'HDB', name: 'structure' };
+  const known = { 'inventory.json': formatInventory(inventory) };
+  expect(await checksOf({ a: '12345', ...known })).toMatchObject([{ ...check, ok: true }]);
+  expect(await checksOf({ a: '1234', ...known })).toEqual([{ ...check, ok: false, detail: 'a has 4 of 5 bytes' }]);
+  expect(await checksOf(known)).toEqual([{ ...check, ok: false, detail: 'a is missing' }]);
+  expect(await checksOf({ a: '12345' })).toEqual([{ ...check, ok: false, detail: 'its inventory is missing' }]);
 });
 
 it('recovers SYSTEMDB with the system stopped, by the script, quoted for the shell', () => {
