@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFile
 import path from 'node:path';
 import type { DriverSettings, RunBackupResult } from '@backupx/contracts/jobs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startRelay } from '../servers/meddling-relay.ts';
 import { makeCertificates, type RedisOptions, type RedisServer, startRedis } from '../servers/redis.ts';
-import { startRelay } from '../servers/redis-relay.ts';
 import { secretsBelow } from '../support/dump-faults.ts';
 import { besideSmallDisk, mayMount } from '../support/faulty-runs.ts';
 import { createRunner, startJob } from '../support/repository.ts';
@@ -161,6 +161,27 @@ describe('what is not as it should be', () => {
     expect(readdirSync(jobs.store).length).toBe(before);
     const nowhere = { type: 'redis', config: { dbHost: '127.0.0.1', dbPort: 1 } };
     await expect(jobs.backup(nowhere)).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' });
+  });
+
+  it('works with the user it offers, who may do nothing else', async () => {
+    const inspect = async (source: DriverSettings) => await runner.run({ kind: 'inspect_source', source });
+    const { readOnlyUserSql: offered } = await inspect(at(server, { dbPassword: password }));
+    const [statement = '', save] = String(offered).replace('\\\n', '').split('\n');
+    expect([statement.includes('choose a password'), save]).toEqual([true, 'ACL SAVE']);
+    expect(readFileSync(path.resolve(import.meta.dirname, '../../docs/databases.md'), 'utf8')).toContain(
+      `${statement.replaceAll(/ +/g, ' ')}\n${save}`,
+    );
+    server.feed(statement);
+    expect(server.cli('ACL', 'LIST')).toContain('user backupx on');
+    const user = at(server, { dbUser: 'backupx', dbPassword: 'choose a password' });
+    expect(await inspect(user)).toMatchObject({ warnings: [], databases: [{ name: 'db0' }, { name: 'db2' }] });
+    const result = await jobs.backup(user);
+    expect(result).toMatchObject({ status: 'success', problems: [] });
+    const other = await start({ args: debug });
+    await jobs.restore(user, result, { options: { dbHost: other.socket } });
+    expect(digest(other)).toBe(digest(server));
+    const refused = { code: 'DATABASE_PERMISSION' };
+    await expect(jobs.restore(user, result, { options: { replaceExisting: true } })).rejects.toMatchObject(refused);
   });
 
   it('works with a user who may only replicate, and says so when that is forbidden', async () => {
