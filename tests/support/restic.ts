@@ -9,6 +9,8 @@ import { findModernRestic, MODERN_VERSION } from './modern-restic.ts';
 
 /** What restic says before it tries a damaged or missing file again. */
 const COMPLAINT = /returned error, retrying/;
+/** Hex digits of an id that restic prints at least. */
+export const SHORT_ID = 8;
 
 export interface ResticRun {
   readonly status: number;
@@ -22,8 +24,8 @@ export interface ResticOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Killed after this time; the status is then 137. Default three minutes. */
   readonly timeoutMs?: number;
-  /** Killed (status 137) as soon as its error output matches: restic tries a damaged file again for minutes. */
-  readonly stopAt?: RegExp;
+  /** Killed (status 137) as soon as its error output passes: restic tries a damaged file again for minutes. */
+  readonly stopAt?: Pick<RegExp, 'test'> | undefined;
 }
 
 /** One repository as one restic sees it. */
@@ -36,10 +38,13 @@ export interface ResticRepository {
   json<T>(args: readonly string[], options?: ResticOptions): Promise<T[]>;
   /** Restores a whole snapshot below `target`, sparse where this restic can. */
   restore(snapshot: string, target: string): Promise<void>;
-  /** `check --read-data` must be clean. Takes stale locks (dead process, this host) away first. */
-  mustBeClean(): Promise<void>;
-  /** `check --read-data` must complain; answers what it said. */
-  mustComplain(): Promise<string>;
+  /**
+   * `check --read-data` must be clean. Takes stale locks (dead process, this host) away first; `isLeavingLocks`: looks
+   * past them, in half the time.
+   */
+  mustBeClean(options?: { readonly isLeavingLocks?: boolean }): Promise<void>;
+  /** `check --read-data` must complain, and name each of these files by the beginning of its name; answers what it said. */
+  mustComplain(names?: readonly string[]): Promise<string>;
 }
 
 export interface Restic {
@@ -109,15 +114,19 @@ function openWith(judge: Pick<Restic, 'program' | 'isModern'>, location: string,
     async restore(snapshot, target) {
       await ok(['restore', snapshot, '--target', target, ...(judge.isModern ? ['--sparse'] : [])]);
     },
-    async mustBeClean() {
-      await ok(['unlock']);
-      await ok(['check', '--read-data']);
+    async mustBeClean({ isLeavingLocks = false } = {}) {
+      if (!isLeavingLocks) await ok(['unlock']);
+      await ok(['check', '--read-data', ...(isLeavingLocks ? ['--no-lock'] : [])]);
     },
-    async mustComplain() {
-      const { status, stdout, stderr } = await run(['check', '--read-data'], { stopAt: COMPLAINT });
-      if (status === 0 || (status === 137 && !COMPLAINT.test(stderr)))
-        throw new Error(`restic finds nothing wrong: exit ${status}\n${stdout}${stderr}`);
-      return stdout + stderr;
+    async mustComplain(names = []) {
+      const isNamed = (text: string): boolean => names.every((name) => text.includes(name.slice(0, SHORT_ID)));
+      const stopAt = { test: (text: string) => COMPLAINT.test(text) && isNamed(text) };
+      const { status, stdout, stderr } = await run(['check', '--read-data'], { stopAt, timeoutMs: 60_000 });
+      const said = `${stdout}${stderr}`;
+      const isComplaint = status !== 0 && (status !== 137 || COMPLAINT.test(stderr));
+      if (!isComplaint) throw new Error(`restic finds nothing wrong: exit ${status}\n${said}`);
+      if (!isNamed(said)) throw new Error(`restic does not name all of ${names.join(', ')}\n${said}`);
+      return said;
     },
   };
 }
