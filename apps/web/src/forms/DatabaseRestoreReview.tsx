@@ -28,15 +28,12 @@ interface Props {
   readonly onEndSessions: ((endSessions: boolean) => void) | null;
 }
 
-/** What is there now, asked anew each time a loss is reviewed. */
-function useTargetPreview({ driver, source: { recordId }, danger, wishes }: Props) {
-  // Some replace nothing by themselves, and it is worth knowing who is there all the same.
-  const mayReplace = driver.restoreFields?.some(({ name }) => name === 'replaceExisting') ?? false;
-  const isAsked = wishes.targetPath === '' && (danger !== null || !mayReplace);
+/** What is there now, asked anew each time: what is lost, or what stands in the way. */
+function useTargetPreview({ driver, source: { recordId }, wishes }: Props) {
   return useQuery({
     queryKey: ['restorePreview', recordId],
     queryFn: ({ signal }) => call('records.previewRestore', { params: { id: recordId ?? 0 }, body: wishes, signal }),
-    enabled: isAsked && driver.canInspectTarget === true && recordId !== null,
+    enabled: wishes.targetPath === '' && driver.canInspectTarget === true && recordId !== null,
     ...{ gcTime: 0, retry: false, refetchOnWindowFocus: false },
   });
 }
@@ -45,6 +42,9 @@ function useTargetPreview({ driver, source: { recordId }, danger, wishes }: Prop
 export function DatabaseRestoreReview(props: Props) {
   const { driver, danger, wishes, restore, chosen, whereTo, onClose, onEndSessions } = props;
   const preview = useTargetPreview(props);
+  // Some kinds have nothing to replace by themselves; it is worth knowing who is there all the same.
+  const mayReplace = driver.restoreFields?.some(({ name }) => name === 'replaceExisting') ?? false;
+  const isKept = danger === null && mayReplace;
   const [safetyBackup, setSafetyBackup] = useState(true);
   // Also when nobody could say what is there: somebody may want to go on all the same.
   const mayBeSaved =
@@ -62,7 +62,7 @@ export function DatabaseRestoreReview(props: Props) {
       busy={restore.isPending}
       error={restore.error}
       typeToConfirm={danger?.type}
-      isReady={!preview.isFetching && (endSessions || sessionsIn(preview.data) === 0)}
+      isReady={!preview.isFetching && (isKept || endSessions || sessionsIn(preview.data) === 0)}
       onConfirm={() => restore.start({ ...wishes, safetyBackup })}
     >
       <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
@@ -76,6 +76,7 @@ export function DatabaseRestoreReview(props: Props) {
           found={preview.data}
           error={preview.error}
           isPending={preview.isFetching}
+          isKept={isKept}
           onAsk={() => void preview.refetch()}
           endSessions={endSessions}
           onEndSessions={onEndSessions}

@@ -40,9 +40,10 @@ function fateOf({ exists, isReplaced = exists }: Database): 'isReplaced' | 'isLe
   return exists ? 'isLeft' : 'isNew';
 }
 
-function DatabaseItem(database: Database) {
-  const { name, sizeBytes, sessions } = database;
-  const fate = t(`sourceRestore.${fateOf(database)}`);
+function DatabaseItem({ database, isKept }: { database: Database; isKept: boolean }) {
+  const { name, sizeBytes, exists } = database;
+  const fate = t(`sourceRestore.${isKept && exists ? 'isInTheWay' : fateOf(database)}`);
+  const sessions = isKept ? [] : database.sessions;
   return (
     <li className="space-y-2">
       <p className="[overflow-wrap:anywhere]">
@@ -63,11 +64,15 @@ function DatabaseItem(database: Database) {
   );
 }
 
-/** What a restore would replace, and who is connected to it; `onEndSessions` null: they must leave by themselves. */
+/**
+ * What a restore would replace, and who is connected to it. `isKept`: nothing is replaced, what exists stops the restore;
+ * `onEndSessions` null: sessions must leave by themselves.
+ */
 export function TargetPreview({
   found,
   error,
   isPending,
+  isKept,
   onAsk,
   endSessions,
   onEndSessions,
@@ -75,6 +80,7 @@ export function TargetPreview({
   found: InspectTargetResult | undefined;
   error: unknown;
   isPending: boolean;
+  isKept: boolean;
   onAsk: () => void;
   endSessions: boolean;
   onEndSessions: ((endSessions: boolean) => void) | null;
@@ -82,12 +88,12 @@ export function TargetPreview({
   if (isPending) return <Skeleton rows={2} label={t('sourceRestore.asking')} />;
   if (error) return <ErrorBox error={error} onRetry={onAsk} />;
   if (!found) return null;
-  const count = sessionsIn(found);
+  const count = isKept ? 0 : sessionsIn(found);
   return (
     <div className="space-y-3">
       <ul className="max-h-72 space-y-3 overflow-y-auto" aria-label={t('sourceRestore.whatIsThere')}>
         {found.databases.map((database) => (
-          <DatabaseItem key={database.name} {...database} />
+          <DatabaseItem key={database.name} database={database} isKept={isKept} />
         ))}
       </ul>
       {(found.notes ?? []).map((note) => (

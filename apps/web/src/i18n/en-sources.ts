@@ -26,6 +26,7 @@ export const enSources = {
   'sourceRestore.files': 'Files into a folder',
   'sourceRestore.filesHelp': 'Writes the dumps; no database is touched.',
   'sourceRestore.isNew': 'does not exist yet',
+  'sourceRestore.isInTheWay': 'is there already, and stops the restore unless it is empty',
   'sourceRestore.isLeft': 'stays as it is',
   'sourceRestore.isReplaced': 'is replaced',
   'sourceRestore.keepsExisting':

@@ -27,6 +27,7 @@ export const zhCNSources: Readonly<Record<keyof typeof enSources, Text>> = {
   'sourceRestore.files': '以文件形式放入文件夹',
   'sourceRestore.filesHelp': '只写出转储文件，不改动任何数据库。',
   'sourceRestore.isNew': '尚不存在',
+  'sourceRestore.isInTheWay': '已存在，除非为空，否则恢复会停止',
   'sourceRestore.isLeft': '保持不变',
   'sourceRestore.isReplaced': '将被替换',
   'sourceRestore.keepsExisting': '若已有同名且非空的数据库，恢复会停止，不会替换任何内容。',
