@@ -209,6 +209,8 @@ export class FakeMongo {
         const n = this.documents(ns).length;
         return cursorReply(ns, 'firstBatch', n === 0 ? [] : [BSON.serialize({ _id: 1, n })]);
       }
+      case 'validate':
+        return BSON.serialize({ ok: 1, valid: true, errors: [] });
       case 'dropDatabase':
         for (const stored of [...this.#stored.keys()]) if (stored.startsWith(`${db}.`)) this.#stored.delete(stored);
         return BSON.serialize({ ok: 1 });

@@ -5,8 +5,11 @@ import type { MongodbConnection } from './connection.ts';
 import type { FoundCollection } from './read-inventory.ts';
 
 const LIMIT_MS = 6 * 60 * 60 * 1000;
-/** Unauthorized, CommandNotFound, CommandNotSupported, CommandNotSupportedOnView, NotImplemented: it says nothing of the data. */
-const REFUSALS = new Set([13, 59, 115, 166, 238]);
+/**
+ * Unauthorized, CommandNotFound, CommandNotSupported, CommandNotSupportedOnView, NotImplemented, and InternalError, which
+ * FerretDB answers for what it cannot measure: they say nothing of the data.
+ */
+const REFUSALS = new Set([13, 59, 115, 166, 238, 1]);
 
 export interface Validation {
   /** So many were looked through. */
