@@ -59,37 +59,75 @@ interface Side {
   readonly number: number;
 }
 
+/** The items of one of the trees, one after the other; of a huge one a part is in memory. */
+class TreeCursor {
+  /** The item at hand; null: after the last, or there is no such folder. */
+  side: Side | null = null;
+  readonly #parts: AsyncGenerator<TreeIndex, void, undefined> | null;
+
+  constructor(parts: AsyncGenerator<TreeIndex, void, undefined> | null) {
+    this.#parts = parts;
+  }
+
+  get isThere(): boolean {
+    return this.#parts !== null;
+  }
+
+  /** Goes to the next item. False: `readOn` has to find it. */
+  step(): boolean {
+    if (!this.side) return true;
+    const { tree, number } = this.side;
+    if (number + 1 >= tree.count) return false;
+    this.side = { tree, number: number + 1 };
+    return true;
+  }
+
+  /** Goes to the first item of the next part. Throws REPOSITORY_DAMAGED. */
+  async readOn(): Promise<void> {
+    do {
+      const tree = (await this.#parts?.next())?.value;
+      this.side = tree ? { tree, number: 0 } : null;
+    } while (this.side?.tree.count === 0);
+  }
+
+  async close(): Promise<void> {
+    await this.#parts?.return();
+  }
+}
+
 /** Compares the items of one folder and answers the sub-folders to compare; the trees are given up on return. */
 async function compareFolder(trees: Trees, pair: TreePair, listener: DiffListener): Promise<TreePair[]> {
-  const [old, young] = await Promise.all([
-    loadSide(trees, pair, { side: 'before', listener }),
-    loadSide(trees, pair, { side: 'after', listener }),
-  ]);
-  // With one side unknown nothing can be said about the other.
-  if (old === 'damaged' || young === 'damaged') return [];
+  const { path } = pair;
+  const cursorOf = (id: Uint8Array | null) => new TreeCursor(id && trees.parts(id, path));
+  const [old, young] = [cursorOf(pair.before), cursorOf(pair.after)];
   const folders: TreePair[] = [];
   try {
-    compareItems({ path: pair.path, old, young }, listener, folders);
+    const areRead = await Promise.all([
+      readFirst(old, { path, side: 'before', listener }),
+      readFirst(young, { path, side: 'after', listener }),
+    ]);
+    // With one side unknown nothing can be said about the other.
+    if (areRead.every(Boolean)) await compareItems({ path, old, young }, listener, folders);
   } catch (error) {
-    const sides = [...(old ? (['before'] as const) : []), ...(young ? (['after'] as const) : [])];
-    listener.onUnread({ path: pair.path, sides, message: damageAt(error, pair.path).message });
+    const sides = [...(old.isThere ? (['before'] as const) : []), ...(young.isThere ? (['after'] as const) : [])];
+    listener.onUnread({ path, sides, message: damageOf(error).message });
+  } finally {
+    await Promise.all([old.close(), young.close()]);
   }
   return folders;
 }
 
-/** Null where there is no such folder. */
-async function loadSide(
-  trees: Trees,
-  pair: TreePair,
-  { side, listener }: { readonly side: SideName; readonly listener: DiffListener },
-): Promise<TreeIndex | null | 'damaged'> {
-  const id = pair[side];
-  if (!id) return null;
+/** False where it is damaged. */
+async function readFirst(
+  cursor: TreeCursor,
+  { path, side, listener }: { readonly path: string; readonly side: SideName; readonly listener: DiffListener },
+): Promise<boolean> {
   try {
-    return await trees.load(id, pair.path);
+    await cursor.readOn();
+    return true;
   } catch (error) {
-    listener.onUnread({ path: pair.path, sides: [side], message: damageOf(error).message });
-    return 'damaged';
+    listener.onUnread({ path, sides: [side], message: damageOf(error).message });
+    return false;
   }
 }
 
@@ -99,44 +137,51 @@ function damageOf(error: unknown): AppError {
   throw error;
 }
 
-function damageAt(error: unknown, path: string): AppError {
-  return damageOf(atPath(error, path));
-}
-
 interface OpenPair {
   readonly path: string;
-  readonly old: TreeIndex | null;
-  readonly young: TreeIndex | null;
+  readonly old: TreeCursor;
+  readonly young: TreeCursor;
 }
 
-/** Adds the sub-folders to compare to `folders`. Throws REPOSITORY_DAMAGED at an item that is none. */
-function compareItems({ path, old, young }: OpenPair, listener: DiffListener, folders: TreePair[]): void {
-  for (const [a, b] of alignedItems(old, young)) {
-    const name = a ? a.tree.nameOf(a.number) : b?.tree.nameOf(b.number);
-    if (!name || (a && b && a.tree.jsonOf(a.number).equals(b.tree.jsonOf(b.number)))) continue;
-    const itemPath = childPath(path, name);
-    const change = changeOf(nodeOf(a), nodeOf(b));
+/** Adds the sub-folders to compare to `folders`. Throws REPOSITORY_DAMAGED at an item that is none, and as `readOn`. */
+async function compareItems(
+  { path, old, young }: OpenPair,
+  listener: DiffListener,
+  folders: TreePair[],
+): Promise<void> {
+  while (old.side || young.side) {
+    // Items of the same name beside each other.
+    const order = compareNames(old.side, young.side);
+    const item = { before: order <= 0 ? old.side : null, after: order >= 0 ? young.side : null };
+    const child = compareItem(item, path, listener);
+    if (child) folders.push(child);
+    // Only for a part that is still to be read it waits.
+    if (item.before && !old.step()) await old.readOn();
+    if (item.after && !young.step()) await young.readOn();
+  }
+}
+
+interface ItemPair {
+  readonly before: Side | null;
+  readonly after: Side | null;
+}
+
+/** The sub-folder to compare, if it is one. */
+function compareItem({ before, after }: ItemPair, path: string, listener: DiffListener): TreePair | null {
+  try {
+    const one = before ?? after;
+    if (!one || (before && after && jsonOf(before).equals(jsonOf(after)))) return null;
+    const itemPath = childPath(path, one.tree.nameOf(one.number));
+    const change = changeOf(nodeOf(before), nodeOf(after));
     if (change) listener.onChange({ path: itemPath, ...change });
-    const subtrees = { before: subtreeOf(a), after: subtreeOf(b) };
-    if (subtrees.before || subtrees.after) folders.push({ path: itemPath, ...subtrees });
+    const subtrees = { before: subtreeOf(before), after: subtreeOf(after) };
+    return subtrees.before || subtrees.after ? { path: itemPath, ...subtrees } : null;
+  } catch (error) {
+    throw atPath(error, path);
   }
 }
 
-/** Items of the same name beside each other. */
-function* alignedItems(old: TreeIndex | null, young: TreeIndex | null): Generator<[Side | null, Side | null]> {
-  let a = sideAt(old, 0);
-  let b = sideAt(young, 0);
-  while (a || b) {
-    const order = compareNames(a, b);
-    yield [order <= 0 ? a : null, order >= 0 ? b : null];
-    if (a && order <= 0) a = sideAt(old, a.number + 1);
-    if (b && order >= 0) b = sideAt(young, b.number + 1);
-  }
-}
-
-function sideAt(tree: TreeIndex | null, number: number): Side | null {
-  return tree && number < tree.count ? { tree, number } : null;
-}
+const jsonOf = ({ tree, number }: Side): Buffer => tree.jsonOf(number);
 
 /** Null, the end of a tree, comes last. */
 function compareNames(a: Side | null, b: Side | null): number {

@@ -20,17 +20,28 @@ export async function findItem(loader: TreeLoader, root: Uint8Array, path: strin
   let item: SnapshotItem = { path: '', node: null, treeId: root };
   for (const name of segmentsOf(path)) {
     if (!item.treeId) throw new AppError('PATH_NOT_FOUND', { path });
-    const tree = await loader.load(item.treeId, item.path);
-    const number = tree.find(name);
-    if (number < 0) throw new AppError('PATH_NOT_FOUND', { path });
-    const node = tree.nodeAt(number);
-    item = {
-      path: `${item.path}/${displayPath(name)}`,
-      node,
-      treeId: tree.isFolder(number) ? tree.subtreeOf(number) : null,
-    };
+    const found = await findIn(loader, { id: item.treeId, path: item.path }, name);
+    if (!found) throw new AppError('PATH_NOT_FOUND', { path });
+    item = found;
   }
   return item;
+}
+
+async function findIn(
+  loader: TreeLoader,
+  { id, path }: { readonly id: Uint8Array; readonly path: string },
+  name: Buffer,
+): Promise<SnapshotItem | null> {
+  for await (const tree of loader.parts(id, path)) {
+    const number = tree.find(name);
+    if (number >= 0) {
+      const treeId = tree.isFolder(number) ? tree.subtreeOf(number) : null;
+      return { path: `${path}/${displayPath(name)}`, node: tree.nodeAt(number), treeId };
+    }
+    // Names ascend: it is in none of the parts that follow.
+    if (tree.count > 0 && tree.nameOf(tree.count - 1).compare(name) > 0) return null;
+  }
+  return null;
 }
 
 /** Names on the way, as bytes; slashes at both ends and doubled ones say nothing. */

@@ -86,6 +86,13 @@ interface Hit {
   readonly sets: Set<number>;
 }
 
+/** A folder whose trees are read: what was found in it so far, and the folders to enter next. */
+interface OpenFolder {
+  readonly path: string;
+  readonly hits: Map<string, Hit>;
+  readonly folders: Map<string, TreeGroups>;
+}
+
 class FindWalk {
   readonly sets = new SnapshotSets();
   readonly #trees: Trees;
@@ -111,17 +118,9 @@ class FindWalk {
     const trees = groups.values(this.sets);
     for (const [number, group] of trees.entries()) {
       const next = trees[number + 1];
-      const reading = this.#trees.load(group.treeId, path);
+      this.#trees.prefetch(group.treeId);
       if (next) this.#trees.prefetch(next.treeId);
-      const tree = await reading.catch((error: unknown) => this.#passOver(error, path, group));
-      if (!tree) continue;
-      this.#treesRead += 1;
-      try {
-        this.#matchNames(tree, { path, hits, snapshots: group.snapshots });
-        this.#collectFolders(tree, { path, folders, snapshots: group.snapshots });
-      } catch (error) {
-        this.#passOver(atPath(error, path), path, group);
-      }
+      await this.#readTree(group, { path, hits, folders });
     }
     this.#keep(hits);
     this.#options.onFolder?.(path, this.#treesRead, this.#found.length);
@@ -133,12 +132,35 @@ class FindWalk {
     }
   }
 
-  #passOver(error: unknown, path: string, group: TreeGroup): null {
+  async #readTree(group: TreeGroup, { path, hits, folders }: OpenFolder): Promise<void> {
+    const { treeId, snapshots } = group;
+    const parts = this.#trees.parts(treeId, path);
+    try {
+      for (let part = await parts.next(); part.value; part = await parts.next()) {
+        this.#collect(part.value, { path, hits, folders, snapshots });
+      }
+      this.#treesRead += 1;
+    } catch (error) {
+      this.#passOver(error, path, group);
+    } finally {
+      await parts.return();
+    }
+  }
+
+  #collect(tree: TreeIndex, folder: OpenFolder & { readonly snapshots: number }): void {
+    try {
+      this.#matchNames(tree, folder);
+      this.#collectFolders(tree, folder);
+    } catch (error) {
+      throw atPath(error, folder.path);
+    }
+  }
+
+  #passOver(error: unknown, path: string, group: TreeGroup): void {
     if (!(error instanceof AppError) || error.code !== 'REPOSITORY_DAMAGED') throw error;
     const { snapshots } = this.#options;
     const snapshotIds = this.sets.membersOf(group.snapshots).map((number) => snapshots[number]?.id ?? '');
     if (this.#unread.length < MAX_UNREAD) this.#unread.push({ path, snapshotIds, message: error.message });
-    return null;
   }
 
   #matchNames(tree: TreeIndex, folder: { path: string; hits: Map<string, Hit>; snapshots: number }): void {

@@ -13,7 +13,9 @@ export interface ListedItem {
 /** A folder on the way to the current item, and which of its items comes next. */
 interface OpenFolder {
   readonly path: string;
-  readonly tree: TreeIndex;
+  /** What comes after the part at hand. */
+  readonly parts: AsyncGenerator<TreeIndex, void, undefined>;
+  tree: TreeIndex;
   next: number;
 }
 
@@ -22,26 +24,44 @@ export async function* itemsBelow(loader: TreeLoader, item: SnapshotItem): Async
   const trees = loader.walk();
   if (item.node) yield { path: item.path, node: item.node };
   const open: OpenFolder[] = [];
-  if (item.treeId) open.push(await openFolder(trees, item.treeId, item.path));
-  for (let folder = open.at(-1); folder; folder = open.at(-1)) {
-    const { tree, path, next } = folder;
-    if (next >= tree.count) {
-      open.pop();
-      continue;
+  try {
+    await enter(item.treeId, item.path, { trees, open });
+    for (let folder = open.at(-1); folder; folder = open.at(-1)) {
+      const { tree, path, next } = folder;
+      if (next >= tree.count) {
+        const more = await nextPart(trees, folder.parts);
+        if (more) Object.assign(folder, { tree: more, next: 0 });
+        else open.pop();
+        continue;
+      }
+      folder.next += 1;
+      const node = tree.nodeAt(next);
+      const itemPath = childPath(path, node.name);
+      yield { path: itemPath, node };
+      if (!tree.isFolder(next)) continue;
+      prefetchFolders(trees, tree, next);
+      await enter(tree.subtreeOf(next), itemPath, { trees, open });
     }
-    folder.next += 1;
-    const node = tree.nodeAt(next);
-    const itemPath = childPath(path, node.name);
-    yield { path: itemPath, node };
-    if (!tree.isFolder(next)) continue;
-    prefetchFolders(trees, tree, next);
-    open.push(await openFolder(trees, tree.subtreeOf(next), itemPath));
+  } finally {
+    for (const { parts } of open) await parts.return();
   }
 }
 
-async function openFolder(trees: Trees, treeId: Uint8Array, path: string): Promise<OpenFolder> {
-  const tree = await trees.load(treeId, path);
-  const first = nextFolder(tree, 0);
-  if (first < tree.count) prefetchFolders(trees, tree, first);
-  return { path, tree, next: 0 };
+async function enter(
+  treeId: Uint8Array | null,
+  path: string,
+  { trees, open }: { readonly trees: Trees; readonly open: OpenFolder[] },
+): Promise<void> {
+  if (!treeId) return;
+  const parts = trees.parts(treeId, path);
+  const tree = await nextPart(trees, parts);
+  if (tree) open.push({ path, parts, tree, next: 0 });
+}
+
+/** Null: there is none. */
+async function nextPart(trees: Trees, parts: OpenFolder['parts']): Promise<TreeIndex | null> {
+  const tree = (await parts.next()).value ?? null;
+  const first = tree ? nextFolder(tree, 0) : 0;
+  if (tree && first < tree.count) prefetchFolders(trees, tree, first);
+  return tree;
 }

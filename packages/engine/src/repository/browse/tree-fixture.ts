@@ -1,6 +1,9 @@
 /** Trees in memory, for the tests of everything that walks them. */
 import { hashOf, toHex } from '../format/blob-id.ts';
+import { createMasterKey } from '../format/master-key.ts';
+import { createSealedBox } from '../format/sealed-box.ts';
 import { packNode, packTree, type TreeNode } from '../format/tree-node.ts';
+import { openLargeTree } from '../large-tree.ts';
 import { TreeLoader } from './tree-loader.ts';
 
 /** A file by its content, a folder by what is in it, or any node by its fields. */
@@ -47,6 +50,8 @@ export class TreeStore {
   readonly blobs = new Map<string, Uint8Array>();
   /** Ids of the trees that were read, in order. */
   readonly reads: string[] = [];
+  /** Pieces of large trees that were read. */
+  pieces = 0;
   readonly #numbers = new Map<string, number>();
   readonly loader = new TreeLoader({
     read: async (id) => {
@@ -57,7 +62,17 @@ export class TreeStore {
     },
     find: (id) => this.find(id),
     sizeOf: (id) => this.blobs.get(toHex(id))?.byteLength ?? 0,
+    treePieces: (id) => this.#pieces(id),
   });
+
+  async *#pieces(id: Uint8Array): AsyncGenerator<Buffer> {
+    const box = createSealedBox(createMasterKey());
+    const sealed = box.seal(this.blobs.get(toHex(id)) ?? Buffer.alloc(0));
+    for await (const piece of (await openLargeTree({ id, sealed, plainLength: 0 }, box)).trees()) {
+      this.pieces += 1;
+      yield piece;
+    }
+  }
 
   /** Number of a blob. */
   find(id: Uint8Array): number {

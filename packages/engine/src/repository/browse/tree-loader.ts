@@ -12,12 +12,19 @@ export interface TreeReader {
   find(id: Uint8Array, type: 'tree'): number;
   /** Bytes of its JSON. */
   sizeOf(id: Uint8Array, type: 'tree'): number;
+  /** A tree in pieces, each a tree by itself, verified before the first. Throws REPOSITORY_DAMAGED. */
+  treePieces(id: Uint8Array): AsyncIterable<Uint8Array>;
 }
 
 /** Hands out trees. */
 export interface Trees {
   /** `path` is the folder whose tree it is; an error names it. */
   load(id: Uint8Array, path: string): Promise<TreeIndex>;
+  /**
+   * The same tree in one or more parts, one behind the other in the order of names: of a huge one some MiB at a time are in
+   * memory, and its compressed text.
+   */
+  parts(id: Uint8Array, path: string): AsyncGenerator<TreeIndex, void, undefined>;
   /** Begins to read a tree that will be loaded soon; a large one waits for its turn. */
   prefetch(id: Uint8Array): void;
 }
@@ -46,8 +53,32 @@ export class TreeLoader implements Trees {
         budget.enter(this.#reader.find(id, 'tree'), tree.byteLength, () => path);
         return tree;
       },
+      parts: (id, path) => this.#walkParts(budget, id, path),
       prefetch: (id) => this.prefetch(id),
     };
+  }
+
+  async *#walkParts(budget: WalkBudget, id: Uint8Array, path: string): AsyncGenerator<TreeIndex, void, undefined> {
+    let isEntered = false;
+    for await (const tree of this.parts(id, path)) {
+      const sizeBytes = Math.max(tree.byteLength, this.#reader.sizeOf(id, 'tree'));
+      if (!isEntered) budget.enter(this.#reader.find(id, 'tree'), sizeBytes, () => path);
+      isEntered = true;
+      yield tree;
+    }
+  }
+
+  async *parts(id: Uint8Array, path: string): AsyncGenerator<TreeIndex, void, undefined> {
+    if (this.#reader.sizeOf(id, 'tree') <= LARGE_TREE_BYTES || this.#recent.get(toHex(id))) {
+      yield await this.load(id, path);
+      return;
+    }
+    if (path.length > MAX_PATH_LENGTH) throw tooDeep(path);
+    try {
+      for await (const piece of this.#reader.treePieces(id)) yield await indexTree(piece);
+    } catch (error) {
+      throw atPath(error, path);
+    }
   }
 
   async load(id: Uint8Array, path: string): Promise<TreeIndex> {
