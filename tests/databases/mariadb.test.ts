@@ -2,6 +2,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { LogLevel, RunRestoreJob } from '@backupx/contracts/jobs';
+import { createEngine } from '@backupx/engine';
+import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mysqlSource } from '../../packages/engine/src/sources/mysql/mysql-source.ts';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
@@ -34,6 +37,19 @@ const shop = () => source({ databases: ['shop', 'other'] });
 const schemas = () => server.sql('SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1');
 const leftInTemp = () => readdirSync(work.at('temp')).flatMap((name) => readdirSync(work.at('temp', name)));
 
+/** What a restore warns of. */
+async function foretold(job: RunRestoreJob): Promise<string[]> {
+  const told: string[] = [];
+  const engine = createEngine({ tempDir: work.at('temp'), storageAttempts: 1 });
+  const log = (level: LogLevel, text: string) => void (level === 'warn' && told.push(text));
+  try {
+    await engine.run(job, { reporter: { ...silentReporter, log }, signal: new AbortController().signal });
+    return told;
+  } finally {
+    await engine.close(5000);
+  }
+}
+
 describe.each(backupModes)('in mode %s', (mode) => {
   let jobs: SourceJobs;
   beforeAll(async () => {
@@ -65,9 +81,23 @@ describe.each(backupModes)('in mode %s', (mode) => {
       ...{ options: { replaceExisting: true }, dryRun: true },
     });
     if (mode === 'archive') await expect(running).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
-    else expect(await running).toMatchObject({ status: 'success', itemsWritten: 5 });
+    else {
+      expect(await running).toMatchObject({ status: 'success', itemsWritten: 5 });
+      const twice = jobs.restore(shop(), result, { options: { rename: ['other=shop'] }, dryRun: true });
+      await expect(twice).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
+      expect(
+        await foretold(jobs.restoreJob(shop(), result, { options: { replaceExisting: true }, dryRun: true })),
+      ).toEqual([]);
+    }
     expect([describeDatabase(server, 'shop'), schemas()]).toEqual([before, list]);
-    server.sql('DELETE FROM shop.parted WHERE id = 99');
+    server.sql('DELETE FROM shop.parted WHERE id = 99; CREATE TABLE shop.refers (id INT REFERENCES other.o (id))');
+    if (mode === 'repository') {
+      const warned = await foretold(
+        jobs.restoreJob(shop(), result, { options: { replaceExisting: true }, dryRun: true }),
+      );
+      expect(warned).toEqual([expect.stringMatching(/"other" would stop: .*foreign keys of shop\.refers/)]);
+    }
+    server.sql('DROP TABLE shop.refers');
   });
 
   it('is proven, quickly and by restoring it', async () => {

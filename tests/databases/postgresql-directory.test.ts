@@ -174,6 +174,12 @@ it('adds to a repository only what changed, although its files are called otherw
   const added = bytesBelow(jobs.store) - size;
   console.log(`second backup: ${added} bytes added, ${second.sourceBytes} read`);
   expect(added).toBeLessThan(second.sourceBytes / 20);
+  const both = await jobs.backup(source({ databases: ['shop', 'steady'], includeGlobals: false }));
+  const names = databaseNames(server);
+  const foresee = (rename: string[]) => jobs.restore(source(), both, { options: { rename }, dryRun: true });
+  expect(await foresee([])).toMatchObject({ status: 'success', itemsWritten: 2 });
+  await expect(foresee(['steady=shop'])).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
+  expect(databaseNames(server)).toEqual(names);
   server.sql('DROP DATABASE steady');
 });
 

@@ -1,4 +1,5 @@
 /** A restore into a server that changes nothing: dumps are read through, and what would happen is told. */
+import { AppError } from '@backupx/contracts/errors';
 import { countObjects, type InventoryObject } from './database-inventory.ts';
 import { counted } from './entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from './source.ts';
@@ -46,6 +47,24 @@ export class RestorePreview implements RestoreSession {
 
   async rollback(): Promise<void> {
     await this.#source.close();
+  }
+}
+
+const STOPS: ReadonlySet<string> = new Set([
+  ...['DATABASE_EXISTS', 'DATABASE_IN_USE', 'DATABASE_PERMISSION', 'RESTORE_TARGET_INVALID'],
+]);
+
+/** What would stop the restore of one database is told, and is no failure: others of it are looked at, too. */
+export async function tellStop(
+  database: string,
+  { log }: Pick<RestoreContext, 'log'>,
+  look: () => Promise<void>,
+): Promise<void> {
+  try {
+    await look();
+  } catch (error) {
+    if (!(error instanceof AppError) || !STOPS.has(error.code)) throw error;
+    log('warn', `The restore of "${database}" would stop: ${error.message}`);
   }
 }
 

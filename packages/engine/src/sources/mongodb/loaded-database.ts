@@ -98,18 +98,7 @@ export class LoadedDatabase {
 
   /** Throws DATABASE_EXISTS, RESTORE_TARGET_INVALID. */
   async assertReplaceable(): Promise<void> {
-    const { connection, options } = this.#parts;
-    const existing = await this.#existing();
-    const [first] = existing;
-    if (!first) return;
-    if (!options.replaceExisting) {
-      const what = this.#wanted ? `collection ${this.target}.${first.name}` : `database ${this.target}`;
-      throw new AppError('DATABASE_EXISTS', { name: what, server: connection.address });
-    }
-    const fixed = existing.find((collection) => isFixed(collection));
-    if (!fixed) return;
-    const reason = `${fixed.name} is a ${fixed.kind === 'timeseries' ? 'time series' : 'collection of the server'}, which cannot be moved aside: drop it first, or restore under another name`;
-    throw new AppError('RESTORE_TARGET_INVALID', { path: this.target, reason });
+    assertReplaceable(this.#parts, this.target, await this.#existing());
   }
 
   /** When it throws, `undo` has to be called. */
@@ -222,12 +211,34 @@ export class LoadedDatabase {
 const isFixed = ({ name, kind }: Pick<FoundCollection, 'name' | 'kind'>): boolean =>
   kind === 'timeseries' || name.startsWith('system.');
 
-function assertName(database: string): void {
+/** `existing`: what would be replaced. Throws DATABASE_EXISTS, RESTORE_TARGET_INVALID. */
+export function assertReplaceable(
+  { connection, options }: Pick<RestoreParts, 'connection' | 'options'>,
+  target: string,
+  existing: readonly FoundCollection[],
+): void {
+  const [first] = existing;
+  if (!first) return;
+  if (!options.replaceExisting) {
+    const what = options.collections.length > 0 ? `collection ${target}.${first.name}` : `database ${target}`;
+    throw new AppError('DATABASE_EXISTS', { name: what, server: connection.address });
+  }
+  const fixed = existing.find((collection) => isFixed(collection));
+  if (!fixed) return;
+  const reason = `${fixed.name} is a ${fixed.kind === 'timeseries' ? 'time series' : 'collection of the server'}, which cannot be moved aside: drop it first, or restore under another name`;
+  throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason });
+}
+
+/** Throws RESTORE_TARGET_INVALID for what cannot be the name of a database that is restored. */
+export function assertName(database: string): void {
   const invalid = (reason: string) => new AppError('RESTORE_TARGET_INVALID', { path: database, reason });
   if (isSystemDatabase(database)) throw invalid('it belongs to the server itself');
   if (/[/\\. "$\0]/.test(database) || database === '') throw invalid('it is no name of a database');
   if (Buffer.byteLength(database) > 63) throw invalid('a name of a database has at most 63 bytes');
 }
+
+export const nameTwice = (database: string): AppError =>
+  new AppError('RESTORE_TARGET_INVALID', { path: database, reason: 'two databases would get this name' });
 
 /** Collections as an inventory has them, with documents counted; `nameOf`: what each is called at present. */
 export async function describeCollections(

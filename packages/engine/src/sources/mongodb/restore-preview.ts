@@ -1,14 +1,15 @@
 import { AppError } from '@backupx/contracts/errors';
 import { countObjects } from '../../ports/database-inventory.ts';
 import { parseRenames } from '../../ports/database-names.ts';
-import { foreseen, RestorePreview } from '../../ports/restore-preview.ts';
+import { foreseen, RestorePreview, tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreSession } from '../../ports/source.ts';
 import { ArchiveError, type ArchiveInventory } from './archive-format.ts';
 import { scanArchive } from './archive-scanner.ts';
 import { MongodbConnection } from './connection.ts';
 import { objectsOfServer } from './dump-server.ts';
 import { displayPlace, placeOf } from './entry-paths.ts';
-import { objectsOfArchive, readInventory } from './read-inventory.ts';
+import { assertName, assertReplaceable, nameTwice } from './loaded-database.ts';
+import { listCollections, objectsOfArchive, readInventory } from './read-inventory.ts';
 import { type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 
 /** Opens a restore that changes nothing; logs in. Throws DATABASE_*. */
@@ -17,6 +18,12 @@ export async function openRestorePreview(config: MongodbConfig, context: Restore
   const connection = await MongodbConnection.open(restoreConnection(config, options), context);
   const renames = parseRenames(options.rename);
   const server = connection.address;
+  const targets = new Set<string>();
+  function take(target: string): void {
+    assertName(target);
+    if (targets.has(target)) throw nameTwice(target);
+    targets.add(target);
+  }
   return new RestorePreview(context, {
     nameOf(path) {
       const place = placeOf(path);
@@ -29,15 +36,21 @@ export async function openRestorePreview(config: MongodbConfig, context: Restore
         return;
       }
       const source = place.database;
+      const target = source === null ? null : (renames.get(source) ?? source);
+      if (target !== null) take(target);
       const archive = await readArchive(content, source ?? 'the server');
-      if (source === null) {
+      if (source === null || target === null) {
         context.log('info', `Would restore ${countObjects(objectsOfServer(archive))} to ${server}.`);
         return;
       }
-      const target = renames.get(source) ?? source;
       const there = await readInventory(connection, target);
       const stored = objectsOfArchive(archive, source);
       context.log('info', foreseen(target, { server, there, stored, mayReplace: options.replaceExisting }));
+      const wanted = new Set(options.collections);
+      const existing = (await listCollections(connection, target)).filter(
+        ({ name }) => wanted.size === 0 || wanted.has(name),
+      );
+      await tellStop(target, context, async () => assertReplaceable({ connection, options }, target, existing));
     },
     close: () => connection.close(),
   });

@@ -89,10 +89,15 @@ async function backup(): Promise<Saved[]> {
   return saved;
 }
 
-async function restore(saved: readonly Saved[], options: Record<string, unknown>) {
+async function restore(saved: readonly Saved[], options: Record<string, unknown>, more: Partial<RestoreContext> = {}) {
   const parsed = mongodbSource.restoreConfig?.parse(options) ?? {};
   const common = { targetPath: null, paths: null, overwrite: 'always', progress: () => {} };
-  const session = await mongodbSource.restore(config(), { ...context(), ...common, options: parsed } as RestoreContext);
+  const session = await mongodbSource.restore(config(), {
+    ...context(),
+    ...common,
+    ...more,
+    options: parsed,
+  } as RestoreContext);
   try {
     for (const { entry, content } of saved) {
       const stream = (async function* () {
@@ -230,6 +235,25 @@ describe('a restore of MongoDB', () => {
     };
     const options = { replaceExisting: true, collections: ['fs.files', 'latest'] };
     await expect(restore(saved, options)).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
+    expect(inShop()).toEqual(before);
+  });
+
+  it('says in a dry run, too, that two databases would get one name', async () => {
+    fake.add('blog.posts', { documents: [bytes({ _id: 1 })] });
+    const running = restore(await backup(), { rename: ['shop=blog'] }, { isDryRun: true });
+    await expect(running).rejects.toMatchObject({ params: { reason: 'two databases would get this name' } });
+  });
+
+  it('tells in a dry run what would stop it', async () => {
+    const saved = await backup();
+    const told: string[] = [];
+    const log = (level: string, text: string) => void (level === 'warn' && told.push(text));
+    const before = inShop();
+    const foresee = (options: object) => restore(saved, { replaceExisting: true, ...options }, { isDryRun: true, log });
+    await foresee({ collections: ['fs.files', 'latest'] });
+    expect(told).toEqual([]);
+    await foresee({});
+    expect(told).toEqual([expect.stringMatching(/^The restore of "shop" would stop: .* cannot be moved aside/)]);
     expect(inShop()).toEqual(before);
   });
 

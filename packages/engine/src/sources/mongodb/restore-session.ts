@@ -12,7 +12,7 @@ import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } fro
 import { isWanted } from '../../ports/wanted-paths.ts';
 import { MongodbConnection } from './connection.ts';
 import { displayPlace, type EntryPlace, placeOf, ROOT, textOfPath, USERS } from './entry-paths.ts';
-import { LoadedDatabase } from './loaded-database.ts';
+import { LoadedDatabase, nameTwice } from './loaded-database.ts';
 import { ServerRestore } from './restore-server.ts';
 import { type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';
@@ -103,9 +103,7 @@ class DatabaseRestore implements RestoreSession {
 
   async #load(source: string, content: AsyncIterable<Uint8Array>): Promise<void> {
     const target = this.#renames.get(source) ?? source;
-    if (this.#loaded.some((other) => other.target === target)) {
-      throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason: 'two databases would get this name' });
-    }
+    if (this.#loaded.some((other) => other.target === target)) throw nameTwice(target);
     const database = await LoadedDatabase.open(this.#parts, { source, target });
     this.#loaded.push(database);
     await database.load(content);

@@ -13,15 +13,15 @@ import { isWanted } from '../../ports/wanted-paths.ts';
 import { MysqlConnection, type Tool } from './connection.ts';
 import { assertSame } from './dump-database.ts';
 import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
-import { assertMayReplace } from './privileges.ts';
 import { countRows, readInventory } from './read-inventory.ts';
+import { assertReplaceable } from './replaceable.ts';
 import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } from './restore-place.ts';
 import { tellMissingDefiners, tellNamesKept } from './restore-warnings.ts';
 import type { RewriteOptions } from './rewrite-statement.ts';
-import { describeSessions, sessionsOf } from './sessions.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, restoreConnection } from './settings.ts';
 import { GRANTS_FILE, quoteName } from './sql-text.ts';
-import { assertNotReferred, type Swap, type SwapPlace, swapDatabase, undoSwap } from './swap-database.ts';
+import { type Swap, type SwapPlace, swapDatabase, undoSwap } from './swap-database.ts';
+import { TargetNames } from './target-names.ts';
 
 interface LoadedDatabase {
   readonly index: number;
@@ -30,8 +30,6 @@ interface LoadedDatabase {
   readonly dump: LoadedDump;
   inventory: DatabaseInventory | null;
 }
-
-const SYSTEM_NAMES = new Set(['mysql', 'information_schema', 'performance_schema', 'sys']);
 
 /** Opens it: logs in, and undoes what dead restores left. */
 export async function openServerRestore(config: MysqlConfig, context: RestoreContext): Promise<RestoreSession> {
@@ -85,6 +83,7 @@ interface Parts {
 class ServerRestore implements RestoreSession {
   readonly #parts: Parts;
   readonly #renames: Map<string, string>;
+  readonly #targets: TargetNames;
   readonly #loaded: LoadedDatabase[] = [];
   #grants: string | null = null;
   #bytes = 0;
@@ -93,6 +92,7 @@ class ServerRestore implements RestoreSession {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#renames = parseRenames(parts.options.rename);
+    this.#targets = new TargetNames(parts.connection);
   }
 
   async write(entry: RestoreEntry): Promise<void> {
@@ -109,7 +109,7 @@ class ServerRestore implements RestoreSession {
   async commit(): Promise<RestoreOutcome> {
     const { place, context } = this.#parts;
     for (const database of this.#loaded) await this.#prove(database);
-    for (const { target } of this.#loaded) await this.#assertReplaceable(target, { isSwapNext: true });
+    for (const { target } of this.#loaded) await assertReplaceable(this.#parts, target, { isSwapNext: true });
     if (context.signal.aborted) throw new AppError('CANCELLED');
     await this.#parts.lock.assertHeld(place.connection);
     try {
@@ -142,8 +142,8 @@ class ServerRestore implements RestoreSession {
     const { connection, place } = this.#parts;
     const index = this.#loaded.length;
     const target = this.#renames.get(source) ?? source;
-    await this.#assertNameFree(target);
-    await this.#assertReplaceable(target);
+    await this.#targets.take(target);
+    await assertReplaceable(this.#parts, target);
     const scratch = place.names.scratch(index);
     await connection.query(`CREATE DATABASE ${quoteName(scratch)}`, { doing: 'create databases' });
     const client = new FedClient(connection, scratch);
@@ -156,47 +156,6 @@ class ServerRestore implements RestoreSession {
       client.kill();
       throw error;
     }
-  }
-
-  async #assertNameFree(target: string): Promise<void> {
-    if (SYSTEM_NAMES.has(target.toLowerCase())) {
-      throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason: 'it belongs to the server itself' });
-    }
-    const alike = this.#loaded.filter((other) => other.target.toLowerCase() === target.toLowerCase());
-    if (alike.some((other) => other.target === target) || (alike.length > 0 && (await this.#ignoresCase()))) {
-      throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason: 'two databases would get this name' });
-    }
-  }
-
-  /** To such a server `Shop` and `shop` are one database: the second would replace the first. */
-  async #ignoresCase(): Promise<boolean> {
-    const [[value = '0'] = []] = await this.#parts.connection.query('SELECT @@GLOBAL.lower_case_table_names');
-    return value !== '0';
-  }
-
-  /** Throws DATABASE_EXISTS, DATABASE_IN_USE. Sessions that may be ended are ended right before the swap. */
-  async #assertReplaceable(target: string, { isSwapNext = false } = {}): Promise<void> {
-    const { connection, options } = this.#parts;
-    const { objects } = await readInventory(connection, target);
-    if (objects.length === 0) return;
-    if (!options.replaceExisting) {
-      throw new AppError('DATABASE_EXISTS', { name: `database ${target}`, server: connection.address });
-    }
-    await assertNotReferred(connection, target);
-    await assertMayReplace(connection, target);
-    if (isSwapNext || !options.endSessions) await this.#clearSessions(target);
-  }
-
-  /** Throws DATABASE_IN_USE when somebody is there and may not be sent away. */
-  async #clearSessions(target: string): Promise<void> {
-    const { connection, options } = this.#parts;
-    const sessions = await sessionsOf(connection, target);
-    if (sessions.length === 0) return;
-    if (!options.endSessions) {
-      throw new AppError('DATABASE_IN_USE', { name: `database ${target}`, sessions: describeSessions(sessions) });
-    }
-    // One that ended meanwhile is no failure.
-    for (const { id } of sessions) await connection.query(`KILL CONNECTION ${Number(id)}`).catch(() => {});
   }
 
   async #check(source: string, content: AsyncIterable<Uint8Array>): Promise<void> {

@@ -6,6 +6,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import { countObjects, missingObjects, parseInventory } from '../../ports/database-inventory.ts';
 import { readText } from '../../ports/entry-content.ts';
+import { tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
 import { chooseEntries } from './choose-entries.ts';
@@ -41,6 +42,8 @@ export class ServerRestore implements RestoreSession {
   readonly #context: RestoreContext;
   readonly #roles: RestoreRoles;
   readonly #restored: Restored[] = [];
+  /** What a restore that changes nothing would make. */
+  readonly #foreseen = new Set<string>();
   /** Every database made here that has not got its name yet. */
   readonly #scratches = new Set<string>();
   /** A dump in files of which some have come. */
@@ -108,14 +111,27 @@ export class ServerRestore implements RestoreSession {
     }
     // A file of a dump alone is nothing that could be restored.
     if (!isWanted(place.item === 'part' ? folderOf(entry.path) : entry.path, paths)) return;
-    if (isDryRun) this.#tell(place);
+    if (isDryRun) await this.#tell(place);
     else await this.#take(entry.content, place);
   }
 
-  #tell({ database, item, file }: EntryPlace): void {
+  async #tell({ database, item, file }: EntryPlace): Promise<void> {
     const name = database ?? '';
-    if (item === 'dump' || endsDump(file))
-      this.#context.log('info', `Would restore "${name}" as "${this.#targetOf(name)}".`);
+    if (item !== 'dump' && !endsDump(file)) return;
+    const target = this.#targetOf(name);
+    if (this.#foreseen.has(target)) throw this.#isTaken(target);
+    this.#foreseen.add(target);
+    this.#wrote(name);
+    await tellStop(name, this.#context, async () => {
+      const present = await this.#lookAtTarget(name);
+      const how = present === null ? 'which would be made' : present.isKept ? 'beside what it holds' : 'and replace it';
+      this.#context.log('info', `Would restore "${name}" as "${target}", ${how}.`);
+    });
+  }
+
+  #isTaken(target: string): AppError {
+    const name = `Database "${target}" (restored a moment ago)`;
+    return new AppError('DATABASE_EXISTS', { name, server: this.#server.label });
   }
 
   async #take(content: AsyncIterable<Uint8Array>, place: EntryPlace): Promise<void> {
@@ -168,12 +184,7 @@ export class ServerRestore implements RestoreSession {
     const { signal } = this.#context;
     const [server, admin, options] = [this.#server, this.#admin, this.#options];
     const target = this.#targetOf(database);
-    if (this.#restored.some((item) => item.target === target)) {
-      throw new AppError('DATABASE_EXISTS', {
-        name: `Database "${target}" (restored a moment ago)`,
-        server: server.label,
-      });
-    }
+    if (this.#restored.some((item) => item.target === target)) throw this.#isTaken(target);
     return await lookAtTarget(target, { server, admin, options, signal });
   }
 
