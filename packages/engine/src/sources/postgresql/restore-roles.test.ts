@@ -11,9 +11,13 @@ function restoreInto(comments: Record<string, string>) {
   const session = {
     run: async (sql: string) => {
       said.push(sql);
-      const [, name = '', text] = /COMMENT ON ROLE "([^"]*)" IS (NULL|'.*')/.exec(sql) ?? [];
+      const plain = sql.replaceAll("''", "'");
+      const [, wanted, way, mark = ''] = /rolname = '(\w+)' AND shobj_\S+ \S+ (=|LIKE) '([^']*)'/.exec(plain) ?? [];
+      const has = (text: string) => (way === '=' ? text === mark : text.startsWith(mark.slice(0, -1)));
+      if (wanted !== undefined && !has(comments[wanted] ?? '')) return;
+      const [, name = '', text] = /COMMENT ON ROLE "([^"]*)" IS (NULL|'[^']*')/.exec(plain) ?? [];
       if (text) comments[name] = text === 'NULL' ? '' : text.slice(1, -1);
-      const dropped = /^DROP ROLE IF EXISTS "([^"]*)"/.exec(sql)?.[1];
+      const dropped = /DROP ROLE "([^"]*)"/.exec(plain)?.[1];
       if (dropped) delete comments[dropped];
     },
     query: async (sql: string) => {
@@ -39,6 +43,7 @@ it('leaves no role of a restore without globals for the next one to take', async
   await roles.prepare(session, ['owner'], ABOUT);
   expect(comments.owner).toMatch(/made for a restore/);
   await roles.applyGlobals();
+  await roles.finish();
   expect([comments, problems]).toEqual([{ owner: '' }, ['owner']]);
 });
 
@@ -50,4 +55,16 @@ it('drops what it made when it fails, and nothing that was there', async () => {
   await roles.prepare(session, ['kept', 'made'], ABOUT);
   await roles.rollback(open);
   expect(Object.keys(comments)).toEqual(['kept']);
+});
+
+it('leaves what another restore has come to use meanwhile', async () => {
+  const comments: Record<string, string> = {};
+  const [first, second] = [restoreInto(comments), restoreInto(comments)];
+  await first.roles.prepare(first.session, ['shared', 'made'], ABOUT);
+  await second.roles.prepare(second.session, ['shared', 'own'], ABOUT);
+  await first.roles.rollback(first.open);
+  expect(Object.keys(comments).sort()).toEqual(['own', 'shared']);
+  await second.roles.applyGlobals();
+  await second.roles.finish();
+  expect([comments, second.problems]).toEqual([{ own: '', shared: '' }, ['shared', 'own']]);
 });

@@ -1,8 +1,10 @@
 /**
  * Roles that a dump names and the server lacks. They are either listed, before anything is made, or created: first by
- * name only, since globals.sql may come after the dump; then with what that file says of them. Until then a comment tells
- * what they are: after a restore that was killed, the next one takes them for its own.
+ * name only, since globals.sql may come after the dump; then with what that file says of them. Until the restore is done
+ * a comment tells what they are, and whose: after a restore that was killed, or beside one that runs, the next one takes
+ * them for its own. One that fails drops only what still is its own.
  */
+import { randomBytes } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import type { RestoreContext } from '../../ports/source.ts';
 import { placeholderStatement, rolesInGlobals, statementsFor } from './globals.ts';
@@ -16,11 +18,22 @@ const UNFINISHED = 'BackupX: made for a restore, without its password';
 const commentStatement = (role: string, text: string | null): string =>
   `COMMENT ON ROLE ${quoteName(role)} IS ${text === null ? 'NULL' : quoteLiteral(text)};`;
 
+const COMMENT = "shobj_description(oid, 'pg_authid')";
+const IS_UNFINISHED = `${COMMENT} LIKE ${quoteLiteral(`${UNFINISHED}%`)}`;
+const LOCK = "hashtext('backupx roles of restores')";
+
+/** Does that to a role of which the condition is true, one restore after the other: none changes it in between. */
+function statementIf(role: string, condition: string, statement: string): string {
+  const found = `SELECT FROM pg_roles WHERE rolname = ${quoteLiteral(role)} AND ${condition}`;
+  const body = `BEGIN PERFORM pg_advisory_xact_lock(${LOCK}); IF EXISTS (${found}) THEN ${statement} END IF; END`;
+  return `DO ${quoteLiteral(body)};`;
+}
+
 async function unfinishedRoles(session: PsqlSession, roles: readonly string[]): Promise<string[]> {
   if (roles.length === 0) return [];
   const rows = await session.query<{ name: string }>(
     `SELECT rolname::text AS name FROM pg_roles WHERE rolname IN (${roles.map(quoteLiteral).join(', ')})
-     AND shobj_description(oid, 'pg_authid') = ${quoteLiteral(UNFINISHED)}`,
+     AND ${IS_UNFINISHED}`,
   );
   return rows.map(({ name }) => name);
 }
@@ -30,8 +43,9 @@ export class RestoreRoles {
   readonly #context: RestoreContext;
   readonly #open: () => Promise<PsqlSession>;
   readonly #made = new Set<string>();
-  /** Those among them that an earlier restore made; somebody may have come to use them since. */
+  /** Those among them that another restore made; somebody may have come to use them since. */
   readonly #adopted = new Set<string>();
+  readonly #mark = `${UNFINISHED} (${randomBytes(6).toString('hex')})`;
   #globals: string | null = null;
 
   constructor(context: RestoreContext, open: () => Promise<PsqlSession>) {
@@ -53,8 +67,8 @@ export class RestoreRoles {
     roles: readonly string[],
     about: { server: string; database: string },
   ): Promise<void> {
-    const absent = await absentRoles(admin, roles);
     await this.#adopt(admin, roles);
+    const absent = await absentRoles(admin, roles);
     if (absent.length === 0) return;
     const names = absent.map((name) => `"${name}"`).join(', ');
     if (!this.#mayCreate) {
@@ -67,14 +81,19 @@ export class RestoreRoles {
   async #create(session: PsqlSession, roles: readonly string[]): Promise<void> {
     for (const role of roles) {
       // Both or none.
-      await session.run(`BEGIN; ${placeholderStatement(role)} ${commentStatement(role, UNFINISHED)} COMMIT;`);
+      await session.run(`BEGIN; ${placeholderStatement(role)} ${commentStatement(role, this.#mark)} COMMIT;`);
       this.#made.add(role);
     }
   }
 
-  /** What restores left that were killed. */
+  /** What other restores made that were killed, or still run: those must not drop it any more. */
   async #adopt(session: PsqlSession, roles: readonly string[]): Promise<void> {
     if (!this.#mayCreate) return;
+    for (const role of await unfinishedRoles(session, roles)) {
+      if (this.#made.has(role)) continue;
+      await this.#try(statementIf(role, IS_UNFINISHED, commentStatement(role, this.#mark)), `COMMENT ON ROLE ${role}`);
+    }
+    // Without those that were dropped before that.
     for (const role of await unfinishedRoles(session, roles)) {
       if (!this.#made.has(role)) this.#adopted.add(role);
       this.#made.add(role);
@@ -87,43 +106,46 @@ export class RestoreRoles {
     if (this.#globals === null) {
       for (const role of this.#made)
         this.#problem(role, 'was created without its password: globals.sql was not restored');
-      // From here on they are those of whoever gives them one.
-      await this.#endComments();
       return;
     }
     const session = await this.#open();
     try {
       const known = rolesInGlobals(this.#globals);
-      await this.#create(session, await absentRoles(session, known));
       await this.#adopt(session, known);
+      await this.#create(session, await absentRoles(session, known));
     } finally {
       await session.close();
     }
-    for (const statement of statementsFor(this.#globals, this.#made)) await this.#try(statement);
-    await this.#endComments();
+    for (const statement of statementsFor(this.#globals, this.#made))
+      await this.#try(`${statement};`, statement.split(/\s+/).slice(0, 3).join(' '));
     if (this.#made.size > 0) this.#context.log('info', `Created roles: ${[...this.#made].join(', ')}.`);
   }
 
-  /** They are as they were saved now. */
-  async #endComments(): Promise<void> {
+  /** The restore is done: from here on they are those of whoever uses them. */
+  async finish(): Promise<void> {
     if (this.#made.size === 0) return;
-    const session = await this.#open();
     try {
-      for (const role of await unfinishedRoles(session, [...this.#made]))
-        await session.run(commentStatement(role, null));
-    } finally {
-      await session.close();
+      const session = await this.#open();
+      try {
+        for (const role of await unfinishedRoles(session, [...this.#made]))
+          await session.run(statementIf(role, IS_UNFINISHED, commentStatement(role, null)));
+      } finally {
+        await session.close();
+      }
+    } catch (error) {
+      const message = `Roles keep a comment of BackupX (${[...this.#made].join(', ')}): ${String(error)}`;
+      this.#context.log('warn', message);
     }
   }
 
-  async #try(statement: string): Promise<void> {
+  async #try(statement: string, name: string): Promise<void> {
     const session = await this.#open();
     try {
-      await session.run(`${statement};`);
+      await session.run(statement);
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'CANCELLED') throw error;
       // Without the password that may be in it.
-      this.#problem(statement.split(/\s+/).slice(0, 3).join(' '), error.message.replace(/PASSWORD.*/s, '…'));
+      this.#problem(name, error.message.replace(/PASSWORD.*/s, '…'));
     } finally {
       await session.close();
     }
@@ -133,13 +155,14 @@ export class RestoreRoles {
     this.#context.problem({ path, code: 'metadata', message });
   }
 
-  /** Drops the roles made here; not those of an earlier restore. */
+  /** Drops the roles made here; not those of another restore, nor those another one has come to use. */
   async rollback(open: () => Promise<PsqlSession>): Promise<void> {
     for (const role of this.#made) {
       if (this.#adopted.has(role)) continue;
       try {
         const session = await open();
-        await session.run(`DROP ROLE IF EXISTS ${quoteName(role)};`).finally(() => session.close());
+        const drop = statementIf(role, `${COMMENT} = ${quoteLiteral(this.#mark)}`, `DROP ROLE ${quoteName(role)};`);
+        await session.run(drop).finally(() => session.close());
       } catch (error) {
         this.#context.log('warn', `Role "${role}" could not be dropped again: ${String(error)}`);
       }

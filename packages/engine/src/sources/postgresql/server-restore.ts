@@ -244,6 +244,7 @@ export class ServerRestore implements RestoreSession {
     for (const restored of this.#restored) await this.#setProperties(restored);
     for (const restored of this.#restored) if (restored.present?.isKept) await this.#move(restored);
     await this.#swap(this.#restored.filter(({ present }) => !present?.isKept));
+    await this.#roles.finish();
     await this.#dropScratches();
     await this.#close();
     return outcome;
