@@ -1,3 +1,4 @@
+import { AppError } from '@backupx/contracts/errors';
 import type { CheckRepositoryJob, CheckRepositoryResult, PruneRepositoryResult } from '@backupx/contracts/jobs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { act, type CommandContext, withExamples } from '../command-context.ts';
@@ -140,7 +141,10 @@ export function addRepairCommand(repo: Command, context: CommandContext): void {
 }
 
 async function repair(context: CommandContext, what: string, options: RepairOptions): Promise<number> {
-  if (what !== 'index' && what !== 'snapshots') throw new InvalidArgumentError('Expected "index" or "snapshots".');
+  if (what !== 'index' && what !== 'snapshots') {
+    const fields = [{ path: 'what', code: 'choice', message: 'Expected "index" or "snapshots".' }];
+    throw new AppError('INVALID_INPUT', {}, { fields });
+  }
   const repository = await readAccess(options);
   const mode = {
     forget: options.forget === true,

@@ -1,47 +1,20 @@
 /** `backupx repo …` as a process on repositories in folders: what it prints, its exit codes, and what a stop leaves. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { buffer } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RepoCommands } from './run-repo.ts';
 
-const program = fileURLToPath(new URL('../../bin/backupx.mjs', import.meta.url));
-const dir = mkdtempSync(path.join(tmpdir(), 'backupx-cli-repo-'));
-const at = (...parts: string[]) => path.join(dir, ...parts);
+const repo = new RepoCommands();
+const at = repo.at.bind(repo);
+const run = repo.run.bind(repo);
+const json = repo.json.bind(repo) as typeof repo.json;
+const locks = () => repo.files('locks');
 const source = at('source');
 const content = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => (index * index) % 251));
 
-function start(args: string[], environment: Record<string, string> = {}): ChildProcess {
-  const own = { BACKUPX_REPO: at('repo'), BACKUPX_REPO_PASSWORD_FILE: at('password'), TMPDIR: at('temp') };
-  const env = { ...process.env, ...own, ...environment };
-  return spawn(process.execPath, [program, 'repo', ...args], { env, cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-async function run(args: string[], environment: Record<string, string> = {}) {
-  const child = start(args, environment);
-  const closed = once(child, 'close');
-  if (!child.stdout || !child.stderr) throw new Error('no pipes');
-  const [stdout, stderr] = await Promise.all([buffer(child.stdout), buffer(child.stderr)]);
-  const [code] = (await closed) as [number | null];
-  return { code, bytes: stdout, stdout: stdout.toString(), stderr: stderr.toString() };
-}
-
-async function json<T>(args: string[]): Promise<T> {
-  const { code, stdout, stderr } = await run([...args, '--json']);
-  expect(stderr).toBe('');
-  expect(code).toBe(0);
-  return JSON.parse(stdout) as T;
-}
-
-const locks = () => (existsSync(at('repo', 'locks')) ? readdirSync(at('repo', 'locks')) : []);
-
 beforeAll(async () => {
   mkdirSync(path.join(source, 'sub'), { recursive: true });
-  mkdirSync(at('temp'));
-  writeFileSync(at('password'), 'correct horse\n');
   writeFileSync(at('wrong'), 'battery staple\n');
   writeFileSync(path.join(source, 'hello.txt'), 'hello');
   writeFileSync(path.join(source, 'sub', 'large'), content);
@@ -49,8 +22,8 @@ beforeAll(async () => {
   expect((await run(['backup', source, '--tag', 'first'])).code).toBe(0);
   writeFileSync(path.join(source, 'hello.txt'), 'hello again');
   expect((await run(['backup', source])).code).toBe(0);
-}, 60_000);
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+}, 120_000);
+afterAll(() => repo.remove());
 
 describe('looking', () => {
   test('snapshots, as a table and as JSON', async () => {
@@ -102,6 +75,7 @@ describe('exit codes', () => {
     ['no place', ['restore', 'latest'], 2],
     ['neither ids nor a policy', ['forget'], 2],
     ['a share that is none', ['check', '--read-data-subset', '3/2'], 2],
+    ['nothing that can be repaired', ['repair', 'everything'], 2],
     ['an unknown verb', ['chekc'], 2],
     ['a secret on the command line', ['snapshots', '--repo', 'rest:https://ann:secret@host/'], 2],
   ])('%s', async (_, args, code) => {
@@ -119,19 +93,16 @@ describe('exit codes', () => {
 
 describe('stopping', () => {
   test('Ctrl-C cancels the job and leaves neither lock nor temporary files', async () => {
-    const child = start(['backup', '/usr']);
+    const child = await repo.startHolding(['backup', '/usr']);
     const closed = once(child, 'close');
-    const until = performance.now() + 20_000;
-    while (locks().length === 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(locks()).toHaveLength(1);
     child.kill('SIGINT');
     expect((await closed)[0]).toBe(130);
     expect(locks()).toEqual([]);
     expect(readdirSync(at('temp')).filter((name) => name.startsWith('backupx'))).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test('a reader that has seen enough is no failure, and leaves no lock', async () => {
-    const child = start(['dump', 'latest', '--format', 'tar']);
+    const child = repo.start(['dump', 'latest', '--format', 'tar']);
     const closed = once(child, 'close');
     child.stdout?.once('data', () => child.stdout?.destroy());
     expect((await closed)[0]).toBe(0);
@@ -162,7 +133,7 @@ describe('the rest of the round', () => {
     const from = ['--from-repo', 'repo', '--from-password-file', 'password'];
     const copied = await json<{ copied: unknown[] }>(['copy', '--repo', 'copy', ...from]);
     expect(copied.copied).toHaveLength(1);
-  }, 60_000);
+  }, 120_000);
 
   test('keys: a further password opens, a removed one does not', async () => {
     writeFileSync(at('second'), 'second\n');
@@ -209,7 +180,7 @@ describe('the rest of the round', () => {
     expect(asJson.code).toBe(8);
     expect(JSON.parse(asJson.stdout)).toMatchObject({ changes: [], unread: [{ path: '', snapshotIds: [third] }] });
     expect((await run(['diff', first, second, ...fresh])).code).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   test('damage ends with 8', async () => {
     const pack = readdirSync(at('repo', 'data'), { recursive: true, withFileTypes: true }).find((item) =>
