@@ -31,6 +31,8 @@ describe('loadAgentConfig', () => {
       tempDir: '/flag',
       maxConcurrent: 1,
       storagePatienceMs: 15 * 60_000,
+      threads: 0,
+      nice: 0,
       insecureTls: false,
     });
   });
@@ -49,7 +51,7 @@ describe('loadAgentConfig', () => {
   test('reports every problem at once and names the nearest key', () => {
     const config = file(
       'c.yaml',
-      'mster: http://x\nheart_beat_interval: 5s\npollInterval: soon\nmaxConcurrent: 0\nstoragePatience: much\n',
+      'mster: http://x\nheart_beat_interval: 5s\npollInterval: soon\nmaxConcurrent: 0\nstoragePatience: much\nnice: 20\n',
     );
     const caCert = file('ca.pem', 'not a certificate');
     let message = '';
@@ -64,6 +66,7 @@ describe('loadAgentConfig', () => {
       'pollInterval must be a duration',
       'maxConcurrent must be',
       'storagePatience must be a duration',
+      'nice must be a whole number from 0 to 19',
       'master is missing',
       'token is missing',
       'no PEM certificate',

@@ -24,6 +24,8 @@ export interface AgentFlags {
   readonly insecureTls?: boolean;
   readonly maxConcurrent?: string;
   readonly storagePatience?: string;
+  readonly threads?: string;
+  readonly nice?: string;
 }
 
 export interface AgentConfig {
@@ -42,6 +44,10 @@ export interface AgentConfig {
   readonly maxConcurrent: number;
   /** How long a run waits for a storage that does not answer; 0: only for its few first tries. */
   readonly storagePatienceMs: number;
+  /** That compress and encrypt for one run; 0: one per core. */
+  readonly threads: number;
+  /** How far runs let other programs go first, 0 to 19. */
+  readonly nice: number;
   /** Things the operator should know but that do not stop the agent. */
   readonly warnings: readonly string[];
 }
@@ -60,6 +66,8 @@ const settingNames = {
   insecureSkipTlsVerify: 'BACKUPX_AGENT_INSECURE_TLS',
   maxConcurrent: 'BACKUPX_AGENT_MAX_CONCURRENT',
   storagePatience: 'BACKUPX_AGENT_STORAGE_PATIENCE',
+  threads: 'BACKUPX_AGENT_THREADS',
+  nice: 'BACKUPX_AGENT_NICE',
 } as const;
 type SettingName = keyof typeof settingNames;
 type Layer = Partial<Record<SettingName, string>>;
@@ -81,8 +89,10 @@ export function loadAgentConfig(flags: AgentFlags, environment: Environment = pr
     proxyUrl: checkProxy(settings.proxyUrl, problems),
     caCertificate: readCertificate(settings.caCertFile, problems),
     insecureTls: checkBoolean('insecureSkipTlsVerify', settings.insecureSkipTlsVerify, problems),
-    maxConcurrent: checkCount('maxConcurrent', settings.maxConcurrent ?? '1', problems),
+    maxConcurrent: checkCount('maxConcurrent', settings.maxConcurrent ?? '1', { min: 1, max: 64, problems }),
     storagePatienceMs: checkPatience(settings.storagePatience ?? '15m', problems),
+    threads: checkCount('threads', settings.threads ?? '0', { min: 0, max: 256, problems }),
+    nice: checkCount('nice', settings.nice ?? '0', { min: 0, max: 19, problems }),
     warnings: collectWarnings(flags, settings),
   };
   if (problems.length > 0) throw new AppError('CONFIG_INVALID', { problems: problems.join('; ') });
@@ -101,6 +111,8 @@ function fromFlags(flags: AgentFlags): Layer {
     insecureSkipTlsVerify: flags.insecureTls ? 'true' : undefined,
     maxConcurrent: flags.maxConcurrent,
     storagePatience: flags.storagePatience,
+    threads: flags.threads,
+    nice: flags.nice,
   };
 }
 
@@ -222,11 +234,15 @@ function checkBoolean(name: string, value: string | undefined, problems: string[
   return false;
 }
 
-function checkCount(name: string, value: string, problems: string[]): number {
+function checkCount(
+  name: string,
+  value: string,
+  { min, max, problems }: { min: number; max: number; problems: string[] },
+): number {
   const count = Number(value);
-  if (Number.isInteger(count) && count >= 1 && count <= 64) return count;
-  problems.push(`${name} must be a whole number from 1 to 64, not "${value}"`);
-  return 1;
+  if (Number.isInteger(count) && count >= min && count <= max) return count;
+  problems.push(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
+  return min;
 }
 
 function collectWarnings(flags: AgentFlags, settings: Layer): string[] {

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { EngineOptions } from '@backupx/engine/ports/engine';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openJournal } from './journal.ts';
 import { createLogger } from './logger.ts';
@@ -63,6 +64,22 @@ function giveBackup(commandId = 5, recordId = 31, spec: object = {}): void {
   });
   master.commands.push({ id: commandId, type: 'run_task', payload: { taskId: 3, recordId } });
 }
+
+test('hands its settings to the engine', async () => {
+  const given: EngineOptions[] = [];
+  const engine = createFakeEngine({});
+  const createEngine = (options: EngineOptions) => {
+    given.push(options);
+    return engine;
+  };
+  await start(engine, { createEngine, flags: { threads: '3', nice: '5', storagePatience: '1h' } });
+  await start(engine, { createEngine, flags: { stateDir: join(dir, 'other') } });
+  expect(given).toMatchObject([
+    { compressionParallelism: 3, nice: 5, storagePatienceMs: 3_600_000 },
+    { nice: 0, storagePatienceMs: 900_000 },
+  ]);
+  expect(given[1]).not.toHaveProperty('compressionParallelism');
+});
 
 describe('heartbeat', () => {
   test('says who it is, keeps its instance id over restarts, and keeps the state folder private', async () => {

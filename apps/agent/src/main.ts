@@ -146,6 +146,8 @@ async function startEngine(
   const engineOptions: EngineOptions = {
     tempDir: config.tempDir,
     storagePatienceMs: config.storagePatienceMs,
+    ...(config.threads > 0 && { compressionParallelism: config.threads }),
+    nice: config.nice,
     relay: () => ({
       masterUrl: config.masterUrl,
       token: config.token,

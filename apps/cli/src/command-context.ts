@@ -8,6 +8,10 @@ import { processTerminal, type Terminal } from './output/terminal.ts';
 export interface EngineSettings {
   /** How long work waits for a storage that does not answer. */
   readonly storagePatienceMs?: number;
+  /** That compress and encrypt. */
+  readonly compressionParallelism?: number;
+  /** How far it lets other programs go first, 0 to 19. */
+  readonly nice?: number;
 }
 
 export interface CommandContext {

@@ -14,6 +14,13 @@ export function parseCountOrZero(text: string): number {
   return text.trim() === '0' ? 0 : parseCount(text);
 }
 
+/** A level of niceness. */
+export function parseNice(text: string): number {
+  const value = parseCountOrZero(text);
+  if (value > 19) throw new InvalidArgumentError('Expected a number from 0 to 19.');
+  return value;
+}
+
 /** A TCP port. */
 export function parsePort(text: string): number {
   const value = Number(text);

@@ -77,6 +77,8 @@ export async function runServer(options: RunServerOptions = {}): Promise<Running
   const lock = lockDataDir(config.dataDir);
   const engine = createEngine({
     tempDir: config.backup.tempDir,
+    ...(config.backup.threads > 0 && { compressionParallelism: config.backup.threads }),
+    nice: config.backup.nice,
     storageAttempts: config.backup.retries + 1,
     storagePatienceMs: config.backup.storagePatienceMs,
   });

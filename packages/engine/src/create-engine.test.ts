@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { JobProgress, JobTarget, RunBackupJob, RunRestoreJob } from '@backupx/contracts/jobs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createEngine } from './create-engine.ts';
 import type { Engine } from './ports/engine.ts';
 import { silentReporter } from './ports/reporter.ts';
@@ -243,5 +243,42 @@ it('waits for a storage that is away where a run would be lost, and tells a pers
     await own.close(1000);
     server.closeAllConnections();
     server.close();
+  }
+});
+
+/** Niceness of each thread of this process. */
+function niceOfThreads(): number[] {
+  return readdirSync('/proc/self/task').flatMap((id) => {
+    try {
+      // After the name, which may hold anything: state is the first field, niceness the seventeenth.
+      const fields = readFileSync(`/proc/self/task/${id}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      return [Number(fields[16])];
+    } catch {
+      return []; // It has ended.
+    }
+  });
+}
+
+it.runIf(process.platform === 'linux')('lets others go before a backup, in its threads alone', async () => {
+  writeFileSync(path.join(source, 'file'), Buffer.alloc(3_000_000, 'x'));
+  const own = createEngine({ tempDir: path.join(root, 'own'), nice: 7 });
+  const abort = new AbortController();
+  const seen: number[] = [];
+  const log = () => {
+    seen.push(...niceOfThreads());
+    abort.abort();
+  };
+  try {
+    expect(niceOfThreads()).not.toContain(7);
+    // At this speed it would take an hour.
+    const slow = job({ bandwidthBytesPerSecond: 10, compression: 'none' });
+    const running = own.run(slow, { reporter: { ...silentReporter, log }, signal: abort.signal });
+    await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(seen).toContain(7);
+    await vi.waitFor(() => expect(niceOfThreads()).not.toContain(7));
+  } finally {
+    await own.close(1000);
   }
 });

@@ -11,6 +11,7 @@ import { createJobRunner } from './jobs/job-runner.ts';
 import { DEFAULT_PATIENCE_MS } from './jobs/storage-limits.ts';
 import { endProgramsIn } from './ports/end-programs.ts';
 import type { EngineOptions, JobEngine } from './ports/engine.ts';
+import { startSharedThreads } from './ports/lower-priority.ts';
 import { outliveHangups } from './ports/outlive-hangups.ts';
 import { isMarkAlive, processMark } from './ports/process-mark.ts';
 
@@ -29,12 +30,14 @@ export function createJobEngine(options: EngineOptions, loadDrivers = loadWhenNe
   // Jobs may hold locks in repositories, and run in threads that get no signals.
   outliveHangups();
   const tempDir = prepareTempDir(options.tempDir);
+  if (options.nice) startSharedThreads();
   const runner = createJobRunner({
     loadDrivers,
     modules,
     tempDir,
     relay: () => options.relay?.() ?? null,
     compressionParallelism: options.compressionParallelism ?? availableParallelism(),
+    nice: options.nice ?? 0,
     storageAttempts: options.storageAttempts,
     storagePatienceMs: options.storagePatienceMs ?? (options.storageAttempts === undefined ? DEFAULT_PATIENCE_MS : 0),
   });

@@ -15,6 +15,8 @@ interface AgentCommandOptions {
   insecureTls?: boolean;
   maxConcurrent?: string;
   storagePatience?: string;
+  threads?: string;
+  nice?: string;
 }
 
 export function addAgentCommand(program: Command, context: CommandContext): void {
@@ -35,6 +37,8 @@ export function addAgentCommand(program: Command, context: CommandContext): void
     .option('--insecure-tls', 'do not check the certificate of the master (tests only)')
     .option('--max-concurrent <count>', 'backups and restores at the same time (default 1)')
     .option('--storage-patience <time>', 'how long a run waits for a storage that does not answer (default 15m)')
+    .option('--threads <count>', 'threads that compress and encrypt for one run (default: one per core)')
+    .option('--nice <level>', 'let other programs go first, 0 to 19 (default 0)')
     .action(
       act(context, async (options: AgentCommandOptions) => {
         const { runAgent } = await import('@backupx/agent/main');

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { type CommandContext, withExamples } from '../command-context.ts';
-import { parseDuration } from '../parse-argument.ts';
+import { type CommandContext, type EngineSettings, withExamples } from '../command-context.ts';
+import { parseCount, parseDuration, parseNice } from '../parse-argument.ts';
 import { addBackupCommand } from '../repo/backup.ts';
 import { addDiffCommand, addFindCommand, addLsCommand } from '../repo/browse.ts';
 import { addCopyCommand } from '../repo/copy.ts';
@@ -19,6 +19,8 @@ export function addRepoCommand(program: Command, context: CommandContext): void 
     .command('repo')
     .description('Work on a repository without a master (one of restic, too)')
     .option('--storage-patience <time>', 'wait so long for a storage that does not answer (default 15m)', parseDuration)
+    .option('--threads <count>', 'threads that compress and encrypt (default: one per core)', parseCount)
+    .option('--nice <level>', 'let other programs go first, 0 to 19', parseNice)
     .addHelpText(
       'after',
       '\nBACKUPX_REPO and BACKUPX_REPO_PASSWORD_FILE stand in for --repo and --password-file. Access keys of a storage come\nfrom AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or --credentials-file.',
@@ -32,7 +34,7 @@ export function addRepoCommand(program: Command, context: CommandContext): void 
   // Understood before and after the verb.
   const own: CommandContext = {
     ...context,
-    engineSettings: () => ({ storagePatienceMs: repo.opts().storagePatience }),
+    engineSettings: () => engineSettings(repo),
   };
   for (const add of [
     addInitCommand,
@@ -55,4 +57,13 @@ export function addRepoCommand(program: Command, context: CommandContext): void 
   ]) {
     add(repo, own);
   }
+}
+
+function engineSettings(repo: Command): EngineSettings {
+  const { storagePatience, threads, nice } = repo.opts<{ storagePatience?: number; threads?: number; nice?: number }>();
+  return {
+    ...(storagePatience !== undefined && { storagePatienceMs: storagePatience }),
+    ...(threads !== undefined && { compressionParallelism: threads }),
+    ...(nice !== undefined && { nice }),
+  };
 }

@@ -72,6 +72,8 @@ describe('exit codes', () => {
       7,
     ],
     ['a time that is none', ['check', '--storage-patience', 'soon'], 2],
+    ['no threads at all', ['check', '--threads', '0'], 2],
+    ['a niceness above all', ['--nice', '20', 'check'], 2],
     ['no place', ['restore', 'latest'], 2],
     ['neither ids nor a policy', ['forget'], 2],
     ['a share that is none', ['check', '--read-data-subset', '3/2'], 2],

@@ -68,6 +68,16 @@ export const configKeys: readonly ConfigKey[] = [
   key('security.encryption_key_file', z.string().default(''), 'File with that key; default: secret.key in data_dir.'),
   key('backup.temp_dir', z.string().default(''), 'Folder for temporary files; default: tmp in data_dir.'),
   key('backup.max_concurrent', z.coerce.number().int().min(1).max(100).default(2), 'Backups at a time on the master.'),
+  key(
+    'backup.threads',
+    z.coerce.number().int().min(0).max(256).default(0),
+    'Threads that compress and encrypt for one run; 0: one per core.',
+  ),
+  key(
+    'backup.nice',
+    z.coerce.number().int().min(0).max(19).default(0),
+    'How far backups, checks and clean-ups let other programs go first (as with nice); on Linux.',
+  ),
   key('backup.retries', z.coerce.number().int().min(0).max(20).default(3), 'Tries after a storage failed.'),
   key(
     'backup.storage_patience',
@@ -108,6 +118,9 @@ export interface ServerConfig {
   readonly backup: {
     readonly tempDir: string;
     readonly maxConcurrent: number;
+    /** 0: one per core. */
+    readonly threads: number;
+    readonly nice: number;
     readonly retries: number;
     readonly storagePatienceMs: number;
     /** 0: no limit. */

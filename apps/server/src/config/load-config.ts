@@ -152,6 +152,8 @@ function build(values: Map<string, unknown>, cwd: string): ServerConfig {
     backup: {
       tempDir: pathOr('backup.temp_dir', join(dataDir, 'tmp')),
       maxConcurrent: get<number>('backup.max_concurrent'),
+      threads: get<number>('backup.threads'),
+      nice: get<number>('backup.nice'),
       retries: get<number>('backup.retries'),
       storagePatienceMs: get<number>('backup.storage_patience'),
       bandwidthBytesPerSecond: get<number>('backup.bandwidth_limit'),

@@ -35,6 +35,8 @@ export interface JobRunnerOptions {
   readonly tempDir: string;
   readonly relay: () => RelaySettings | null;
   readonly compressionParallelism: number;
+  /** Of work nobody sits and waits for. */
+  readonly nice: number;
   readonly storageAttempts?: number;
   /** For work that nobody sits and waits for; 0: as for questions. */
   readonly storagePatienceMs: number;
@@ -146,7 +148,8 @@ function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promi
   const { job, options, reporter, signal } = parts;
   const { modules, tempDir, compressionParallelism, storageAttempts } = options;
   const storagePatienceMs = isPatient(job.kind) ? options.storagePatienceMs : 0;
-  const settings = { modules, tempDir, compressionParallelism, storageAttempts, storagePatienceMs };
+  const nice = isPatient(job.kind) && job.kind !== 'run_restore' ? options.nice : 0;
+  const settings = { modules, tempDir, compressionParallelism, nice, storageAttempts, storagePatienceMs };
   const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
   const url = new URL('./job-worker.ts', import.meta.url);
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: OLD_MB };

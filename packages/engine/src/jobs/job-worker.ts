@@ -1,6 +1,7 @@
 /** Entry of the thread that runs one job of the work lane. It ends when the job has ended. */
 import { parentPort } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
+import { lowerPriority } from '../ports/lower-priority.ts';
 import { threadData } from '../ports/start-thread.ts';
 import { packError } from '../ports/thread-error.ts';
 import type { DriversModule } from './job-context.ts';
@@ -19,6 +20,8 @@ async function main(): Promise<void> {
     // Whoever throws the reason of the signal then throws what it means.
     if (message.type === 'cancel') abort.abort(new AppError('CANCELLED'));
   });
+  // Before there are other threads: they take it over.
+  lowerPriority(data.nice);
   const sealing = createSealThread();
   try {
     const { loadDrivers } = (await import(data.modules.driversUrl)) as DriversModule;

@@ -22,6 +22,7 @@ export interface JobWorkerData {
   readonly tempDir: string;
   readonly relay: RelaySettings | null;
   readonly compressionParallelism: number;
+  readonly nice: number;
   readonly storageAttempts?: number;
   readonly storagePatienceMs: number;
 }

@@ -35,8 +35,10 @@ export interface EngineOptions {
   readonly tempDir: string;
   /** Set on agents. A function because the master's protocol is known only after the first heartbeat. */
   readonly relay?: () => RelaySettings;
-  /** Compression jobs in flight; default: number of cores. */
+  /** Threads that compress and encrypt for one run; default: number of cores. */
   readonly compressionParallelism?: number;
+  /** How far work nobody sits and waits for lets others go first, 0 to 19; default 0. See `lowerPriority`. */
+  readonly nice?: number;
   /** Calls to a storage in all before a passing failure counts; default 4. */
   readonly storageAttempts?: number;
   /**
