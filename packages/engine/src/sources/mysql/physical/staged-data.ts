@@ -22,14 +22,13 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import { serverOn } from './running-server.ts';
+import { attempt, invalid, OWN, writeBelow } from './write-below.ts';
 
-const OWN = /^\.backupx-(new|old|swap|gone|kept)-(?:([\d.]+)-)?/;
 /** What a file system has by itself at its top. */
 const IGNORED = new Set(['lost+found']);
 
@@ -250,32 +249,6 @@ function assertStopped(folder: string): void {
   });
 }
 
-/** Writes a file below a folder. Throws RESTORE_TARGET_INVALID, and what the content throws. */
-export async function writeBelow(root: string, path: string, content: AsyncIterable<Uint8Array>): Promise<number> {
-  const parts = path.split('/');
-  const leadsOut = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'));
-  // A folder with such a name would be taken for the remains of a restore.
-  if (leadsOut || OWN.test(path)) {
-    throw new AppError('ARTIFACT_DAMAGED', { reason: 'a path in it leads out of its folder' });
-  }
-  const file = join(root, ...parts);
-  attempt(root, () => mkdirSync(dirname(file), { recursive: true, mode: 0o700 }));
-  const handle = attempt(root, () => openSync(file, 'wx', 0o660));
-  let size = 0;
-  try {
-    for await (const chunk of content) {
-      attempt(root, () => {
-        for (let at = 0; at < chunk.byteLength; ) at += writeSync(handle, chunk, at);
-      });
-      size += chunk.byteLength;
-    }
-    attempt(root, () => fsyncSync(handle));
-  } finally {
-    closeSync(handle);
-  }
-  return size;
-}
-
 /** Gives everything below a folder, and the folder, to an owner. */
 export function giveTo(folder: string, { uid, gid }: Owner): void {
   lchownSync(folder, uid, gid);
@@ -292,15 +265,3 @@ function syncFolder(folder: string): void {
     closeSync(handle);
   }
 }
-
-function attempt<T>(path: string, step: () => T): T {
-  try {
-    return step();
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    throw invalid(path, error instanceof Error ? error.message : String(error), error);
-  }
-}
-
-const invalid = (path: string, reason: string, cause?: unknown): AppError =>
-  new AppError('RESTORE_TARGET_INVALID', { path, reason }, { cause });

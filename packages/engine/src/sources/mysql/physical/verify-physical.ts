@@ -19,7 +19,7 @@ import { countTables, listObjects } from './list-objects.ts';
 import { ROOT } from './paths.ts';
 import type { PhysicalConfig, PhysicalRestoreOptions } from './physical-settings.ts';
 import { argsOfCopy, prepareCopy, productOfCopy } from './prepare-copy.ts';
-import { writeBelow } from './staged-data.ts';
+import { writeBelow } from './write-below.ts';
 
 /** Opens it. */
 export async function openPhysicalVerifier(config: PhysicalConfig, context: VerifyContext): Promise<Verifier> {
