@@ -7,9 +7,10 @@ import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
 import { damagedBackups } from '../support/damaged-backups.ts';
 import { dumpFaults } from '../support/dump-faults.ts';
 import { until } from '../support/faulty-runs.ts';
+import { recordPrograms } from '../support/recorded-programs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { findTools, watchTools } from '../support/tool-watch.ts';
+import { findTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const PASSWORD = `p:\\ "'#ü %s`;
@@ -112,12 +113,16 @@ it('names what a user lacks; the offered statements give it; the password is see
     (await runner.run({ kind: 'inspect_source', source: source({ dbUser: 'backupx', dbPassword: 'long' }) })).warnings,
   ).toEqual([]);
   server.sql(`GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO copier@'127.0.0.1'`);
-  const watch = watchTools(work.path);
-  expect(await jobs.backup(source(config))).toMatchObject({ status: 'success', problems: [] });
-  const seen = watch.stop();
-  expect(seen.some(({ name }) => name === 'mariadb-backup')).toBe(true);
-  for (const { commandLine, environment } of seen)
-    expect(`${commandLine}${environment}`).not.toContain(PASSWORD.slice(0, 4));
+  const names = ['mariadb', 'mariadb-backup', 'mariadbd', 'mbstream'];
+  const { folder, called, text } = recordPrograms(work.at('recorded'), names);
+  const recorded = source({ ...config, toolFolder: folder });
+  const result = await jobs.backup(recorded);
+  expect(result).toMatchObject({ status: 'success', problems: [] });
+  await jobs.restore(recorded, result, { options: { dataFolder: work.at('seen'), owner: 'root' } });
+  const proof = { kind: 'verify_artifact', source: recorded, mode: 'deep', artifact: jobs.artifactOf(result) } as const;
+  expect((await runner.run(proof)).status).toBe('success');
+  expect(called()).toEqual(expect.arrayContaining(['mariadb', 'mariadb-backup', 'mariadbd']));
+  expect(text()).not.toContain(PASSWORD.slice(0, 4));
 });
 
 for (const mode of backupModes) {

@@ -1,16 +1,23 @@
 /** What must not look like a success: wrong logins, missing things, killed servers and programs, full disks, damage. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import type { RunBackupResult, RunRestoreJob } from '@backupx/contracts/jobs';
-import { createEngine } from '@backupx/engine';
-import { silentReporter } from '@backupx/engine/ports/reporter';
+import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newerPrograms, PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
-import { mayMount } from '../support/faulty-runs.ts';
-import { createRunner, startJob } from '../support/repository.ts';
-import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { findTools, killTool, watchTools } from '../support/tool-watch.ts';
+import { newerPrograms, PASSWORD, type Postgresql, PROGRAMS, startPostgresql } from '../servers/postgresql.ts';
+import { damagedBackups } from '../support/damaged-backups.ts';
+import { dumpFaults } from '../support/dump-faults.ts';
+import {
+  appeared,
+  besideSmallDisk,
+  cancelled,
+  failureOf,
+  killedWith,
+  mayMount,
+  until,
+} from '../support/faulty-runs.ts';
+import { recordPrograms } from '../support/recorded-programs.ts';
+import { createRunner } from '../support/repository.ts';
+import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { findTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { databaseNames, describeDatabase, makeShop } from './postgresql-samples.ts';
 
@@ -21,6 +28,7 @@ let server: Postgresql;
 let jobs: SourceJobs;
 
 beforeAll(async () => {
+  chmodSync(work.path, 0o711);
   server = await startPostgresql();
   makeShop(server);
   server.sql('CREATE DATABASE big');
@@ -44,21 +52,12 @@ const leftovers = () => [
   ...readdirSync(work.at('temp')).flatMap((name) => readdirSync(work.at('temp', name))),
   ...readdirSync(jobs.store, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('backup.')),
 ];
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const restoreJob = (result: RunBackupResult, rename: string[]): RunRestoreJob => ({
-  ...{ kind: 'run_restore', restoreRecordId: 1, recordId: 1, taskName: 'test', source: source() },
-  ...{ artifact: jobs.artifactOf(result), targetPath: null, paths: null, overwrite: 'always', options: { rename } },
-});
-const failure = async (work: Promise<unknown>) =>
-  await work.then(
-    () => expect.fail('it succeeded'),
-    (error) => error,
-  );
+const running = () => findTools(`port='${server.port}'`);
 
 describe('before anything is dumped', () => {
   it('refuses a wrong password at once, and saves nothing', async () => {
     const startedAt = Date.now();
-    const error = await failure(jobs.backup(source({ dbPassword: 'wrong' })));
+    const error = await failureOf(jobs.backup(source({ dbPassword: 'wrong' })));
     expect(error.code).toBe('DATABASE_AUTH');
     expect(error.message).toContain('"postgres"');
     expect(Date.now() - startedAt).toBeLessThan(10_000);
@@ -67,33 +66,33 @@ describe('before anything is dumped', () => {
 
   it('refuses a password that no password file can hold', async () => {
     for (const dbPassword of ['a\nb', 'a\r']) {
-      expect(await failure(jobs.backup(source({ dbPassword })))).toMatchObject({ code: 'INVALID_INPUT' });
+      expect(await failureOf(jobs.backup(source({ dbPassword })))).toMatchObject({ code: 'INVALID_INPUT' });
     }
   });
 
   it('says where nothing listens', async () => {
-    expect(await failure(jobs.backup(source({ dbPort: 1 })))).toMatchObject({ code: 'DATABASE_UNREACHABLE' });
+    expect(await failureOf(jobs.backup(source({ dbPort: 1 })))).toMatchObject({ code: 'DATABASE_UNREACHABLE' });
   });
 
   it('saves the databases that are there, and names the one that is not', async () => {
     const result = await jobs.backup(source({ databases: ['shop', 'missing', 'postgres'] }));
     expect(result).toMatchObject({ status: 'warning', problemCount: 1 });
     expect(result.problems[0]).toMatchObject({ path: '/postgresql/missing', code: 'unreadable' });
-    expect(await failure(jobs.backup(source({ databases: ['missing'] })))).toMatchObject({
+    expect(await failureOf(jobs.backup(source({ databases: ['missing'] })))).toMatchObject({
       code: 'DATABASE_NOT_FOUND',
     });
   });
 
   it('says which package brings the programs', async () => {
     mkdirSync(work.at('empty'));
-    const error = await failure(jobs.backup(source({ toolFolder: work.at('empty') })));
+    const error = await failureOf(jobs.backup(source({ toolFolder: work.at('empty') })));
     expect(error).toMatchObject({ code: 'DATABASE_TOOL_MISSING', params: { package: 'postgresql-client' } });
   });
 
   it.skipIf(newerServer === null)('refuses a server that is newer than every program here', async () => {
     const newer = await startPostgresql({ programs: newerServer ?? '' });
     try {
-      const error = await failure(jobs.backup(source({ dbPort: newer.port })));
+      const error = await failureOf(jobs.backup(source({ dbPort: newer.port })));
       expect(error).toMatchObject({ code: 'DATABASE_TOOL_MISMATCH', params: { package: 'postgresql-client-18' } });
       expect(error.message).toMatch(/15\.\d+.*18\.\d+/);
     } finally {
@@ -104,10 +103,10 @@ describe('before anything is dumped', () => {
   it('tells tables it may not read, and rows that are hidden from it', async () => {
     server.sql("CREATE ROLE plain LOGIN PASSWORD 'plain'; GRANT CONNECT ON DATABASE shop TO plain");
     const login = { dbUser: 'plain', dbPassword: 'plain', databases: ['shop'] };
-    const error = await failure(jobs.backup(source(login)));
+    const error = await failureOf(jobs.backup(source(login)));
     expect(error).toMatchObject({ code: 'DATABASE_PERMISSION' });
     server.sql('GRANT pg_read_all_data TO plain; GRANT SELECT ON LARGE OBJECT 4711, 4712 TO plain', 'shop');
-    expect((await failure(jobs.backup(source(login)))).message).toContain('row-level security');
+    expect((await failureOf(jobs.backup(source(login)))).message).toContain('row-level security');
     server.sql('ALTER ROLE plain BYPASSRLS');
     const result = await jobs.backup(source(login));
     expect(result.problems).toEqual([]);
@@ -142,13 +141,13 @@ describe('TLS', () => {
       { stdio: 'ignore' },
     );
     const pem = { key: readFileSync(key, 'utf8'), certificate: readFileSync(certificate, 'utf8') };
-    expect(await failure(jobs.backup(source({ tlsMode: 'require' })))).toMatchObject({ code: 'DATABASE_TLS' });
+    expect(await failureOf(jobs.backup(source({ tlsMode: 'require' })))).toMatchObject({ code: 'DATABASE_TLS' });
     const secure = await startPostgresql({ tls: pem });
     try {
       const attempt = (more: Record<string, unknown>) => jobs.backup(source({ dbPort: secure.port, ...more }));
-      const stranger = await failure(attempt({ dbHost: 'localhost', tlsMode: 'verify-full' }));
+      const stranger = await failureOf(attempt({ dbHost: 'localhost', tlsMode: 'verify-full' }));
       expect([stranger.code, stranger.message]).toEqual(['DATABASE_TLS', expect.stringContaining('verify failed')]);
-      const wrongName = await failure(attempt({ tlsMode: 'verify-full', tlsCa: pem.certificate }));
+      const wrongName = await failureOf(attempt({ tlsMode: 'verify-full', tlsCa: pem.certificate }));
       expect([wrongName.code, wrongName.message]).toEqual(['DATABASE_TLS', expect.stringContaining('does not match')]);
       expect(await attempt({ dbHost: 'localhost', tlsMode: 'verify-full', tlsCa: pem.certificate })).toMatchObject({
         status: 'success',
@@ -161,119 +160,77 @@ describe('TLS', () => {
 
 describe('in the middle', () => {
   it('shows no secret to others on the machine', async () => {
-    const watch = watchTools(`port='${server.port}'`);
-    const result = await jobs.backup(source({ databases: ['big', 'shop'] }));
-    await jobs.restore(source(), result, { options: { rename: ['big=big2', 'shop=shop2'] } });
-    const seen = watch.stop();
-    expect([...new Set(seen.map(({ name }) => name))].sort()).toEqual(
-      expect.arrayContaining(['pg_dump', 'pg_restore', 'psql']),
-    );
-    for (const tool of seen) {
-      for (const text of [tool.commandLine, tool.environment]) {
-        expect(text.includes(PASSWORD)).toBe(false);
-        expect(text.includes('ss "w')).toBe(false);
-      }
-    }
-    server.sql('DROP DATABASE big2');
+    const { folder, called, text } = recordPrograms(work.at('recorded'), readdirSync(PROGRAMS), PROGRAMS);
+    const recorded = source({ databases: ['shop'], toolFolder: folder });
+    const result = await jobs.backup(recorded);
+    await jobs.restore(recorded, result, { options: { rename: ['shop=shop2'] } });
+    const proof = {
+      kind: 'verify_artifact',
+      source: recorded,
+      mode: 'deep',
+      artifact: jobs.artifactOf(result),
+    } as const;
+    expect((await runner.run(proof)).status).toBe('success');
+    const programs = ['initdb', 'pg_dump', 'pg_dumpall', 'pg_restore', 'postgres', 'psql'];
+    expect(called()).toEqual(expect.arrayContaining(programs));
+    const seen = text();
+    for (const part of [PASSWORD, 'ss "w']) expect(seen).not.toContain(part);
     server.sql('DROP DATABASE shop2');
   });
 
-  it('fails when the dump program is killed, and leaves nothing', async () => {
-    const before = leftovers();
-    const backup = failure(jobs.backup(source({ databases: ['big'] })));
-    await killTool('pg_dump', `port='${server.port}'`);
-    const error = await backup;
-    expect([error.code, error.message]).toEqual(['DATABASE_TOOL_FAILED', expect.stringContaining('SIGKILL')]);
-    expect(leftovers()).toEqual(before);
-    expect(findTools(`port='${server.port}'`)).toEqual([]);
-  });
-
-  it('fails when the server dies', async () => {
-    const before = leftovers();
-    const backup = failure(jobs.backup(source({ databases: ['big'] })));
-    while (!findTools(`port='${server.port}'`).some(({ name }) => name === 'pg_dump')) await pause(2);
-    await server.kill();
-    expect((await backup).code).toMatch(/^DATABASE_(TOOL_FAILED|UNREACHABLE)$/);
-    await server.start();
-    expect(leftovers()).toEqual(before);
-    expect(findTools(`port='${server.port}'`)).toEqual([]);
-  });
-
-  it('ends every program when it is cancelled, and drops what it made', async () => {
-    const engine = createEngine({ tempDir: work.at('cancelled'), storageAttempts: 1 });
-    const cancelAt = async (name: string, run: (signal: AbortSignal) => Promise<unknown>) => {
-      const abort = new AbortController();
-      const work = failure(run(abort.signal));
-      while (!findTools(`port='${server.port}'`).some((tool) => tool.name === name)) await pause(2);
-      abort.abort();
-      expect((await work).code).toBe('CANCELLED');
-      await pause(200);
-      expect(findTools(`port='${server.port}'`)).toEqual([]);
-    };
-    const reporter = silentReporter;
-    await cancelAt('pg_dump', (signal) =>
-      engine.run(jobs.backupJob(source({ databases: ['big'] })), { reporter, signal }),
-    );
+  it('ends every program of a restore that is cancelled, and drops what it made', async () => {
     const result = await jobs.backup(source({ databases: ['big'] }));
-    const job = restoreJob(result, ['big=big5']);
-    await cancelAt('pg_restore', (signal) => engine.run(job, { reporter, signal }));
+    const when = () => appeared('pg_restore', `port='${server.port}'`);
+    const job = jobs.restoreJob(source(), result, { options: { rename: ['big=big5'] } });
+    expect(await cancelled(job, { tempDir: work.at('cancelled'), when })).toMatchObject({ code: 'CANCELLED' });
+    await until('the end of its programs', () => running().length === 0);
     expect(databaseNames(server).filter((name) => /^(big5|backupx)/.test(name))).toEqual([]);
-    await engine.close(1000);
   });
 
-  it.skipIf(!mayMount)('fails on a full disk, and leaves nothing there (needs root)', async () => {
+  it.skipIf(!mayMount)('fails when a restore has no room for its temporary files (needs root)', async () => {
+    const result = await jobs.backup(source({ databases: ['big'] }));
     const full = work.at('full');
-    mkdirSync(full);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', full]);
-    try {
-      const job = jobs.backupJob(source({ databases: ['big'] }));
-      const targets = job.targets.map((target) => ({ ...target, config: { ...target.config, basePath: full } }));
-      const error = await failure(runner.run({ ...job, targets, compression: 'none' }));
-      expect(error.code).toMatch(/^STORAGE_/);
-      expect(
-        readdirSync(full, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('backup')),
-      ).toEqual([]);
-      const result = await jobs.backup(source({ databases: ['big'] }));
-      mkdirSync(path.join(full, 'temp'));
-      const small = createRunner(path.join(full, 'temp'));
-      const smallJobs = { ...(await createSourceJobs(small, work, 'archive')) };
-      const restore = smallJobs.restore(source(), result, { options: { rename: ['big=big3'], parallelJobs: 2 } });
-      expect((await failure(restore)).message).toContain('ENOSPC');
+    await besideSmallDisk(full, '8m', async () => {
+      const small = createRunner(full);
+      const options = { rename: ['big=big3'], parallelJobs: 2 };
+      const restore = small.run(jobs.restoreJob(source(), result, { options }));
+      expect((await failureOf(restore)).message).toContain('ENOSPC');
       await small.close();
-      expect(databaseNames(server).filter((name) => /^(big3|backupx)/.test(name))).toEqual([]);
-    } finally {
-      execFileSync('umount', ['-l', full]);
-    }
+    });
+    expect(databaseNames(server).filter((name) => /^(big3|backupx)/.test(name))).toEqual([]);
   });
 
   it('drops what a killed restore left, at the next one', async () => {
     const result = await jobs.backup(source({ databases: ['big'] }));
-    const job = restoreJob(result, ['big=big4']);
-    const child = startJob(job, { tempDir: mkdtempSync(work.at('killed-')) });
-    while (!findTools(`port='${server.port}'`).some(({ name }) => name === 'pg_restore')) await pause(2);
-    await child.kill();
-    expect(databaseNames(server).filter((name) => name.startsWith('backupx_restore_'))).toHaveLength(1);
-    await pause(1500);
-    expect(findTools(`port='${server.port}'`)).toEqual([]);
+    const job = jobs.restoreJob(source(), result, { options: { rename: ['big=big4'] } });
+    await killedWith(job, {
+      tempDir: work.at('killed'),
+      tool: () => appeared('pg_restore', `port='${server.port}'`),
+      onBegun: () =>
+        expect(databaseNames(server).filter((name) => name.startsWith('backupx_restore_'))).toHaveLength(1),
+    });
+    await until('the end of its programs', () => running().length === 0);
     await jobs.restore(source(), result, { options: { rename: ['big=big4'] } });
     expect(databaseNames(server).filter((name) => name.startsWith('backupx'))).toEqual([]);
     server.sql('DROP DATABASE big4');
   });
+});
 
-  it('leaves the database alone when the artifact is cut off or has a flipped bit', async () => {
-    const result = await jobs.backup(source({ databases: ['shop'] }));
-    const before = describeDatabase(server, 'shop');
-    const file = path.join(jobs.store, result.storagePath);
-    const bytes = readFileSync(file);
-    const flipped = Buffer.from(bytes);
-    const at = flipped.byteLength >> 1;
-    flipped[at] = (flipped[at] ?? 0) ^ 1;
-    for (const damaged of [bytes.subarray(0, bytes.byteLength >> 1), flipped]) {
-      writeFileSync(file, damaged);
-      const error = await failure(jobs.restore(source(), result, { options: { replaceExisting: true } }));
-      expect(error.code).toMatch(/^(ARTIFACT|DATABASE)_/);
-      expect(describeDatabase(server, 'shop')).toBe(before);
-      expect(databaseNames(server).filter((name) => name.startsWith('backupx'))).toEqual([]);
-    }
+for (const mode of backupModes) {
+  damagedBackups(mode, {
+    ...{ name: 'a backup of PostgreSQL', work, runner, source: () => source({ databases: ['shop'] }) },
+    restore: { options: { replaceExisting: true } },
+    look: () => [describeDatabase(server, 'shop'), databaseNames(server)],
   });
+}
+
+// Into a repository: see `postgresql-faults-repository.test.ts`.
+dumpFaults('archive', {
+  ...{ name: 'a dump of PostgreSQL', work, runner, leavesSecrets: true },
+  slow: () => source({ databases: ['big'] }),
+  quick: () => source({ databases: ['postgres'] }),
+  begun: () => appeared('pg_dump', `port='${server.port}'`),
+  hasEnded: () => running().length === 0,
+  program: { name: 'pg_dump', word: () => `port='${server.port}'` },
+  server: { kill: () => server.kill(), start: () => server.start() },
 });

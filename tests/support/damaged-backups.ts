@@ -16,6 +16,8 @@ export interface DamagedBackups {
   source(): DriverSettings;
   /** Where a restore would replace something. */
   readonly restore: Partial<Pick<RunRestoreJob, 'options' | 'targetPath'>>;
+  /** Where a deep proof may work, where it needs to be told. */
+  proofOptions?(): Record<string, unknown>;
   /** What a restore would replace, and all that one could leave behind. */
   look(): unknown;
 }
@@ -40,8 +42,11 @@ export function damagedBackups(mode: BackupMode, parts: DamagedBackups): void {
   let jobs: SourceJobs;
   let result: RunBackupResult;
 
-  const verify = (depth: 'quick' | 'deep') =>
-    runner.run({ kind: 'verify_artifact', source: source(), mode: depth, artifact: jobs.artifactOf(result) });
+  const verify = (depth: 'quick' | 'deep') => {
+    const options = parts.proofOptions ? { options: parts.proofOptions() } : {};
+    const job = { kind: 'verify_artifact', source: source(), artifact: jobs.artifactOf(result) } as const;
+    return runner.run({ ...job, mode: depth, ...options });
+  };
 
   describe(`${parts.name}, in mode ${mode}`, () => {
     beforeAll(async () => {
