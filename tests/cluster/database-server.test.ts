@@ -1,12 +1,15 @@
-/** A database server through the product: who is connected, what is saved before it is replaced, a proof on a named server. */
+/** Database servers through the product: who is connected, what is saved before it is replaced, a proof on a named server. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import type { RestoreRecord } from '@backupx/contracts/api/records';
 import type { Task } from '@backupx/contracts/api/tasks';
 import type { VerifyRecord } from '@backupx/contracts/api/verifications';
 import type { InspectTargetResult } from '@backupx/contracts/jobs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
+import { type RedisServer, startRedis } from '../servers/redis.ts';
 import {
   createLocalTarget,
   type Master,
@@ -19,33 +22,42 @@ import { waitFor } from '../support/start-program.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('database-server');
+const password = 'a secret';
 let server: Mariadb;
+let redis: RedisServer;
 let master: Master;
+let targetId: number;
 let recordId: number;
 
 const login = () => ({ dbHost: '127.0.0.1', dbPort: server.port });
 const rows = () => server.sql('SELECT COUNT(*) FROM shop.orders').trim();
 
+/** Backs up a server, and answers the record. */
+async function backUp(type: string, extraConfig: Record<string, unknown>): Promise<number> {
+  const body = { name: type, type, storageTargetIds: [targetId], extraConfig };
+  const task = await master.client.call<Task>('POST', '/api/backup/tasks', body);
+  const record = await runTask(master.client, task.id);
+  expect([record.errorMessage, record.status]).toEqual(['', 'success']);
+  return record.id;
+}
+
 beforeAll(async () => {
   server = await startMariadb();
+  redis = await startRedis({ folder: work.at('redis'), password });
   server.sql(
     'CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY); INSERT INTO shop.orders VALUES (1), (2), (3)',
   );
   server.sql("CREATE USER 'till'@'%' IDENTIFIED BY 'pw one'; GRANT ALL ON *.* TO 'till'@'%'");
   server.sql("CREATE USER 'prover'@'%' IDENTIFIED BY 'pw two'; GRANT ALL ON *.* TO 'prover'@'%'");
   master = await startMaster(work.path);
-  const target = await createLocalTarget(master.client, work.at('store'));
-  const extraConfig = { ...login(), dbUser: 'till', dbPassword: 'pw one', databases: ['shop'] };
-  const body = { name: 'shop', type: 'mysql', storageTargetIds: [target.id], extraConfig };
-  const task = await master.client.call<Task>('POST', '/api/backup/tasks', body);
-  const record = await runTask(master.client, task.id);
-  expect([record.errorMessage, record.status]).toEqual(['', 'success']);
-  recordId = record.id;
+  targetId = (await createLocalTarget(master.client, work.at('store'))).id;
+  recordId = await backUp('mysql', { ...login(), dbUser: 'till', dbPassword: 'pw one', databases: ['shop'] });
   server.sql('DELETE FROM shop.orders WHERE id > 1');
 }, 120_000);
 afterAll(async () => {
   await master?.stop();
   await server?.stop();
+  await redis?.stop('SIGKILL');
   work.remove();
 });
 
@@ -127,4 +139,45 @@ describe('a database of a server', () => {
     expect(ended.checks.map(({ name }) => name)).toContain('restore');
     expect(server.sql('SHOW DATABASES')).not.toContain('backupx_restore');
   });
+});
+
+it('of Redis is the same: replaced when those who are connected may be sent away, and saved first', async () => {
+  redis.feed('SET orders 3\nSELECT 2\nSET carts 7');
+  const cacheId = await backUp('redis', { dbHost: '127.0.0.1', dbPort: redis.port, dbPassword: password });
+  redis.feed('SET orders 1\nSET fresh 1\nSELECT 2\nSET carts 8');
+  const till = connect(redis.port, '127.0.0.1');
+  till.on('error', () => {});
+  till.write(`AUTH "${password}"\r\nCLIENT SETNAME till\r\n`);
+  let said = '';
+  while (said.split('OK').length < 3) said += String((await once(till, 'data'))[0]);
+  try {
+    const options = { replaceExisting: true };
+    const preview = `/api/backup/records/${cacheId}/restore/preview`;
+    const found = await master.client.call<InspectTargetResult>('POST', preview, { options });
+    expect(found.databases).toMatchObject([
+      { name: 'db0', exists: true, sessions: [{ program: 'till' }] },
+      { name: 'db2', exists: true, sessions: [] },
+    ]);
+    await expect(restoreRecord(master.client, cacheId, { options })).rejects.toMatchObject({
+      code: 'DATABASE_IN_USE',
+    });
+    expect([redis.cli('GET', 'orders'), till.destroyed]).toEqual(['1', false]);
+    const gone = once(till, 'close');
+    const restore = await restoreRecord(master.client, cacheId, { options: { ...options, endSessions: true } });
+    expect([restore.errorMessage, restore.status]).toEqual(['', 'success']);
+    await gone;
+    expect([redis.cli('GET', 'orders'), redis.cli('GET', 'fresh'), redis.cli('-n', '2', 'GET', 'carts')]).toEqual([
+      ...['3', '', '7'],
+    ]);
+    const saved = await waitForRecord(master.client, restore.safetyRecordId);
+    expect(saved).toMatchObject({ trigger: 'safety', status: 'success' });
+    const back = await restoreRecord(master.client, saved.id, { options, safetyBackup: false });
+    expect([back.errorMessage, redis.cli('GET', 'fresh'), redis.cli('-n', '2', 'GET', 'carts')]).toEqual([
+      '',
+      '1',
+      '8',
+    ]);
+  } finally {
+    till.destroy();
+  }
 });

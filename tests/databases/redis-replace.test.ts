@@ -8,8 +8,8 @@ import type { DriverSettings, InspectTargetResult, RunBackupResult, RunRestoreJo
 import { createEngine } from '@backupx/engine';
 import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type Relay, startRelay } from '../servers/meddling-relay.ts';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
-import { type Relay, startRelay } from '../servers/redis-relay.ts';
 import { mayMount } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
