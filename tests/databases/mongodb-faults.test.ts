@@ -6,22 +6,15 @@ import { MongoClient } from 'mongodb';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type FerretdbServer, startFerretdb } from '../servers/ferretdb.ts';
 import { makeCertificates } from '../servers/redis.ts';
-import {
-  appeared,
-  backupOntoFullDisk,
-  besideSmallDisk,
-  cancelled,
-  failureOf,
-  killedWith,
-  mayMount,
-  storedBelow,
-  until,
-} from '../support/faulty-runs.ts';
-import { createRunner, startJob } from '../support/repository.ts';
+import { damagedBackups } from '../support/damaged-backups.ts';
+import { dumpFaults, secretsBelow } from '../support/dump-faults.ts';
+import { appeared, cancelled, storedBelow, until } from '../support/faulty-runs.ts';
+import { recordPrograms } from '../support/recorded-programs.ts';
+import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { findTools, killTool, watchTools } from '../support/tool-watch.ts';
+import { findTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
-import { makeToolFolder, whyNoMongodb } from './mongodb-samples.ts';
+import { databaseNames, describeDatabase, makeToolFolder, whyNoMongodb } from './mongodb-samples.ts';
 
 const whyNot = whyNoMongodb();
 const suite = (name: string, body: () => void) =>
@@ -111,18 +104,17 @@ function readdirSafely(folder: string): string[] {
 }
 
 suite('a login', () => {
-  it('with any password works, and is shown to nobody', async () => {
-    const watch = watchTools(work.path);
-    const result = await jobs.backup(source());
-    // The server was told its password in the clear.
-    const seen = watch.stop().filter(({ name }) => !name.startsWith('ferretdb'));
+  it('with any password works, and is shown to nobody, in a restore neither', async () => {
+    const { folder, called, text } = recordPrograms(work.at('recorded'), ['mongodump', 'mongorestore'], toolFolder);
+    const recorded = source({ toolFolder: folder, databases: ['b'] });
+    const result = await jobs.backup(recorded);
     expect(result).toMatchObject({ status: 'success', problems: [] });
-    expect(seen.some(({ commandLine }) => commandLine.includes('mongodump'))).toBe(true);
-    for (const { commandLine, environment } of seen) {
-      for (const part of ['a:\\"', encodeURIComponent(login.password.slice(1, 6)), 'mongodb://']) {
-        expect(commandLine).not.toContain(part);
-        expect(environment).not.toContain(part);
-      }
+    const options = { replaceExisting: true };
+    expect(await jobs.restore(recorded, result, { options })).toMatchObject({ status: 'success', problems: [] });
+    expect(called()).toEqual(['mongodump', 'mongorestore']);
+    const seen = text();
+    for (const part of ['a:\\"', encodeURIComponent(login.password.slice(1, 6)), 'mongodb://']) {
+      expect(seen).not.toContain(part);
     }
   });
 
@@ -182,62 +174,51 @@ suite('the output of the program', () => {
   });
 });
 
-/** The file with the login is there from the first connection to the last. */
-const loggedIn = () => until('a login', () => leftInTemp().length > 0);
 const running = () => findTools(DUMPING).filter(({ name }) => name.startsWith('mongo'));
-
-for (const mode of backupModes) {
-  suite(`in the middle of a dump, in mode ${mode}`, () => {
-    const dumping = () => appeared('mongodump', DUMPING);
-    beforeAll(async () => {
-      const place = { ...work, at: (...parts: string[]) => work.at('middle', mode, ...parts) };
-      jobs = await createSourceJobs(runner, place, mode);
-    });
-
-    it('the program is killed', async () => {
-      const before = stored();
-      const [error] = await Promise.all([failureOf(jobs.backup(source())), killTool('mongodump', DUMPING)]);
-      expect(error).toMatchObject({ code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('SIGKILL') });
-      expect(stored()).toEqual(before);
-    });
-
-    it.each(['tools', 'native'])('the run is cancelled, while dumped by %s', async (program) => {
-      const before = stored();
-      const tempDir = work.at('temp');
-      const when = program === 'tools' ? dumping : loggedIn;
-      const error = await cancelled(jobs.backupJob(source({ program })), { tempDir, when });
-      expect(error).toMatchObject({ code: 'CANCELLED' });
-      await until('the end of its programs', () => running().length === 0);
-      expect(stored()).toEqual(before);
-    });
-
-    it('our own process is killed: no program lives on, and the next one removes the login', async () => {
-      const tempDir = work.at(`killed-${mode}`);
-      const logins = () => readdirSync(tempDir, { recursive: true }).filter((name) => String(name).endsWith('.yaml'));
-      const onBegun = () => expect(logins()).toHaveLength(1);
-      await killedWith(jobs.backupJob(source()), { tempDir, tool: dumping, onBegun });
-      const next = startJob(jobs.backupJob(source({ databases: ['b'] })), { tempDir });
-      expect(await next.result).toMatchObject({ status: 'success' });
-      expect(logins()).toEqual([]);
-    });
-
-    it.skipIf(!mayMount)('the disk of the storage is full (needs root)', async () => {
-      const folder = work.at(`full-${mode}`);
-      const { code, stored: left } = await backupOntoFullDisk(runner, source(), { folder, mode });
-      expect(code).toMatch(/^STORAGE_/);
-      expect(left).toEqual([]);
-    });
-
-    it.each(['tools', 'native'])('the server is killed, while dumped by %s', async (program) => {
-      const before = stored();
-      const killed = (program === 'tools' ? dumping() : loggedIn()).then(() => server.stop('SIGKILL'));
-      const [error] = await Promise.all([failureOf(jobs.backup(source({ program }))), killed]);
-      server = await startFerretdb({ folder: work.at('server'), login, port: server.port });
-      expect(error).toMatchObject({ code: expect.stringMatching(/^DATABASE_/) });
-      expect(stored()).toEqual(before);
-    });
-  });
+const restart = async () => {
+  server = await startFerretdb({ folder: work.at('server'), login, port: server.port });
+};
+/** What is in a database now. */
+async function look(database: string) {
+  const client = new MongoClient(server.uri);
+  try {
+    return [await databaseNames(client), await describeDatabase(client, database)];
+  } finally {
+    await client.close();
+  }
 }
+
+suite('what must not pass for a success', () => {
+  for (const mode of backupModes) {
+    damagedBackups(mode, {
+      ...{ name: 'a backup of MongoDB', work, runner, source: () => source({ databases: ['b'] }) },
+      restore: { options: { replaceExisting: true } },
+      // No mongod is here that could be started for it.
+      proofOptions: () => ({
+        dbHost: '127.0.0.1',
+        dbPort: server.port,
+        dbUser: login.user,
+        dbPassword: login.password,
+      }),
+      look: () => look('b'),
+    });
+    for (const program of ['tools', 'native']) {
+      dumpFaults(mode, {
+        ...{ name: `a dump of MongoDB by ${program}`, work, runner, leavesSecrets: true, isStreamed: true },
+        slow: () => source({ program }),
+        quick: () => source({ program, databases: ['b'] }),
+        // The file with the login is there from the first connection to the last.
+        begun: ({ tempDir }) =>
+          program === 'tools'
+            ? appeared('mongodump', DUMPING)
+            : until('a login', () => secretsBelow(tempDir).length > 0),
+        hasEnded: () => running().length === 0,
+        ...(program === 'tools' ? { program: { name: 'mongodump', word: () => DUMPING } } : {}),
+        server: { kill: () => server.stop('SIGKILL'), start: restart },
+      });
+    }
+  }
+});
 
 suite('a restore', () => {
   it.each(['tools', 'native'])(
@@ -265,18 +246,6 @@ suite('a restore', () => {
       }
     },
   );
-
-  it.skipIf(!mayMount)('has no room for the files of a run (needs root)', async () => {
-    const small = work.at('small');
-    await besideSmallDisk(small, '4k', async () => {
-      writeFileSync(path.join(small, 'other'), Buffer.alloc(4096));
-      const cramped = createRunner(small);
-      const error = await failureOf(cramped.run(jobs.backupJob(source({ databases: ['b'] }))));
-      expect(error).toMatchObject({ code: 'STORAGE_FULL', message: expect.stringContaining('temporary') });
-      await cramped.close();
-      expect(readdirSync(small)).toEqual(['other']);
-    });
-  });
 });
 
 suite('TLS', () => {

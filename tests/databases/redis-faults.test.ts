@@ -60,7 +60,7 @@ for (const mode of backupModes) {
     look: () => digest(server),
   });
   dumpFaults(mode, {
-    ...{ name: 'a dump of Redis', work, runner },
+    ...{ name: 'a dump of Redis', work, runner, isStreamed: true },
     slow: () => source(20_000),
     large: () => source(0),
     quick: () => source(0),

@@ -36,6 +36,8 @@ export interface DumpFaults {
   hasEnded(): boolean;
   /** A killed run leaves a folder with a login or a copy, which the next one must remove. */
   readonly leavesSecrets?: boolean;
+  /** It passes through without a copy in the folder for temporary files; the large one is larger than a MiB. */
+  readonly isStreamed?: boolean;
   /** Looks at what else the one after a killed one must have cleared. */
   onNext?(): void;
   /** The program that dumps, and a word of its command line. */
@@ -128,6 +130,17 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
         expect(error).toMatchObject({ code: expect.any(String), message: expect.stringContaining('temporary') });
         await cramped.close();
         expect(readdirSync(small)).toEqual(['other']);
+      });
+    });
+
+    it.runIf(mayMount && faults.isStreamed)('nothing is copied before it is stored (needs root)', async () => {
+      const small = place('narrow');
+      await besideSmallDisk(small, '1m', async () => {
+        const narrow = createRunner(small);
+        const result = await narrow.run(jobs.backupJob((faults.large ?? faults.slow)()));
+        await narrow.close();
+        expect(result).toMatchObject({ status: 'success', problems: [] });
+        expect(result.sourceBytes).toBeGreaterThan(4 * 1024 * 1024);
       });
     });
 
