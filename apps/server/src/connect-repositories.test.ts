@@ -410,12 +410,23 @@ describe('repositories by hand', () => {
     const { id } = made.data.repository;
     const password = jobs('init_repository')[0]?.password ?? '';
     expect(made.data.recoveryKit).toContain(password);
+    expect(made.data.repository.recoveryKitDownloadedAt).toBeNull();
     expect(
       (await call('POST', '/repositories', { storageTargetId: targetId, prefix: 'repositories/local-1' })).data.code,
     ).toBe('REPOSITORY_EXISTS');
     const page = await test.http.inject(`/api/repositories/${id}/recovery-kit?format=html`);
     expect(page.headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' });
     expect(page.body).toContain(password);
+    // The trail says who had it, and the repository when it was had last.
+    const kits = () => test.audits.filter(({ action }) => action === 'repository.recovery_kit');
+    expect(kits()).toMatchObject([{ target: 'mine', detail: 'html', outcome: 'success', username: 'ada' }]);
+    const downloadedAt = async () =>
+      (await call<Repository>('GET', `/repositories/${id}`)).data.recoveryKitDownloadedAt;
+    expect(await downloadedAt()).toBe(clock.now().toISOString());
+    await clock.advance(60_000);
+    await test.http.inject(`/api/repositories/${id}/recovery-kit`);
+    expect(await downloadedAt()).toBe(clock.now().toISOString());
+    expect(kits().map(({ detail }) => detail)).toEqual(['html', 'text']);
     test.role = 'operator';
     const second = await test.addTarget('second');
     const other = await call<{ recoveryKit: null }>('POST', '/repositories', { storageTargetId: second });
