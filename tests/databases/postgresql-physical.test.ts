@@ -12,6 +12,7 @@ import { configSchema } from '../../packages/engine/src/sources/postgresql/physi
 import { PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
 import { createRunner } from '../support/repository.ts';
 import { type BackupMode, backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
+import { freePort } from '../support/start-program.ts';
 import { watchTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { describeDatabase, makeShop } from './postgresql-samples.ts';
@@ -74,6 +75,52 @@ async function started<T>(name: string, look: (restored: Postgresql) => T | Prom
   } finally {
     await restored.stop();
   }
+}
+
+/** The commands of the guide in a restored data directory, which a shell runs as they stand there. */
+async function openGuide(data: string) {
+  const guide = readFileSync(path.join(data, 'backupx-restore.txt'), 'utf8');
+  const commands = guide.split('\n').flatMap((line) => (/^ {5}\S/.test(line) ? [line.trim()] : []));
+  const left = new Set(commands);
+  const port = await freePort();
+  // Where and as whom a person at the machine gets in; the guide says it of another port, the rest is of the test.
+  const env = {
+    PATH: process.env.PATH,
+    PGHOST: server.folder,
+    PGPORT: String(port),
+    PGUSER: 'postgres',
+    PGPASSWORD: PASSWORD,
+  };
+  const sh = (command: string): string => {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', command], {
+      cwd: '/',
+      env,
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    return status === 0 ? stdout : expect.fail(`${command}\n${stdout}${stderr}`);
+  };
+  const sql = (script: string, database = 'postgres'): string =>
+    execFileSync('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', database], { env, input: script, encoding: 'utf8' });
+  return {
+    port,
+    besideOriginal: `-o '-p ${port} -c archive_command=true'`,
+    /** Runs the only one that fits. */
+    run(what: RegExp, more = ''): string {
+      const [command, ...others] = commands.filter((one) => what.test(one));
+      if (command === undefined || others.length > 0) return expect.fail(`${what} is not one line of\n${guide}`);
+      left.delete(command);
+      return sh(`${command} ${more}`);
+    },
+    sql,
+    ask: (script: string, database?: string): string => sql(script, database).trim(),
+    /** Commands nobody has run. */
+    left: (): string[] => [...left],
+    stop(): void {
+      const start = commands.find((one) => one.endsWith(' start')) ?? '';
+      spawnSync('sh', ['-c', start.replace(/ -l .*/, ' -m immediate -w stop')], { cwd: '/', env });
+    },
+  };
 }
 
 /** The only one that is kept of a folder. */
@@ -142,9 +189,12 @@ describe('up to a point in time', () => {
   let saved: RunBackupResult;
   let wanted: string;
   let moment: string;
+  let early: string;
 
   beforeAll(async () => {
     saved = await jobs.backup(source());
+    server.sql("UPDATE sales.customers SET name = 'not yet'", 'shop');
+    early = server.sql('SELECT clock_timestamp()').trim();
     server.sql("UPDATE sales.customers SET name = 'good'", 'shop');
     wanted = describeDatabase(server, 'shop');
     server.sql("SELECT pg_create_restore_point('before the mistake') \\g /dev/null");
@@ -154,18 +204,38 @@ describe('up to a point in time', () => {
     await archiveWal();
   });
 
-  it('stops at a time, can be read there, and goes on when it is told to', async () => {
-    const options = { recoveryTarget: 'time', targetTime: moment, restoreCommand: `cp ${archive}/%f "%p"` };
+  it('stops at a time and at a later one, and becomes the server, by the very words of its guide', async () => {
+    const options = { recoveryTarget: 'time', targetTime: early, restoreCommand: `cp ${archive}/%f "%p"` };
     await restoreInto(saved, 'to-time', options);
-    await started('to-time', async (copy) => {
-      await until(() => copy.sql('SELECT pg_get_wal_replay_pause_state()') === 'paused\n');
-      expect(copy.sql('SELECT pg_is_in_recovery()')).toBe('t\n');
-      expect(copy.sql("SELECT count(*) FROM sales.customers WHERE name <> 'good'", 'shop')).toBe('0\n');
-      copy.sql('SELECT pg_wal_replay_resume()');
-      await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
-      expect(describeDatabase(copy, 'shop')).toBe(wanted);
+    const copy = await openGuide(work.at('to-time'));
+    try {
+      copy.run(/ start$/, copy.besideOriginal);
+      await until(() => copy.ask('SELECT pg_get_wal_replay_pause_state()') === 'paused');
+      expect(copy.run(/pg_last_xact_replay_timestamp/)).toMatch(/^ t /m);
+      expect(copy.ask("SELECT count(*) FROM sales.customers WHERE name = 'good'", 'shop')).toBe('0');
+      copy.run(/ stop$/);
+      const settings = work.at('to-time', 'postgresql.auto.conf');
+      writeFileSync(settings, readFileSync(settings, 'utf8').replace(early, moment));
+      copy.run(/ start$/, copy.besideOriginal);
+      await until(() => copy.ask('SELECT pg_get_wal_replay_pause_state()') === 'paused');
+      expect(copy.ask("SELECT count(*) FROM sales.customers WHERE name <> 'good'", 'shop')).toBe('0');
+      expect(copy.ask('SELECT pg_is_in_recovery()')).toBe('t');
+      copy.run(/pg_wal_replay_resume/);
+      await until(() => copy.ask('SELECT pg_is_in_recovery()') === 'f');
+      copy.run(/RESET restore_command/);
+      copy.run(/SET archive_mode/);
+      copy.run(/max_logical_replication_workers/);
+      copy.run(/ restart$/);
+      const names = "('restore_command', 'recovery_target_time', 'archive_mode')";
+      expect(copy.ask(`SELECT string_agg(setting, ',' ORDER BY name) FROM pg_settings WHERE name IN ${names}`)).toBe(
+        'on,,',
+      );
+      expect(describeDatabase({ ...server, port: copy.port }, 'shop')).toBe(wanted);
       copy.sql("INSERT INTO sales.customers (name) VALUES ('after')", 'shop');
-    });
+      expect(copy.left()).toEqual([]);
+    } finally {
+      copy.stop();
+    }
   });
 
   it('has a command that brings WAL back which BackupX archived', async () => {
