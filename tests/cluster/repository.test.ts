@@ -21,7 +21,7 @@ import {
   waitForRecord,
 } from '../support/master.ts';
 import { restic } from '../support/restic.ts';
-import { waitFor } from '../support/start-program.ts';
+import { startProgram, waitFor } from '../support/start-program.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('repository');
@@ -409,6 +409,26 @@ describe('a repository on an agent', () => {
   });
 });
 
+describe('the command line without the master', () => {
+  const password = work.at('cli-password');
+  const repo = async (args: readonly string[], env: Record<string, string>): Promise<string> => {
+    const program = startProgram(['repo', ...args, '--password-file', password], { env });
+    expect(await program.ended, program.output()).toBe(0);
+    return program.output();
+  };
+
+  it('makes a repository in a bucket, saves into it and restores identical', async () => {
+    writeFileSync(password, 'by hand\n', { mode: 0o600 });
+    const place = ['--repo', `s3:${s3.endpoint}/${s3.bucket}/by-hand`];
+    const env = { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey };
+    await repo(['init', ...place], env);
+    await repo(['backup', source, ...place], env);
+    const folder = work.at('by-hand');
+    await repo(['restore', `latest:${source}`, '--target', folder, ...place], env);
+    expect(compareTrees(source, path.join(folder, 'source'))).toEqual([]);
+  });
+});
+
 describe('a repository that stock restic made', () => {
   it('is taken in by place and password; its snapshots are browsed and restored, never counted as ours', async () => {
     const place = work.at('foreign');
@@ -475,6 +495,20 @@ describe('a repository that stock restic made', () => {
       `/api/repositories/${repository.id}/snapshots`,
     );
     expect(items).toMatchObject([{ arrivedAt: expect.any(String), isTimeSuspect: false, hostname: 'laptop' }]);
+    writeFileSync(work.at('served-password'), `${password}\n`, { mode: 0o600 });
+    const ours = startProgram(
+      [
+        'repo',
+        'snapshots',
+        '--repo',
+        `rest:${master.url}${access.path}`,
+        '--password-file',
+        work.at('served-password'),
+      ],
+      { env: { RESTIC_REST_USERNAME: access.username, RESTIC_REST_PASSWORD: access.token } },
+    );
+    expect(await ours.ended, ours.output()).toBe(0);
+    expect(ours.output()).toMatch(/^[0-9a-f]{8} .* laptop /m);
     await client.ok(['backup', '--host', 'laptop', '--time', '2020-01-01 00:00:00', source]);
     const dated = await call<{ items: { isTimeSuspect: boolean }[] }>(
       'GET',
