@@ -1,13 +1,15 @@
 import { AppError } from '@backupx/contracts/errors';
-import { countObjects } from '../../ports/database-inventory.ts';
+import { countObjects, parseInventory } from '../../ports/database-inventory.ts';
 import { parseRenames } from '../../ports/database-names.ts';
+import { readText } from '../../ports/entry-content.ts';
 import { foreseen, RestorePreview, tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreSession } from '../../ports/source.ts';
+import { tellVersions } from '../../ports/version-difference.ts';
 import { ArchiveError, type ArchiveInventory } from './archive-format.ts';
 import { scanArchive } from './archive-scanner.ts';
 import { MongodbConnection } from './connection.ts';
 import { objectsOfServer } from './dump-server.ts';
-import { displayPlace, placeOf } from './entry-paths.ts';
+import { displayPlace, type EntryPlace, placeOf } from './entry-paths.ts';
 import { assertName, assertReplaceable, nameTwice } from './loaded-database.ts';
 import { listCollections, objectsOfArchive, readInventory } from './read-inventory.ts';
 import { type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
@@ -32,7 +34,7 @@ export async function openRestorePreview(config: MongodbConfig, context: Restore
     async look(path, content) {
       const place = placeOf(path);
       if (place?.item !== 'dump') {
-        for await (const _ of content);
+        await lookBeside(place, content, { target: connection.serverName, context });
         return;
       }
       const source = place.database;
@@ -54,6 +56,18 @@ export async function openRestorePreview(config: MongodbConfig, context: Restore
     },
     close: () => connection.close(),
   });
+}
+
+/** What is no dump: an inventory says where the dump before it comes from. */
+async function lookBeside(
+  place: EntryPlace | null,
+  content: AsyncIterable<Uint8Array>,
+  { target, context }: { readonly target: string; readonly context: RestoreContext },
+): Promise<void> {
+  if (place?.item === 'inventory') {
+    const saved = parseInventory(await readText(content)).server;
+    tellVersions(displayPlace(place), { saved, target }, context);
+  } else for await (const _ of content);
 }
 
 async function readArchive(content: AsyncIterable<Uint8Array>, name: string): Promise<ArchiveInventory> {

@@ -9,6 +9,7 @@ import { parseInventory } from '../../ports/database-inventory.ts';
 import { parseRenames } from '../../ports/database-names.ts';
 import { counted, readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import { tellVersions } from '../../ports/version-difference.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
 import { MongodbConnection } from './connection.ts';
 import { displayPlace, type EntryPlace, placeOf, ROOT, textOfPath, USERS } from './entry-paths.ts';
@@ -91,6 +92,9 @@ class DatabaseRestore implements RestoreSession {
       this.#users = await readText(content);
     } else if (place.item === 'inventory') {
       const inventory = parseInventory(await readText(content));
+      const { connection, context } = this.#parts;
+      const versions = { saved: inventory.server, target: connection.serverName };
+      tellVersions(displayPlace(place), versions, context);
       if (place.database === null) this.#server?.compare(inventory);
       this.#loaded.find(({ source }) => source === place.database)?.compare(inventory);
     } else if (place.database === null) {

@@ -1,6 +1,9 @@
+import { parseInventory } from '../../ports/database-inventory.ts';
 import { databaseOfFolder, parseRenames } from '../../ports/database-names.ts';
+import { readText } from '../../ports/entry-content.ts';
 import { foreseen, RestorePreview, tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreSession } from '../../ports/source.ts';
+import { tellVersions } from '../../ports/version-difference.ts';
 import { MysqlConnection } from './connection.ts';
 import { loadDump } from './load-dump.ts';
 import { readInventory } from './read-inventory.ts';
@@ -18,6 +21,11 @@ export async function openRestorePreview(config: MysqlConfig, context: RestoreCo
     nameOf: (path) => Buffer.from(path).toString('utf8'),
     async look(path, content) {
       const [, folder = '', file = ''] = Buffer.from(path).toString('utf8').replace(/^\/*/, '').split('/');
+      if (file === 'inventory.json') {
+        const saved = parseInventory(await readText(content)).server;
+        tellVersions(databaseOfFolder(folder), { saved, target: connection.serverName }, context);
+        return;
+      }
       if (file !== 'dump.sql') {
         for await (const _ of content);
         return;

@@ -9,6 +9,7 @@ import { type DatabaseInventory, parseInventory } from '../../ports/database-inv
 import { databaseOfFolder, parseRenames } from '../../ports/database-names.ts';
 import { counted, readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import { tellVersions } from '../../ports/version-difference.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
 import { MysqlConnection, type Tool } from './connection.ts';
 import { assertSame } from './dump-database.ts';
@@ -162,6 +163,8 @@ class ServerRestore implements RestoreSession {
     const inventory = parseInventory(await readText(this.#counted(content)));
     const loaded = this.#loaded.find((database) => database.source === source);
     if (!loaded) return;
+    const { connection, context } = this.#parts;
+    tellVersions(source, { saved: inventory.server, target: connection.serverName }, context);
     assertSame(source, inventory.objects, loaded.dump.objects);
     loaded.inventory = inventory;
   }

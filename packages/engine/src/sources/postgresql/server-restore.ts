@@ -8,6 +8,7 @@ import { countObjects, missingObjects, parseInventory } from '../../ports/databa
 import { readText } from '../../ports/entry-content.ts';
 import { tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
+import { tellVersions } from '../../ports/version-difference.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
 import { chooseEntries } from './choose-entries.ts';
 import { type DumpInput, damaged, endsDump, StagedDump, StreamedDump } from './dump-input.ts';
@@ -111,7 +112,9 @@ export class ServerRestore implements RestoreSession {
     }
     // A file of a dump alone is nothing that could be restored.
     if (!isWanted(place.item === 'part' ? folderOf(entry.path) : entry.path, paths)) return;
-    if (isDryRun) await this.#tell(place);
+    if (isDryRun && place.item === 'inventory') {
+      this.#tellVersions(place.database ?? '', parseInventory(await readText(entry.content)).server);
+    } else if (isDryRun) await this.#tell(place);
     else await this.#take(entry.content, place);
   }
 
@@ -127,6 +130,10 @@ export class ServerRestore implements RestoreSession {
       const how = present === null ? 'which would be made' : present.isKept ? 'beside what it holds' : 'and replace it';
       this.#context.log('info', `Would restore "${name}" as "${target}", ${how}.`);
     });
+  }
+
+  #tellVersions(database: string, saved: string): void {
+    tellVersions(database, { saved, target: `PostgreSQL ${this.#admin.facts.version}` }, this.#context);
   }
 
   #isTaken(target: string): AppError {
@@ -227,7 +234,8 @@ export class ServerRestore implements RestoreSession {
       if (this.#context.paths === null) throw damaged(database, 'its dump is missing');
       return false;
     }
-    const { objects } = parseInventory(text);
+    const { objects, server } = parseInventory(text);
+    this.#tellVersions(database, server);
     const differences = missingObjects(objects, restored.saved);
     if (differences.length > 0) throw damaged(database, differences.slice(0, 5).join('; '));
     return true;
