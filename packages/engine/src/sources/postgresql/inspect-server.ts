@@ -1,10 +1,12 @@
 /** Looks at a server with the programs and the login of a backup: what is there, and what a backup would miss. */
 import { AppError } from '@backupx/contracts/errors';
+import { systemClock } from '../../ports/clock.ts';
 import { isSuccess, runTool } from '../../ports/processes.ts';
 import type { InspectContext, SourceInspection } from '../../ports/source.ts';
 import { chooseDatabases, type DatabaseRow, listDatabases } from './database-list.ts';
 import { encryptionWarning } from './encryption-warning.ts';
 import { failureOf } from './failures.ts';
+import { filterArguments } from './pg-dump.ts';
 import { type Programs, programsForServer } from './programs.ts';
 import { PsqlSession } from './psql-session.ts';
 import { Server } from './server.ts';
@@ -44,8 +46,7 @@ async function inspect(
   const all = await listDatabases(session);
   const { chosen, missing } = chooseDatabases(all, config);
   const open = chosen.filter(({ mayConnect, isOpen }) => mayConnect && isOpen);
-  const [first] = open;
-  if (first) await tryDump(server, programs, first.name, signal);
+  await tryDumps({ server, programs, config, signal }, open);
   const warnings = [
     encryptionWarning(server, session),
     await passwordWarning(session, config),
@@ -65,21 +66,39 @@ async function inspect(
   };
 }
 
+interface Trial {
+  readonly server: Server;
+  readonly programs: Programs;
+  readonly config: PostgresqlConfig;
+  readonly signal: AbortSignal;
+}
+
+/** One database tells whether the program works; all of them, whether each has what was chosen. */
+async function tryDumps(trial: Trial, databases: readonly DatabaseRow[]): Promise<void> {
+  const { schemas, tables } = trial.config;
+  const isChosen = schemas.length + tables.length > 0;
+  const endsAt = systemClock.now().getTime() + TRIAL_LIMIT_MS;
+  for (const { name } of databases.slice(0, isChosen ? MAX_LOOKED_INTO : 1)) {
+    const timeoutMs = endsAt - systemClock.now().getTime();
+    if (timeoutMs <= 0) return;
+    await tryDump(trial, name, timeoutMs);
+  }
+}
+
 /**
  * The program itself, with everything of a dump but the rows: what fails here would fail at night. Missing rights are
  * told one by one, with the statements that give them.
  */
-async function tryDump(server: Server, programs: Programs, database: string, signal: AbortSignal): Promise<void> {
-  const args = [
-    '--format=custom',
-    '--compress=0',
-    '--no-password',
-    '--schema-only',
-    `--dbname=${server.conninfo(database)}`,
-  ];
-  const command = server.command(programs, 'pg_dump', [...args, '--no-sync', '--file=/dev/null']);
+async function tryDump(
+  { server, programs, config, signal }: Trial,
+  database: string,
+  timeoutMs: number,
+): Promise<void> {
+  const args = ['--format=custom', '--compress=0', '--no-password', '--schema-only', ...filterArguments(config)];
+  const target = [`--dbname=${server.conninfo(database)}`, '--no-sync', '--file=/dev/null'];
+  const command = server.command(programs, 'pg_dump', [...args, ...target]);
   try {
-    const said = await runTool(command, { signal, timeoutMs: TRIAL_LIMIT_MS });
+    const said = await runTool(command, { signal, timeoutMs });
     if (!isSuccess(said)) throw failureOf(said, server.place('pg_dump', database));
   } catch (error) {
     // A timeout: a database of very many tables. It has begun, which is what was asked.

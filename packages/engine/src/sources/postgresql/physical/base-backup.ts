@@ -97,7 +97,8 @@ function reportWarnings(messages: string, { onWarning }: BaseBackupParts): void 
 
 const linesOf = (messages: string): string[] => messages.split('\n').map((line) => line.trim());
 
-function argumentsFor({ server, config }: BaseBackupParts): string[] {
+/** Without where it goes. */
+export function argumentsFor({ server, config }: Pick<BaseBackupParts, 'server' | 'config'>): string[] {
   const { checkpoint, maxRateKilobytes, maintenanceDatabase } = config;
   return [
     ...['--format=tar', '--wal-method=fetch', `--checkpoint=${checkpoint}`, '--manifest-checksums=SHA256'],

@@ -12,6 +12,7 @@ import { PROGRAM, programsForBackup } from './base-backup.ts';
 import { assertReady, type ClusterFacts, readAlarms, readClusterFacts } from './cluster-facts.ts';
 import { readConfigFiles } from './config-files.ts';
 import type { PhysicalConfig } from './settings.ts';
+import { type Trial, tryBackup } from './try-backup.ts';
 
 const TRIAL_LIMIT_MS = 30_000;
 
@@ -26,7 +27,10 @@ export async function inspectCluster(config: PhysicalConfig, context: InspectCon
       const programs = programsForBackup(server.installed, session.facts);
       const facts = await readClusterFacts(session);
       const databases = (await listDatabases(session)).filter(({ isTemplate }) => !isTemplate);
-      const warnings = [encryptionWarning(server, session), ...(await findObstacles(server, session, facts, signal))];
+      const warnings = [
+        encryptionWarning(server, session),
+        ...(await findObstacles({ server, programs, config, signal }, session, facts)),
+      ];
       return {
         server: `PostgreSQL ${version}`,
         tool: `${PROGRAM} ${programs.version} (${programs.folder})`,
@@ -42,16 +46,11 @@ export async function inspectCluster(config: PhysicalConfig, context: InspectCon
   }
 }
 
-async function findObstacles(
-  server: Server,
-  session: PsqlSession,
-  facts: ClusterFacts,
-  signal: AbortSignal,
-): Promise<string[]> {
-  const obstacle = await firstObstacle(server, session, facts, signal);
+async function findObstacles(trial: Trial, session: PsqlSession, facts: ClusterFacts): Promise<string[]> {
+  const obstacle = await firstObstacle(trial, session, facts);
   const { alarms, remarks } = await readAlarms(session, facts);
   const { dataFolder, unread } = await readConfigFiles(session);
-  const config =
+  const unsaved =
     dataFolder === null
       ? [
           'The user may not know where the configuration lies (pg_monitor); when that is outside the data directory it is not in the backup.',
@@ -67,19 +66,16 @@ async function findObstacles(
           'The server has tablespaces: its backup passes through the folder for temporary files, which needs room for it.',
         ]
       : [];
-  return [...obstacle, ...alarms, ...remarks, ...config, ...checksums, ...tablespaces];
+  return [...obstacle, ...alarms, ...remarks, ...unsaved, ...checksums, ...tablespaces];
 }
 
 /** What every backup would fail of. */
-async function firstObstacle(
-  server: Server,
-  session: PsqlSession,
-  facts: ClusterFacts,
-  signal: AbortSignal,
-): Promise<string[]> {
+async function firstObstacle(trial: Trial, session: PsqlSession, facts: ClusterFacts): Promise<string[]> {
+  const { server, signal } = trial;
   try {
     assertReady(facts, { session, server: server.label, user: server.settings.dbUser });
     await tryReplication(server, signal);
+    await tryBackup(trial);
     return [];
   } catch (error) {
     if (!(error instanceof AppError) || error.code === 'CANCELLED') throw error;
