@@ -116,11 +116,14 @@ describe('a database', () => {
 
   it('comes back under a new name', async () => {
     await open(restorePage);
+    // Not a click for each folder above it.
+    await page.getByRole('checkbox', { name: `Select ${path.basename(file)}`, exact: true }).waitFor();
     await page.getByLabel('Restore to another path').fill(`${file}=${copy}`);
     await check();
     await page.getByRole('button', { name: 'Review and restore' }).click();
     const dialog = page.getByRole('dialog', { name: 'Restore this?' });
     await dialog.getByText('nothing is replaced').waitFor();
+    await dialog.getByText(`${copy} · does not exist yet`).waitFor();
     await dialog.getByText('On local', { exact: true }).waitFor();
     await check();
     await dialog.getByRole('button', { name: 'Start restore' }).click();
@@ -134,9 +137,15 @@ describe('a database', () => {
     closeSync(input);
     try {
       await open(restorePage);
+      const dialog = page.getByRole('dialog', { name: 'Restore this?' });
+      await page.getByRole('button', { name: 'Review and restore' }).click();
+      // Who has it open does not matter as long as it stays; that it stands in the way does.
+      await dialog.getByText(`${file} · is there already, and stops the restore unless it is empty`).waitFor();
+      expect(await dialog.getByRole('button', { name: 'Start restore' }).isDisabled()).toBe(false);
+      await check();
+      await dialog.getByRole('button', { name: 'Cancel' }).click();
       await page.getByLabel('Replace databases that exist').check();
       await page.getByRole('button', { name: 'Review and restore' }).click();
-      const dialog = page.getByRole('dialog', { name: 'Restore this?' });
       await dialog.getByText('1 session is connected').waitFor();
       await dialog.getByText(`sleep (${holder.pid})`).waitFor();
       await dialog.getByLabel(/Type “shop” to confirm/).fill('shop');

@@ -1,4 +1,4 @@
-import { useDeferredValue, useState } from 'react';
+import { useDeferredValue, useEffect, useState } from 'react';
 import { type ContentsSource, useContents } from '../api/queries.ts';
 import type { ArtifactEntry } from '../api/types.ts';
 import { formatBytes, formatDateTime } from '../i18n/format.ts';
@@ -29,6 +29,12 @@ export function toggleEntry(basket: Basket, entry: ArtifactEntry): Basket {
   const inside = entry.path === '/' ? '/' : `${entry.path}/`;
   for (const path of basket.keys()) if (path.startsWith(inside)) next.delete(path);
   return next.set(entry.path, entry);
+}
+
+/** Where to go on by itself: the one folder that is all there is; null: there is something to choose from. */
+export function folderAhead(entries: readonly Pick<ArtifactEntry, 'path' | 'type'>[]): string | null {
+  const [only, ...more] = entries;
+  return only?.type === 'directory' && more.length === 0 ? only.path : null;
 }
 
 function iconOf(entry: ArtifactEntry): IconName {
@@ -123,6 +129,7 @@ export function ContentsBrowser({
   source,
   downloads,
   start,
+  goesAhead = false,
   basket,
   onChange,
   words = { root: t('contents.root'), search: t('contents.search') },
@@ -132,6 +139,8 @@ export function ContentsBrowser({
   downloads?: SnapshotPlace;
   /** The folder shown first; empty: the roots. */
   start: string;
+  /** From there through folders that hold nothing but one folder. */
+  goesAhead?: boolean;
   basket: Basket;
   onChange: (basket: Basket) => void;
   /** For what is no tree of files. */
@@ -141,7 +150,15 @@ export function ContentsBrowser({
   const [search, setSearch] = useState('');
   const q = useDeferredValue(search.trim());
   const query = useContents(source, q ? { path: '', q } : { path });
+  // Until somebody has gone anywhere himself.
+  const [isArriving, setArriving] = useState(goesAhead);
+  const isListed = isArriving && q === '' && !query.hasNextPage;
+  const ahead = isListed ? folderAhead((query.data?.pages ?? []).flatMap((page) => page.entries)) : null;
+  useEffect(() => {
+    if (ahead !== null) setPath(ahead);
+  }, [ahead]);
   const open = (next: string) => {
+    setArriving(false);
     setSearch('');
     setPath(next);
   };

@@ -11,7 +11,7 @@ import { type Danger, DatabaseRestoreReview } from './DatabaseRestoreReview.tsx'
 import { DriverForm, type DriverValues, sentValues } from './DriverForm.tsx';
 import { BasketList } from './RestoreForm.tsx';
 import { addressesOf, defaultsOf, hasAddress, otherServerFields } from './restore-fields.ts';
-import { chosenDatabases, nameAfter } from './restore-names.ts';
+import { chosenDatabases, chosenFiles, fileAfter, nameAfter } from './restore-names.ts';
 import { folderBeside } from './restore-target.ts';
 import { refusedBelow } from './SourceFields.tsx';
 import { type RestoreSource, type RestoreWishes, useStartRestore } from './use-start-restore.ts';
@@ -37,11 +37,13 @@ function missingAddress(fields: readonly FieldManifest[], wish: Wish): Record<st
   return { [first.name]: t('field.required') };
 }
 
+/** False where databases are files of the machine. */
+const hasPlace = (driver: DriverManifest): boolean => driver.restoreFields?.some((field) => field.place) ?? false;
+
 function placeChoices(driver: DriverManifest): readonly Choice[] {
-  const hasPlace = driver.restoreFields?.some((field) => field.place) ?? false;
   return [
     { value: 'same', label: t('sourceRestore.same'), help: t('sourceRestore.sameHelp') },
-    ...(hasPlace
+    ...(hasPlace(driver)
       ? [{ value: 'another', label: t('sourceRestore.another'), help: t('sourceRestore.anotherHelp') }]
       : []),
     { value: 'files', label: t('sourceRestore.files'), help: t('sourceRestore.filesHelp') },
@@ -86,10 +88,12 @@ interface Props {
 }
 
 /** Null: nothing is replaced. */
-function dangerOf({ source, basket }: Props, options: DriverValues, server: string): Danger | null {
+function dangerOf({ driver, source, basket }: Props, options: DriverValues, server: string): Danger | null {
   if (options.replaceExisting !== true) return null;
-  const names = chosenDatabases(basket.keys());
-  const only = names.length === 1 ? nameAfter(names[0] ?? '', options.rename) : null;
+  const [names, after] = hasPlace(driver)
+    ? [chosenDatabases(basket.keys()), nameAfter]
+    : [chosenFiles(basket.values()), fileAfter];
+  const only = names.length === 1 ? after(names[0] ?? '', options.rename) : null;
   return only === null
     ? { type: source.name, words: t('sourceRestore.dangerMany', { name: source.name, server }) }
     : { type: only, words: t('sourceRestore.dangerOne', { name: only, server }) };

@@ -46,6 +46,11 @@ function startOf(driver: DriverManifest | undefined, task: Task | undefined): st
   return sources.length === 1 && sources[0] !== '/' ? parentFolder(sources[0] ?? '') : '';
 }
 
+/** Databases that are files lie below the folders of their machine. */
+function areFiles(driver: DriverManifest | undefined): boolean {
+  return driver?.canSaveTarget === true && !driver.restoreFields?.some((field) => field.place);
+}
+
 const databaseWords = () => ({ root: t('sourceRestore.root'), search: t('sourceRestore.search') });
 
 /** Third and fourth question: what, and where to. */
@@ -72,6 +77,7 @@ export default function RestoreFromPage() {
                 source={{ recordId: record.id }}
                 downloads={user.can('operator') ? (snapshotOf(record) ?? undefined) : undefined}
                 start={startOf(driver, task.data)}
+                goesAhead={areFiles(driver)}
                 words={driver?.canSaveTarget ? databaseWords() : undefined}
                 basket={basket}
                 onChange={setBasket}
