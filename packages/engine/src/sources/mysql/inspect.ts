@@ -5,6 +5,7 @@ import { describeProduct } from './flavour.ts';
 import { listDatabases } from './list-databases.ts';
 import { canNotePosition, missingRights, type Privileges, readOnlyUserSql, readPrivileges } from './privileges.ts';
 import type { MysqlConfig } from './settings.ts';
+import { tryDump } from './try-dump.ts';
 
 const LISTED = 20;
 
@@ -19,7 +20,11 @@ export async function inspectServer(config: MysqlConfig, context: InspectContext
     const warnings = choice.missing.map((name) => `There is no database ${name}.`);
     if (choice.names.length === 0) warnings.push('There is no database to back up that this user can see.');
     warnings.push(...rightWarnings(connection, privileges, choice.names));
-    warnings.push(...(await serverWarnings(connection, privileges, config)));
+    const withPosition = config.withPosition && (await canNotePosition(connection, privileges));
+    warnings.push(...(await serverWarnings(connection, privileges, { ...config, lacksPosition: !withPosition })));
+    const [database] = choice.names;
+    const refused = database === undefined ? null : await tryDump({ connection, tool, database, withPosition });
+    if (refused !== null) warnings.push(refused);
     return {
       server: connection.serverName,
       tool: `${describeProduct(tool)} (${tool.path})`,
@@ -49,10 +54,10 @@ function rightWarnings(connection: MysqlConnection, privileges: Privileges, data
 async function serverWarnings(
   connection: MysqlConnection,
   privileges: Privileges,
-  config: MysqlConfig,
+  config: MysqlConfig & { readonly lacksPosition: boolean },
 ): Promise<string[]> {
   const warnings: string[] = [];
-  if (config.withPosition && !(await canNotePosition(connection, privileges))) {
+  if (config.withPosition && config.lacksPosition) {
     warnings.push(
       'The position in the binary log is not noted: the log is off, or the user may not ask for it. A restore to a point in time is not possible.',
     );

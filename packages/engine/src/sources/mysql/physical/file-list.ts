@@ -28,6 +28,10 @@ export class FileList {
     return this.#files.size;
   }
 
+  has(path: string): boolean {
+    return this.#files.has(path);
+  }
+
   get bytes(): number {
     let sum = 0;
     for (const { sizeBytes } of this.#files.values()) sum += sizeBytes;

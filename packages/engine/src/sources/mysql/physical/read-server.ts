@@ -7,16 +7,15 @@ import {
   type InventoryObject,
   missingObjects,
 } from '../../../ports/database-inventory.ts';
-import { outputOf } from '../../../ports/processes.ts';
+import { outputOf, type ToolEnd } from '../../../ports/processes.ts';
 import { SecretFolder } from '../../../ports/secret-folder.ts';
 import type { BackupContext, SourceEntry } from '../../../ports/source.ts';
 import { streamEntry, textEntry } from '../../../ports/stream-entry.ts';
-import { MysqlConnection, type Tool } from '../connection.ts';
+import { MysqlConnection } from '../connection.ts';
 import { describeProduct } from '../flavour.ts';
 import { readPrivileges } from '../privileges.ts';
-import { toolError } from '../tool-error.ts';
 import { BackupNotes } from './backup-notes.ts';
-import { findBackupTool, streamFormatOf } from './backup-tool.ts';
+import { findBackupTool } from './backup-tool.ts';
 import { encryptionDoubts } from './encryption-doubts.ts';
 import { FileList } from './file-list.ts';
 import { countTables, listObjects } from './list-objects.ts';
@@ -25,6 +24,8 @@ import { missingPhysicalRights } from './physical-rights.ts';
 import type { PhysicalConfig } from './physical-settings.ts';
 import { readChunks } from './read-chunks.ts';
 import { findDataFolder } from './server-place.ts';
+import { type CopyPlace, copyError, startCopy } from './start-copy.ts';
+import { listTableFiles, missingFiles, type TableFiles, withoutMissing } from './table-files.ts';
 import { takeApart } from './take-apart.ts';
 
 /** Yields the entries. Throws DATABASE_*, SOURCE_NOT_READABLE. */
@@ -38,9 +39,10 @@ export async function* readServer(config: PhysicalConfig, context: BackupContext
       context.problem({ path: ROOT, code: 'unsupported', message });
     context.log('info', `${connection.serverName} in ${dataFolder}, copied by ${tool.path}.`);
     const copy = new ServerCopy({ connection, tool, dataFolder, context });
-    const before = await listObjects(connection);
+    const [before, filesBefore] = [await listObjects(connection), await listTableFiles(connection)];
     yield* copy.files();
-    const objects = await copy.checkedObjects(before);
+    const missing = await copy.reportMissing(filesBefore);
+    const objects = withoutMissing(await copy.checkedObjects(before), missing);
     context.log('info', `${copy.list.count} files: ${countObjects(objects)}`);
     const modifiedAt = systemClock.now();
     yield textEntry({ path: `${ROOT}/files.txt`, modifiedAt, text: copy.list.format() });
@@ -72,15 +74,7 @@ async function serverDetails(connection: MysqlConnection): Promise<Record<string
   return { lowerCaseTableNames };
 }
 
-/** To these programs that name means the usual socket, whatever protocol was set: of another server, perhaps. */
-function hostArgs({ config }: MysqlConnection): string[] {
-  return config.dbSocket === '' && config.dbHost.toLowerCase() === 'localhost' ? ['--host=127.0.0.1'] : [];
-}
-
-interface CopyParts {
-  readonly connection: MysqlConnection;
-  readonly tool: Tool;
-  readonly dataFolder: string;
+interface CopyParts extends CopyPlace {
   readonly context: BackupContext;
 }
 
@@ -96,14 +90,11 @@ class ServerCopy {
 
   /** The files, straight from the program. Throws when any of it, or its end, is not as it must be. */
   async *files(): AsyncGenerator<SourceEntry> {
-    const { connection, tool, dataFolder, context } = this.#parts;
+    const { tool, context } = this.#parts;
     const { signal } = context;
-    const failure = (end: Parameters<typeof toolError>[0]) =>
-      toolError(end, { tool: tool.name, doing: 'copy it', config: connection.config });
+    const failure = (end: ToolEnd) => copyError(end, this.#parts);
     const aside = new SecretFolder(context.tempDir);
-    const args = ['--backup', `--stream=${streamFormatOf(tool.flavour)}`, '--parallel=1', `--datadir=${dataFolder}`];
-    const running = connection.startWith(tool, [...args, `--target-dir=${aside.path}`, ...hostArgs(connection)]);
-    running.endInput();
+    const running = startCopy(this.#parts, aside.path);
     try {
       const parts = readChunks(outputOf(running, { signal, failure }));
       for await (const { path, content } of takeApart(parts, aside.path)) {
@@ -122,6 +113,17 @@ class ServerCopy {
       running.kill();
       aside.remove();
     }
+  }
+
+  /** The program may have passed over a table, and ended well. */
+  async reportMissing(before: TableFiles): Promise<Map<string, string[]>> {
+    const { connection, context } = this.#parts;
+    const missing = missingFiles(before, await listTableFiles(connection), this.list);
+    for (const [object, files] of missing) {
+      const message = `${object} is missing: the copy has no ${files.join(', ')}`;
+      context.problem({ path: DATA_FOLDER, code: 'unreadable', message });
+    }
+    return missing;
   }
 
   /** What was there before and after; with rows where nothing was written since. Objects that came or went count for nothing. */
