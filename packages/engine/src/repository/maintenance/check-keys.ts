@@ -20,11 +20,13 @@ export async function checkKeys(work: MaintenanceWork, log: ProblemLog): Promise
     if (reason === null) keys += 1;
     else log.add('error', 'key_damaged', { object: path, message: `No password opens the key any longer: ${reason}.` });
   }
-  if (keys > 0) return;
-  log.add('error', 'key_missing', {
-    object: 'keys',
-    message: 'There is no whole key; no password opens the repository.',
-  });
+  if (keys === 0) addMissingKey(log);
+}
+
+/** Notes that no key can be used. */
+export function addMissingKey(log: ProblemLog): void {
+  const message = 'There is no whole key; no password opens the repository.';
+  log.add('error', 'key_missing', { object: 'keys', message });
 }
 
 /** Why no password opens a key file; null: nothing is wrong with it. Throws what the storage throws. */

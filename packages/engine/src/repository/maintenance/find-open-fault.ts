@@ -5,7 +5,7 @@ import { createSealedBox } from '../format/sealed-box.ts';
 import { openFile } from '../format/unpacked-file.ts';
 import { keyIn, listFolder, type RepositoryPlace, type RepositoryUnlock } from '../open-repository.ts';
 import { MAX_FILE_BYTES, readObject } from '../read-object.ts';
-import { findKeyFault } from './check-keys.ts';
+import { addMissingKey, findKeyFault } from './check-keys.ts';
 import { damageReason } from './index-files.ts';
 import { ProblemLog } from './problem-log.ts';
 
@@ -52,12 +52,15 @@ async function addFaults(place: RepositoryPlace, { unlock, error, signal }: Open
 }
 
 async function blameKeys(place: RepositoryPlace, signal: AbortSignal, log: ProblemLog): Promise<void> {
+  let keys = 0;
   for await (const { name } of listFolder(place, 'keys', signal)) {
+    keys += 1;
     const reason = await findKeyFault(place, name, signal);
     if (reason === null) continue;
     const message = `No password opens the key any longer: ${reason}.`;
     log.add('error', 'key_damaged', { object: `keys/${name}`, message });
   }
+  if (keys === 0) addMissingKey(log);
 }
 
 /** Whether the master key is the right one: then it opens the files whose bytes are whole. */
