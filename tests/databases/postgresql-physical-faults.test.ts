@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newerPrograms, PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
+import { newerPrograms, PASSWORD, type Postgresql, PROGRAMS, startOn, startPostgresql } from '../servers/postgresql.ts';
 import { damagedBackups } from '../support/damaged-backups.ts';
 import { dumpFaults } from '../support/dump-faults.ts';
 import { failureOf, mayMount, until } from '../support/faulty-runs.ts';
+import { recordPrograms } from '../support/recorded-programs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { findTools } from '../support/tool-watch.ts';
@@ -156,6 +157,18 @@ describe('a restore', () => {
   });
 });
 
+it('shows no secret to others on the machine, in a restore and a proof neither', async () => {
+  const { folder, called, text } = recordPrograms(work.at('recorded'), readdirSync(PROGRAMS), PROGRAMS);
+  const recorded = source({ toolFolder: folder });
+  const result = await jobs.backup(recorded);
+  await jobs.restore(recorded, result, { options: { dataFolder: work.at('seen') } });
+  const proof = { kind: 'verify_artifact', source: recorded, mode: 'deep', artifact: jobs.artifactOf(result) } as const;
+  expect((await runner.run(proof)).status).toBe('success');
+  expect(called()).toEqual(expect.arrayContaining(['pg_basebackup', 'pg_verifybackup', 'postgres', 'psql']));
+  const seen = text();
+  for (const part of [PASSWORD, 'ss "w']) expect(seen).not.toContain(part);
+});
+
 describe('alarms', () => {
   it('tells of an archiver that fails, what waits for it, and of a slot that nobody uses', async () => {
     server.sql("ALTER SYSTEM SET archive_command = 'false'");
@@ -210,7 +223,16 @@ describe('alarms', () => {
     expect(result.problems).toEqual([
       expect.objectContaining({ code: 'inconsistent', message: expect.stringMatching(/checksum.*base\/\d+\/\d+/) }),
     ]);
-    const dataFolder = work.at('damaged');
+    const verify = async (mode: 'quick' | 'deep') => {
+      const job = { kind: 'verify_artifact', source: source(), artifact: jobs.artifactOf(result) } as const;
+      const { checks } = await runner.run({ ...job, mode });
+      return checks.filter(({ ok }) => !ok);
+    };
+    // Every file is as it was; only who reads the rows sees it.
+    expect(await verify('quick')).toEqual([]);
+    const detail = expect.stringMatching(/database "postgres": .*invalid page/);
+    expect(await verify('deep')).toEqual([expect.objectContaining({ name: 'rows', detail })]);
+    const dataFolder = work.at('damaged-pages');
     await jobs.restore(source(), result, { options: { dataFolder } });
     const copy = await startOn(dataFolder);
     expect(copy.sql('SELECT count(*) FROM rows', 'shop')).toBe('20000\n');

@@ -1,15 +1,17 @@
 /** SAP HANA data backups through a stand-in for hdbsql: no real HANA can be had for tests. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import { createEngine } from '@backupx/engine';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type FakeHana, makeFakeHana } from '../servers/fake-hdbsql.ts';
-import { mayMount } from '../support/faulty-runs.ts';
+import { type FakeHana, type FakeState, makeFakeHana } from '../servers/fake-hdbsql.ts';
+import { damagedBackups } from '../support/damaged-backups.ts';
+import { dumpFaults } from '../support/dump-faults.ts';
+import { mayMount, until } from '../support/faulty-runs.ts';
+import { recordPrograms } from '../support/recorded-programs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { waitFor } from '../support/start-program.ts';
+import { findTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('saphana');
@@ -58,7 +60,8 @@ describe.each(backupModes)('into an %s', (mode) => {
     await prepare();
     const odd = ['-h =', 'q"q', "it's 租户", 'p%/x'];
     hana.set({ databases: [...odd, 'SYSTEMDB'].map((name) => ({ name, status: 'YES' })) });
-    const result = await jobs.backup(source());
+    const recorded = recordPrograms(work.at(`recorded-${mode}`), ['hdbsql'], hana.folder);
+    const result = await jobs.backup(source({ toolFolder: recorded.folder }));
     expect(result).toMatchObject({ status: 'success', problemCount: 0 });
     expect(readdirSync(backupFolder)).toEqual([]);
     const target = work.at(`back-${rounds}`);
@@ -72,24 +75,21 @@ describe.each(backupModes)('into an %s', (mode) => {
     expect(guide).toContain('ALTER SYSTEM STOP DATABASE "q""q";');
     expect(guide).toMatch(/RECOVER DATA FOR "q""q" USING FILE \('\/.*\/q"q\/', 'backupx_\d{14}'\) CLEAR LOG;/);
     expect(readFileSync(path.join(target, 'SYSTEMDB', 'RECOVERY.txt'), 'utf8')).toContain('recoverSys.py --command');
+    // The key is the login; nothing else of ours is handed to the program.
+    const variables = recorded.text().match(/^[A-Z_]+(?==)/gm) ?? [];
+    const expected = ['HOME', 'LANG', 'LC_ALL', 'OLDPWD', 'PATH', 'PWD', 'SHLVL', 'TMPDIR', 'TZ', '_'];
+    expect([...new Set(variables)].filter((name) => !expected.includes(name))).toEqual([]);
+    expect(recorded.called()).toEqual(['hdbsql']);
     for (const call of hana.calls()) expect(call.slice(0, 6)).toEqual(['-U', 'BACKUPX', '-a', '-x', '-j', '-C']);
   });
 
-  it('is proven by verification, and not restored when a file is short', async () => {
+  it('is proven by verification', async () => {
     await prepare();
     const result = await jobs.backup(source({ databases: ['HDB'] }));
     const artifact = jobs.artifactOf(result);
     const verified = await runner.run({ kind: 'verify_artifact', artifact, source: source(), mode: 'quick' });
     expect(verified.status).toBe('success');
     expect(verified.checks).toContainEqual(expect.objectContaining({ subject: 'HDB', name: 'structure', ok: true }));
-    if (mode === 'repository') return;
-    const file = path.join(jobs.store, artifact.storagePath);
-    truncateSync(file, readFileSync(file).length - 100);
-    const target = work.at(`never-${rounds}`);
-    await expect(jobs.restore(source(), result, { targetPath: target })).rejects.toMatchObject({
-      code: 'ARTIFACT_DAMAGED',
-    });
-    expect(existsSync(target) ? readdirSync(target) : []).toEqual([]);
   });
 
   it('is a warning when one of three is missing and one fails, with the reason of each', async () => {
@@ -139,22 +139,6 @@ describe('a backup that is none', () => {
     await jobs.backup(source({ databases: ['HDB'] })).catch(() => {});
     expect(hana.statements('BACKUP CANCEL')).toEqual(['BACKUP CANCEL 1700000000000']);
   });
-
-  it('stops at once when it is cancelled; the next run removes what it left', async () => {
-    hana.set({ failures: { HDB: 'slow' } });
-    const engine = createEngine({ tempDir: work.at('cancelled') });
-    const stop = new AbortController();
-    const job = jobs.backupJob(source({ databases: ['HDB'] }));
-    const running = engine
-      .run(job, { signal: stop.signal, reporter: { progress() {}, log() {} } })
-      .catch((caught: AppError) => caught.code);
-    await waitFor('the backup to begin', async () => existsSync(path.join(hana.folder, 'catalogue.json')));
-    stop.abort();
-    expect(await running).toBe('CANCELLED');
-    await engine.close(10_000);
-    await jobs.backup(source({ databases: ['SYSTEMDB'] }));
-    expect(readdirSync(backupFolder)).toEqual([]);
-  });
 });
 
 describe.skipIf(!mayMount)('a disk that is full (needs root)', () => {
@@ -176,14 +160,8 @@ describe.skipIf(!mayMount)('a disk that is full (needs root)', () => {
     expect(readdirSync(small)).toEqual([]);
   });
 
-  it('of the storage, or below the folder of a restore: nothing of it stays', async () => {
+  it('below the folder of a restore: nothing of it stays', async () => {
     hana.set({ sizeBytes: 1_500_000 });
-    const job = jobs.backupJob(source({ databases: ['HDB'] }));
-    const target = { ...job.targets[0], config: { basePath: small, masterRelay: false } } as (typeof job.targets)[0];
-    await expect(runner.run({ ...job, compression: 'none', targets: [target] })).rejects.toMatchObject({
-      code: expect.stringMatching(/^STORAGE_/),
-    });
-    expect([readdirSync(backupFolder), filesBelow(small)]).toEqual([[], []]);
     const result = await jobs.backup(source({ databases: ['HDB'] }));
     await expect(jobs.restore(source(), result, { targetPath: small })).rejects.toMatchObject({
       code: 'RESTORE_TARGET_INVALID',
@@ -192,6 +170,28 @@ describe.skipIf(!mayMount)('a disk that is full (needs root)', () => {
     expect(filesBelow(small)).toEqual([]);
   });
 });
+
+for (const mode of backupModes) {
+  const target = work.at(`damaged-${mode}`);
+  damagedBackups(mode, {
+    ...{ name: 'a backup of SAP HANA', work, runner, source: () => source({ databases: ['HDB'] }) },
+    restore: { targetPath: target },
+    look: () => (existsSync(target) ? readdirSync(target) : []),
+  });
+  const as = (failures: FakeState['failures']) => {
+    hana.set({ failures, sizeBytes: 1_000_000, isRandom: true });
+    return source({ databases: ['HDB'] });
+  };
+  dumpFaults(mode, {
+    ...{ name: 'a data backup of SAP HANA', work, runner },
+    slow: () => as({ HDB: 'slow' }),
+    large: () => as({}),
+    quick: () => as({}),
+    begun: () => until('the backup', () => existsSync(path.join(hana.folder, 'catalogue.json'))),
+    hasEnded: () => findTools(hana.folder).length === 0,
+    onNext: () => expect(readdirSync(backupFolder)).toEqual([]),
+  });
+}
 
 const filesBelow = (folder: string) =>
   readdirSync(folder, { recursive: true, withFileTypes: true }).filter((item) => item.isFile());

@@ -15,6 +15,8 @@ export interface FakeState {
   connections: Record<string, string>[];
   /** Length of each data file. */
   sizeBytes: number;
+  /** Of bytes that nothing makes smaller; else each file repeats its own name. */
+  isRandom: boolean;
 }
 
 export interface FakeHana {
@@ -28,6 +30,7 @@ export interface FakeHana {
 }
 
 const script = `
+import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 const folder = import.meta.dirname;
@@ -97,7 +100,7 @@ async function backup() {
       if (failure === 'missing' && number === 2) continue;
       const length = file.BACKUP_SIZE - (failure === 'short' && number === 1 ? 1 : 0);
       try {
-        writeFileSync(file.DESTINATION_PATH, Buffer.alloc(length, name + number));
+        writeFileSync(file.DESTINATION_PATH, state.isRandom ? randomBytes(length) : Buffer.alloc(length, name + number));
       } catch (error) {
         entry.STATE_NAME = 'failed';
         save();
@@ -125,6 +128,7 @@ export function makeFakeHana(folder: string): FakeHana {
     privileges: ['BACKUP ADMIN', 'CATALOG READ', 'DATABASE ADMIN'],
     connections: [],
     sizeBytes: 600_000,
+    isRandom: false,
   };
   const save = () => writeFileSync(at('state.json'), JSON.stringify(state));
   save();
