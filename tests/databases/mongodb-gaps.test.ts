@@ -3,9 +3,11 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { MongoClient } from 'mongodb';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mongodbSource } from '../../packages/engine/src/sources/mongodb/mongodb-source.ts';
 import { type FerretdbServer, startFerretdb } from '../servers/ferretdb.ts';
 import { storedBelow } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
+import { restoreFolder } from '../support/restore-folder.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { withoutLast, wrapPrograms } from '../support/wrapped-programs.ts';
@@ -100,5 +102,24 @@ suite('a dump that ends well', () => {
     });
     const aboutCall = "WARNING: ignoring unsupported URI parameter 'compressors'";
     expect(await jobs.backup(source('remark', script(aboutCall)))).toMatchObject({ status: 'success', problems: [] });
+  });
+});
+
+suite('a restore', () => {
+  it('tells that the dump is of a newer or older server', async () => {
+    const task = source('plain', 'exec "$real" "$@"');
+    const folder = work.at('versions');
+    await jobs.restore(task, await jobs.backup(task), { targetPath: folder });
+    const logged = await restoreFolder(mongodbSource, {
+      // FerretDB does not take indexes as mongorestore makes them.
+      ...{ folder, isDryRun: false, config: { ...task.config, program: 'native' }, options: { rename: ['shop=copy'] } },
+      tempDir: work.at('temp-versions'),
+      change: (bytes, file) =>
+        file.endsWith('inventory.json') ? Buffer.from(bytes.toString().replace(/MongoDB \d+/, 'MongoDB 99')) : bytes,
+    });
+    expect(logged).toContainEqual(
+      expect.stringMatching(/^"shop" was dumped from MongoDB 99.* and goes to MongoDB \d.*older/),
+    );
+    await client.db('copy').dropDatabase();
   });
 });
