@@ -114,6 +114,9 @@ function compareFolders(original: string, restored: string): void {
   if (result.status !== 0) throw new Error(`the restore differs:\n${result.stdout}${result.stderr}`.slice(0, 2000));
 }
 
+const KEYS =
+  'BackupX opens its repository by the master key, as in runs that a master orders; the others make a key of a password first, and that is part of their figures.';
+
 const titles: Readonly<Record<(typeof phases)[number], string>> = {
   first: 'first backup',
   unchanged: 'unchanged',
@@ -122,17 +125,25 @@ const titles: Readonly<Record<(typeof phases)[number], string>> = {
 };
 
 function render(results: Results, programs: readonly RepositoryProgram[], rounds: number): string {
-  const head = ['data', 'run', 'program', 'CPU s', 'wall s', 'peak MB', 'stored MB', 'CPU ratio', 'wall ratio'];
+  const restics = programs.map(({ name }) => name).filter((name) => name.startsWith('restic '));
+  const head = ['data', 'run', 'program', 'CPU s', 'wall s', 'peak MB', 'stored MB'];
+  for (const name of restics) head.push(`CPU / ${name}`, `wall / ${name}`);
   const rows: string[][] = [];
   for (const { corpus, figures } of results.values()) {
     for (const phase of phases) {
-      const reference = figures.get(programs[0]?.name ?? '')?.[phase] ?? [];
-      for (const [name, own] of figures)
-        rows.push([corpus.name, titles[phase], name, ...cellsOf(own, phase), ...ratiosOf(own[phase], reference)]);
+      const references = restics.map((name) => figures.get(name)?.[phase] ?? []);
+      for (const [name, own] of figures) {
+        const ratios = references.flatMap((reference) => ratiosOf(own[phase], reference));
+        rows.push([corpus.name, titles[phase], name, ...cellsOf(own, phase), ...ratios]);
+      }
     }
   }
-  const targets = judgeTargets(results, programs[0]?.name ?? '');
-  return `Machine: ${describeMachine()}. Medians of ${rounds} alternated round(s), whole processes; ratios against the first row of each group.\n\n${formatTable(head, rows, 3)}\n\n${targets}\n`;
+  const text = [
+    `Machine: ${describeMachine()}. Medians of ${rounds} alternated round(s), whole processes. ${KEYS}`,
+    formatTable(head, rows, 3),
+    judgeTargets(results),
+  ];
+  return `${text.join('\n\n')}\n`;
 }
 
 const cpuOf = (all: readonly ProcessMeasurement[]): number => median(all.map((one) => one.cpuSeconds));
