@@ -93,7 +93,22 @@ function browse(): JobOf<'browse_artifact'> {
   return { kind: 'browse_artifact', artifact, path: place, search: search ?? null, offset: Number(offset), limit: 100 };
 }
 
-const jobs = { init, backup, restore, browse } as const;
+function check(): JobOf<'check_repository'> {
+  return { kind: 'check_repository', repository, read: 'all' };
+}
+
+/** The snapshot, and those after it. */
+function forget(): JobOf<'forget_snapshots'> {
+  const snapshotIds = [snapshotId, ...more];
+  return { kind: 'forget_snapshots', repository, snapshotIds, policy: null, lockedIds: [], dryRun: false };
+}
+
+function prune(): JobOf<'prune_repository'> {
+  const limits = { maxUnusedShare: 0, maxRepackBytes: null, dryRun: false } as const;
+  return { kind: 'prune_repository', repository, ...limits, phase: 'exclusive', youngerLeases: [] };
+}
+
+const jobs = { init, backup, restore, browse, check, forget, prune } as const;
 const makeJob = jobs[action as keyof typeof jobs];
 if (!makeJob) throw new Error(`name one of ${Object.keys(jobs).join(', ')}`);
 const engine = createJobEngine({ tempDir: `${folder}.tmp` });
