@@ -86,7 +86,7 @@ it.each([
   const own = await startMariadb({ settings: encrypted });
   try {
     own.sql("CREATE DATABASE shop; CREATE TABLE shop.t (v TEXT); INSERT INTO shop.t VALUES ('kept from others')");
-    // By that name the program would ask for the socket of another server.
+    // By that name alone, without the protocol, the program would ask for the socket of another server.
     const source = { type: 'mysql-physical', config: { dbHost: 'localhost', dbPort: own.port, dbUser: 'root' } };
     const jobs = await createSourceJobs(runner, work, isSecret ? 'archive' : 'repository');
     const watch = watchTools(work.path);

@@ -49,8 +49,12 @@ export function giveTo(owner: string, folder: string): void {
 }
 
 /** Starts `backupx wal …`. */
-export function startWal(args: readonly string[], options: { cwd?: string } = {}) {
-  const child = spawn(process.execPath, [program, 'wal', ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+export const startWal = (args: readonly string[], options: { cwd?: string } = {}) =>
+  startBackupx(['wal', ...args], options);
+
+/** Starts the program itself. */
+export function startBackupx(args: readonly string[], options: { cwd?: string } = {}) {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].on('data', (chunk: Buffer) => {
