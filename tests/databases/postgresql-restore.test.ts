@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RunBackupResult } from '@backupx/contracts/jobs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RestoreContext } from '../../packages/engine/src/ports/source.ts';
+import { PsqlSession } from '../../packages/engine/src/sources/postgresql/psql-session.ts';
 import { readDatabases } from '../../packages/engine/src/sources/postgresql/read-databases.ts';
+import { RestoreRoles } from '../../packages/engine/src/sources/postgresql/restore-roles.ts';
+import { Server } from '../../packages/engine/src/sources/postgresql/server.ts';
 import { configSchema } from '../../packages/engine/src/sources/postgresql/settings.ts';
 import { openVerifier } from '../../packages/engine/src/sources/postgresql/verify-dumps.ts';
 import { newerPrograms, PASSWORD, type Postgresql, PROGRAMS, startPostgresql } from '../servers/postgresql.ts';
@@ -124,6 +128,49 @@ describe('elsewhere', () => {
       expect(leftovers(other)).toEqual([]);
     } finally {
       await other.stop();
+    }
+  });
+
+  it('drops the roles it made when it fails, but none that another restore has taken over', async () => {
+    const signal = new AbortController().signal;
+    const place = await Server.open(configSchema.parse(source().config), work.at('temp'), signal);
+    const problems: unknown[] = [];
+    const context = { options: { restoreGlobals: true }, log() {}, problem: (one: unknown) => problems.push(one) };
+    const open = () => PsqlSession.open(place, 'postgres', signal);
+    const begin = () => new RestoreRoles(context as unknown as RestoreContext, open);
+    const [first, second, session] = [begin(), begin(), await open()];
+    try {
+      const about = { server: 'here', database: 'shop' };
+      const shared = `it's "shared" \\`;
+      await first.prepare(session, [shared, 'first_only'], about);
+      await second.prepare(session, [shared, 'second_only'], about);
+      await first.rollback(open);
+      const present = () =>
+        server.sql("SELECT rolname, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname ~ 'shared|_only'");
+      const mine = ([, comment = '']: string[]) => comment.startsWith('BackupX: made for a restore');
+      const found = () =>
+        present()
+          .trimEnd()
+          .split('\n')
+          .map((line) => line.split('|'));
+      expect(
+        found()
+          .map(([role]) => role)
+          .sort(),
+      ).toEqual([shared, 'second_only']);
+      expect(found().every(mine)).toBe(true);
+      await second.rollback(open);
+      // What it has taken over may be in use.
+      expect(present()).toContain('shared');
+      expect(present()).not.toContain('second_only');
+      const third = begin();
+      await third.prepare(session, [shared], about);
+      await third.finish();
+      expect([present(), problems]).toEqual([`${shared}|\n`, []]);
+    } finally {
+      await session.close();
+      place.close();
+      server.sql(`DROP ROLE "it's ""shared"" \\"`);
     }
   });
 
