@@ -3,7 +3,7 @@
  * up without pause. Nothing that a snapshot needs may be lost. `CLEAN_UP_SECONDS` makes it longer.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { MaintenanceRecord } from '@backupx/contracts/api/maintenance';
 import type { BackupRecord } from '@backupx/contracts/api/records';
@@ -48,31 +48,51 @@ const call = <T>(method: string, route: string, body?: unknown): Promise<T> =>
 /** The same pieces of noise for both: what one forgets the other may store at the same moment. */
 const pieces = Array.from({ length: 12 }, () => randomBytes(700_000));
 
-/** Puts a random half of the pieces into a source. */
-function shuffle(source: string): void {
-  mkdirSync(source, { recursive: true });
-  for (const [index, piece] of pieces.entries()) {
-    const file = path.join(source, `piece-${index}`);
-    if (Math.random() < 0.5) writeFileSync(file, piece);
-    else rmSync(file, { force: true });
-  }
-  writeFileSync(path.join(source, 'always'), randomBytes(100));
+/** Contents by file name. */
+type Files = ReadonlyMap<string, Buffer>;
+
+/** A record, and what was in its source. */
+interface Kept {
+  readonly record: BackupRecord;
+  readonly files: Files;
+}
+
+/** Puts a random half of the pieces into a source; answers what is in it now. */
+function shuffle(source: string): Files {
+  rmSync(source, { recursive: true, force: true });
+  mkdirSync(source);
+  const files = new Map([['always', randomBytes(100)]]);
+  for (const [index, piece] of pieces.entries()) if (Math.random() < 0.5) files.set(`piece-${index}`, piece);
+  for (const [name, bytes] of files) writeFileSync(path.join(source, name), bytes);
+  return files;
 }
 
 /** Runs a task with new data again and again; deletes most of its records at once. Answers the kept ones. */
-async function writer(taskId: number, source: string, isOver: () => boolean): Promise<BackupRecord[]> {
-  const kept: BackupRecord[] = [];
-  while (!isOver()) {
-    shuffle(source);
+async function writer(taskId: number, source: string, isOver: () => boolean): Promise<Kept[]> {
+  const kept: Kept[] = [];
+  const run = async () => {
+    const files = shuffle(source);
     const record = await runTask(master.client, taskId);
-    expect(record.errorMessage).toBe('');
-    expect(record.status).toBe('success');
-    if (Math.random() < 0.7) await call('DELETE', `/api/backup/records/${record.id}`);
-    else kept.push(record);
+    expect(record).toMatchObject({ errorMessage: '', status: 'success' });
+    return { record, files };
+  };
+  while (!isOver()) {
+    const made = await run();
+    if (Math.random() < 0.7) await call('DELETE', `/api/backup/records/${made.record.id}`);
+    else kept.push(made);
   }
-  shuffle(source);
-  kept.push(await runTask(master.client, taskId));
+  kept.push(await run());
   return kept;
+}
+
+/** Names of the files in a folder that are not those expected, or have other contents. */
+function differences(folder: string, expected: Files): string[] {
+  const found = new Set(readdirSync(folder));
+  const wrong = [...found].filter((name) => !expected.has(name));
+  for (const [name, bytes] of expected) {
+    if (!found.has(name) || !readFileSync(path.join(folder, name)).equals(bytes)) wrong.push(name);
+  }
+  return wrong;
 }
 
 /** Marks as often as it is let. Sweeps come by themselves. */
@@ -140,16 +160,17 @@ it(
     const password = /Password: +(\S+)/.exec(await kit.text())?.[1] ?? '';
     await restic.open(path.join(work.at('store'), repository.prefix), password).mustBeClean();
     for (const [index, records] of kept.entries()) {
-      const last = records.at(-1);
-      for (const record of records) {
+      const last = records.at(-1)?.record;
+      for (const { record, files } of records) {
         const folder = work.at(`restored-${record.id}`);
         expect(await restoreRecord(master.client, record.id, { targetPath: folder })).toMatchObject({
           status: 'success',
           errorMessage: '',
         });
-        if (record === last)
-          expect(compareTrees(sources[index] ?? '', path.join(folder, `source-${index}`))).toEqual([]);
-        expect(existsSync(path.join(folder, `source-${index}`, 'always'))).toBe(true);
+        const restored = path.join(folder, `source-${index}`);
+        expect(differences(restored, files)).toEqual([]);
+        if (record === last) expect(compareTrees(sources[index] ?? '', restored)).toEqual([]);
+        rmSync(folder, { recursive: true });
       }
     }
   },
