@@ -1,7 +1,8 @@
 import type { ByteRange, Storage } from '../../ports/storage.ts';
 import { isOutage, type Outage, type RetryOptions, Tries } from './tries.ts';
 
-interface Repeated {
+/** What calls are repeated on. */
+export interface Repeated {
   readonly storage: Storage;
   readonly options: RetryOptions;
   readonly outage: Outage;

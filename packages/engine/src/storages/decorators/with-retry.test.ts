@@ -1,6 +1,6 @@
 import { AppError } from '@backupx/contracts/errors';
 import { describe, expect, it } from 'vitest';
-import { replayable, type Storage } from '../../ports/storage.ts';
+import { replayable, type Storage, type StoredObject } from '../../ports/storage.ts';
 import { createFakeClock } from '../../testing/fake-clock.ts';
 import { createMemoryStorage } from '../../testing/memory-storage.ts';
 import { storageConformance } from '../../testing/storage-conformance.ts';
@@ -197,6 +197,40 @@ describe('withRetry', () => {
       await clock.advance(100_000);
       abort.abort();
       await outcome;
+    });
+
+    it('goes on with a list that broke, and gives each object once', async () => {
+      const clock = createFakeClock();
+      const memory = createMemoryStorage();
+      for (const name of ['a', 'b', 'c', 'd', 'e']) memory.objects.set(name, new Uint8Array(1));
+      let opened = 0;
+      const breaking: Storage = {
+        ...memory,
+        // In another order each time, a little further each time.
+        async *list() {
+          opened += 1;
+          const items: StoredObject[] = [];
+          for await (const item of memory.list('', signal)) items.push(item);
+          if (opened % 2 === 0) items.reverse();
+          if (opened > 4) yield* items;
+          yield* items.slice(0, opened);
+          throw unreachable();
+        },
+      };
+      const listAll = async (storage: Storage) => {
+        const keys: string[] = [];
+        for await (const { key } of storage.list('', signal)) {
+          keys.push(key);
+          if (keys.length === 5) break;
+        }
+        return keys.sort();
+      };
+      const listing = listAll(withRetry(breaking, patient(clock)));
+      await clock.advance(900_000);
+      expect(await listing).toEqual(['a', 'b', 'c', 'd', 'e']);
+      opened = 0;
+      const hasty = listAll(withRetry(breaking, { attempts: 3, firstDelayMs: 0 }));
+      await expect(hasty).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' });
     });
 
     it('goes on with a get where it broke, as often as it breaks', async () => {

@@ -3,23 +3,24 @@
  * doubling limit, so that many agents do not come back in step). What only says that nobody answers is repeated for as
  * long as the patience lasts: a master that is restarted, or a storage behind a broken line, must not end a run of hours.
  *
- * A put is repeated only while its body is untouched or can be read again (`replayable` in `ports/storage.ts`). A list
- * only until its first item went out, since what was handed on cannot be taken back. The same holds for a get without
- * patience; with it, a get goes on at the byte where it broke: who reads with patience compares a checksum at the end.
+ * A put is repeated only while its body is untouched or can be read again (`replayable` in `ports/storage.ts`), a get or
+ * list only until its first item went out, since what was handed on cannot be taken back. With patience, a get goes on
+ * at the byte where it broke (who reads with patience compares a checksum at the end) and a list after what it gave.
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { Storage } from '../../ports/storage.ts';
 import { repeatGet } from './repeat-get.ts';
+import { repeatList } from './repeat-list.ts';
 import { Outage, type RetryOptions, Tries } from './tries.ts';
 import { isReplayable, watchFirstPull } from './watch-first-pull.ts';
 
 /** Returns a storage that behaves like `storage`, but repeats what failed for a passing reason. */
 export function withRetry(storage: Storage, options: RetryOptions): Storage {
   const outage = new Outage(options.onOutage);
-  const begin = (signal: AbortSignal) => new Tries(options, outage, signal);
+  const repeated = { storage, options, outage };
 
   const repeat = async <T>(signal: AbortSignal, call: () => Promise<T>, mayRepeat = () => true): Promise<T> => {
-    for (const tries = begin(signal); ; ) {
+    for (const tries = new Tries(options, outage, signal); ; ) {
       try {
         const result = await call();
         outage.end();
@@ -31,33 +32,15 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
     }
   };
 
-  async function* repeatList<T>(signal: AbortSignal, open: () => AsyncIterable<T>): AsyncGenerator<T> {
-    for (const tries = begin(signal); ; ) {
-      let hasYielded = false;
-      try {
-        for await (const item of open()) {
-          outage.end();
-          hasYielded = true;
-          yield item;
-        }
-        outage.end();
-        return;
-      } catch (error) {
-        if (hasYielded) throw error;
-        await tries.waitOrThrow(error);
-      }
-    }
-  }
-
   return {
     put: (key, body, putOptions) => {
       const watched = watchFirstPull(body);
       const mayRepeat = () => isReplayable(body) || !watched.isPulled();
       return repeat(putOptions.signal, () => storage.put(key, watched.body, putOptions), mayRepeat);
     },
-    get: (key, getOptions) => repeatGet({ storage, options, outage }, key, getOptions),
+    get: (key, getOptions) => repeatGet(repeated, key, getOptions),
     stat: (key, signal) => repeat(signal, () => storage.stat(key, signal)),
-    list: (prefix, signal) => repeatList(signal, () => storage.list(prefix, signal)),
+    list: (prefix, signal) => repeatList(repeated, prefix, signal),
     delete: (key, signal) => repeat(signal, () => storage.delete(key, signal)),
     ...repeatExtras(storage, repeat),
     ...(storage.close && { close: async () => storage.close?.() }),
