@@ -1,6 +1,6 @@
 import type { StoredObject } from '../../ports/storage.ts';
 import type { Repeated } from './repeat-get.ts';
-import { isOutage, Tries } from './tries.ts';
+import { isOutage, type Outage, Tries } from './tries.ts';
 
 /** Keys that are remembered at most: some 10 MB. */
 const MAX_REMEMBERED = 100_000;
@@ -18,11 +18,7 @@ export async function* repeatList(
   let countBefore = 0;
   for (let tries = new Tries(options, outage, signal); ; ) {
     try {
-      for await (const item of storage.list(prefix, signal)) {
-        outage.end();
-        if (given.take(item.key)) yield item;
-      }
-      outage.end();
+      yield* newOnes(storage.list(prefix, signal), given, outage);
       return;
     } catch (error) {
       if (!given.mayBeginAnew(error)) throw error;
@@ -31,6 +27,18 @@ export async function* repeatList(
       await tries.waitOrThrow(error);
     }
   }
+}
+
+async function* newOnes(
+  items: AsyncIterable<StoredObject>,
+  given: GivenKeys,
+  outage: Outage,
+): AsyncGenerator<StoredObject> {
+  for await (const item of items) {
+    outage.end();
+    if (given.take(item.key)) yield item;
+  }
+  outage.end();
 }
 
 /** What was handed on. */
