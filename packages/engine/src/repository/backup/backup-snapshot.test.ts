@@ -154,8 +154,8 @@ describe('backupSnapshot', () => {
     expect(found.get(entry('www/precious'))).toBe(
       expected.includes('www/precious') ? stored(Buffer.from('www/precious')) : undefined,
     );
-    expect((await run({ paths, source })).tree).toBe(first.tree);
-    expect(logs).toEqual([]);
+    expect(await ownTree((await run({ paths, source })).tree)).toBe(await ownTree(first.tree));
+    expect(logs.filter((line) => !line.includes('leads through'))).toEqual([]);
   });
 
   it('keeps whole paths and every byte, and stores nothing twice', async () => {

@@ -72,6 +72,19 @@ describe('walking', () => {
     expect([...(filesSource.countTotals?.(config) ?? [])].at(-1)).toEqual({ items: 10, bytes: 25 });
   });
 
+  it('tells of a link in one path that another path leads through', () => {
+    write('www/deep/er/d');
+    symlinkSync('deep', path.join(root, 'www/link'));
+    symlinkSync('www', path.join(root, 'alias'));
+    const read = (...paths: string[]) => readEntries({ paths: paths.map((name) => path.join(root, name)) });
+    read('www', 'www/deep/er', 'alias/deep', 'www/link');
+    expect(logs.filter((text) => text.includes('leads through'))).toEqual([]);
+    read('www', 'www/link/er', 'www/link/er/d');
+    expect(logs.filter((text) => text.includes('leads through'))).toEqual([
+      expect.stringMatching(/^\S+\/www\/link is a symbolic link .* \S+\/www\/link\/er leads through it/),
+    ]);
+  });
+
   it('leaves out what the patterns say, as git does', () => {
     for (const name of ['keep.log', 'a.log', 'build/x', 'src/build/y', 'src/a.ts', 'cache/deep/z', 'tmp/t'])
       write(name);

@@ -8,6 +8,7 @@ import type { BackupContext, SourceEntry, SourceTotals } from '../../ports/sourc
 import { createEntryBuilder, createHardLinks, type EntryBuilder, entryTypeOf } from './build-entry.ts';
 import { type BytePath, parentPath, toBytes } from './byte-paths.ts';
 import { isMissing, reasonOf } from './errno.ts';
+import { linksBetweenRoots } from './links-between-roots.ts';
 import { normalizeRoots } from './source-roots.ts';
 import { type WalkOptions, walkTree } from './walk-tree.ts';
 
@@ -22,6 +23,7 @@ export interface FilesConfig {
 export function* readFiles(config: FilesConfig, context: BackupContext): Generator<SourceEntry> {
   const roots = normalizeRoots(config.paths);
   assertSomethingReadable(roots);
+  tellOfLinks(roots, context);
   const builder = createEntryBuilder(context);
   const found = walkTree({
     roots,
@@ -37,6 +39,17 @@ export function* readFiles(config: FilesConfig, context: BackupContext): Generat
     if (entry) yield entry;
   }
   finishLog(builder, roots, context);
+}
+
+function tellOfLinks(roots: readonly BytePath[], context: BackupContext): void {
+  for (const { link, root } of linksBetweenRoots(roots)) {
+    const [linkPath, rootPath] = [link, root].map((path) => displayPath(toBytes(path)));
+    context.log(
+      'warn',
+      `${linkPath} is a symbolic link within one path of the task, and ${rootPath} leads through it: one of the two cannot be restored. ` +
+        'Name the place that the link leads to instead.',
+    );
+  }
 }
 
 /** What the walk asks about each item; undefined: nothing is compared with an earlier run. */
