@@ -20,6 +20,7 @@ import { filesIn, giveTo, makeWalPlace, runWal, type WalPlace } from '../support
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 const work = makeWorkFolder('wal');
+const newer = await newerPrograms();
 const HISTORY = '00000002.history';
 let server: Postgresql;
 let place: WalPlace;
@@ -293,10 +294,49 @@ it('expires what the newest base backups do not need', async () => {
   expect((await expire('--before', switchLog())).code).toBe(13);
 });
 
+it.skipIf(!newer)('archives and recovers a newer PostgreSQL, too (needs the one of npm)', async () => {
+  const folder = work.at('newer');
+  mkdirSync(folder);
+  const own = makeWalPlace(folder);
+  const command = `archive_command='"${own.script}" wal push --config "${own.config}" %p'`;
+  const programs = newer ?? '';
+  const other = await startPostgresql({
+    programs,
+    initdb: ['--wal-segsize=1'],
+    settings: ['archive_mode=on', 'hot_standby=off', command],
+  });
+  try {
+    giveTo(other.folder, folder);
+    other.sql('CREATE TABLE orders (id int PRIMARY KEY, note text)');
+    // There are no client programs of that version: a copy of what a crash leaves is a base, too.
+    await other.kill();
+    const copy = work.at('newer-data');
+    execFileSync('cp', ['-a', path.join(other.folder, 'data'), copy]);
+    rmSync(path.join(copy, 'postmaster.pid'), { force: true });
+    await other.start();
+    other.sql('INSERT INTO orders SELECT g, md5(g::text) FROM generate_series(1, 10000) g');
+    const last = switchLog(other);
+    await waitFor(`${last} in the archive`, async () => filesIn(own.store).some(({ name }) => name === last), 60_000);
+    const restore = `restore_command = '${restoreCommand(own.script, own.config)}'\narchive_mode = off\n`;
+    appendFileSync(path.join(copy, 'postgresql.auto.conf'), restore);
+    writeFileSync(path.join(copy, 'recovery.signal'), '');
+    giveTo(other.folder, copy);
+    const recovered = await startOn(copy, programs);
+    try {
+      expect(rowsOf(recovered)).toBe(rowsOf(other));
+      expect(switchLog(recovered).slice(0, 8)).toBe('00000002');
+    } finally {
+      await recovered.stop();
+    }
+  } finally {
+    await other.stop();
+  }
+  expect(await runWal('verify', '--config', own.config, '--deep')).toMatchObject({ code: 0 });
+});
+
 describe('another cluster', () => {
   it('is refused in the same place, and welcome in its own', async () => {
-    const programs = await newerPrograms();
-    const other = await startPostgresql({ ...(programs ? { programs } : {}), initdb: ['--wal-segsize=1'] });
+    const other = await startPostgresql({ ...(newer ? { programs: newer } : {}), initdb: ['--wal-segsize=1'] });
     try {
       const name = switchLog(other);
       const file = path.join(other.folder, 'data', 'pg_wal', name);

@@ -91,8 +91,8 @@ function moveConfig(data: string, folder: string): string[] {
 }
 
 /** Starts a server on a data directory that is there, such as a restored one; its port and socket are its own. */
-export async function startOn(data: string): Promise<Postgresql> {
-  return await run({ programs: PROGRAMS }, (folder, port) => ({
+export async function startOn(data: string, programs = PROGRAMS): Promise<Postgresql> {
+  return await run({ programs }, (folder, port) => ({
     data,
     args: [`port=${port}`, `unix_socket_directories=${folder}`, `log_directory=${folder}`].flatMap((one) => [
       '-c',
