@@ -168,6 +168,10 @@ it('does not undo what another process or thread puts in place', async () => {
   expect(() => staged.place(place)).toThrow(error);
   expect(readdirSync(folder).sort()).toEqual(half);
   await worker.terminate();
+  // What was there is there again before anything is decided about it.
+  const exists = expect.objectContaining({ code: 'DATABASE_EXISTS' });
+  expect(() => staged.place({ folder, replaceExisting: false })).toThrow(exists);
+  expect(readFileSync(join(folder, 'ibdata1'), 'utf8')).toBe('new');
   staged.place(place);
   expect(filesIn(folder)).toEqual({ ibdata1: 'newest' });
   expect(readdirSync(folder)).toEqual(['ibdata1']);

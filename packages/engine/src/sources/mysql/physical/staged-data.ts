@@ -83,6 +83,8 @@ export class StagedData {
    * when somebody began to use the folder meanwhile.
    */
   place(options: StageOptions, keepAs: string | null = null): string | null {
+    // Of one that was killed since this restore was opened.
+    attempt(this.folder, () => undoSwap(this.folder));
     assertFree(this.folder, options);
     const isKept = keepAs !== null && itemsIn(this.folder).length > 0;
     const at = (kind: string) => join(this.folder, `.backupx-${kind}-${this.#id}`);
@@ -167,8 +169,7 @@ function prepareFolder(options: StageOptions) {
 
 /** What a broken restore left. What comes for one that runs stays: without its files it would be short of them. */
 function clearUp(folder: string): void {
-  assertNoSwap(folder);
-  putBack(folder);
+  undoSwap(folder);
   for (const name of readdirSync(folder)) {
     const [, kind, mark = ''] = OWN.exec(name) ?? [];
     if (kind === undefined || kind === 'kept' || (kind === 'new' && isMarkAlive(mark))) continue;
@@ -176,11 +177,13 @@ function clearUp(folder: string): void {
   }
 }
 
+function undoSwap(folder: string): void {
+  assertNoSwap(folder);
+  putBack(folder);
+}
+
 /** What was there will move into `old`, which is made. Of two that begin at the same moment at least one sees the other. */
 function beginSwap(folder: string, old: string): void {
-  assertNoSwap(folder);
-  // One that was killed since this restore was opened.
-  putBack(folder);
   mkdirSync(old, { mode: 0o700 });
   try {
     assertNoSwap(folder);
