@@ -25,6 +25,10 @@ it('puts files in place only at commit, and takes back what it made', async () =
   await other.write(join(root, 'out/c/d'), text('y'), { modifiedAt });
   other.rollback();
   expect(readdirSync(join(root, 'out'))).toEqual(['a']);
+  const elsewhere = new StagedFiles(join(root, 'new/out'));
+  await elsewhere.write(join(root, 'new/out/a/b'), text('z'), { modifiedAt });
+  elsewhere.rollback();
+  expect(readdirSync(root)).toEqual(['out']);
 });
 
 it('says before it reads anything, and when it is done, that a folder is in the way', async () => {

@@ -129,7 +129,8 @@ export class StagedFiles {
 
   #makeFolders(folder: string): void {
     if (folder.length <= this.#root.length) {
-      mkdirSync(this.#root, { recursive: true, mode: 0o700 });
+      const first = mkdirSync(this.#root, { recursive: true, mode: 0o700 });
+      if (first !== undefined) this.#folders.push(...foldersBetween(first, this.#root));
       return;
     }
     this.#makeFolders(dirname(folder));
@@ -139,6 +140,11 @@ export class StagedFiles {
       this.#folders.push(folder);
     } else if (!present.isDirectory()) throw invalidTarget(folder, new Error('it is no folder'));
   }
+}
+
+/** From the upper to the lower, both among them. */
+function foldersBetween(upper: string, lower: string): string[] {
+  return lower.length <= upper.length ? [upper] : [...foldersBetween(upper, dirname(lower)), lower];
 }
 
 /** Throws what the file system says as RESTORE_TARGET_INVALID. */
