@@ -37,11 +37,14 @@ export function programsForBackup(
 ): Programs {
   const found = installed.find((item) => item.major === major && hasProgram(item.folder));
   if (found) return found;
-  const nearest = installed.find((item) => item.major > major) ?? installed.at(-1);
-  const toolVersion = nearest?.version ?? '';
-  throw new AppError('DATABASE_TOOL_MISMATCH', {
-    ...{ tool: PROGRAM, toolVersion, serverVersion, package: `postgresql-client-${major}` },
-  });
+  const others = installed.filter(({ folder }) => hasProgram(folder));
+  const packageName = `postgresql-client-${major}`;
+  // The other programs of that version may be there without it.
+  if (others.length === 0 || installed.some((item) => item.major === major)) {
+    throw new AppError('DATABASE_TOOL_MISSING', { tool: PROGRAM, package: packageName });
+  }
+  const toolVersion = (others.find((item) => item.major > major) ?? others.at(-1))?.version ?? '';
+  throw new AppError('DATABASE_TOOL_MISMATCH', { tool: PROGRAM, toolVersion, serverVersion, package: packageName });
 }
 
 const hasProgram = (folder: string): boolean => findTool([PROGRAM], [folder]) === join(folder, PROGRAM);
