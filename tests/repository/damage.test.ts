@@ -1,6 +1,7 @@
 /** Every kind of damage is found by our check and named, stock restic agrees, and what is said to be whole restores. */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { CheckRepositoryResult } from '@backupx/contracts/jobs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareTrees } from '../support/compare-trees.ts';
 import {
@@ -17,6 +18,7 @@ import {
   truncateFile,
 } from '../support/damage.ts';
 import { makeNoise } from '../support/make-tree.ts';
+import { useQuickKey } from '../support/quick-key.ts';
 import {
   backup,
   check,
@@ -29,7 +31,7 @@ import {
   restore,
   snapshotIds,
 } from '../support/repository.ts';
-import { forEachRestic, type Restic, restic } from '../support/restic.ts';
+import { forEachRestic, type Restic, restic, SHORT_ID } from '../support/restic.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 
 interface Damage {
@@ -64,6 +66,13 @@ const onFile = (
     return [name];
   };
 };
+function swapFirst(type: 'index' | 'snapshots'): Damage['do'] {
+  return ({ folder }) => {
+    const [a = '', b = ''] = namesIn(folder, type);
+    swapFiles(folder, `${type}/${a}`, `${type}/${b}`);
+    return [a, b];
+  };
+}
 
 const packDamages: readonly Damage[] = (['dataPacks', 'treePacks'] as const).flatMap((kind) => {
   const what = kind === 'dataPacks' ? 'data pack' : 'tree pack';
@@ -100,17 +109,11 @@ const damages: readonly Damage[] = [
   { name: 'index file: a bit', do: onFile('index', flipBit, 0.5) },
   { name: 'index file: half of it', do: onFile('index', truncateFile, 0.5) },
   { name: 'index file: empty', do: onFile('index', truncateFile, 0) },
+  { name: 'index file: swapped with another', do: swapFirst('index') },
   { name: 'snapshot: a bit', do: onFile('snapshots', flipBit, 0.5) },
   { name: 'snapshot: half of it', do: onFile('snapshots', truncateFile, 0.5) },
   { name: 'snapshot: empty', do: onFile('snapshots', truncateFile, 0) },
-  {
-    name: 'snapshot: swapped with another',
-    do({ folder }) {
-      const [a = '', b = ''] = namesIn(folder, 'snapshots');
-      swapFiles(folder, `snapshots/${a}`, `snapshots/${b}`);
-      return [a, b];
-    },
-  },
+  { name: 'snapshot: swapped with another', do: swapFirst('snapshots') },
 ];
 
 /** Packs by what they hold, told by restic; those with noise of one source only come last. */
@@ -138,7 +141,9 @@ let files: RepositoryFiles;
 let opened = repository;
 
 beforeAll(async () => {
-  opened = { ...repository, unlock: { masterKey: (await runner.run(initJob(whole))).masterKey } };
+  const { masterKey } = await runner.run(initJob(whole));
+  opened = { ...repository, unlock: { masterKey } };
+  await useQuickKey(folderOf(whole), masterKey);
   for (const name of ['a', 'b']) mkdirSync(work.at(name, 'folder'), { recursive: true });
   for (let index = 0; index < 50; index++)
     writeFileSync(work.at('a', 'folder', `text-${index}`), `text ${index} `.repeat(99));
@@ -167,11 +172,27 @@ async function restorable(): Promise<string[]> {
   return good;
 }
 
+/** What our check said about each kind of damage. */
+const found = new Map<string, CheckRepositoryResult>();
+
+async function ourCheck(damage: Damage): Promise<CheckRepositoryResult> {
+  const result = found.get(damage.name) ?? (await check(runner, opened));
+  found.set(damage.name, result);
+  return result;
+}
+
+/** Packs, index files and snapshots that a text names, if only by the beginning of a name. */
+function namedIn(text: string): string[] {
+  const packs = [...files.dataPacks, ...files.treePacks];
+  const all = [...packs, ...namesIn(folderOf(whole), 'index'), ...namesIn(folderOf(whole), 'snapshots')];
+  return all.filter((name) => text.includes(name.slice(0, SHORT_ID)));
+}
+
 describe('our check finds every kind of damage, names it, and says what still restores', () => {
   it.each(damages)('$name', async (damage) => {
     copyFolder(folderOf(whole), folder);
     const names = damage.do(files);
-    const result = await check(runner, opened);
+    const result = await ourCheck(damage);
     expect(result.status).toBe('damaged');
     const errors = result.problems.filter(({ level }) => level === 'error');
     for (const name of names) expect(errors.map(({ object }) => object).join(' ')).toContain(name);
@@ -232,19 +253,40 @@ forEachRestic('stock restic agrees', (judge) => {
 
   it.each(damages)('$name', async (damage) => {
     copyFolder(folderOf(whole), folder);
-    damage.do(files);
-    expect(await theirView.mustComplain()).toMatch(/\w/);
+    const said = await theirView.mustComplain(damage.do(files));
+    const { problems } = await ourCheck(damage);
+    expect(namedIn(JSON.stringify(problems))).toEqual(expect.arrayContaining(namedIn(said)));
   });
 
-  it('a missing index: repaired, both find it clean, and all restores', async () => {
+  it('a missing index: both name the same blobs; repaired, both find it clean, and all restores', async () => {
     copyFolder(folderOf(whole), folder);
     removeFile(folder, `index/${first(namesIn(folder, 'index'))}`);
-    expect(await check(runner, repository)).toMatchObject({ status: 'damaged' });
-    await theirView.mustComplain();
+    const { status, problems } = await check(runner, repository);
+    expect(status).toBe('damaged');
+    const errors = problems.filter(({ level }) => level === 'error');
+    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['blob_missing']));
+    const said = await theirView.mustComplain();
+    const lost = [...said.matchAll(/id ([0-9a-f]{64}) not found in repository/g)].map(([, id]) => id);
+    expect(lost.length).toBeGreaterThan(0);
+    expect(new Set(errors.map(({ object }) => object))).toEqual(new Set(lost));
+    // Its packs are there, but nobody knows of them.
+    const unknown = problems.flatMap(({ code, object }) => (code === 'pack_unindexed' ? namedIn(object) : []));
+    expect(unknown).toEqual(expect.arrayContaining(namedIn(said)));
     await repair(runner, repository, 'index');
     expect(await check(runner, repository)).toMatchObject({ status: 'clean' });
     await theirView.mustBeClean();
     expect(await restorable()).toHaveLength(sources.size);
+  });
+
+  it('no key: nothing opens it but the master key itself', async () => {
+    copyFolder(folderOf(whole), folder);
+    removeFile(folder, `keys/${first(namesIn(folder, 'keys'))}`);
+    expect(await theirView.mustComplain()).toMatch(/no key found/);
+    const named = [expect.objectContaining({ code: 'key_missing', object: 'keys', level: 'error' })];
+    expect((await check(runner, repository)).problems).toEqual(named);
+    const result = await check(runner, opened);
+    expect(result.problems).toEqual(named);
+    expect(result.intactSnapshotIds.toSorted()).toEqual([...sources.keys()].toSorted());
   });
 
   it('snapshots without what is lost: repaired, they are clean for both', async () => {
