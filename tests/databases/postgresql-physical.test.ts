@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openVerifier } from '../../packages/engine/src/sources/postgresql/physical/cluster-verifier.ts';
 import { readCluster } from '../../packages/engine/src/sources/postgresql/physical/read-cluster.ts';
 import { configSchema } from '../../packages/engine/src/sources/postgresql/physical/settings.ts';
-import { PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
+import { PASSWORD, type Postgresql, PROGRAMS, startOn, startPostgresql } from '../servers/postgresql.ts';
 import { createRunner } from '../support/repository.ts';
 import { type BackupMode, backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { freePort } from '../support/start-program.ts';
@@ -101,7 +101,11 @@ async function openGuide(data: string) {
     return status === 0 ? stdout : expect.fail(`${command}\n${stdout}${stderr}`);
   };
   const sql = (script: string, database = 'postgres'): string =>
-    execFileSync('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', database], { env, input: script, encoding: 'utf8' });
+    execFileSync(path.join(PROGRAMS, 'psql'), ['-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', database], {
+      env,
+      input: script,
+      encoding: 'utf8',
+    });
   return {
     port,
     besideOriginal: `-o '-p ${port} -c archive_command=true'`,
@@ -368,8 +372,10 @@ it('brings tablespaces to other places, and a configuration from outside along',
     const result = await own.backup(sourceOf(spaces));
     expect(result.problems).toEqual([]);
     const dataFolder = work.at('spaces');
-    const error = await failure(own.restore(sourceOf(spaces), result, { options: { dataFolder } }));
-    expect([error.code, error.message]).toEqual(['DATABASE_EXISTS', expect.stringContaining(location)]);
+    for (const dryRun of [true, false]) {
+      const error = await failure(own.restore(sourceOf(spaces), result, { options: { dataFolder }, dryRun }));
+      expect([error.code, error.message]).toEqual(['DATABASE_EXISTS', expect.stringContaining(location)]);
+    }
     expect(existsSync(dataFolder)).toBe(false);
     const moved = work.at('fast copy');
     await own.restore(sourceOf(spaces), result, { options: { dataFolder, tablespaces: [`${location}=${moved}`] } });
