@@ -61,34 +61,39 @@ export async function isMarked(server: RedisConnection, database: number): Promi
   return Number(await server.demand('look for keys (EXISTS)', 'EXISTS', MARKER)) > 0;
 }
 
-/** Empties what restores that were killed left. */
-export async function clearStaleDatabases(server: RedisConnection): Promise<void> {
+/** Numbers with what restores that were killed left, each as soon as it is found: another restore may look, too. */
+export async function* findStaleDatabases(server: RedisConnection): AsyncGenerator<number> {
   const now = await timeOf(server);
-  for await (const _selected of databaseNumbers(server)) {
+  for await (const database of databaseNumbers(server)) {
     const mark = await server.ask('GET', MARKER);
     // Nothing, or something else of somebody else.
     const renewedAt = Buffer.isBuffer(mark) ? MARK.exec(String(mark))?.[1] : undefined;
-    if (renewedAt === undefined || now - Number(renewedAt) < STALE_SECONDS) continue;
-    await server.demand('empty a database (FLUSHDB)', 'FLUSHDB', 'ASYNC');
+    if (renewedAt !== undefined && now - Number(renewedAt) >= STALE_SECONDS) yield database;
   }
 }
 
-/** Empty ones beside `taken`. Throws NOT_SUPPORTED when there are not enough. */
+/** Empty ones, and `stale` ones, beside `taken`. Throws NOT_SUPPORTED when there are not enough. */
 export async function findFreeDatabases(
   server: RedisConnection,
-  { count, taken }: { readonly count: number; readonly taken: readonly number[] },
+  { count, taken, stale = [] }: WantedNumbers,
 ): Promise<number[]> {
   const free: number[] = [];
   if (count === 0) return free;
   for await (const database of databaseNumbers(server)) {
     if (taken.includes(database)) continue;
-    if (Number(await server.demand('count keys', 'DBSIZE')) === 0) free.push(database);
+    if (stale.includes(database) || Number(await server.demand('count keys', 'DBSIZE')) === 0) free.push(database);
     if (free.length === count) return free;
   }
   throw new AppError('NOT_SUPPORTED', {
     what: `A restore into a server that has ${free.length} of ${count} unused database numbers`,
     hint: 'Raise its setting "databases", or restore the file of the stopped server.',
   });
+}
+
+interface WantedNumbers {
+  readonly count: number;
+  readonly taken: readonly number[];
+  readonly stale?: readonly number[];
 }
 
 /** Selects one after the other, as many as the server has. */

@@ -17,7 +17,7 @@ import { RedisConnection } from './connection.ts';
 import { copyFunctions } from './copy-functions.ts';
 import { assertAllThere, type CopiedKeys, copyKeys } from './copy-keys.ts';
 import { DUMP_PATH } from './entry-paths.ts';
-import { claimDatabase, clearStaleDatabases, findFreeDatabases, isMarked, ownerOf } from './free-databases.ts';
+import { claimDatabase, findFreeDatabases, findStaleDatabases, isMarked, ownerOf } from './free-databases.ts';
 import type { RdbSummary } from './rdb-scanner.ts';
 import { findServerProgram, ScratchServer } from './scratch-server.ts';
 import { readFacts } from './server-facts.ts';
@@ -65,6 +65,23 @@ export class LiveRestore {
     }
     this.#folder = new SecretFolder(this.#context.tempDir);
     this.#fd = openSync(this.#dumpPath, 'wx', 0o600);
+  }
+
+  /** Throws what would stop it. Which of the databases another restore was making shows only when they are loaded. */
+  async foresee({ keys }: RdbSummary): Promise<void> {
+    findServerProgram();
+    const server = await this.#connect();
+    try {
+      await this.#assertUsable(server);
+      const targets = keys === null ? [] : this.#targetsOf([...keys.keys()]);
+      const stale: number[] = [];
+      for await (const database of findStaleDatabases(server)) stale.push(database);
+      const present = targets.filter((database) => !stale.includes(database));
+      await this.#assertReplaceable(server, present);
+      await findFreeDatabases(server, { count: targets.length, taken: targets, stale });
+    } finally {
+      server.close();
+    }
   }
 
   write(chunk: Uint8Array): void {
@@ -164,15 +181,11 @@ export class LiveRestore {
   }
 
   async #copyAll({ from, to, databases }: CopyParts): Promise<number> {
-    const { replaceExisting } = this.#options;
     const { signal } = this.#context;
     const targets = this.#targetsOf(databases);
-    await clearStaleDatabases(to);
-    // One that the server has not would fail in the middle of the change.
-    for (const database of targets) await countKeys(to, database);
-    if (!replaceExisting) await this.#assertEmpty(to, targets);
+    for await (const database of findStaleDatabases(to)) await emptyDatabase(to, database);
     // The copying may take long; who would stop the restore at its end stops it here.
-    await this.#sessionsToEnd(to, targets);
+    await this.#assertReplaceable(to, targets);
     const places = await findFreeDatabases(to, { count: databases.length, taken: targets });
     this.#evictedBefore = (await readFacts(to)).evictedKeys;
     const onKeys = (items: number) => this.#context.progress({ items });
@@ -187,9 +200,8 @@ export class LiveRestore {
     const total = copies.reduce((sum, { counts }) => sum + counts.copied, 0);
     await this.#assertNothingEvicted(to);
     // Somebody may have begun to write there meanwhile.
-    if (!replaceExisting) await this.#assertEmpty(to, targets);
-    const sessions = await this.#sessionsToEnd(to, targets);
-    const functions = await copyFunctions({ from, to, isReplacing: replaceExisting });
+    const sessions = await this.#assertReplaceable(to, targets);
+    const functions = await copyFunctions({ from, to, isReplacing: this.#options.replaceExisting });
     try {
       // Another that had stood still may have written into what is ours now.
       for (const copy of copies) await assertAllThere(to, copy);
@@ -230,6 +242,14 @@ export class LiveRestore {
       const message = `what was replaced still lies in the database(s) ${places.join(', ')}; empty them by FLUSHDB (${(error as Error).message})`;
       this.#context.problem({ path, code: 'inconsistent', message });
     }
+  }
+
+  /** Ids of the connections that are to be ended. Throws DATABASE_EXISTS, DATABASE_IN_USE. */
+  async #assertReplaceable(to: RedisConnection, targets: readonly number[]): Promise<string[]> {
+    // One that the server has not would fail in the middle of the change.
+    for (const database of targets) await countKeys(to, database);
+    if (!this.#options.replaceExisting) await this.#assertEmpty(to, targets);
+    return await this.#sessionsToEnd(to, targets);
   }
 
   /** Ids of the connections to databases that are replaced. Throws DATABASE_IN_USE when they may not be ended. */

@@ -65,7 +65,10 @@ describe('a restore of a dump', () => {
     expect(readFileSync(at('redis/dump.rdb'))).toEqual(dump);
     writeFileSync(at('redis/dump.rdb'), 'mine');
     for (const overwrite of ['never', 'if_newer'] as const) {
-      expect(await restore({ targetPath: folder, overwrite })).toMatchObject({ itemsWritten: 0, itemsSkipped: 1 });
+      for (const isDryRun of [false, true]) {
+        const running = restore({ targetPath: folder, overwrite, isDryRun });
+        await expect(running).resolves.toMatchObject({ itemsWritten: 0, itemsSkipped: 1 });
+      }
     }
     expect(readFileSync(at('redis/dump.rdb'), 'utf8')).toBe('mine');
     expect(readdirSync(at('redis'))).toEqual(['dump.rdb']);
@@ -101,7 +104,20 @@ describe('a restore of a dump', () => {
 
   it('writes nothing in a dry run', async () => {
     expect(await restore({ targetPath: folder, isDryRun: true })).toMatchObject({ itemsWritten: 1, bytesWritten: 0 });
-    expect(await restore({ isDryRun: true })).toMatchObject({ itemsWritten: 1 });
     expect(existsSync(at('redis'))).toBe(false);
+    const dumpPath = at('dump.rdb');
+    expect(await restore({ isDryRun: true, options: { dumpPath } })).toMatchObject({ itemsWritten: 1 });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('says in a dry run what would stop it', async () => {
+    const dumpPath = at('dump.rdb');
+    writeFileSync(dumpPath, 'mine');
+    const there = restore({ isDryRun: true, options: { dumpPath } });
+    await expect(there).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
+    // Nobody is there, and perhaps there is no program to load it with.
+    const code = expect.stringMatching(/^DATABASE_(UNREACHABLE|TOOL_MISSING)$/);
+    await expect(restore({ isDryRun: true })).rejects.toMatchObject({ code });
+    expect([readdirSync(folder), readFileSync(dumpPath, 'utf8')]).toEqual([['dump.rdb'], 'mine']);
   });
 });

@@ -18,6 +18,8 @@ import { type RdbSummary, scanned } from './rdb-scanner.ts';
 interface Destination {
   /** Where it writes. */
   readonly place: string;
+  /** For a restore that changes nothing: throws what would stop it, or `isThere`. */
+  foresee(summary: RdbSummary): Promise<void>;
   /** Before the first byte comes. */
   open(): Promise<void>;
   write(chunk: Uint8Array): void;
@@ -62,12 +64,20 @@ class RedisRestore implements RestoreSession {
   async commit(): Promise<RestoreOutcome> {
     const summary = this.#summary;
     if (!summary) return { itemsWritten: 0, bytesWritten: 0, itemsSkipped: this.#isSkipped ? 1 : 0 };
-    if (this.#context.isDryRun) {
-      this.#context.log('info', `Would restore ${keyTotal(summary)} key(s).`);
-      return { itemsWritten: 1, bytesWritten: 0, itemsSkipped: 0 };
-    }
+    if (this.#context.isDryRun) return await this.#foresee(summary);
     const itemsWritten = await this.#inPlace(() => this.#destination.commit(summary));
     return { itemsWritten, bytesWritten: summary.bytes, itemsSkipped: 0 };
+  }
+
+  async #foresee(summary: RdbSummary): Promise<RestoreOutcome> {
+    try {
+      await this.#inPlace(() => this.#destination.foresee(summary));
+    } catch (error) {
+      if (error !== isThere) throw error;
+      return { itemsWritten: 0, bytesWritten: 0, itemsSkipped: 1 };
+    }
+    this.#context.log('info', `Would restore ${keyTotal(summary)} key(s).`);
+    return { itemsWritten: 1, bytesWritten: 0, itemsSkipped: 0 };
   }
 
   async rollback(): Promise<void> {
@@ -137,9 +147,13 @@ class FileInFolder implements Destination {
     this.#overwrite = overwrite;
   }
 
-  async open(): Promise<void> {
+  async foresee(): Promise<void> {
     // The content of a dump says nothing of its age, so "if newer" replaces nothing.
     if (this.#overwrite !== 'always' && statSync(this.place, { throwIfNoEntry: false })) throw isThere;
+  }
+
+  async open(): Promise<void> {
+    await this.foresee();
     const folder = dirname(this.place);
     this.#madeFolder = mkdirSync(folder, { recursive: true, mode: 0o700 }) ?? null;
     this.#file = new StagedFile(this.place);
@@ -173,7 +187,18 @@ class FileOfServer implements Destination {
     this.place = options.dumpPath;
   }
 
+  async foresee(): Promise<void> {
+    this.#assertUsable();
+  }
+
   async open(): Promise<void> {
+    const hasFile = this.#assertUsable();
+    const { dumpPath } = this.#options;
+    this.#file = new StagedFile(hasFile ? realpathSync(dumpPath) : dumpPath);
+  }
+
+  /** Answers whether there is a file. Throws DATABASE_EXISTS, DATABASE_IN_USE, RESTORE_TARGET_INVALID. */
+  #assertUsable(): boolean {
     const { dumpPath, replaceExisting } = this.#options;
     const stat = statSync(dumpPath, { throwIfNoEntry: false });
     if (stat && !stat.isFile())
@@ -184,7 +209,7 @@ class FileOfServer implements Destination {
       throw new AppError('RESTORE_TARGET_INVALID', { path: dumpPath, reason: 'its folder does not exist' });
     }
     assertNoServerIn(realpathSync(dirname(dumpPath)));
-    this.#file = new StagedFile(stat ? realpathSync(dumpPath) : dumpPath);
+    return stat !== undefined;
   }
 
   write(chunk: Uint8Array): void {
