@@ -490,7 +490,7 @@ describe('a repository that stock restic made', () => {
     expect(forgotten.status).not.toBe(0);
     expect(forgotten.stderr).toContain('403');
     await client.ok(['unlock']);
-    const { items } = await call<{ items: { arrivedAt: string; isTimeSuspect: boolean }[] }>(
+    const { items } = await call<{ items: { id: string; arrivedAt: string; isTimeSuspect: boolean }[] }>(
       'GET',
       `/api/repositories/${repository.id}/snapshots`,
     );
@@ -515,5 +515,16 @@ describe('a repository that stock restic made', () => {
       `/api/repositories/${repository.id}/snapshots`,
     );
     expect(dated.items.filter((item) => item.isTimeSuspect)).toHaveLength(1);
+
+    // An intruder cannot push the good one out.
+    await client.ok(['backup', '--host', 'laptop', '--time', '2031-01-01 00:00:00', source]);
+    const dropped = await maintain(`/api/repositories/${repository.id}/forget`, { policy: { last: 1 } });
+    expect(dropped).toMatchObject({ status: 'success', errorMessage: '' });
+    const { items: left } = await call<{ items: { id: string; isTimeSuspect: boolean }[] }>(
+      'GET',
+      `/api/repositories/${repository.id}/snapshots`,
+    );
+    expect(left.filter((item) => item.isTimeSuspect)).toHaveLength(2);
+    expect(left.filter((item) => !item.isTimeSuspect)).toMatchObject([{ id: items[0]?.id }]);
   });
 });
