@@ -1,16 +1,15 @@
 /** What is killed or full in the middle of a dump into a repository: nothing of it stays, and the next backup is whole. */
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunBackupResult } from '@backupx/contracts/jobs';
 import { createEngine } from '@backupx/engine';
-import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
-import { mayMount } from '../support/faulty-runs.ts';
+import { dumpFaults, secretsBelow } from '../support/dump-faults.ts';
+import { besideSmallDisk, failureOf, mayMount, until } from '../support/faulty-runs.ts';
 import { check, createRunner, repositoryAt, snapshotIds, startJob } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
-import { findTools, killTool } from '../support/tool-watch.ts';
+import { findTools } from '../support/tool-watch.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
 import { databaseNames } from './postgresql-samples.ts';
 
@@ -38,19 +37,6 @@ afterAll(async () => {
 });
 
 const running = () => findTools(`port='${server.port}'`);
-const failure = async (work: Promise<unknown>) =>
-  await work.then(
-    () => expect.fail('it succeeded'),
-    (error) => error,
-  );
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 30_000;
-  while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error('it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
   let jobs: SourceJobs;
@@ -70,8 +56,7 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
     },
   });
   const repository = () => repositoryAt(jobs.store);
-  const staged = () =>
-    readdirSync(work.at('temp'), { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('secrets-'));
+  const staged = () => secretsBelow(work.at('temp'));
 
   beforeAll(async () => {
     mkdirSync(own.at());
@@ -98,98 +83,49 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
     server.sql('DROP DATABASE back');
   }
 
-  it('fails when its program is killed', async () => {
-    await expectNothingOf(async () => {
-      const backup = failure(jobs.backup(source('slow')));
-      await killTool('pg_dump', `port='${server.port}'`);
-      const error = await backup;
-      expect([error.code, error.message]).toEqual(['DATABASE_TOOL_FAILED', expect.stringContaining('SIGKILL')]);
-    });
+  dumpFaults('repository', {
+    ...{ name: `a dump in the ${format} format`, work, runner, leavesSecrets: true },
+    slow: () => source('slow'),
+    large: () => source(),
+    quick: () => source('postgres'),
+    begun: () => until('the dump', () => running().some(({ name }) => name === 'pg_dump')),
+    hasEnded: () => running().length === 0,
+    isStreamed: format === 'custom',
+    endsWithNext: format === 'directory',
+    program: { name: 'pg_dump', word: () => `port='${server.port}'` },
+    server: { kill: () => server.kill(), start: () => server.start() },
   });
 
-  it('fails when the server dies', async () => {
-    await expectNothingOf(async () => {
-      const backup = failure(jobs.backup(source('slow')));
-      await until(() => running().some(({ name }) => name === 'pg_dump'));
-      await server.kill();
-      expect((await backup).code).toMatch(/^DATABASE_(TOOL_FAILED|UNREACHABLE)$/);
-      await server.start();
-    });
-  });
-
-  it('ends at once when it is cancelled', async () => {
-    const engine = createEngine({ tempDir: work.at('temp'), storageAttempts: 1 });
-    await expectNothingOf(async () => {
-      const abort = new AbortController();
-      const backup = failure(
-        engine.run(jobs.backupJob(source('slow')), { reporter: silentReporter, signal: abort.signal }),
-      );
-      await until(() => running().some(({ name }) => name === 'pg_dump'));
-      abort.abort();
-      expect((await backup).code).toBe('CANCELLED');
-      await until(() => running().length === 0);
-    });
-    await engine.close(1000);
-  });
-
-  it('leaves nothing behind when its process is killed, once the next one has begun', async () => {
+  it.runIf(format === 'directory')('ends what its program had split off once the next one has begun', async () => {
     await expectNothingOf(async () => {
       const child = startJob(jobs.backupJob(source('slow')), { tempDir: work.at('temp') });
       // What serves it stands still, so that it cannot end by itself.
       const backends: number[] = [];
-      await until(() => {
+      await until('what serves it', () => {
         for (const pid of copying()) if (process.kill(pid, 'SIGSTOP')) backends.push(pid);
         return backends.length > 0;
       });
       try {
         await child.kill();
         const next = createEngine({ tempDir: work.at('temp'), storageAttempts: 1 });
-        await until(() => running().length === 0);
+        await until('the end of its programs', () => running().length === 0);
         await next.close(1000);
       } finally {
         for (const pid of backends) process.kill(pid, 'SIGCONT');
       }
     });
-    await until(() => copying().length === 0);
+    await until('the end of what served it', () => copying().length === 0);
   });
 
-  it.skipIf(!mayMount)('fails when the disk of the repository is full (needs root)', async () => {
-    const full = work.at(`full-${format}`);
-    mkdirSync(full);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', full]);
-    try {
-      const small = await createSourceJobs(
-        runner,
-        { ...work, at: (...parts) => path.join(full, ...parts) },
-        'repository',
-      );
-      const error = await failure(small.backup(source()));
-      expect(error.code).toMatch(/^(STORAGE|REPOSITORY)_/);
-      expect(await snapshotIds(runner, repositoryAt(small.store))).toEqual([]);
-      expect([running(), staged()]).toEqual([[], []]);
-    } finally {
-      execFileSync('umount', ['-l', full]);
-    }
-  });
-
-  it.skipIf(!mayMount)('says when the folder for temporary files is full (needs root)', async () => {
-    const full = work.at(`full-temp-${format}`);
-    mkdirSync(full);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', full]);
-    const small = createRunner(full);
-    try {
+  it.runIf(mayMount && format === 'directory')('says when the temporary folder is full (needs root)', async () => {
+    const full = work.at('full-temp');
+    await besideSmallDisk(full, '8m', async () => {
+      const small = createRunner(full);
       // The jobs of before, by an engine with little room.
-      const backup = small.run(jobs.backupJob(source()));
-      if (format === 'custom') expect(await backup).toMatchObject({ status: 'success' });
-      else expect((await failure(backup)).message).toMatch(/No space left/);
-      expect(readdirSync(full).flatMap((name) => readdirSync(path.join(full, name)))).toEqual([]);
-      execFileSync('sh', ['-c', `cat /dev/zero > '${full}/fill' 2>/dev/null; true`]);
-      const error = await failure(small.run(jobs.backupJob(source())));
-      expect(error.message).toMatch(/the folder for temporary files is full/);
-    } finally {
+      expect((await failureOf(small.run(jobs.backupJob(source())))).message).toMatch(/No space left/);
       await small.close();
-      execFileSync('umount', ['-l', full]);
-    }
+      expect(secretsBelow(full)).toEqual([]);
+    });
   });
 
   it('is whole afterwards', async () => {
@@ -200,19 +136,16 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
 
   it.skipIf(!mayMount)('is not called damaged by a proof that has no room (needs root)', async () => {
     const full = work.at(`full-proof-${format}`);
-    mkdirSync(full);
     // Enough for an empty server, and for the files of the dump.
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=100m,mode=755', 'tmpfs', full]);
-    const small = createRunner(full);
-    try {
+    await besideSmallDisk(full, '100m', async () => {
+      chmodSync(full, 0o755);
+      const small = createRunner(full);
       const artifact = jobs.artifactOf(last);
-      const error = await failure(small.run({ kind: 'verify_artifact', source: source(), mode: 'deep', artifact }));
+      const error = await failureOf(small.run({ kind: 'verify_artifact', source: source(), mode: 'deep', artifact }));
       expect(error.message).toMatch(/No space left on device|ENOSPC|free disk space|server closed the connection/);
-      expect(readdirSync(full).flatMap((name) => readdirSync(path.join(full, name)))).toEqual([]);
-    } finally {
       await small.close();
-      execFileSync('umount', ['-l', full]);
-    }
+      expect(readdirSync(full).flatMap((name) => readdirSync(path.join(full, name)))).toEqual([]);
+    });
   });
 
   /** Processes of our server that send rows to a dump. */
