@@ -48,11 +48,16 @@ export class Tries {
     const isWithinAttempts = this.#count < attempts;
     if (!isWithinAttempts && leftMs <= 0) throw error;
     if (this.#signal.aborted) throw cancelledError(this.#signal);
-    if (!isWithinAttempts) this.#outage.begin(error);
     const waitMs = random() * Math.min(maxDelayMs, firstDelayMs * 2 ** (this.#count - 1));
-    // The last attempt comes when the patience ends, not after.
-    await this.#clock.sleep(isWithinAttempts ? waitMs : Math.min(waitMs, leftMs), this.#signal).catch(() => {
-      throw cancelledError(this.#signal);
+    if (isWithinAttempts) return await this.#sleep(waitMs, this.#signal);
+    this.#outage.begin(error);
+    // The last attempt comes when the patience ends, not after; the next one at once when another call got through.
+    await this.#sleep(Math.min(waitMs, leftMs), AbortSignal.any([this.#signal, this.#outage.over]));
+  }
+
+  async #sleep(ms: number, until: AbortSignal): Promise<void> {
+    await this.#clock.sleep(ms, until).catch(() => {
+      if (this.#signal.aborted) throw cancelledError(this.#signal);
     });
   }
 }
@@ -61,9 +66,15 @@ export class Tries {
 export class Outage {
   readonly #tell: RetryOptions['onOutage'];
   #isOn = false;
+  #over = new AbortController();
 
   constructor(tell: RetryOptions['onOutage']) {
     this.#tell = tell;
+  }
+
+  /** Aborted when the one at hand is over. */
+  get over(): AbortSignal {
+    return this.#over.signal;
   }
 
   begin(error: AppError): void {
@@ -75,6 +86,8 @@ export class Outage {
   end(): void {
     if (!this.#isOn) return;
     this.#isOn = false;
+    this.#over.abort();
+    this.#over = new AbortController();
     this.#tell?.(null);
   }
 }

@@ -157,6 +157,28 @@ describe('withRetry', () => {
       expect(told).toEqual(['STORAGE_UNREACHABLE', null]);
     });
 
+    it('goes on with all calls as soon as one gets through', async () => {
+      const clock = createFakeClock();
+      const memory = createMemoryStorage();
+      for (const name of ['slow', 'fast']) memory.objects.set(name, new Uint8Array(1));
+      let asked = '';
+      const atMs: Record<string, number> = {};
+      const down: Storage = {
+        ...memory,
+        async stat(key, given) {
+          asked = key;
+          if (clock.monotonicMs() < 100_000) throw unreachable();
+          atMs[key] = clock.monotonicMs();
+          return await memory.stat(key, given);
+        },
+      };
+      const storage = withRetry(down, { ...patient(clock), random: () => (asked === 'slow' ? 1 : 0.1) });
+      const both = Promise.all([storage.stat('slow', signal), storage.stat('fast', signal)]);
+      await clock.advance(104_000);
+      await both;
+      expect(atMs.slow).toBe(atMs.fast);
+    });
+
     it('ends with a last attempt when the patience ends', async () => {
       const clock = createFakeClock();
       const atMs: number[] = [];
