@@ -8,9 +8,12 @@ import type { DriverSettings, InspectTargetResult, RunBackupResult, RunRestoreJo
 import { createEngine } from '@backupx/engine';
 import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { RestoreContext } from '../../packages/engine/src/ports/source.ts';
+import { redisSource } from '../../packages/engine/src/sources/redis/redis-source.ts';
 import { type Relay, startRelay } from '../servers/meddling-relay.ts';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
 import { mayMount } from '../support/faulty-runs.ts';
+import { entriesOfFolder } from '../support/folder-entries.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
@@ -79,6 +82,37 @@ it('says what would be replaced and who is connected, with the numbers they woul
   server.cli('ACL', 'SETUSER', 'blind', 'on', '>b', '~*', '+@all', '-client');
   const blind = await inspect({ dbHost: '127.0.0.1', dbPort: server.port, dbUser: 'blind', dbPassword: 'b' });
   expect(blind.notes).toContain('Who is connected is unknown: the user may not run CLIENT LIST.');
+  till.destroy();
+});
+
+it('says in a dry run what would stop the restore, and changes nothing', async () => {
+  await jobs.restore(source(), result, { targetPath: work.at('files') });
+  // Of a restore that was killed long ago: the next one empties it.
+  server.feed(`SELECT 3\nSET half 1\nSET backupx:restore:scratch "1700000000 0123456789abcdef"`);
+  const till = await sitDown(0, 'till');
+  const before = digest();
+  const foresee = async (options: object) => {
+    const context = {
+      ...{ tempDir: work.at('temp'), targetPath: null, paths: null, overwrite: 'always' },
+      isDryRun: true,
+    };
+    const common = { signal: new AbortController().signal, log() {}, problem() {}, progress() {}, options };
+    const config = redisSource.config.parse(source().config);
+    const session = await redisSource.restore(config, { ...context, ...common } as unknown as RestoreContext);
+    for (const entry of entriesOfFolder(work.at('files'))) await session.write(entry);
+    return await session.commit();
+  };
+  await expect(foresee({})).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
+  await expect(foresee({ replaceExisting: true })).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
+  await expect(foresee({ rename: ['0=99'] })).rejects.toMatchObject({ code: 'DATABASE_TOOL_FAILED' });
+  await expect(foresee({ rename: ['0=7', '3=7'] })).rejects.toMatchObject({ code: 'RESTORE_TARGET_INVALID' });
+  expect(await foresee({ rename: ['0=7'] })).toMatchObject({ itemsWritten: 1, bytesWritten: 0 });
+  // Two of the sixteen numbers are needed until the databases change places.
+  const full = [1, 2, 4, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+  server.feed(full.map((number) => `SELECT ${number}\nSET theirs 1`).join('\n'));
+  await expect(foresee({ rename: ['0=7'] })).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+  server.feed(full.map((number) => `SELECT ${number}\nFLUSHDB`).join('\n'));
+  expect(digest()).toBe(before);
   till.destroy();
 });
 
