@@ -36,8 +36,8 @@ export interface DatabaseKind {
   readonly restore: { readonly targetPath?: string; readonly options?: Record<string, unknown> };
   /** The server stands still meanwhile. */
   readonly server?: { kill(): Promise<void>; start(): Promise<void> };
-  /** A restore backs up first what it replaces. */
-  readonly isSavedFirst: boolean;
+  /** A restore is to back up first what it replaces. What files of their own try (MariaDB, SQLite, Redis) does not. */
+  readonly isSavedFirst?: true;
 }
 
 export const kindNames = [
@@ -78,7 +78,7 @@ function ofPostgresql(server: Postgresql): Pick<Record<KindName, DatabaseKind>, 
     },
     'postgresql-physical': {
       task: (how) => ({ type: 'postgresql-physical', ...login(how.port), extraConfig: {} }),
-      ...{ found: ['postgres', 'shop'], port, server, isSavedFirst: false },
+      ...{ found: ['postgres', 'shop'], port, server },
       describe: () =>
         `${postgresqlSamples.databaseNames(server)}\n${server.sql('SELECT * FROM pg_authid ORDER BY oid')}\n${describe()}`,
       restore: { options: { dataFolder: path.join(server.folder, 'data'), replaceExisting: true } },
@@ -102,7 +102,7 @@ function ofMariadb(server: Mariadb): Pick<Record<KindName, DatabaseKind>, 'mysql
         dbName: 'shop,other',
         extraConfig: {},
       }),
-      ...{ found: ['other', 'shop'], port, describe, restore: replaceLive, isSavedFirst: true },
+      ...{ found: ['other', 'shop'], port, describe, restore: replaceLive },
       damage() {
         // No view may lose what it reads: mariadb-dump ends at one, and so would the backup before the restore.
         server.sql(`DROP TRIGGER shop.trg; DROP PROCEDURE shop.p; DROP VIEW shop.own; DROP TABLE shop.child, shop.sq;
@@ -112,7 +112,7 @@ function ofMariadb(server: Mariadb): Pick<Record<KindName, DatabaseKind>, 'mysql
     },
     'mysql-physical': {
       task: (how) => ({ type: 'mysql-physical', ...at(how.port ?? port), dbUser: 'root', extraConfig: {} }),
-      ...{ found: ['other', 'shop'], port, server, isSavedFirst: false },
+      ...{ found: ['other', 'shop'], port, server },
       // Numbers that a server has set aside for rows to come are lost whenever it starts.
       describe: () => `${server.sql('SHOW DATABASES')}\n${describe().replaceAll(/ AUTO_INCREMENT=\d+/g, '')}`,
       restore: {
@@ -157,7 +157,7 @@ function ofRedis(server: RedisServer): DatabaseKind {
   const { port } = server;
   return {
     task: (how) => ({ type: 'redis', ...at(how.port ?? port), dbPassword: LOGIN.password, extraConfig: {} }),
-    ...{ found: ['db0', 'db3', 'db15'], port, restore: replaceLive, isSavedFirst: true },
+    ...{ found: ['db0', 'db3', 'db15'], port, restore: replaceLive },
     describe: () =>
       [redisSamples.digest(server), server.cli('PEXPIRETIME', 'expires soon'), server.cli('FUNCTION', 'LIST')].join(
         '\n',
@@ -174,7 +174,7 @@ function ofSqlite(folder: string): DatabaseKind {
   sqliteSamples.makeDatabase(other, 'delete', 100);
   return {
     task: () => ({ type: 'sqlite', extraConfig: { databases: [path.join(folder, '*/db.sqlite')] } }),
-    ...{ found: [other, inWal], port: 0, isSavedFirst: true, restore: { options: { replaceExisting: true } } },
+    ...{ found: [other, inWal], port: 0, restore: { options: { replaceExisting: true } } },
     describe: () => [inWal, other].map(sqliteSamples.dump).join('\n'),
     damage() {
       sqliteSamples.change(inWal);
@@ -201,7 +201,7 @@ function ofHana(hana: FakeHana, folder: string): DatabaseKind {
   let isDamaged = false;
   return {
     task: () => ({ type: 'saphana', extraConfig: { userStoreKey: 'BACKUPX', toolFolder: hana.folder, backupFolder } }),
-    ...{ found: ['HDB', 'SYSTEMDB'], port: 0, isSavedFirst: false, restore: { targetPath } },
+    ...{ found: ['HDB', 'SYSTEMDB'], port: 0, restore: { targetPath } },
     describe: () => (isDamaged ? restored() : ['HDB', 'SYSTEMDB'].flatMap(files)).sort().join('\n'),
     damage() {
       isDamaged = true;
@@ -231,7 +231,8 @@ export async function startDatabases(work: WorkFolder): Promise<Databases> {
     return server;
   };
   const [postgresql, mariadb, redis, mongodb] = await Promise.all([
-    keep(startPostgresql()),
+    // Data files that are copied eight times: as little log as may be.
+    keep(startPostgresql({ initdb: ['--wal-segsize=1'] })),
     keep(startMariadb()),
     keep(startRedis({ folder: work.at('redis'), password: LOGIN.password, args: redisSamples.DEBUG })),
     whyNot('mongodb') === '' ? keep(startFerretdb({ folder: work.at('mongodb'), login: LOGIN })) : null,

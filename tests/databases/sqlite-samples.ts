@@ -28,7 +28,7 @@ export function makeDatabase(file: string, mode: 'wal' | 'delete', rows = 2000):
 
 /** Schema and all rows, as text. */
 export function dump(file: string): string {
-  return execFileSync('sqlite3', ['-readonly', file, '.dump'], { maxBuffer: 1e9 }).toString();
+  return execFileSync('sqlite3', ['-readonly', file, '.dump'], { maxBuffer: 1e9, stdio: 'pipe' }).toString();
 }
 
 /** What somebody should not have done. */
