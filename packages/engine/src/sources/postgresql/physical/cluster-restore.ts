@@ -6,13 +6,14 @@ import { AppError } from '@backupx/contracts/errors';
 import type { DatabaseInventory } from '../../../ports/database-inventory.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../../ports/source.ts';
 import type { Programs } from '../programs.ts';
-import { type BackupManifest, endOf, listDifferences, parseLsn } from './backup-manifest.ts';
+import { endOf, listDifferences, parseLsn } from './backup-manifest.ts';
 import { ClusterContent } from './cluster-content.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { writeConfiguration } from './config-files.ts';
 import { MANIFEST, ROOT } from './entry-paths.ts';
 import { findOwner } from './find-owner.ts';
 import { leaveAside, type PlannedSwap, wordsOfKept, writeJournal } from './interrupted-swap.ts';
+import { placeTablespaces } from './place-tablespaces.ts';
 import { placesToKeep } from './places-to-keep.ts';
 import { GUIDE, recoveryGuide } from './recovery-guide.ts';
 import {
@@ -26,7 +27,7 @@ import { programsOfMajor, runVerifyBackup } from './run-verify-backup.ts';
 import type { RestoreOptions } from './settings.ts';
 import { settleLeftovers } from './settle-leftovers.ts';
 import { contentOf, StagedFolder } from './staged-folder.ts';
-import { formatTablespaceMap, parseTablespaceMap, relocate, type Tablespace } from './tablespace-map.ts';
+import { formatTablespaceMap, type Tablespace } from './tablespace-map.ts';
 import { assertDataFolderFree, assertTablespaceFree } from './target-folder.ts';
 
 type Owner = Awaited<ReturnType<typeof findOwner>>;
@@ -88,7 +89,7 @@ export class ClusterRestore implements RestoreSession {
       this.#context.problem({ path, code: 'unsafe', message: 'this is no part of a physical backup' });
     }
     this.#lookAtLabel();
-    if (path.endsWith(TABLESPACE_MAP)) this.#assertTablespaces();
+    if (path.endsWith(TABLESPACE_MAP)) this.#locations();
   }
 
   /** The first file of a backup says when it began: who would only fail at the end should fail now. */
@@ -103,17 +104,14 @@ export class ClusterRestore implements RestoreSession {
   }
 
   #locations(): Tablespace[] {
-    const { moved } = relocate(parseTablespaceMap(this.#content.textOf(TABLESPACE_MAP)), this.#options.tablespaces);
-    return moved;
+    return placeTablespaces(this.#content.textOf(TABLESPACE_MAP), this.#options);
   }
 
   #openTablespace(oid: string): string {
     const found = this.#locations().find((tablespace) => tablespace.oid === oid);
     if (!found) throw damaged(`its list of tablespaces does not name ${oid}`);
-    const { dataFolder, replaceExisting: mayReplace } = this.#options;
-    const major = this.#content.textOf('PG_VERSION').trim();
     return inPlace(found.location, () => {
-      assertTablespaceFree(found.location, { major, dataFolder, mayReplace });
+      assertPlaceFree(found.location, this.#content, this.#options);
       const staged = new StagedFolder(found.location, this.#owner?.user ?? null);
       this.#tablespaces.set(oid, staged);
       return staged.scratch;
@@ -121,31 +119,12 @@ export class ClusterRestore implements RestoreSession {
   }
 
   async commit(): Promise<RestoreOutcome> {
-    const content = this.#content;
-    const manifest = content.manifest();
-    const damage = content.findDamage(manifest);
-    if (damage.length > 0) throw damaged(listDifferences(damage));
-    const { inventory } = content;
-    if (!inventory) throw damaged('inventory.json is missing');
-    this.#assertTargets(inventory, manifest);
-    const { count, totalBytes } = content.sums;
+    const inventory = assertRestorable(this.#content, this.#options);
+    const { count, totalBytes } = this.#content.sums;
     this.#context.log('info', `${count} files are those of the server's list, with all of their WAL.`);
     await inPlace(this.#options.dataFolder, () => this.#finishFiles(inventory));
     inPlace(this.#options.dataFolder, () => this.#putInPlace());
     return { itemsWritten: count, bytesWritten: totalBytes, itemsSkipped: this.#skipped };
-  }
-
-  #assertTargets({ details }: DatabaseInventory, manifest: BackupManifest): void {
-    assertReachable(this.#options, { notBefore: details.endedAt ?? '', lsn: endOf(manifest), what: 'ended' });
-    this.#assertTablespaces();
-  }
-
-  #assertTablespaces(): void {
-    const known = parseTablespaceMap(this.#content.textOf(TABLESPACE_MAP));
-    const [unused] = relocate(known, this.#options.tablespaces).unused;
-    if (unused === undefined) return;
-    const message = `There is no tablespace for the line ${unused}. There are: ${known.map(({ location }) => location).join(', ') || 'none'}.`;
-    throw new AppError('INVALID_INPUT', {}, { fields: [{ path: 'options.tablespaces', code: 'custom', message }] });
   }
 
   async #finishFiles(inventory: DatabaseInventory): Promise<void> {
@@ -254,16 +233,36 @@ class DryRun implements RestoreSession {
   }
 
   async commit(): Promise<RestoreOutcome> {
-    const damage = this.#content.findDamage(this.#content.manifest());
-    if (damage.length > 0) throw damaged(listDifferences(damage));
-    const { count, totalBytes } = this.#content.sums;
-    this.#context.log('info', `Would write ${count} files with ${totalBytes} bytes to ${this.#options.dataFolder}.`);
+    const [content, options] = [this.#content, this.#options];
+    assertRestorable(content, options);
+    for (const { location } of placeTablespaces(content.textOf(TABLESPACE_MAP), options))
+      inPlace(location, () => assertPlaceFree(location, content, options));
+    const { count, totalBytes } = content.sums;
+    this.#context.log('info', `Would write ${count} files with ${totalBytes} bytes to ${options.dataFolder}.`);
     return { itemsWritten: count, bytesWritten: totalBytes, itemsSkipped: 0 };
   }
 
   async rollback(): Promise<void> {
     // There is nothing.
   }
+}
+
+/** That it is whole and can be restored as it is wanted. Throws DATABASE_DUMP_DAMAGED, INVALID_INPUT. */
+function assertRestorable(content: ClusterContent, options: RestoreOptions): DatabaseInventory {
+  const manifest = content.manifest();
+  const damage = content.findDamage(manifest);
+  if (damage.length > 0) throw damaged(listDifferences(damage));
+  const { inventory } = content;
+  if (!inventory) throw damaged('inventory.json is missing');
+  const { endedAt = '' } = inventory.details;
+  assertReachable(options, { notBefore: endedAt, lsn: endOf(manifest), what: 'ended' });
+  placeTablespaces(content.textOf(TABLESPACE_MAP), options);
+  return inventory;
+}
+
+function assertPlaceFree(location: string, content: ClusterContent, options: RestoreOptions): void {
+  const { dataFolder, replaceExisting: mayReplace } = options;
+  assertTablespaceFree(location, { major: content.textOf('PG_VERSION').trim(), dataFolder, mayReplace });
 }
 
 /** Throws what the file system says of a place as RESTORE_TARGET_INVALID. */
