@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeHana, type FakeState, makeFakeHana } from '../servers/fake-hdbsql.ts';
 import { damagedBackups } from '../support/damaged-backups.ts';
 import { dumpFaults } from '../support/dump-faults.ts';
@@ -24,12 +24,15 @@ afterAll(async () => {
   work.remove();
 });
 
-beforeEach(() => {
+/** A new one for each test, and one for what is made before the first. */
+function renew(): void {
   rounds += 1;
   hana = makeFakeHana(work.at(`hana-${rounds}`));
   backupFolder = work.at(`backup's ${rounds}`);
   mkdirSync(backupFolder);
-});
+}
+beforeAll(renew);
+beforeEach(renew);
 
 const source = (more: Record<string, unknown> = {}) => ({
   type: 'saphana',
