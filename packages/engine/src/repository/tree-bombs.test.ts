@@ -114,7 +114,7 @@ describe('a million million folders out of forty trees', () => {
     expect(copied.blobsCopied).toBe(LEVELS + 1);
   });
 
-  it('are listed, searched, compared and restored only so far', async () => {
+  it('are listed, searched, compared and restored only so far', { timeout: 120_000 }, async () => {
     const { loader, reader } = opened;
     const item = { path: '', node: null, treeId: top(bomb) };
     await expect(count(itemsBelow(loader, item))).rejects.toMatchObject(endless);
@@ -176,7 +176,7 @@ describe('folders in each other, deeper than any stack', () => {
     expect((await copySnapshots({ from: repository, to, snapshotIds: null, signal })).blobsCopied).toBe(CHAIN + 1);
   });
 
-  it('are listed, searched, compared and restored', async () => {
+  it('are listed, searched, compared and restored', { timeout: 60_000 }, async () => {
     const walks = await walkAll(opened, chain);
     expect(walks).toEqual({
       listed: CHAIN + 1,
