@@ -23,6 +23,33 @@ function namesBelow(folder: string): string[] {
   return [folder, ...readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => path.join(folder, name))];
 }
 
+/** Sizes of the files below a folder by each name but the first. */
+function furtherNames(folder: string): number[] {
+  const seen = new Set<number>();
+  return namesBelow(folder).flatMap((name) => {
+    // A name that is no text cannot be asked for by it; it is the only one of its file.
+    const stats = lstatSync(name, { throwIfNoEntry: false });
+    if (!stats?.isFile()) return [];
+    const isFurther = seen.has(stats.ino);
+    seen.add(stats.ino);
+    return isFurther ? [stats.size] : [];
+  });
+}
+
+/** As restic writes it into snapshots and prints it after a backup. */
+interface Summary {
+  readonly backup_start: string;
+  readonly backup_end: string;
+  readonly files_new: number;
+  readonly dirs_new: number;
+  readonly dirs_changed: number;
+  readonly dirs_unmodified: number;
+  readonly data_blobs: number;
+  readonly tree_blobs: number;
+  readonly total_files_processed: number;
+  readonly total_bytes_processed: number;
+}
+
 function judge(restic: Restic): void {
   const work = makeWorkFolder('judges');
   const runner = createRunner(work.at('temp'));
@@ -31,16 +58,18 @@ function judge(restic: Restic): void {
   const source = work.at('source');
   let first = '';
   let second = '';
+  let results: Awaited<ReturnType<typeof backup>>[] = [];
 
   beforeAll(async () => {
     makeTree(source, { files: 400 });
     makeRareKinds(path.join(source, 'rare'));
     await runner.run(initJob(ours));
-    first = (await backup(runner, ours, [source], { tags: ['one'] })).snapshot.snapshotId;
+    const before = await backup(runner, ours, [source], { tags: ['one'] });
     writeFileSync(path.join(source, 'added.txt'), 'new here');
     appendFileSync(path.join(source, 'd1', 'e1', 'file-1.txt'), 'more');
     rmSync(path.join(source, 'd2', 'e2', 'file-2.txt'));
-    second = (await backup(runner, ours, [source], { tags: ['two'] })).snapshot.snapshotId;
+    results = [before, await backup(runner, ours, [source], { tags: ['two'] })];
+    [first = '', second = ''] = results.map(({ snapshot }) => snapshot.snapshotId);
   }, 120_000);
   afterAll(async () => {
     await runner.close();
@@ -61,6 +90,37 @@ function judge(restic: Restic): void {
       { id: second, tags: ['two'], paths: [source] },
     ]);
     expect(snapshots[1]?.parent).toBe(first);
+  });
+
+  it.skipIf(!restic.isModern)('reads the figures of the run in them, and would count the same', async () => {
+    const snapshots = await theirView.json<{ summary: Summary }>(['snapshots']);
+    for (const [at, { snapshot, sourceBytes }] of results.entries()) {
+      const { summary } = snapshots[at] ?? {};
+      const { filesNew, filesChanged, filesUnmodified, bytesAdded, bytesStored, blobsAdded } = snapshot;
+      expect(summary).toMatchObject({
+        files_new: filesNew,
+        files_changed: filesChanged,
+        files_unmodified: filesUnmodified,
+        data_added: bytesAdded,
+        data_added_packed: bytesStored,
+        total_files_processed: filesNew + filesChanged + filesUnmodified,
+        total_bytes_processed: sourceBytes,
+      });
+      expect((summary?.data_blobs ?? 0) + (summary?.tree_blobs ?? 0)).toBe(blobsAdded);
+      const times = [summary?.backup_start, summary?.backup_end].map((time) => Date.parse(time ?? ''));
+      expect(times[0]).toBeLessThanOrEqual(times[1] ?? Number.NaN);
+    }
+    expect(results[1]?.snapshot).toMatchObject({ filesNew: 1, filesChanged: 1 });
+    // Its own count of the same source, in which all is new without a parent. It counts every name of a file, we the first.
+    const theirs = (await theirView.json<Summary>(['backup', '--dry-run', '--force', source])).at(-1);
+    const ours = snapshots.at(-1)?.summary;
+    const more = furtherNames(source);
+    expect(more.length).toBeGreaterThan(1);
+    expect({
+      files: (ours?.total_files_processed ?? 0) + more.length,
+      dirs: (ours?.dirs_new ?? 0) + (ours?.dirs_changed ?? 0) + (ours?.dirs_unmodified ?? 0),
+      bytes: more.reduce((sum, size) => sum + size, ours?.total_bytes_processed ?? 0),
+    }).toEqual({ files: theirs?.files_new, dirs: theirs?.dirs_new, bytes: theirs?.total_bytes_processed });
   });
 
   it('restores it: the trees are identical', async () => {
