@@ -21,7 +21,7 @@ export interface RepositoryFiles {
 
 export const packPath = (id: string): string => `data/${id.slice(0, 2)}/${id}`;
 
-export function namesIn(folder: string, type: 'index' | 'snapshots' | 'keys'): string[] {
+export function namesIn(folder: string, type: 'index' | 'snapshots' | 'keys' | 'locks'): string[] {
   // A killed process leaves temporary files, which are no files of the repository.
   return readdirSync(path.join(folder, type))
     .filter((name) => /^[0-9a-f]{64}$/.test(name))
