@@ -23,6 +23,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{packages,apps}/*/src/**/*.test.{ts,tsx}', 'tools/**/*.test.ts'],
           testTimeout: 30_000,
+          // Some make repositories of a hundred thousand items first, on machines that do other things as well.
+          hookTimeout: 60_000,
           pool: 'forks',
           sequence: { groupOrder: 0 },
         },
