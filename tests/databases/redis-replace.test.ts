@@ -1,7 +1,7 @@
 /** Restores over what is there: who is connected, and connections, disks and people that break them off. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import type { DriverSettings, InspectTargetResult, RunBackupResult, RunRestoreJob } from '@backupx/contracts/jobs';
@@ -12,7 +12,7 @@ import type { RestoreContext } from '../../packages/engine/src/ports/source.ts';
 import { redisSource } from '../../packages/engine/src/sources/redis/redis-source.ts';
 import { type Relay, startRelay } from '../servers/meddling-relay.ts';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
-import { mayMount } from '../support/faulty-runs.ts';
+import { besideSmallDisk, mayMount } from '../support/faulty-runs.ts';
 import { entriesOfFolder } from '../support/folder-entries.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
@@ -233,25 +233,13 @@ it('stops when a cache throws keys out to make room for the copy', async () => {
   }
 });
 
-/** A disk of its own with little room. */
-async function onSmallDisk(size: string, act: (folder: string) => Promise<void>): Promise<void> {
-  const folder = work.at('small');
-  mkdirSync(folder);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700`, 'tmpfs', folder]);
-  try {
-    await act(folder);
-  } finally {
-    execFileSync('umount', [folder]);
-    rmdirSync(folder);
-  }
-}
-
 it.skipIf(!mayMount)(
   'leaves what is there when the disk of a stopped server is full, and no file in a folder (needs root)',
   async () => {
     server.feed('SELECT 9\nDEBUG POPULATE 2000 many 200');
     const large = await jobs.backup(source());
-    await onSmallDisk('48k', async (folder) => {
+    const folder = work.at('small');
+    await besideSmallDisk(folder, '48k', async () => {
       const dumpPath = path.join(folder, 'dump.rdb');
       writeFileSync(dumpPath, 'old');
       const failure = { code: 'RESTORE_TARGET_INVALID', message: expect.stringContaining('ENOSPC') };
