@@ -231,10 +231,15 @@ export async function startDatabases(work: WorkFolder): Promise<Databases> {
     return server;
   };
   const [postgresql, mariadb, redis, mongodb] = await Promise.all([
-    // Data files that are copied eight times: as little log as may be.
-    keep(startPostgresql({ initdb: ['--wal-segsize=1'] })),
+    // Data files that are copied eight times: as little log as may be. Nobody gives up on a dump that stands still.
+    keep(startPostgresql({ initdb: ['--wal-segsize=1'], settings: ['wal_sender_timeout=0'] })),
     keep(startMariadb()),
-    keep(startRedis({ folder: work.at('redis'), password: LOGIN.password, args: redisSamples.DEBUG })),
+    keep(
+      startRedis({
+        ...{ folder: work.at('redis'), password: LOGIN.password },
+        args: [...redisSamples.DEBUG, '--repl-timeout', '600'],
+      }),
+    ),
     whyNot('mongodb') === '' ? keep(startFerretdb({ folder: work.at('mongodb'), login: LOGIN })) : null,
   ]);
   if (mongodb) {
