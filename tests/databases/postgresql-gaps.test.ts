@@ -173,6 +173,17 @@ cat "$tar"; rm -rf "$work"`;
 describe('a connection test', () => {
   const inspect = (task: { type: string; config: Record<string, unknown> }) =>
     runner.run({ kind: 'inspect_source', source: task });
+
+  it('says which package brings pg_basebackup, as a backup does', async () => {
+    const others = Object.fromEntries(NAMES.slice(0, -1).map((program) => [program, path.join(PROGRAMS, program)]));
+    const task = physical('', { toolFolder: wrapPrograms(work.at('bin', 'others'), { real: others, scripts: {} }) });
+    const missing = {
+      code: 'DATABASE_TOOL_MISSING',
+      params: { tool: 'pg_basebackup', package: 'postgresql-client-15' },
+    };
+    await expect(inspect(task)).rejects.toMatchObject(missing);
+    await expect(jobs.backup(task)).rejects.toMatchObject(missing);
+  });
   const broken = 'echo "cannot work here" >&2; exit 3';
 
   it('fails when the program that dumps does, which tells its version all the same', async () => {
