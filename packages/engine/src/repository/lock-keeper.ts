@@ -16,6 +16,8 @@ export interface KeepLockOptions {
   readonly clock: Clock;
   /** File that holds the lock now. */
   readonly firstId: string;
+  /** The time in it, by both clocks. */
+  readonly writtenAt: { readonly ms: number; readonly time: Date };
   /** Writes the lock anew, with the present time. */
   readonly write: (signal: AbortSignal) => Promise<string>;
   /** Whether somebody else's locks forbid ours. */
@@ -53,8 +55,8 @@ class LockKeeper {
   constructor(options: KeepLockOptions) {
     this.#options = options;
     this.#ids = [options.firstId];
-    this.#freshMs = options.clock.monotonicMs();
-    this.#freshAt = options.clock.now();
+    this.#freshMs = options.writtenAt.ms;
+    this.#freshAt = options.writtenAt.time;
   }
 
   get id(): string {
@@ -97,14 +99,14 @@ class LockKeeper {
   async #keep(): Promise<void> {
     const { clock } = this.#options;
     const { signal } = this.#stop;
-    let waitMs = REFRESH_MS;
+    let waitMs = this.#untilOldMs();
     let failure: unknown = new Error('the machine slept for too long');
     for (;;) {
       await clock.sleep(waitMs, signal).catch(() => {});
       if (signal.aborted) return;
       try {
         await this.#refresh();
-        waitMs = REFRESH_MS;
+        waitMs = this.#untilOldMs();
       } catch (error) {
         failure = error;
         if (signal.aborted) return;
@@ -119,6 +121,11 @@ class LockKeeper {
   #ageMs(): number {
     const { clock } = this.#options;
     return Math.max(clock.monotonicMs() - this.#freshMs, clock.now().getTime() - this.#freshAt.getTime());
+  }
+
+  /** Until the next refresh: a write that was waited for brings a lock that is old already. */
+  #untilOldMs(): number {
+    return Math.max(0, REFRESH_MS - this.#ageMs());
   }
 
   /** Writes the new file, then removes the old. Given up when the lock would be lost before it ends. */

@@ -78,6 +78,8 @@ export async function acquireLock(repository: Repository, options: AcquireLockOp
   const judge: LockJudge = { clock, hostname: options.owner.hostname, isAlive: options.isAlive };
   assertFree(await listLocks(repository, signal), { options, judge, storageNow: null });
   const write = (writeSignal: AbortSignal) => repository.saveFile('locks', packLock(lockContent(options)), writeSignal);
+  // Where the storage must be waited for it is old already when it is held.
+  const writtenAt = { ms: clock.monotonicMs(), time: clock.now() };
   const id = await write(signal);
   try {
     await clock.sleep(RECHECK_MS, signal).catch(() => {
@@ -94,7 +96,8 @@ export async function acquireLock(repository: Repository, options: AcquireLockOp
     throw error;
   }
   const isForbidden = (locks: readonly StoredLock[]) => locks.some((lock) => isInTheWay(lock, { options, judge }));
-  const kept = keepLock({ repository, clock, firstId: id, write, isForbidden, onLost: options.onLost });
+  const first = { firstId: id, writtenAt };
+  const kept = keepLock({ repository, clock, ...first, write, isForbidden, onLost: options.onLost });
   repository.assertLocked = () => kept.assertHeld();
   return kept;
 }

@@ -251,12 +251,15 @@ class StoredRepository implements Repository {
     signal: AbortSignal,
   ): Promise<string> {
     const { version } = this.config;
-    if (folder !== 'locks') await this.assertLocked?.(signal);
+    const assertLocked = folder === 'locks' ? null : this.assertLocked;
+    await assertLocked?.(signal);
     const bytes = 'pieces' in json ? await sealPieces(this.box, json, version) : sealFile(this.box, json, version);
     const name = toHex(hashOf(bytes));
     const key = this.key(folder, name);
     try {
-      await putObject(this.place.storage, key, { bytes, signal });
+      // With each try again: it may come long after the first, and after a sleep of the machine.
+      const beforeTry = async () => await assertLocked?.(signal);
+      await putObject(this.place.storage, key, { bytes, signal, beforeTry });
     } catch (error) {
       // It may be there all the same, and nobody knows its name: a lock would stand in the way for half an hour.
       if (folder === 'locks') await this.place.storage.delete(key, AbortSignal.timeout(CLEANUP_MS)).catch(() => {});
@@ -293,13 +296,21 @@ export async function assertStored(
   }
 }
 
+interface StoredBytes {
+  readonly bytes: Uint8Array;
+  readonly signal: AbortSignal;
+  /** What it throws ends it. */
+  readonly beforeTry?: () => Promise<void>;
+}
+
 /** Stores bytes whole. */
 export async function putObject(
   storage: Storage,
   key: string,
-  { bytes, signal }: { readonly bytes: Uint8Array; readonly signal: AbortSignal },
+  { bytes, signal, beforeTry }: StoredBytes,
 ): Promise<void> {
   const body = replayable(async function* () {
+    await beforeTry?.();
     yield bytes;
   });
   await storage.put(key, body, { signal, sizeBytes: bytes.byteLength });
