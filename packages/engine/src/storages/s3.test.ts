@@ -57,7 +57,7 @@ describe('s3 translates', () => {
     [400, 'AuthorizationHeaderMalformed', 'STORAGE_CONFIG'],
     [301, 'PermanentRedirect', 'STORAGE_CONFIG'],
     [404, 'NoSuchBucket', 'STORAGE_CONFIG'],
-    [500, 'InternalError', 'STORAGE_UNREACHABLE'],
+    [500, 'InternalError', 'STORAGE_FAILED'],
     [503, 'SlowDown', 'STORAGE_UNREACHABLE'],
   ])('%i %s to %s', async (status, code, expected) => {
     const storage = await storageOver(fail(status, code));

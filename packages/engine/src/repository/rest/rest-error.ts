@@ -2,6 +2,7 @@
 import type http from 'node:http';
 import { AppError, type ErrorCode, isErrorCode } from '@backupx/contracts/errors';
 import { cancelledError } from '../../ports/pull-body.ts';
+import { isTrustCode } from '../../ports/tls-trust.ts';
 
 /** Our master explains itself in JSON; these codes go through unchanged, the rest is judged by status. */
 const spoken: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -13,8 +14,6 @@ const spoken: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'REPOSITORY_APPEND_ONLY',
 ]);
 const MAX_ANSWER_BYTES = 64 * 1024;
-/** Certificates do not become right by trying again. */
-const TLS_TRUST = /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_|ERR_SSL_|ERR_OSSL_)/;
 const BUSY = new Set([408, 425, 429, 502, 503, 504]);
 
 /** What the server said besides the status; `code` null for servers that are not ours. */
@@ -78,7 +77,7 @@ export function connectionError(error: unknown, signal: AbortSignal): AppError {
   if (error instanceof AppError) return error;
   if (signal.aborted) return cancelledError(signal);
   const reason = error instanceof Error ? error.message : String(error);
-  const isTrust = TLS_TRUST.test(String((error as NodeJS.ErrnoException | null)?.code ?? ''));
+  const isTrust = isTrustCode(String((error as NodeJS.ErrnoException | null)?.code ?? ''));
   return new AppError(isTrust ? 'STORAGE_CONFIG' : 'STORAGE_UNREACHABLE', { reason }, { cause: error });
 }
 

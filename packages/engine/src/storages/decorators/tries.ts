@@ -29,6 +29,8 @@ export class Tries {
   readonly #signal: AbortSignal;
   #count = 0;
   #firstFailureMs = 0;
+  /** Another call got through while this one waited, and it failed all the same. */
+  #wasWokenInVain = false;
 
   constructor(options: RetryOptions, outage: Outage, signal: AbortSignal) {
     this.#options = options;
@@ -50,9 +52,23 @@ export class Tries {
     if (this.#signal.aborted) throw cancelledError(this.#signal);
     const waitMs = random() * Math.min(maxDelayMs, firstDelayMs * 2 ** (this.#count - 1));
     if (isWithinAttempts) return await this.#sleep(waitMs, this.#signal);
+    // The last attempt comes when the patience ends, not after.
+    await this.#wait(Math.min(waitMs, leftMs), error);
+  }
+
+  /**
+   * Until another call gets through: then the next attempt comes at once. One that fails even so is throttled, or has a
+   * trouble of its own: it waits its time, without a word, or it would be called again with every call of the others.
+   */
+  async #wait(ms: number, error: AppError): Promise<void> {
+    if (this.#wasWokenInVain) {
+      this.#wasWokenInVain = false;
+      return await this.#sleep(ms, this.#signal);
+    }
     this.#outage.begin(error);
-    // The last attempt comes when the patience ends, not after; the next one at once when another call got through.
-    await this.#sleep(Math.min(waitMs, leftMs), AbortSignal.any([this.#signal, this.#outage.over]));
+    const { over } = this.#outage;
+    await this.#sleep(ms, AbortSignal.any([this.#signal, over]));
+    this.#wasWokenInVain = over.aborted;
   }
 
   async #sleep(ms: number, until: AbortSignal): Promise<void> {

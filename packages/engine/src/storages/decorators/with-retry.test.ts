@@ -179,6 +179,34 @@ describe('withRetry', () => {
       expect(atMs.slow).toBe(atMs.fast);
     });
 
+    it('does not call what fails by itself with every call that gets through', async () => {
+      const clock = createFakeClock();
+      const memory = createMemoryStorage();
+      memory.objects.set('good', new Uint8Array(1));
+      let [calls, told] = [0, 0];
+      const half: Storage = {
+        ...memory,
+        async stat(key, given) {
+          if (key === 'good') return await memory.stat(key, given);
+          calls += 1;
+          throw unreachable();
+        },
+      };
+      const onOutage = () => {
+        told += 1;
+      };
+      const storage = withRetry(half, { ...patient(clock), onOutage });
+      const outcome = expect(storage.stat('bad', signal)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' });
+      for (let second = 0; second < 900; second += 1) {
+        await clock.advance(1000);
+        await storage.stat('good', signal);
+      }
+      await outcome;
+      expect(calls).toBeGreaterThan(30);
+      expect(calls).toBeLessThan(80);
+      expect(told).toBeLessThan(80);
+    });
+
     it('ends with a last attempt when the patience ends', async () => {
       const clock = createFakeClock();
       const atMs: number[] = [];

@@ -1,4 +1,5 @@
 import { AppError, type ErrorCode } from '@backupx/contracts/errors';
+import { isTrustCode } from '../../ports/tls-trust.ts';
 
 /** What the SDK's errors have in common; everything may be missing. */
 interface SdkError {
@@ -36,9 +37,8 @@ const CODES_BY_NAME: Readonly<Record<string, ErrorCode>> = {
 };
 
 const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  // Servers that are being restarted, lack a disk at the moment or have too much to do.
+  // Servers that are being restarted or have too much to do. A 500 may be one object that no disk has any longer.
   429: 'STORAGE_UNREACHABLE',
-  500: 'STORAGE_UNREACHABLE',
   502: 'STORAGE_UNREACHABLE',
   503: 'STORAGE_UNREACHABLE',
   504: 'STORAGE_UNREACHABLE',
@@ -50,10 +50,8 @@ const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   507: 'STORAGE_FULL',
 };
 
-/** Certificates do not become right by trying again. */
-const TLS_TRUST = /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_|ERR_SSL_|ERR_OSSL_)/;
 const NETWORK =
-  /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EPIPE|EADDRNOTAVAIL|ERR_STREAM_PREMATURE_CLOSE|UND_ERR)/;
+  /^(ECONN|ERR_SSL_|ENOTFOUND|EAI_|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EPIPE|EADDRNOTAVAIL|ERR_STREAM_PREMATURE_CLOSE|UND_ERR)/;
 
 /** What servers that do not know a condition answer to it; other errors of the same status are of another kind. */
 const UNKNOWN_CONDITION: ReadonlySet<string> = new Set([
@@ -90,7 +88,7 @@ function codeFor(error: SdkError): ErrorCode {
   const systemCode = systemCodeOf(error);
   const byName = CODES_BY_NAME[error.name ?? ''];
   if (byName) return byName;
-  if (TLS_TRUST.test(systemCode)) return 'STORAGE_CONFIG';
+  if (isTrustCode(systemCode)) return 'STORAGE_CONFIG';
   if (NETWORK.test(systemCode) || error.message === 'aborted') return 'STORAGE_UNREACHABLE';
   return CODES_BY_STATUS[s3ErrorStatus(error) ?? 0] ?? 'STORAGE_FAILED';
 }
