@@ -13,7 +13,7 @@ import { listSessions } from './sessions.ts';
 /** Throws DATABASE_*. */
 export async function inspectTarget(config: RedisConfig, context: TargetContext): Promise<TargetInspection> {
   const options = redisRestoreSchema.parse(context.options);
-  if (options.dumpPath !== '') return lookAtFile(options.dumpPath);
+  if (options.dumpPath !== '') return lookAtFile(options.dumpPath, options.replaceExisting);
   const server = serverOfRestore(config, options);
   const connection = await RedisConnection.open(server, context.signal);
   try {
@@ -57,7 +57,7 @@ async function lookAtServer(
   return { server: nameOfServer(server), databases, notes };
 }
 
-function lookAtFile(path: string): TargetInspection {
+function lookAtFile(path: string, isReplaced: boolean): TargetInspection {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat || stat.size === 0) {
     return { server: '', databases: [{ name: path, exists: false, sizeBytes: null, sessions: [], canBeSaved: false }] };
@@ -66,7 +66,9 @@ function lookAtFile(path: string): TargetInspection {
   const sessions = serversIn(folder).map(({ pid, program }) => {
     return { id: pid, user: '', address: '', program, since: null };
   });
-  const notes = [`${path} is kept beside the new file as ${path}.replaced-…; no backup of it is made.`];
+  // Otherwise it stops the restore.
+  const kept = `${path} is kept beside the new file as ${path}.replaced-…; no backup of it is made.`;
+  const notes = isReplaced ? [kept] : [];
   if (sessions.length > 0) notes.push('The server must be stopped before: it would write over the file.');
   const aof = appendOnlyFileIn(folder);
   if (aof !== null) notes.push(`${aof} is beside it: a server with "appendonly yes" reads that instead of the file.`);

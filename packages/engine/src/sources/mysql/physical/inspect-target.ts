@@ -31,10 +31,11 @@ export async function inspectTarget(config: PhysicalConfig, context: TargetConte
   const kept = options.keepReplaced ? placeToKeep(realpathSync(folder)) : null;
   // The time is that of the restore, which is not yet known.
   const keptAs = kept?.replace(/\d{14}$/, '<time>');
-  notes.push(
-    keptAs === undefined ? REMOVED : `What is in the folder is kept as ${keptAs} until you remove it.`,
-    NO_BACKUP,
-  );
+  // Otherwise it stops the restore.
+  if (options.replaceExisting) {
+    const fate = keptAs === undefined ? REMOVED : `What is in the folder is kept as ${keptAs} until you remove it.`;
+    notes.push(fate, NO_BACKUP);
+  }
   return { server: '', databases: [{ ...found, exists: true, sessions: pid === null ? [] : [sessionOf(pid)] }], notes };
 }
 

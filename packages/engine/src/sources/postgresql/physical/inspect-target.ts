@@ -12,7 +12,7 @@ const REMOVED =
 
 /** Throws RESTORE_TARGET_INVALID. */
 export async function inspectTarget(context: TargetContext): Promise<TargetInspection> {
-  const { dataFolder, keepReplaced } = restoreSchema.parse(context.options);
+  const { dataFolder, replaceExisting, keepReplaced } = restoreSchema.parse(context.options);
   if (dataFolder === '') {
     throw new AppError('RESTORE_TARGET_INVALID', { path: '(none)', reason: 'name the data directory to restore into' });
   }
@@ -21,7 +21,8 @@ export async function inspectTarget(context: TargetContext): Promise<TargetInspe
     return { server: '', databases: [{ ...found, exists: false, sessions: [] }] };
   }
   const server = serverIn(dataFolder);
-  const notes = [wordsOfKeeping(dataFolder, keepReplaced), NO_BACKUP];
+  // Otherwise it stops the restore.
+  const notes = replaceExisting ? [wordsOfKeeping(dataFolder, keepReplaced), NO_BACKUP] : [];
   if (!server) return { server: '', databases: [{ ...found, exists: true, sessions: [] }], notes };
   const address = server.port === null ? '' : `port ${server.port}`;
   const session = { id: String(server.pid), user: '', address, program: 'postgres', since: null };
