@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { redisConfigSchema } from './config.ts';
 import { RedisConnection } from './connection.ts';
 import { replicate } from './replication.ts';
@@ -60,6 +60,23 @@ describe('a connection', () => {
     expect(await connection.ask('X')).toEqual([]);
     await expect(connection.ask('X')).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' });
     connection.close();
+  });
+
+  it('waits for nobody once it is broken, whenever that was, or when what it sends is not taken', async () => {
+    const broken = await serve(['+PONG\r\n']);
+    sockets[0]?.resetAndDestroy();
+    // The system has told us.
+    await vi.waitFor(() => expect(broken.isOpen).toBe(false), { timeout: 10_000 });
+    await broken.sendAll([['SET', 'a', 'b']]);
+    await expect(broken.reply()).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' });
+    broken.close();
+    server?.close();
+    const stuck = await serve(['+PONG\r\n']);
+    sockets.at(-1)?.pause();
+    stuck.stream.idleSeconds = 0.2;
+    await stuck.sendAll([['SET', 'a', Buffer.alloc(32 * 1024 * 1024)]]);
+    await expect(stuck.reply()).rejects.toMatchObject({ code: 'TIMEOUT' });
+    stuck.close();
   });
 
   it('sends words as bytes with their length', () => {

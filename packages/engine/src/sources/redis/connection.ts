@@ -11,6 +11,7 @@ import { encodeCommand, type RedisArgument, RedisRefusal, type RedisReply, readR
 const CONNECT_SECONDS = 15;
 const TLS_SECONDS = 8;
 const REPLY_SECONDS = 60;
+const PIECE_BYTES = 256 * 1024;
 
 /** See above. Commands one after the other; `close` in every case. */
 export class RedisConnection {
@@ -48,6 +49,11 @@ export class RedisConnection {
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
+  /** False as soon as it is known to be broken. */
+  get isOpen(): boolean {
+    return !this.#socket.destroyed;
+  }
+
   /** The reply, also a refusal. Throws DATABASE_UNREACHABLE and the like when the connection breaks. */
   async ask(...words: RedisArgument[]): Promise<RedisReply> {
     await this.send(...words);
@@ -73,11 +79,28 @@ export class RedisConnection {
 
   /** The same for several at once, which is quicker. */
   async sendAll(commands: readonly (readonly RedisArgument[])[]): Promise<void> {
-    if (commands.length === 0 || this.#socket.write(Buffer.concat(commands.map(encodeCommand)))) return;
-    await new Promise<void>((resolve) => {
-      // A broken connection shows when its reply is read.
-      for (const event of ['drain', 'close'] as const) this.#socket.once(event, resolve);
-    });
+    const bytes = Buffer.concat(commands.map(encodeCommand));
+    // A broken connection shows when its reply is read.
+    for (let at = 0; at < bytes.byteLength && this.isOpen; at += PIECE_BYTES) {
+      if (!this.#socket.write(bytes.subarray(at, at + PIECE_BYTES)) && this.isOpen) await this.#untilTaken();
+    }
+  }
+
+  /** A server that stands still takes nothing for ever; a slow one takes one piece after the other. */
+  async #untilTaken(): Promise<void> {
+    const waiting = new AbortController();
+    const seconds = this.stream.idleSeconds;
+    const events = ['drain', 'close'] as const;
+    const onEvent = () => waiting.abort();
+    for (const event of events) this.#socket.on(event, onEvent);
+    try {
+      await systemClock.sleep(seconds * 1000, waiting.signal);
+    } catch {
+      return;
+    } finally {
+      for (const event of events) this.#socket.off(event, onEvent);
+    }
+    this.#socket.destroy(new AppError('TIMEOUT', { what: 'An answer of the server', seconds }));
   }
 
   async reply(): Promise<RedisReply> {

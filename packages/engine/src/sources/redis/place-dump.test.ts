@@ -70,3 +70,19 @@ it('has a copy of what it replaces on the disk before that is replaced', () => {
     rmSync(folder, { recursive: true });
   }
 });
+
+it('leaves alone what has the name that what it replaces would be kept under', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'place-dump-'));
+  try {
+    const [target, keepAs] = [join(folder, 'dump.rdb'), join(folder, 'kept')];
+    writeFileSync(target, 'old');
+    writeFileSync(keepAs, 'kept by another');
+    const file = new StagedFile(target);
+    expect(() => file.commit(keepAs)).toThrow(expect.objectContaining({ code: 'RESTORE_TARGET_INVALID' }));
+    file.discard();
+    expect([readFileSync(target, 'utf8'), readFileSync(keepAs, 'utf8')]).toEqual(['old', 'kept by another']);
+    expect(readdirSync(folder).sort()).toEqual(['dump.rdb', 'kept']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -85,14 +85,19 @@ export class StagedFile {
 function keepFile(path: string, name: string): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat || stat.size === 0) return false;
-  if (statSync(name, { throwIfNoEntry: false }))
-    throw new AppError('RESTORE_TARGET_INVALID', { path: name, reason: 'it is there' });
   try {
     linkSync(path, name);
-  } catch {
+  } catch (error) {
+    assertOurs(error, name);
     keepCopy(path, name);
   }
   return true;
+}
+
+/** Nothing of that name was there, which may have come to be in this very moment. Throws RESTORE_TARGET_INVALID. */
+function assertOurs(error: unknown, name: string): void {
+  if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return;
+  throw new AppError('RESTORE_TARGET_INVALID', { path: name, reason: 'it is there' }, { cause: error });
 }
 
 /** On the disk, and of the same owner, before the other name is given to something else. */
@@ -104,6 +109,7 @@ function keepCopy(path: string, name: string): void {
     if (own.uid !== uid || own.gid !== gid) chownSync(name, uid, gid);
     syncPath(name);
   } catch (error) {
+    assertOurs(error, name);
     rmSync(name, { force: true });
     throw error;
   }
