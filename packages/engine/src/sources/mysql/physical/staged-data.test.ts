@@ -17,14 +17,23 @@ import { placeToKeep } from '../../../ports/place-to-keep.ts';
 import { notesOfKept, StagedData } from './staged-data.ts';
 
 /** A part of a path that cannot be removed, as when a disk fails; root may remove anything else. */
-const { stuck } = vi.hoisted(() => ({ stuck: { part: null as string | null } }));
+const { stuck, reading } = vi.hoisted(() => ({
+  stuck: { part: null as string | null },
+  /** What somebody else does right after a folder was listed. */
+  reading: { after: null as (() => void) | null },
+}));
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>();
   const remove: typeof real.rmSync = (path, options) => {
     if (stuck.part === null || !String(path).includes(stuck.part)) return real.rmSync(path, options);
     throw Object.assign(new Error('EIO: i/o error, rm'), { code: 'EIO', syscall: 'rm' });
   };
-  return { ...real, rmSync: remove };
+  const list = ((...args: Parameters<typeof real.readdirSync>) => {
+    const names = real.readdirSync(...args);
+    reading.after?.();
+    return names;
+  }) as unknown as typeof real.readdirSync;
+  return { ...real, rmSync: remove, readdirSync: list };
 });
 
 /** A thread that goes no further than to move out what is there. */
@@ -45,6 +54,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   stuck.part = null;
+  reading.after = null;
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -175,6 +185,30 @@ it('does not undo what another process or thread puts in place', async () => {
   staged.place(place);
   expect(filesIn(folder)).toEqual({ ibdata1: 'newest' });
   expect(readdirSync(folder)).toEqual(['ibdata1']);
+});
+
+it('leaves alone what moves out for another that begins while this one is opened', () => {
+  const parent = `${process.ppid}.${readFileSync(`/proc/${process.ppid}/stat`, 'latin1').split(') ').pop()?.split(' ')[19]}`;
+  const old = `.backupx-old-${parent}-1`;
+  for (let count = 1, isOver = false; !isOver; count += 1) {
+    put('ibdata1', 'old');
+    let left = count;
+    reading.after = () => {
+      left -= 1;
+      if (left !== 0) return;
+      mkdirSync(join(folder, old));
+      renameSync(join(folder, 'ibdata1'), join(folder, old, 'ibdata1'));
+    };
+    try {
+      StagedData.open({ folder, replaceExisting: true }).rollback();
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'DATABASE_IN_USE' });
+    }
+    reading.after = null;
+    isOver = left > 0;
+    expect(filesIn(folder)).toEqual({ [isOver ? 'ibdata1' : `${old}/ibdata1`]: 'old' });
+    rmSync(join(folder, old), { recursive: true, force: true });
+  }
 });
 
 it('takes no file whose name would make the next restore undo this one', async () => {

@@ -22,6 +22,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
@@ -134,7 +135,7 @@ function keep(kept: string, keepAs: string, owner: Owner | null): string {
 
 /** Of what earlier restores replaced and left in the folder, for people: nothing else removes it. */
 export function notesOfKept(folder: string): string[] {
-  const names = lstatSync(folder, { throwIfNoEntry: false }) ? readdirSync(folder) : [];
+  const names = statSync(folder, { throwIfNoEntry: false }) ? readdirSync(folder) : [];
   return names
     .filter((name) => OWN.exec(name)?.[1] === 'kept')
     .map(
@@ -172,8 +173,9 @@ function clearUp(folder: string): void {
   undoSwap(folder);
   for (const name of readdirSync(folder)) {
     const [, kind, mark = ''] = OWN.exec(name) ?? [];
-    if (kind === undefined || kind === 'kept' || (kind === 'new' && isMarkAlive(mark))) continue;
-    rmSync(join(folder, name), { recursive: true, force: true });
+    // Not what moves out for one that has begun in this moment: it is all there is of the data.
+    const isOver = kind === 'gone' || (kind === 'new' && !isMarkAlive(mark));
+    if (isOver) rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
 
@@ -197,16 +199,18 @@ function beginSwap(folder: string, old: string): void {
 function assertNoSwap(folder: string): void {
   for (const name of readdirSync(folder)) {
     const [, kind, mark = ''] = OWN.exec(name) ?? [];
-    if ((kind !== 'old' && kind !== 'swap') || mark === threadMark || !isMarkAlive(mark)) continue;
+    if ((kind !== 'old' && kind !== 'swap') || !isOfAnother(mark)) continue;
     throw new AppError('DATABASE_IN_USE', { name: folder, sessions: 'another restore is putting its files there' });
   }
 }
 
-/** Undoes a swap that has not come to its end, if there is one. */
+const isOfAnother = (mark: string): boolean => mark !== threadMark && isMarkAlive(mark);
+
+/** Undoes a swap that has not come to its end, if there is one, and nobody is at it. */
 function putBack(folder: string): void {
   for (const name of readdirSync(folder)) {
-    const kind = OWN.exec(name)?.[1];
-    if (kind !== 'old' && kind !== 'swap') continue;
+    const [, kind, mark = ''] = OWN.exec(name) ?? [];
+    if ((kind !== 'old' && kind !== 'swap') || isOfAnother(mark)) continue;
     const old = join(folder, name.replace('swap', 'old'));
     if (kind === 'swap') {
       for (const item of itemsIn(folder)) rmSync(join(folder, item), { recursive: true });
@@ -214,7 +218,7 @@ function putBack(folder: string): void {
       step(folder, join(folder, name), old);
     }
     moveAll(old, folder, readdirSync(old));
-    rmSync(old, { recursive: true });
+    rmdirSync(old);
   }
 }
 

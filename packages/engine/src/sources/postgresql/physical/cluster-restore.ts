@@ -174,8 +174,11 @@ export class ClusterRestore implements RestoreSession {
     const { dataFolder, replaceExisting: mayReplace } = this.#options;
     // Somebody may have started a server there meanwhile.
     assertDataFolderFree(dataFolder, { mayReplace });
+    this.#data.assertAlone();
     const plans = this.#plans();
     writeJournal(plans);
+    // Of two that begin at the same moment at least one sees the other.
+    this.#data.assertAlone();
     const isReplaced = (name: string) => name !== 'lost+found';
     // No server may start with tablespaces of another time.
     this.#data.setAside(isReplaced);

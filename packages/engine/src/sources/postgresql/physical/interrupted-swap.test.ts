@@ -261,6 +261,35 @@ it('leaves what it replaced where it is when its place is taken, and lets the ne
   expect([leftoversIn(at('data')), look()['data.replaced/PG_VERSION'], notes.length]).toEqual([[], 'old', 3]);
 });
 
+it('takes nothing back once all is in place, also when its empty folder is still there: a server may have run', () => {
+  const { data, space } = begin();
+  writeJournal([data.plan(), space.plan()]);
+  data.setAside(() => true);
+  space.commit(0o700, (name) => name === 'PG_15_1');
+  data.commit(0o700, () => true);
+  // Killed right before that was gone.
+  fs.mkdirSync(data.scratch);
+  put({ 'data/base/1': 'written since' });
+  expect(settleInterrupted(at('data'))).toBe('finished');
+  expect(look()).toEqual({ ...AFTER, 'data/base/1': 'written since' });
+});
+
+it('takes nothing back while a tablespace is not there, since what is in it may be new', () => {
+  const { data, space } = begin();
+  writeJournal([data.plan(), space.plan()]);
+  data.setAside(() => true);
+  space.commit(0o700, (name) => name === 'PG_15_1');
+  fs.renameSync(at('space'), at('unmounted'));
+  fs.mkdirSync(at('space'));
+  const before = look();
+  expect(settleInterrupted(at('data'))).toBeNull();
+  expect(look()).toEqual(before);
+  fs.rmdirSync(at('space'));
+  fs.renameSync(at('unmounted'), at('space'));
+  expect(settleInterrupted(at('data'))).toBe('taken back');
+  expect(expectWhole()).toBe('old');
+});
+
 it('leaves what it knows nothing of', () => {
   put({ 'data/.backupx-old-1.1-00/PG_VERSION': 'of an older BackupX' });
   expect(settleInterrupted(at('data'))).toBeNull();

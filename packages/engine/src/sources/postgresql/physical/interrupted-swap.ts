@@ -23,7 +23,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isMarkAlive } from '../../../ports/process-mark.ts';
+import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import { TABLESPACE_FOLDER } from './entry-paths.ts';
 
 /** What was there before is in a folder of this name and a mark, in the folder itself. */
@@ -96,10 +96,13 @@ export function settleInterrupted(dataFolder: string, note: (text: string) => vo
 
 /** The data directory is put in place last: when all of it is there, so are its tablespaces. Null: nobody can say. */
 function outcomeOf({ target, scratch, names }: PlannedSwap): Recovered | null {
-  if (existsSync(scratch)) return 'taken back';
   const last = names.find(({ name }) => name === DECIDING);
+  const isInPlace = last?.inode === inodeOf(join(target, DECIDING)) && !existsSync(join(scratch, DECIDING));
+  // Also with an empty `scratch`: a server may have run on it since.
+  if (last !== undefined && isInPlace) return 'finished';
+  if (existsSync(scratch)) return 'taken back';
   // Somebody has removed what was written, perhaps before it was in place; what was moved aside is all there is then.
-  return last === undefined || last.inode === inodeOf(join(target, DECIDING)) ? 'finished' : null;
+  return last === undefined ? 'finished' : null;
 }
 
 function isSameFolder(one: string, other: string): boolean {
@@ -186,13 +189,17 @@ export function removeEmpty(old: string): void {
   if (readdirSync(old).every((name) => name === JOURNAL)) rmSync(old, { recursive: true });
 }
 
+const markOf = (name: string): string => name.slice(OLD.length).replace(/-[^-]*$/, '');
+
 /** Names of what dead restores moved aside. */
 export function leftoversIn(folder: string): string[] {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder).filter(
-    (name) => name.startsWith(OLD) && !isMarkAlive(name.slice(OLD.length).replace(/-[^-]*$/, '')),
-  );
+  return readdirSync(folder).filter((name) => name.startsWith(OLD) && !isMarkAlive(markOf(name)));
 }
+
+/** What another restore moves aside, at this very moment. */
+export const isOfAnother = (name: string): boolean =>
+  name.startsWith(OLD) && markOf(name) !== threadMark && isMarkAlive(markOf(name));
 
 /** Empty for one that was cut off: then nothing has been moved yet. */
 function readJournal(old: string): readonly PlannedSwap[] {
@@ -209,6 +216,7 @@ function readJournal(old: string): readonly PlannedSwap[] {
  * is not of before: then at least what decides stays aside.
  */
 function takeBack(folders: readonly PlannedSwap[]): boolean {
+  if (folders.some(isLost)) return false;
   // The data directory goes first and comes last: no server may start with tablespaces of another time.
   let isWhole = folders.map(withdraw).every(Boolean);
   for (const folder of folders.toReversed()) isWhole = putBack(folder, isWhole);
@@ -218,6 +226,12 @@ function takeBack(folders: readonly PlannedSwap[]): boolean {
     if (existsSync(old) && readdirSync(old).length === 0) rmdirSync(old);
   }
   return isWhole;
+}
+
+/** Nothing of it is there; it may be on a disk that is not mounted, and new, so nothing old may come beside it. */
+function isLost({ target, scratch, names }: PlannedSwap): boolean {
+  if (names.length === 0 || existsSync(scratch)) return false;
+  return names.every(({ name }) => inodeOf(join(target, name)) === null);
 }
 
 /** To sort names by: what decides comes last. */

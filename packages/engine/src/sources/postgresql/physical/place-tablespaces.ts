@@ -1,4 +1,5 @@
-import { normalize } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { RestoreOptions } from './settings.ts';
 import { parseTablespaceMap, relocate, type Tablespace } from './tablespace-map.ts';
@@ -29,8 +30,16 @@ export function placeTablespaces(
   return moved;
 }
 
-/** With one slash at its end. */
-const inFull = (path: string): string => `${normalize(path).replace(/\/+$/, '')}/`;
+/** Where it leads, as far as it is there, with one slash at its end. */
+const inFull = (path: string): string => `${realOf(path).replace(/\/+$/, '')}/`;
+
+function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return join(realOf(dirname(path)), basename(path));
+  }
+}
 
 const invalid = (message: string): AppError =>
   new AppError('INVALID_INPUT', {}, { fields: [{ path: 'options.tablespaces', code: 'custom', message }] });

@@ -20,7 +20,16 @@ import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import type { SystemUser } from '../server.ts';
-import { inodeOf, JOURNAL, leftoversIn, OLD, type PlannedSwap, rank, removeEmpty } from './interrupted-swap.ts';
+import {
+  inodeOf,
+  isOfAnother,
+  JOURNAL,
+  leftoversIn,
+  OLD,
+  type PlannedSwap,
+  rank,
+  removeEmpty,
+} from './interrupted-swap.ts';
 
 const NEW = '.backupx-restore-';
 
@@ -70,9 +79,16 @@ export class StagedFolder {
     return { target: this.target, scratch: this.scratch, old: this.#old, names, keepAs };
   }
 
+  /** Throws DATABASE_IN_USE when another restore is putting its files there. */
+  assertAlone(): void {
+    if (!readdirSync(this.target).some(isOfAnother)) return;
+    const sessions = 'another restore is putting its files there';
+    throw new AppError('DATABASE_IN_USE', { name: `The data directory ${this.target}`, sessions });
+  }
+
   /** Moves aside what `isReplaced` names. */
   setAside(isReplaced: (name: string) => boolean): void {
-    const isOurs = (name: string) => name.startsWith(NEW) || join(this.target, name) === this.#old;
+    const isOurs = (name: string) => name.startsWith(NEW) || join(this.target, name) === this.#old || isOfAnother(name);
     const present = sortedNames(this.target).filter((name) => !isOurs(name) && isReplaced(name));
     if (present.length > 0) mkdirSync(this.#old, { recursive: true, mode: 0o700 });
     for (const name of present.reverse()) {
