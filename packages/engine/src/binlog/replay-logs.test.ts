@@ -150,6 +150,21 @@ it('looks for what a replica repeats late in all logs, not behind a gap', async 
   expect(await replay({ untilTime: seconds(150) })).toMatchObject({ ranges: [{ name: log(1) }], endsEarlyAt: null });
 });
 
+it('needs no log behind the place it ends at, nor any up to there behind the moment', async () => {
+  await put(1, 100, [change(110)]);
+  const size = await put(2, 200, [change(210)]);
+  await put(5, 500, []);
+  const untilPlace = { file: log(2), position: size };
+  expect((await replay({ untilPlace })).ranges).toMatchObject([{ name: log(1) }, { name: log(2), to: size }]);
+  await expect(replay({ untilPlace: { file: log(5), position: 5 } })).rejects.toMatchObject({
+    code: 'BINLOG_GAP',
+    params: { logs: `${log(3)} to ${log(4)}` },
+  });
+  await put(3, 300, []);
+  const { ranges } = await replay({ untilTime: seconds(250), untilPlace: { file: log(3), position: 5 } });
+  expect(ranges.map(({ name }) => name)).toEqual([log(1), log(2)]);
+});
+
 it('does not begin where another server was, though its logs are called the same', async () => {
   const events = [
     makeGtid(110, '0-7-1'),

@@ -122,6 +122,9 @@ function assertFollows(previous: StoredBinlog, next: StoredBinlog): void {
   if (reason) throw new AppError('BINLOG_CONFLICT', { reason });
 }
 
+const holds = (log: StoredBinlog, place: LogPlace | null): boolean =>
+  place !== null && log.name === place.file && log.sizeBytes >= place.position;
+
 /** The archive must reach to the end that is asked for, or what comes before it would be missing without a word. */
 function judgeEnd(
   chosen: readonly StoredBinlog[],
@@ -129,11 +132,13 @@ function judgeEnd(
   { untilTime, untilPlace, isEndAccepted, judge }: ReplayOptions & { readonly judge: ReplayJudge },
 ): string | null {
   const last = chosen.at(-1);
-  if (!last || judge.isDecided) return null;
+  // What is missing behind the end is not needed.
+  if (!last || judge.isDecided || holds(last, untilPlace)) return null;
   // What was left out because it begins later must follow straight on.
   const next = all.find(({ name }) => numberOf(name) > numberOf(last.name));
   if (next && !judge.isOver) assertNoGap(last, next);
-  if (untilPlace && (last.name !== untilPlace.file || last.sizeBytes < untilPlace.position)) {
+  const isCutByTime = judge.isOver || (next !== undefined && isReached(next.firstAt, untilTime));
+  if (untilPlace && !isCutByTime) {
     const first = last.name === untilPlace.file ? last.name : nameWith(last.name, numberOf(last.name) + 1);
     throw new AppError('BINLOG_GAP', { logs: describeGap({ first, last: untilPlace.file }) });
   }
