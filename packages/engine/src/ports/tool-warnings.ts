@@ -13,6 +13,9 @@ const WARNING =
   /^(?:\d{4}-\S+\s+)?(?:-- |[\w.-]+: )?\[?(?:warning|error|got error|failed|can(?:no|'|’)t|could(?:n't| not)|skipping|the collection .* appears)\b/i;
 const REMARK =
   /deprecated|insecure|unsupported URI parameter|directly in a connection string|on the command line|config file|directive|\boption '/i;
+/** A remark is never of a thing that was to be saved, whatever that is called. */
+const OF_DATA =
+  /^(?!(?:-- |[\w.-]+: )?\[?warning\b)|\b(?:table|collection|couldn(?:'t)?|could not|can(?:'t|not)|skipping)\b/i;
 const TIME = /^\d{4}-\S+\s+/;
 
 /** Sorts the error output of a program that has ended well; what only tells of its progress is left out. */
@@ -20,10 +23,12 @@ export function sortWarnings(messages: string): ToolWarnings {
   const lines = messages.split('\n').map((line) => line.trim());
   const warnings = [...new Set(lines.filter((line) => WARNING.test(line)).map((line) => line.replace(TIME, '')))];
   return {
-    doubts: warnings.filter((line) => !REMARK.test(line)),
-    remarks: warnings.filter((line) => REMARK.test(line)),
+    doubts: warnings.filter((line) => !isRemark(line)),
+    remarks: warnings.filter(isRemark),
   };
 }
+
+const isRemark = (line: string): boolean => REMARK.test(line) && !OF_DATA.test(line);
 
 /** Reports what a program that has ended well said of what it read: doubts are problems of `path`, the rest is logged. */
 export function reportWarnings(
