@@ -1,6 +1,7 @@
 /** Physical backups that cannot go well: they must fail in words, leave nothing behind, and harm no data folder. */
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
@@ -118,7 +119,7 @@ it('names what a user lacks; the offered statements give it; the password is see
   const recorded = source({ ...config, toolFolder: folder });
   const result = await jobs.backup(recorded);
   expect(result).toMatchObject({ status: 'success', problems: [] });
-  await jobs.restore(recorded, result, { options: { dataFolder: work.at('seen'), owner: 'root' } });
+  await jobs.restore(recorded, result, { options: { dataFolder: work.at('seen'), owner: userInfo().username } });
   const proof = { kind: 'verify_artifact', source: recorded, mode: 'deep', artifact: jobs.artifactOf(result) } as const;
   expect((await runner.run(proof)).status).toBe('success');
   expect(called()).toEqual(expect.arrayContaining(['mariadb', 'mariadb-backup', 'mariadbd']));
@@ -128,7 +129,7 @@ it('names what a user lacks; the offered statements give it; the password is see
 for (const mode of backupModes) {
   damagedBackups(mode, {
     ...{ name: 'a backup of data files', work, runner, source: () => source() },
-    restore: { options: { dataFolder: replaced, replaceExisting: true, owner: 'root' } },
+    restore: { options: { dataFolder: replaced, replaceExisting: true, owner: userInfo().username } },
     look: () => [readdirSync(replaced, { recursive: true }), readdirSync(work.path)],
   });
   dumpFaults(mode, {
@@ -150,7 +151,7 @@ describe('a restore', () => {
     result = await jobs.backup(source());
   });
   const restore = (options: Record<string, unknown>) =>
-    jobs.restore(source(), result, { options: { owner: 'root', ...options } });
+    jobs.restore(source(), result, { options: { owner: userInfo().username, ...options } });
 
   const preview = (options: Record<string, unknown>) =>
     runner.run({ kind: 'inspect_target', source: source(), options, entries: [] });
@@ -255,7 +256,7 @@ ${ending}
     const result = await jobs.backup(source8());
     expect(result).toMatchObject({ status: 'success', problems: [] });
     const target = work.at('mysql-restored');
-    await jobs.restore(source8(), result, { options: { dataFolder: target, owner: 'root' } });
+    await jobs.restore(source8(), result, { options: { dataFolder: target, owner: userInfo().username } });
     expect(readFileSync(path.join(target, 'ibdata1'), 'utf8')).toBe('pages');
     await jobs.restore(source8(), result, { targetPath: work.at('mysql-files') });
     const inventory = JSON.parse(readFileSync(work.at('mysql-files/mysql-physical/inventory.json'), 'utf8'));

@@ -1,6 +1,7 @@
 /** Servers of MariaDB whose files are not where, or not as, they usually are. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
 import { createRunner } from '../support/repository.ts';
@@ -43,7 +44,7 @@ it('pages of another size, undo logs and a table in other folders', async () => 
 
   server.sql(`UPDATE shop.far SET v = 'later'; FLUSH TABLES shop.far FOR EXPORT; UNLOCK TABLES`);
   const dataFolder = work.at('restored');
-  const outcome = await jobs.restore(source, result, { options: { dataFolder, owner: 'root' } });
+  const outcome = await jobs.restore(source, result, { options: { dataFolder, owner: userInfo().username } });
   expect(outcome.status).toBe('success');
   const restored = await startMariadb({ dataFolder, settings: format });
   try {
@@ -96,7 +97,7 @@ it.each([
     const { checks } = await runner.run({ ...job, artifact: jobs.artifactOf(result) });
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
     const dataFolder = work.at(`decrypted-${isSecret}`);
-    await jobs.restore(source, result, { options: { dataFolder, owner: 'root' } });
+    await jobs.restore(source, result, { options: { dataFolder, owner: userInfo().username } });
     const seen = watch.stop();
     expect(seen.map(({ name }) => name)).toContain('mariadbd');
     for (const { commandLine, environment } of seen) expect(`${commandLine}${environment}`).not.toContain(SECRET);

@@ -1,6 +1,7 @@
 /** Whole servers of MariaDB by mariadb-backup: there and back, and what must not go well. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
@@ -64,7 +65,7 @@ describe.each(backupModes)('in mode %s', (mode) => {
     expect(result).toMatchObject({ status: 'success', problems: [] });
     server.sql('DROP TABLE shop.child; DELETE FROM shop.t; DROP DATABASE `x y`');
     const dataFolder = work.at(`data-${mode}`);
-    const restored = await jobs.restore(source(), result, { options: { dataFolder, owner: 'root' } });
+    const restored = await jobs.restore(source(), result, { options: { dataFolder, owner: userInfo().username } });
     expect(restored).toMatchObject({ status: 'success', problems: [] });
     expect(readdirSync(dataFolder).filter((name) => name.startsWith('.'))).toEqual([]);
     expect(await describeRestored(dataFolder)).toEqual(before);

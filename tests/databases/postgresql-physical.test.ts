@@ -85,7 +85,8 @@ async function openGuide(data: string) {
   const port = await freePort();
   // Where and as whom a person at the machine gets in; the guide says it of another port, the rest is of the test.
   const env = {
-    PATH: process.env.PATH,
+    // Of a root that has come by su, too.
+    PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
     PGHOST: server.folder,
     PGPORT: String(port),
     PGUSER: 'postgres',
@@ -320,7 +321,12 @@ describe('where something is already', () => {
       expect(await failure(into)).toMatchObject({ code: 'DATABASE_IN_USE' });
     }
     const preview = (dataFolder: string) =>
-      runner.run({ kind: 'inspect_target', source: source(), options: { dataFolder }, entries: [] });
+      runner.run({
+        kind: 'inspect_target',
+        source: source(),
+        options: { dataFolder, replaceExisting: true },
+        entries: [],
+      });
     const pid = readFileSync(path.join(running, 'postmaster.pid'), 'utf8').split('\n')[0];
     const session = { id: pid, address: `port ${server.port}`, program: 'postgres' };
     expect((await preview(running)).databases).toMatchObject([
