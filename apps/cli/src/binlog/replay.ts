@@ -58,7 +58,7 @@ export function addReplayCommand(binlog: Command, context: CommandContext): void
     );
   command.addHelpText(
     'after',
-    '\nExit codes: 0 done, 2 nothing lies between start and end, 8 the archive does not hold all of it, 13 --rewrite-db cannot rename all of it.',
+    '\nExit codes: 0 done, 2 nothing lies between start and end, 6 the start is not in the archive, 8 the archive does not hold all of it, 13 --rewrite-db cannot rename all of it.',
   );
   withExamples(
     command,
