@@ -5,7 +5,7 @@ import type { RunBackupResult } from '@backupx/contracts/jobs';
 import { createEngine } from '@backupx/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type Postgresql, startPostgresql } from '../servers/postgresql.ts';
-import { dumpFaults, secretsBelow } from '../support/dump-faults.ts';
+import { dumpFaults, rowIf, secretsBelow } from '../support/dump-faults.ts';
 import { besideSmallDisk, failureOf, mayMount, until } from '../support/faulty-runs.ts';
 import { check, createRunner, repositoryAt, snapshotIds, startJob } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
@@ -96,7 +96,7 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
     server: { kill: () => server.kill(), start: () => server.start() },
   });
 
-  it.runIf(format === 'directory')('ends what its program had split off once the next one has begun', async () => {
+  rowIf(format === 'directory')('ends what its program had split off once the next one has begun', async () => {
     await expectNothingOf(async () => {
       const child = startJob(jobs.backupJob(source('slow')), { tempDir: work.at('temp') });
       // What serves it stands still, so that it cannot end by itself.
@@ -117,7 +117,7 @@ describe.each(['custom', 'directory'])('a dump in the %s format', (format) => {
     await until('the end of what served it', () => copying().length === 0);
   });
 
-  it.runIf(mayMount && format === 'directory')('says when the temporary folder is full (needs root)', async () => {
+  rowIf(format === 'directory', { mounts: true })('says when the temporary folder is full (needs root)', async () => {
     const full = work.at('full-temp');
     await besideSmallDisk(full, '8m', async () => {
       const small = createRunner(full);

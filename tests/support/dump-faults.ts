@@ -17,6 +17,11 @@ import { type BackupMode, createSourceJobs, type SourceJobs } from './source-job
 import { killTool } from './tool-watch.ts';
 import type { WorkFolder } from './work-folder.ts';
 
+/** A row that a kind does not have is none of its tests. `mounts`: it needs a mount, so it is skipped where there is none. */
+export function rowIf(has: unknown, { mounts = false } = {}): (name: string, body: () => Promise<void>) => void {
+  return has ? (name, body) => it.skipIf(mounts && !mayMount)(name, body) : () => {};
+}
+
 export interface DumpFaults {
   /** How tests call it. */
   readonly name: string;
@@ -83,7 +88,7 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
       expect(secretsBelow(tempDir)).toEqual([]);
     });
 
-    it.runIf(faults.program)('the program is killed', async () => {
+    rowIf(faults.program)('the program is killed', async () => {
       const { name = '', word = () => '' } = faults.program ?? {};
       const error = await failing((job) => beset(job, () => killTool(name, word())));
       expect(error).toMatchObject({ code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('SIGKILL') });
@@ -116,7 +121,7 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
       }
     });
 
-    it.skipIf(!mayMount)('the disk of the storage is full (needs root)', async () => {
+    rowIf(true, { mounts: true })('the disk of the storage is full (needs root)', async () => {
       const source = (faults.large ?? faults.slow)();
       const { code, stored } = await backupOntoFullDisk(runner, source, { folder: place('full'), mode });
       expect(code).toMatch(/^(STORAGE|REPOSITORY)_/);
@@ -124,7 +129,7 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
       await until('the end of all that worked on it', () => faults.hasEnded());
     });
 
-    it.runIf(mayMount && faults.leavesSecrets)('there is no room for its temporary files (needs root)', async () => {
+    rowIf(faults.leavesSecrets, { mounts: true })('there is no room for its temporary files (needs root)', async () => {
       const small = place('small');
       await besideSmallDisk(small, '4k', async () => {
         writeFileSync(path.join(small, 'other'), Buffer.alloc(4096));
@@ -136,7 +141,7 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
       });
     });
 
-    it.runIf(mayMount && faults.isStreamed)('nothing is copied before it is stored (needs root)', async () => {
+    rowIf(faults.isStreamed, { mounts: true })('nothing is copied before it is stored (needs root)', async () => {
       const small = place('narrow');
       await besideSmallDisk(small, '1m', async () => {
         const narrow = createRunner(small);
@@ -147,7 +152,7 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
       });
     });
 
-    it.runIf(faults.server)('the server is killed', async () => {
+    rowIf(faults.server)('the server is killed', async () => {
       const error = await failing(async (job) => {
         const failure = await beset(job, async () => await faults.server?.kill());
         await faults.server?.start();
