@@ -119,7 +119,14 @@ interface Layout {
 
 function configText({ folder, data, socket, port }: Layout, { settings = [], tls }: MariadbOptions): string {
   const lines = [
-    ...['[mysqld]', `datadir=${data}`, `socket=${socket}`, `port=${port}`, 'bind-address=127.0.0.1'],
+    ...[
+      '[mysqld]',
+      `datadir=${data}`,
+      `socket=${socket}`,
+      `port=${port}`,
+      'bind-address=127.0.0.1',
+      `tmpdir=${folder}`,
+    ],
     ...[`pid-file=${path.join(folder, 'pid')}`, `log-error=${path.join(folder, 'log')}`, 'skip-name-resolve'],
     ...['log-bin=bin', 'server-id=7', 'character-set-server=utf8mb4', 'innodb-buffer-pool-size=64M'],
     ...['innodb-flush-log-at-trx-commit=0', 'innodb-log-file-size=32M', ...settings],

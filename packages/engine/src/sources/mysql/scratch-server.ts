@@ -93,7 +93,8 @@ async function install(
 
 function serverArgs(folder: string, { product, existing }: ScratchOptions): string[] {
   const data = existing?.dataFolder ?? join(folder, 'data');
-  const args = ['--no-defaults', `--datadir=${data}`, `--socket=${join(folder, 's.sock')}`];
+  // At its start a server removes temporary tables from the folder it shares with others, and those crash of that.
+  const args = ['--no-defaults', `--datadir=${data}`, `--tmpdir=${folder}`, `--socket=${join(folder, 's.sock')}`];
   if (existing) args.push('--skip-grant-tables', '--skip-slave-start', ...existing.args);
   args.push('--skip-networking', '--skip-log-bin', '--event-scheduler=OFF', '--innodb-flush-log-at-trx-commit=0');
   args.push(`--pid-file=${join(folder, 'pid')}`, `--log-error=${join(folder, 'log')}`, '--max-allowed-packet=1G');
