@@ -86,7 +86,8 @@ async function install(
     product.flavour === 'mariadb'
       ? ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db']
       : ['--no-defaults', '--initialize-insecure', `--datadir=${data}`];
-  const command = { program: installer, args: [...args, ...asOurselves()] };
+  // It starts a server as well, see below.
+  const command = { program: installer, args: [...args, ...asOurselves()], env: { TMPDIR: folder } };
   const end = await runTool(command, { signal, timeoutMs: INSTALL_TIMEOUT_MS });
   if (!isSuccess(end)) throw new AppError('DATABASE_TOOL_FAILED', { tool: installer, reason: describeEnd(end) });
 }
