@@ -10,7 +10,10 @@ const LIST = `SELECT ID, USER, HOST, COMMAND, DATE_FORMAT(UTC_TIMESTAMP() - INTE
 const PROGRAMS = `SELECT PROCESSLIST_ID, ATTR_VALUE FROM performance_schema.session_connect_attrs
   WHERE ATTR_NAME = 'program_name'`;
 
-export async function sessionsOf(connection: MysqlConnection, database: string): Promise<DatabaseSession[]> {
+export async function sessionsOf(
+  connection: Pick<MysqlConnection, 'query'>,
+  database: string,
+): Promise<DatabaseSession[]> {
   const rows = await connection.query(
     `${LIST} WHERE DB = ${quoteText(database)} AND ID <> CONNECTION_ID() ORDER BY ID`,
   );
