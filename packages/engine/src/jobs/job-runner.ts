@@ -147,8 +147,8 @@ async function runHere({ job, options, reporter, signal }: RunParts): Promise<Jo
 function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promise<JobResults[JobKind]> {
   const { job, options, reporter, signal } = parts;
   const { modules, tempDir, compressionParallelism, storageAttempts } = options;
-  const storagePatienceMs = isPatient(job.kind) ? options.storagePatienceMs : 0;
-  const nice = isPatient(job.kind) && job.kind !== 'run_restore' ? options.nice : 0;
+  const storagePatienceMs = isPatient(job) ? options.storagePatienceMs : 0;
+  const nice = isPatient(job) && job.kind !== 'run_restore' ? options.nice : 0;
   const settings = { modules, tempDir, compressionParallelism, nice, storageAttempts, storagePatienceMs };
   const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
   const url = new URL('./job-worker.ts', import.meta.url);

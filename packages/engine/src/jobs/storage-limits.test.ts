@@ -64,6 +64,7 @@ describe('a backup into archives', () => {
 it('only work that nobody sits and waits for is patient', () => {
   const patient = ['run_backup', 'run_restore', 'verify_artifact', 'prune_repository', 'copy_snapshots'] as const;
   const hurried = ['test_storage', 'browse_artifact', 'list_snapshots', 'init_repository', 'repository_keys'] as const;
-  expect(patient.filter(isPatient)).toEqual(patient);
-  expect(hurried.filter(isPatient)).toEqual([]);
+  expect(patient.filter((kind) => isPatient({ kind }))).toEqual(patient);
+  expect(hurried.filter((kind) => isPatient({ kind }))).toEqual([]);
+  expect(isPatient({ kind: 'prune_repository', dryRun: true })).toBe(false);
 });

@@ -1,7 +1,7 @@
 /** How a job may use its storages, and how long it puts up with one that does not answer. */
 import type { AppError } from '@backupx/contracts/errors';
 import { jobLanes } from '@backupx/contracts/job-lanes';
-import type { JobKind } from '@backupx/contracts/jobs';
+import type { Job, JobKind } from '@backupx/contracts/jobs';
 import type { JobContext, StorageLimits } from './job-context.ts';
 
 /** As long as restic waits: masters are restarted and lines come back within that. */
@@ -15,9 +15,9 @@ const questions: ReadonlySet<JobKind> = new Set([
   'repository_keys',
 ]);
 
-/** Whether a job goes on after an outage; others fail soon, since somebody waits for their answer. */
-export function isPatient(kind: JobKind): boolean {
-  return jobLanes[kind] === 'work' && !questions.has(kind);
+/** Whether a job goes on after an outage; others fail soon, since somebody waits for their answer: also for a dry run. */
+export function isPatient(job: Pick<Job, 'kind'> & { readonly dryRun?: boolean }): boolean {
+  return jobLanes[job.kind] === 'work' && !questions.has(job.kind) && job.dryRun !== true;
 }
 
 /** The limits of one storage of a job; what happens to it goes to the log of the job, as `name`. */
