@@ -20,7 +20,8 @@ beforeAll(async () => {
   const user = process.getuid?.() === 0 ? ['--user=root'] : [];
   const install = ['--no-defaults', '--basedir=/usr', `--datadir=${work.at('data')}`, '--skip-test-db', ...user];
   const options = ['--auth-root-authentication-method=normal', ...settings.map((line) => `--${line}`)];
-  execFileSync('mariadb-install-db', [...install, ...options], { stdio: 'ignore' });
+  const env = { ...process.env, TMPDIR: work.at('undo') };
+  execFileSync('mariadb-install-db', [...install, ...options], { stdio: 'ignore', env });
   server = await startMariadb({ dataFolder: work.at('data'), settings });
   server.sql(`CREATE DATABASE shop;
     CREATE TABLE shop.far (id INT PRIMARY KEY, v TEXT) DATA DIRECTORY='${work.at('elsewhere')}';

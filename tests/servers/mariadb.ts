@@ -90,6 +90,8 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     if (options.dataFolder === undefined) {
       await run('mariadb-install-db', [...install, '--auth-root-authentication-method=normal'], {
         timeout: STEP_LIMIT_MS,
+        // It starts a server, which removes temporary tables of others from the folder they share.
+        env: { ...process.env, TMPDIR: folder },
       });
     }
     writeFileSync(conf, configText({ folder, data, socket, port }, options));
