@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RepoCommands } from './run-repo.ts';
+import { RepoCommands } from '../testing/run-repo.ts';
 
 const repo = new RepoCommands();
 const at = repo.at.bind(repo);

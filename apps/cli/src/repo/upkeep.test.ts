@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { RepoCommands } from './run-repo.ts';
+import { RepoCommands } from '../testing/run-repo.ts';
 
 const repo = new RepoCommands();
 const source = repo.at('source');

@@ -7,7 +7,6 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
-  fsyncSync,
   futimesSync,
   lstatSync,
   mkdirSync,
@@ -22,6 +21,7 @@ import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import type { OverwriteMode } from '@backupx/contracts/jobs';
 import { isMarkAlive, threadMark } from './process-mark.ts';
+import { syncPath } from './sync-path.ts';
 
 interface Staged {
   readonly temporary: string;
@@ -30,7 +30,7 @@ interface Staged {
 
 /** With the mark of the thread that made it. */
 const TEMPORARY = /^\.backupx-restore-(\d+\.\d+)-[0-9a-f]+$/;
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /** See above. Synchronous file calls: for threads that work. */
 export class StagedFiles {
@@ -159,13 +159,4 @@ function attemptAt<T>(path: string, step: () => T): T {
 function invalidTarget(path: string, error: unknown): AppError {
   const reason = error instanceof Error ? error.message : String(error);
   return new AppError('RESTORE_TARGET_INVALID', { path, reason }, { cause: error });
-}
-
-function syncPath(path: string): void {
-  const handle = openSync(path, O_RDONLY);
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }

@@ -7,6 +7,7 @@ import { repositoryLeasesStore } from '../../stores/repository-leases.store.ts';
 import { snapshotArrivalsStore } from '../../stores/snapshot-arrivals.store.ts';
 import type { Db } from '../ports.ts';
 import type { RepositoryDoor } from './repository-door.ts';
+import { snapshotsIn } from './snapshots-in.ts';
 import { assertNoSnapshotInTheMaking, type MaintenanceOptions } from './start-maintenance.ts';
 
 interface MaintenanceJobDeps {
@@ -35,7 +36,7 @@ async function snapshotsOfRecords(db: Db, repositoryId: number): Promise<Arrival
   const add = (id: string, row: { started_at: string; completed_at: string | null }) =>
     arrivals.set(id, { id, startedAt: row.started_at, arrivedAt: row.completed_at ?? row.started_at });
   for (const row of [...copies, ...rows]) {
-    for (const [, id = ''] of row.targets.matchAll(/snapshots\/([0-9a-f]{64})/g)) add(id, row);
+    for (const id of snapshotsIn(row.targets)) add(id, row);
   }
   for (const row of rows) if (row.checksum !== '') add(row.checksum, row);
   return [...arrivals.values()];

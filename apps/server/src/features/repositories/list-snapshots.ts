@@ -3,6 +3,7 @@ import type { RepositorySnapshot } from '@backupx/contracts/api/repositories';
 import type { SnapshotInfo } from '@backupx/contracts/jobs';
 import { isDateSuspect } from '@backupx/contracts/snapshot-date';
 import type { Db } from '../../dispatch/ports.ts';
+import { snapshotsIn } from '../../dispatch/repositories/snapshots-in.ts';
 import { snapshotArrivalsStore } from '../../stores/snapshot-arrivals.store.ts';
 
 interface KnownSnapshot {
@@ -40,7 +41,7 @@ async function knownSnapshots(db: Db, repositoryId: number): Promise<ReadonlyMap
       completedAt: row.completed_at,
     };
     known.set(row.checksum, record);
-    for (const [, id = ''] of row.targets.matchAll(/snapshots\/([0-9a-f]{64})/g)) known.set(id, record);
+    for (const id of snapshotsIn(row.targets)) known.set(id, record);
   }
   return known;
 }

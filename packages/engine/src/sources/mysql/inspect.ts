@@ -8,6 +8,8 @@ import type { MysqlConfig } from './settings.ts';
 import { tryDump } from './try-dump.ts';
 
 const LISTED = 20;
+const NO_POSITION =
+  'The position in the binary log is not noted: the log is off, or the user may not ask for it. A restore to a point in time is not possible.';
 
 /** Logs in as a backup would, and tells what it would find and miss. Throws DATABASE_*. */
 export async function inspectServer(config: MysqlConfig, context: InspectContext): Promise<SourceInspection> {
@@ -21,7 +23,8 @@ export async function inspectServer(config: MysqlConfig, context: InspectContext
     if (choice.names.length === 0) warnings.push('There is no database to back up that this user can see.');
     warnings.push(...rightWarnings(connection, privileges, choice.names));
     const withPosition = config.withPosition && (await canNotePosition(connection, privileges));
-    warnings.push(...(await serverWarnings(connection, privileges, { ...config, lacksPosition: !withPosition })));
+    if (config.withPosition && !withPosition) warnings.push(NO_POSITION);
+    warnings.push(...(await serverWarnings(connection, privileges, config)));
     const [database] = choice.names;
     const refused = database === undefined ? null : await tryDump({ connection, tool, database, withPosition });
     if (refused !== null) warnings.push(refused);
@@ -54,14 +57,9 @@ function rightWarnings(connection: MysqlConnection, privileges: Privileges, data
 async function serverWarnings(
   connection: MysqlConnection,
   privileges: Privileges,
-  config: MysqlConfig & { readonly lacksPosition: boolean },
+  config: MysqlConfig,
 ): Promise<string[]> {
   const warnings: string[] = [];
-  if (config.withPosition && config.lacksPosition) {
-    warnings.push(
-      'The position in the binary log is not noted: the log is off, or the user may not ask for it. A restore to a point in time is not possible.',
-    );
-  }
   if (config.withGrants && !privileges.hasOnTable('SELECT', 'mysql.user')) {
     warnings.push('Users and their rights are not stored: the user may not read mysql.user.');
   }

@@ -18,6 +18,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../ports/process-mark.ts';
+import { syncPath } from '../../ports/sync-path.ts';
 
 const SCRATCH = '.backupx-new-';
 
@@ -112,15 +113,6 @@ function keepCopy(path: string, name: string): void {
     assertOurs(error, name);
     rmSync(name, { force: true });
     throw error;
-  }
-}
-
-function syncPath(path: string): void {
-  const handle = openSync(path, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
   }
 }
 

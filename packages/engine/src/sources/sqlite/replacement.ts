@@ -11,11 +11,12 @@
  *
  * What a crash leaves is cleared by the next restore of that database: `clearLeftovers`.
  */
-import { closeSync, fsyncSync, linkSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { linkSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../ports/process-mark.ts';
+import { syncPath } from '../../ports/sync-path.ts';
 import { describeHolder, type FileKey, fileKey, type Holder, holdersOf, holdersOfDatabase } from './file-holders.ts';
 import { openForLock } from './open-database.ts';
 import { SIDECAR_SUFFIXES } from './sidecars.ts';
@@ -65,7 +66,7 @@ export class Replacement {
     this.#moveAside();
     renameSync(this.#scratch, this.#target);
     this.#isRenamed = true;
-    syncFolder(dirname(this.#target));
+    syncPath(dirname(this.#target));
     if (old) throwInUse(this.#target, holdersOf([old], { isOwnIgnored: true }));
   }
 
@@ -75,7 +76,7 @@ export class Replacement {
       this.#lock?.close();
       rmSync(this.#aside, { force: true });
       for (const suffix of this.#moved) rmSync(`${this.#aside}${suffix}`, { force: true });
-      syncFolder(dirname(this.#target));
+      syncPath(dirname(this.#target));
     } catch {
       // See above.
     }
@@ -109,7 +110,7 @@ export class Replacement {
         this.#moved.push(suffix);
       }
     }
-    syncFolder(dirname(this.#target));
+    syncPath(dirname(this.#target));
   }
 }
 
@@ -134,15 +135,6 @@ function lockAlone(path: string): DatabaseSync | null {
       throw new AppError('RESTORE_TARGET_INVALID', { path, reason: sqliteReason(error) }, { cause: error });
     }
     throw new AppError('DATABASE_IN_USE', { name: path, sessions: 'a program that holds it locked' }, { cause: error });
-  }
-}
-
-function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

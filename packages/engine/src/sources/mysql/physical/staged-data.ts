@@ -11,12 +11,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
-  closeSync,
-  fsyncSync,
   lchownSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   realpathSync,
   renameSync,
@@ -27,6 +24,7 @@ import {
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
+import { syncPath } from '../../../ports/sync-path.ts';
 import { serverOn } from './running-server.ts';
 import { attempt, invalid, OWN, writeBelow } from './write-below.ts';
 
@@ -125,7 +123,7 @@ function removeIfPossible(path: string): void {
 function keep(kept: string, keepAs: string, owner: Owner | null): string {
   try {
     renameSync(kept, keepAs);
-    syncFolder(dirname(keepAs));
+    syncPath(dirname(keepAs));
     if (owner) lchownSync(keepAs, owner.uid, owner.gid);
     return keepAs;
   } catch {
@@ -224,9 +222,9 @@ function putBack(folder: string): void {
 
 /** What has happened so far is on the disk before the name says so. */
 function step(folder: string, from: string, to: string): void {
-  syncFolder(folder);
+  syncPath(folder);
   renameSync(from, to);
-  syncFolder(folder);
+  syncPath(folder);
 }
 
 /** What of the content of a folder is data of a server. */
@@ -261,14 +259,5 @@ export function giveTo(folder: string, { uid, gid }: Owner): void {
   lchownSync(folder, uid, gid);
   for (const item of readdirSync(folder, { withFileTypes: true, recursive: true })) {
     lchownSync(join(item.parentPath, item.name), uid, gid);
-  }
-}
-
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
   }
 }

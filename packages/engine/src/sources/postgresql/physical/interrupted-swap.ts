@@ -24,6 +24,7 @@ import {
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
+import { syncPath } from '../../../ports/sync-path.ts';
 import { TABLESPACE_FOLDER } from './entry-paths.ts';
 
 /** What was there before is in a folder of this name and a mark, in the folder itself. */
@@ -66,7 +67,7 @@ export function writeJournal(folders: readonly PlannedSwap[]): void {
   } finally {
     closeSync(handle);
   }
-  for (const folder of [data.old, data.target]) syncFolder(folder);
+  for (const folder of [data.old, data.target]) syncPath(folder);
 }
 
 export type Recovered = 'taken back' | 'finished';
@@ -143,7 +144,7 @@ function keepAside({ target, old }: PlannedSwap, keepAs: string, tablespaces: re
   linkTablespaces(join(old, TABLESPACE_FOLDER), tablespaces);
   renameSync(old, keepAs);
   rmSync(join(keepAs, JOURNAL), { force: true });
-  syncFolder(dirname(keepAs));
+  syncPath(dirname(keepAs));
 }
 
 /** Tablespaces that are kept have their places behind the links of what is kept. */
@@ -266,15 +267,6 @@ function putBack({ target, old }: PlannedSwap, isWhole: boolean): boolean {
     if (isFree) renameSync(join(old, name), join(target, name));
     else isBack = false;
   }
-  syncFolder(target);
+  syncPath(target);
   return isBack;
-}
-
-function syncFolder(path: string): void {
-  const handle = openSync(path, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }

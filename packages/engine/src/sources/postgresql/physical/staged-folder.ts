@@ -3,22 +3,11 @@
  * the folder is a mount, and moved up at the end. What was there before is moved aside, and removed when all is done.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
+import { syncPath } from '../../../ports/sync-path.ts';
 import type { SystemUser } from '../server.ts';
 import {
   inodeOf,
@@ -107,7 +96,7 @@ export class StagedFolder {
     rmdirSync(this.scratch);
     chmodSync(this.target, mode);
     this.own(this.target);
-    syncFolder(this.target);
+    syncPath(this.target);
   }
 
   /** Nothing is taken back from here on. */
@@ -188,12 +177,3 @@ function isFolderBehind(path: string): boolean {
 }
 
 const sortedNames = (folder: string): string[] => readdirSync(folder).sort((a, b) => rank(a) - rank(b));
-
-function syncFolder(path: string): void {
-  const handle = openSync(path, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
