@@ -49,6 +49,8 @@ class LockKeeper {
   /** The write under way, or the last one. */
   #writing: Promise<unknown> = Promise.resolve();
   #released: Promise<void> | undefined;
+  /** Ends with the last refresh that was asked for. */
+  #turns: Promise<void> = Promise.resolve();
   #freshMs: number;
   #freshAt: Date;
 
@@ -70,7 +72,9 @@ class LockKeeper {
   async assertHeld(): Promise<void> {
     if (this.#ageMs() < LOST_AFTER_MS) return;
     try {
-      await this.#refresh();
+      await this.#inTurn(async () => {
+        if (this.#ageMs() >= LOST_AFTER_MS) await this.#refresh();
+      });
     } catch (error) {
       const lost = lostError(error);
       this.#options.onLost(lost);
@@ -90,6 +94,7 @@ class LockKeeper {
   async #release(): Promise<void> {
     this.#stop.abort();
     await this.#running;
+    await this.#turns;
     // A write that was given up may have come through all the same.
     await waitAtMost(this.#options.clock, this.#writing, CLEANUP_MS);
     const signal = AbortSignal.timeout(CLEANUP_MS);
@@ -105,7 +110,7 @@ class LockKeeper {
       await clock.sleep(waitMs, signal).catch(() => {});
       if (signal.aborted) return;
       try {
-        await this.#refresh();
+        await this.#inTurn(() => this.#refresh());
         waitMs = this.#untilOldMs();
       } catch (error) {
         failure = error;
@@ -126,6 +131,13 @@ class LockKeeper {
   /** Until the next refresh: a write that was waited for brings a lock that is old already. */
   #untilOldMs(): number {
     return Math.max(0, REFRESH_MS - this.#ageMs());
+  }
+
+  /** One after the other: a look at the locks beside another's change of the file would not find ours. */
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const done = this.#turns.then(act);
+    this.#turns = done.catch(() => {});
+    return done;
   }
 
   /** Writes the new file, then removes the old. Given up when the lock would be lost before it ends. */

@@ -390,6 +390,33 @@ describe('a held lock', () => {
     expect(scene.storage.objects.size).toBe(files);
   });
 
+  it('is not taken for lost when two ask for it at once after such a sleep', async () => {
+    const scene = await createScene();
+    let jumpMs = 0;
+    const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+    const lost: string[] = [];
+    const lock = await scene.acquire({ clock, onLost: (error) => lost.push(error.message) });
+    const { list, delete: remove } = scene.storage;
+    const removed = Promise.withResolvers<void>();
+    let lists = 0;
+    // The second looks before the first has written, and answers when that has removed the old file.
+    scene.storage.list = async function* (prefix, listSignal) {
+      const isLate = prefix.startsWith('r/locks') && ++lists === 2;
+      for await (const object of list(prefix, listSignal)) {
+        if (isLate) await removed.promise;
+        yield object;
+      }
+    };
+    scene.storage.delete = async (key, deleteSignal) => {
+      await remove(key, deleteSignal);
+      removed.resolve();
+    };
+    jumpMs = 40 * MINUTE;
+    await Promise.all(['{"a":1}', '{"b":1}'].map((text) => scene.repository.saveFile('index', Buffer.from(text), signal)));
+    expect(lost).toEqual([]);
+    expect(scene.locks()).toEqual([`r/locks/${lock.id}`]);
+  });
+
   it('lets nothing be named by a try that comes after such a sleep, when the first came before it', async () => {
     const scene = await createScene();
     let jumpMs = 0;
