@@ -2,7 +2,7 @@
  * A stand-in for SAP's hdbsql and the database behind it: knows the questions and the statement forms of the source, writes
  * files as HANA does, keeps a catalogue, and fails in the ways a test asks for. There is no real HANA to test with.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 export interface FakeState {
@@ -31,7 +31,7 @@ export interface FakeHana {
 
 const script = `
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 const folder = import.meta.dirname;
 const at = (name) => path.join(folder, name);
@@ -39,7 +39,11 @@ const args = process.argv.slice(2);
 appendFileSync(at('calls'), JSON.stringify(args) + '\\n');
 const state = JSON.parse(readFileSync(at('state.json'), 'utf8'));
 const catalogue = existsSync(at('catalogue.json')) ? JSON.parse(readFileSync(at('catalogue.json'), 'utf8')) : [];
-const save = () => writeFileSync(at('catalogue.json'), JSON.stringify(catalogue));
+// In one step: a test kills it as soon as this is there.
+function save() {
+  writeFileSync(at('catalogue.new'), JSON.stringify(catalogue));
+  renameSync(at('catalogue.new'), at('catalogue.json'));
+}
 const fail = (code, text) => { console.error('* ' + code + ': ' + text + ' SQLSTATE: HY000'); process.exit(code === 447 ? 0 : 3); };
 const unquote = (text, sign) => text.replaceAll(sign + sign, sign);
 if (args[0] !== '-U' || args[1] !== state.key) fail(10, 'authentication failed');
@@ -130,7 +134,10 @@ export function makeFakeHana(folder: string): FakeHana {
     sizeBytes: 600_000,
     isRandom: false,
   };
-  const save = () => writeFileSync(at('state.json'), JSON.stringify(state));
+  const save = () => {
+    writeFileSync(at('state.new'), JSON.stringify(state));
+    renameSync(at('state.new'), at('state.json'));
+  };
   save();
   writeFileSync(at('hdbsql.mjs'), script);
   writeFileSync(at('hdbsql'), `#!/bin/sh\nexec '${process.execPath}' '${at('hdbsql.mjs')}' "$@"\n`, { mode: 0o755 });
