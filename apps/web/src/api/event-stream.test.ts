@@ -1,6 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import { createEventParser, openEventStream, type ServerEvent, type StreamState } from './event-stream.ts';
 
+const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 30_000 });
+
 function parseAll(...chunks: string[]): ServerEvent[] {
   const events: ServerEvent[] = [];
   const parse = createEventParser((event) => events.push(event));
@@ -36,7 +38,7 @@ test('reconnects after a clean end with the last id', async () => {
       return body(`id: ${seen.length}\ndata: n${seen.length}\n\n`);
     },
   });
-  await vi.waitFor(() => expect(events.length).toBeGreaterThanOrEqual(3));
+  await until(() => expect(events.length).toBeGreaterThanOrEqual(3));
   stop();
   expect(seen.slice(0, 3)).toEqual([null, '1', '2']);
   expect(events.slice(0, 3)).toEqual(['n1', 'n2', 'n3']);
@@ -62,7 +64,7 @@ test('says paused while the server is gone and live when it is back', async () =
       );
     },
   });
-  await vi.waitFor(() => expect(states.at(-1)).toBe('live'));
+  await until(() => expect(states.at(-1)).toBe('live'));
   stop();
   expect(states).toContain('paused');
 });
@@ -79,6 +81,6 @@ test('gives up a silent connection', async () => {
       return new Promise((_, reject) => init.signal?.addEventListener('abort', () => reject(new Error('aborted'))));
     },
   });
-  await vi.waitFor(() => expect(attempts).toBeGreaterThan(2));
+  await until(() => expect(attempts).toBeGreaterThan(2));
   stop();
 });

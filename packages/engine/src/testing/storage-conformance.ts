@@ -324,15 +324,13 @@ function declareFailures(storage: () => Storage): void {
         try {
           yield* reusedBuffer(mib, 1);
           setTimeout(() => abort.abort(), 20);
-          await new Promise((resolve) => setTimeout(resolve, 5_000).unref());
-          yield text('late');
+          await new Promise(() => {});
+          yield text('never');
         } finally {
           isReleased = true;
         }
       };
-      const startedMs = performance.now();
       await failsWith(storage().put(`cancel/${size}`, body(), { signal: abort.signal }), 'CANCELLED');
-      expect(performance.now() - startedMs).toBeLessThan(4_500);
       expect(isReleased).toBe(false);
       expect(await keys(storage(), `cancel/${size}`)).toEqual([]);
     });
@@ -352,8 +350,7 @@ function declareFailures(storage: () => Storage): void {
       }
     };
     await failsWith(storage().put('cancel/between', body(), { signal: abort.signal }), 'CANCELLED');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(isReleased).toBe(true);
+    await expect.poll(() => isReleased).toBe(true);
     expect(await keys(storage(), 'cancel/between')).toEqual([]);
   });
 
