@@ -69,13 +69,13 @@ const repository = async (id: number) => (await call<Repository>('GET', `/reposi
 const leases = () => test.db.selectFrom('repository_leases').selectAll().orderBy('id').execute();
 
 async function maintenance(id: number): Promise<MaintenanceRecord> {
-  for (let attempt = 0; attempt < 400; attempt += 1) {
-    const { data } = await call<MaintenanceRecord>('GET', `/maintenance/records/${id}`);
-    if (data.status !== 'running') return data;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error(`maintenance ${id} did not end`);
+  const get = async () => (await call<MaintenanceRecord>('GET', `/maintenance/records/${id}`)).data;
+  await expect.poll(async () => (await get()).status, { interval: 5 }).not.toBe('running');
+  return await get();
 }
+/** Waits until so many backups have come to the engine. */
+const begun = (count: number) => expect.poll(() => jobs('run_backup').length, { interval: 5 }).toBe(count);
+
 async function maintain(path: string, body: object = {}): Promise<MaintenanceRecord> {
   const { status, data } = await call<MaintenanceRecord>('POST', path, body);
   expect(status, JSON.stringify(data)).toBe(200);
@@ -205,7 +205,7 @@ describe('leases', () => {
     const taskId = await addTask();
     hold();
     const id = await begin(taskId);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await begun(1);
     await restart();
     await test.runs.start();
     expect((await test.ended(id)).status).toBe('interrupted');
@@ -219,7 +219,8 @@ describe('a clean-up', () => {
     const { repositoryId } = await run(taskId);
     const release = hold();
     const older = await begin(taskId);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    // Not before: it would not be held.
+    await begun(2);
     test.engine.hold = null;
     test.engine.answers.set('prune_repository', { ...pruned, condemnedPacks: [PACK] });
     const mark = await maintain(`/repositories/${repositoryId}/prune`);
