@@ -1,5 +1,7 @@
 /** The fleet with agents of protocol 2, over HTTP on loopback, with a clock that the tests turn. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HeartbeatBody, HeartbeatOutput } from '@backupx/contracts/agent-protocol';
@@ -42,6 +44,12 @@ async function beat(more: HeartbeatBody = {}): Promise<HeartbeatOutput> {
 
 async function poll(body: object = { waitMs: 0, free: room }, signal?: AbortSignal): Promise<Command | null> {
   return ((await agent('POST', '/commands/poll', body, signal)).data as { command: Command | null }).command;
+}
+
+/** The answer to the next request that reaches the master, which nobody has written yet. */
+async function nextRequest(): Promise<ServerResponse> {
+  const [, answer] = (await once(master.http.server, 'request')) as [unknown, ServerResponse];
+  return answer;
 }
 
 async function run(): Promise<number> {
@@ -108,7 +116,9 @@ describe('polling', () => {
   });
 
   it('ends with the master, and at once when the token is replaced', async () => {
+    const arrived = nextRequest();
     const waiting = poll({ waitMs: 50_000, free: room });
+    await arrived;
     await new Promise((resolve) => setTimeout(resolve, 50));
     await master.call('POST', `/nodes/${node.id}/rotate-token`, {});
     expect(await waiting).toBeNull();
@@ -117,11 +127,14 @@ describe('polling', () => {
 
   it('a poll given up by the agent takes nothing', async () => {
     const gone = new AbortController();
+    const arrived = nextRequest();
     const waiting = poll({ waitMs: 30_000, free: room }, gone.signal).catch(() => 'gone');
+    const answer = await arrived;
     await new Promise((resolve) => setTimeout(resolve, 50));
+    const left = once(answer, 'close');
     gone.abort();
     expect(await waiting).toBe('gone');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await left;
     await run();
     expect(await poll()).toMatchObject({ type: 'run_task' });
   });
@@ -359,6 +372,65 @@ describe('time', () => {
     await clock.advance(6 * HOUR_MS + 1);
     await master.fleet.commands.scan();
     expect(await row(payload.recordId)).toMatchObject({ status: 'interrupted' });
+    expect(await command(id)).toMatchObject({ state: 'timeout' });
+  });
+
+  it('a run whose agent never comes back is over, honestly and visibly, and the task can run again', async () => {
+    const { id, payload } = await started();
+    const heard: unknown[] = [];
+    master.bus.subscribe(({ event }) => heard.push(event));
+    await clock.advance(6 * HOUR_MS - 1);
+    await master.fleet.commands.scan();
+    expect(await row(payload.recordId)).toMatchObject({ status: 'running' });
+    await clock.advance(2);
+    await master.fleet.commands.scan();
+    const lost = await master.record(payload.recordId);
+    expect(lost).toMatchObject({
+      ...{ status: 'interrupted', errorCode: 'AGENT_FAILED' },
+      ...{ errorMessage: 'The server stayed silent for too long.', completedAt: clock.now().toISOString() },
+    });
+    expect(lost.logContent).toMatch(/ Ended: interrupted\. The server stayed silent for too long\.\n$/);
+    const over = { type: 'record_changed', recordId: payload.recordId, taskId };
+    expect(heard).toEqual([{ ...over, status: 'interrupted' }]);
+    expect(await command(id)).toMatchObject({ state: 'timeout' });
+    const { data } = await master.call<{ exceptions: object[] }>('GET', '/dashboard/overview');
+    expect(data.exceptions).toMatchObject([{ taskId, recordId: payload.recordId, reason: 'failed' }]);
+
+    // Another machine in its place, or the same one repaired.
+    await beat({ bootId: 'b2', activeCommandIds: [] });
+    const again = await run();
+    expect(await poll()).toMatchObject({ payload: { recordId: again } });
+    await agent('GET', `/tasks/${taskId}`);
+    expect(await success(again)).toMatchObject({ status: 200 });
+    expect(await row(again)).toMatchObject({ status: 'success' });
+  });
+
+  it('what an agent says after its run was given up is taken only with proof, and the log tells both ends', async () => {
+    const { id, payload } = await started();
+    const { recordId } = payload;
+    await clock.advance(6 * HOUR_MS + 1);
+    await master.fleet.commands.scan();
+    const heard: unknown[] = [];
+    master.bus.subscribe(({ event }) => heard.push(event));
+    const { completed_at: lostAt } = await row(recordId);
+    await clock.advance(HOUR_MS);
+    await agent('POST', `/records/${recordId}`, {
+      status: 'failed',
+      errorMessage: 'no room',
+      errorCode: 'STORAGE_FULL',
+    });
+    await agent('POST', `/commands/${id}/result`, { success: true });
+    expect(await success(recordId, { checksum: '' })).toMatchObject({ code: 'INVALID_INPUT' });
+    const given = { status: 'interrupted', completed_at: lostAt, error_code: 'AGENT_FAILED', storage_path: '' };
+    expect(await row(recordId)).toMatchObject(given);
+    expect(await command(id)).toMatchObject({ state: 'timeout' });
+    expect(heard).toEqual([]);
+    // The backup is whole, and its place and checksum are told: that is worth more than the guess.
+    expect(await success(recordId)).toMatchObject({ status: 200 });
+    const record = await master.record(recordId);
+    expect(record).toMatchObject({ status: 'success', checksum: sha, errorMessage: '' });
+    expect(record.logContent).toMatch(/ Ended: interrupted\. .*\n(.*\n)*.* Ended: success\.\n$/);
+    expect(heard).toContainEqual({ type: 'record_changed', recordId, taskId, status: 'success' });
     expect(await command(id)).toMatchObject({ state: 'timeout' });
   });
 

@@ -15,7 +15,7 @@ import { openDatabase } from './database/open-database.ts';
 import { createFleet, type Fleet } from './dispatch/create-fleet.ts';
 import type { DispatchLog } from './dispatch/dispatch-log.ts';
 import type { Db } from './dispatch/ports.ts';
-import { createEventBus } from './event-bus.ts';
+import { createEventBus, type EventBus } from './event-bus.ts';
 import { agentRoutesOf } from './features/nodes/agent.routes.ts';
 import { createAgentAuthentication } from './features/nodes/authenticate-agent.ts';
 import { nodeRoutesOf } from './features/nodes/nodes.routes.ts';
@@ -32,6 +32,8 @@ export interface TestMaster {
   readonly fleet: Fleet;
   readonly runs: Runs;
   readonly http: FastifyInstance;
+  /** What the console is told. */
+  readonly bus: EventBus;
   /** Objects of the master's storages by target path. */
   readonly storage: ReturnType<typeof createMemoryStorage>;
   /** Messages logged as warnings. */
@@ -104,7 +106,7 @@ async function connectMaster(options: TestMasterOptions) {
   await http.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(http.server.address() as AddressInfo).port}`;
 
-  return { url, db, clock, box, fleet, runs, http, storage, warnings, close };
+  return { url, db, clock, box, fleet, runs, http, bus, storage, warnings, close };
 }
 
 export async function startTestMaster(options: TestMasterOptions = {}): Promise<TestMaster> {
