@@ -41,8 +41,8 @@ export interface ContextOptions {
   readonly session?: SavedSession;
 }
 
-export function openContext(browser: Browser, options: ContextOptions = {}): Promise<BrowserContext> {
-  return browser.newContext({
+export async function openContext(browser: Browser, options: ContextOptions = {}): Promise<BrowserContext> {
+  const context = await browser.newContext({
     viewport: { width: options.width ?? 1280, height: options.height ?? 860 },
     colorScheme: options.theme ?? 'light',
     locale: options.language ?? 'en-US',
@@ -50,6 +50,9 @@ export function openContext(browser: Browser, options: ContextOptions = {}): Pro
     reducedMotion: 'reduce',
     storageState: options.session,
   });
+  // A busy machine is no failure.
+  context.setDefaultTimeout(60_000);
+  return context;
 }
 
 /** Signs in through the login page (English) and waits for the console. */

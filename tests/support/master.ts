@@ -65,13 +65,11 @@ export async function startMaster(folder: string, options: { isSetUp?: boolean }
     const program = startProgram(['server', '--host', '127.0.0.1', '--port', String(port), '--data-dir', dataFolder], {
       cwd: folder,
     });
-    await waitFor(
-      `the master answers\n${program.output()}`,
-      async () => (await fetch(`${url}/ready`)).ok,
-      30_000,
-    ).catch((error: Error) => {
-      throw new Error(`${error.message}\n${program.output()}`);
-    });
+    await waitFor(`the master answers\n${program.output()}`, async () => (await fetch(`${url}/ready`)).ok).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}\n${program.output()}`);
+      },
+    );
     return program;
   };
   const program = await launch();

@@ -68,19 +68,22 @@ export function startProgram(
 }
 
 /**
- * Where ports are looked for: below those that Linux gives to whoever connects or binds to port 0. A port found there
- * stays free until its server has started, whatever else runs on the machine.
+ * Where ports are looked for: below those that Linux gives to whoever connects or binds to port 0. Test files that run
+ * at the same time look in parts of their own, so a port found there stays free until its server has started, and while
+ * that is started anew.
  */
-const ports = { first: 12_000, count: 20_000 };
-let nextPort = Math.floor(Math.random() * ports.count);
+const ports = { first: 12_000, count: 20_000, parts: 4 };
+const perPart = ports.count / ports.parts;
+const firstOfPart = ports.first + (Number(process.env.VITEST_POOL_ID ?? 0) % ports.parts) * perPart;
+let nextPort = Math.floor(Math.random() * perPart);
 
 /** A free port on loopback; never the same one twice in a process. */
 export async function freePort(): Promise<number> {
-  for (let tried = 0; tried < ports.count; tried++) {
-    const port = ports.first + (nextPort++ % ports.count);
+  for (let tried = 0; tried < perPart; tried++) {
+    const port = firstOfPart + (nextPort++ % perPart);
     if (await isFree(port)) return port;
   }
-  throw new Error(`no port from ${ports.first} to ${ports.first + ports.count - 1} is free`);
+  throw new Error(`no port from ${firstOfPart} to ${firstOfPart + perPart - 1} is free`);
 }
 
 function isFree(port: number): Promise<boolean> {
@@ -91,11 +94,14 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** Calls `probe` until it answers something truthy; fails with `what` after `timeoutMs`. */
+/**
+ * Calls `probe` until it answers something truthy; fails with `what` after `timeoutMs`, which is long: a busy machine is
+ * no failure.
+ */
 export async function waitFor<T>(
   what: string,
   probe: () => Promise<T | null | undefined | false>,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown;
