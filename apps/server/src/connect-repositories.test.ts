@@ -252,6 +252,7 @@ describe('a clean-up', () => {
       phase: 'sweep',
       repository: { condemnedPacks: [PACK] },
       youngerLeases: expect.arrayContaining(open.map((lease) => lease.id)),
+      lastOlderLease: expect.any(Number),
     });
     expect(await repository(repositoryId)).toMatchObject({ condemnedPacks: 0, storedBytes: 4000 });
     held();

@@ -169,6 +169,8 @@ export const pruneRepositoryJobSchema = z.object({
   phase: z.enum(['exclusive', 'mark', 'sweep']).default('exclusive'),
   /** Leases younger than the mark: their locks do not stop a sweep. */
   youngerLeases: z.array(z.number().int()).default([]),
+  /** All leases after this one are younger as well: a run may begin at the same moment as the sweep. Left out: only those listed. */
+  lastOlderLease: z.number().int().optional(),
 });
 export type PruneRepositoryJob = z.output<typeof pruneRepositoryJobSchema>;
 export const pruneRepositoryResultSchema = z.object({

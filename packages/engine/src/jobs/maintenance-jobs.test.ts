@@ -18,11 +18,14 @@ let access: RepositoryAccess;
 let fixture: JobFixture;
 /** Who held locks, in order. */
 let holders: string[];
+/** What happens once a lock was taken. */
+let onLocked = async () => {};
 
 beforeEach(async () => {
   storage = createMemoryStorage();
   repository = await makeRepository(storage);
   holders = [];
+  onLocked = async () => {};
   const watched = {
     ...storage,
     async put(...[key, body, options]: Parameters<typeof storage.put>) {
@@ -30,6 +33,7 @@ beforeEach(async () => {
       if (!key.startsWith('locks/')) return;
       const lock = JSON.parse(openFile(repository.box, storage.objects.get(key) ?? new Uint8Array()).toString());
       holders.push(`${lock.exclusive ? 'exclusive' : 'shared'} ${lock.username}`);
+      await onLocked();
     },
   };
   fixture = createJobFixture({ storages: { s1: watched }, sources: [] });
@@ -74,10 +78,22 @@ it('sweeps under the exclusive lock of a sweeper, beside leases younger than the
   const { condemnedPacks } = await run(prune({ phase: 'mark' }));
   await addLock(9);
   const sweep = prune({ phase: 'sweep', repository: { ...access, condemnedPacks } });
-  await expect(run(sweep)).rejects.toMatchObject({ code: 'REPOSITORY_LOCKED' });
+  for (const refused of [sweep, { ...sweep, lastOlderLease: 9 }])
+    await expect(run(refused)).rejects.toMatchObject({ code: 'REPOSITORY_LOCKED' });
   holders = [];
   expect((await run({ ...sweep, youngerLeases: [9] })).packsRemoved).toBe(condemnedPacks.length);
   expect(holders).toEqual(['exclusive backupx-sweep']);
+});
+
+it('sweeps beside a run that begins while it takes its lock', async () => {
+  await forgottenSnapshot();
+  const { condemnedPacks } = await run(prune({ phase: 'mark' }));
+  const sweep = prune({ phase: 'sweep', repository: { ...access, condemnedPacks } });
+  onLocked = () => addLock(9);
+  await expect(run(sweep)).rejects.toMatchObject({ code: 'REPOSITORY_LOCKED' });
+  for (const key of storage.objects.keys()) if (key.startsWith('locks/')) storage.objects.delete(key);
+  const { packsRemoved } = await run({ ...sweep, lastOlderLease: 8 });
+  expect(packsRemoved).toBe(condemnedPacks.length);
 });
 
 it('checks and repairs, and says in a check when the repository cannot be opened', async () => {

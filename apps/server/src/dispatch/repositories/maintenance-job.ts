@@ -48,10 +48,11 @@ async function snapshotsOfOthers(db: Db, repositoryId: number): Promise<Arrivals
   return [...seen].map(([id, arrivedAt]) => ({ id, startedAt: null, arrivedAt }));
 }
 
-async function youngerLeases(db: Db, repositoryId: number): Promise<number[]> {
-  const last = (await condemnedPacksStore.lastLeaseId(db, repositoryId)) ?? 0;
+/** Those that know of the condemned packs. Agents that do not know the second way of saying it are told by the first. */
+async function youngerLeases(db: Db, repositoryId: number) {
+  const lastOlderLease = (await condemnedPacksStore.lastLeaseId(db, repositoryId)) ?? 0;
   const open = await repositoryLeasesStore.openOfRepository(db, repositoryId);
-  return open.map((lease) => lease.id).filter((id) => id > last);
+  return { lastOlderLease, youngerLeases: open.map((lease) => lease.id).filter((id) => id > lastOlderLease) };
 }
 
 export async function maintenanceJob(deps: MaintenanceJobDeps, maintenanceRecordId: number): Promise<MaintenanceJob> {
@@ -83,7 +84,7 @@ async function jobOf(db: Db, { record, options, open }: Opened): Promise<Mainten
     }
     case 'sweep': {
       const younger = await youngerLeases(db, record.repository_id);
-      return { ...prune, dryRun: false, phase: 'sweep', youngerLeases: younger } satisfies PruneRepositoryJob;
+      return { ...prune, dryRun: false, phase: 'sweep', ...younger } satisfies PruneRepositoryJob;
     }
     case 'repair': {
       const { what, readAllPacks, forget, dryRun } = options;
