@@ -1,6 +1,6 @@
 /** What goes wrong in practice is answered with a clear error, soon, and nothing is lost. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { errorCatalog } from '@backupx/contracts/errors';
@@ -10,6 +10,7 @@ import { packConfig } from '../../packages/engine/src/repository/format/config-f
 import { unpackMasterKey } from '../../packages/engine/src/repository/format/master-key.ts';
 import { createSealedBox } from '../../packages/engine/src/repository/format/sealed-box.ts';
 import { compareTrees } from '../support/compare-trees.ts';
+import { namesIn } from '../support/damage.ts';
 import { makeNoise, makeTree } from '../support/make-tree.ts';
 import {
   backup,
@@ -50,6 +51,12 @@ const list = (repository: RepositoryAccess): JobOf<'list_snapshots'> => ({
   tags: [],
   path: null,
 });
+
+/** Whole ones: what is still being written keeps nobody out. */
+const locksIn = (repository: RepositoryAccess): string[] =>
+  existsSync(path.join(folderOf(repository), 'locks')) ? namesIn(folderOf(repository), 'locks') : [];
+const lockShows = (repository: RepositoryAccess) =>
+  waitFor('a lock is there', async () => locksIn(repository).length > 0);
 
 beforeAll(() => makeTree(source, { files: 100 }));
 afterAll(async () => {
@@ -140,12 +147,12 @@ describe('locks', () => {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     children.push(child);
-    await waitFor('restic holds its lock', async () => {
-      const names = readdirSync(folder).includes('locks') ? readdirSync(path.join(folder, 'locks')) : [];
-      if (names.length > 0 && kind === 'exclusive') child.kill('SIGSTOP');
-      return names.length > 0;
-    });
-    return child;
+    await waitFor('restic holds its lock', async () => locksIn(repository).length > 0 || child.exitCode !== null);
+    if (kind === 'exclusive') child.kill('SIGSTOP');
+    if (locksIn(repository).length > 0) return child;
+    // It was done before anybody saw it.
+    child.kill('SIGKILL');
+    return await holdLock(repository, kind);
   }
   const end = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> => {
     const ended = new Promise((resolve) => child.once('close', resolve));
@@ -191,12 +198,12 @@ describe('locks', () => {
 
   it('a lock of ours stops restic and is stale for it once our process is dead', async () => {
     const { repository } = await makeRepository();
+    writeFileSync(path.join(source, 'slow'), makeNoise(3_000_000, 9));
     const slow = startJob(
       { ...backupJob(repository, [source]), bandwidthBytesPerSecond: 1000 },
       { tempDir: work.at('temp') },
     );
-    writeFileSync(path.join(source, 'slow'), makeNoise(3_000_000, 9));
-    await waitFor('we hold a lock', async () => readdirSync(folderOf(repository)).includes('locks'));
+    await lockShows(repository);
     const theirs = restic.open(folderOf(repository), password);
     expect((await theirs.run(['prune'])).stderr).toContain(`PID ${slow.process.pid}`);
     await slow.kill();
@@ -221,10 +228,16 @@ describe('clocks', () => {
     writeFileSync(path.join(source, 'slow'), makeNoise(3_000_000, 9));
     const job = { ...backupJob(repository, [source]), bandwidthBytesPerSecond: 1_000_000 };
     const slow = startJob(job, options);
-    await waitFor('it holds a lock', async () => readdirSync(folderOf(repository)).includes('locks'));
-    await expect(runner.run(pruneJob(repository))).rejects.toMatchObject({ code: 'REPOSITORY_LOCKED' });
-    const unlocked = await runner.run({ kind: 'unlock_repository', repository, all: false });
-    expect(unlocked).toMatchObject({ removed: [], left: [expect.anything()] });
+    await lockShows(repository);
+    // It lives, but does not end before others have looked.
+    slow.process.kill('SIGSTOP');
+    try {
+      await expect(runner.run(pruneJob(repository))).rejects.toMatchObject({ code: 'REPOSITORY_LOCKED' });
+      const unlocked = await runner.run({ kind: 'unlock_repository', repository, all: false });
+      expect(unlocked).toMatchObject({ removed: [], left: [expect.anything()] });
+    } finally {
+      slow.process.kill('SIGCONT');
+    }
     expect((await slow.result).status).toBe('success');
     await restic.open(folderOf(repository), password).mustBeClean();
     // Its snapshot may be the older one by its time: a run with the right clock still finds a parent and ends well.

@@ -33,6 +33,7 @@ const FILES = 10;
 /** So few different contents that what was deleted is soon wanted again. */
 const CONTENTS = 24;
 const KEPT_SNAPSHOTS = 3;
+const EXTRA_MS = 120_000;
 
 const work = makeWorkFolder('writers', { isInMemory: true });
 const runner = createRunner(work.at('temp'));
@@ -59,7 +60,12 @@ const counts = {
   removed: 0,
 };
 let deadline = 0;
-const isOver = (): boolean => performance.now() > deadline;
+/** A busy machine gets more time to do enough of everything. */
+const isOver = (): boolean => {
+  const lateMs = performance.now() - deadline;
+  const isEnough = counts.backups > minutes * 5 && counts.sweeps > minutes && counts.removed > 0;
+  return lateMs > (isEnough ? 0 : EXTRA_MS);
+};
 
 async function withLease<T>(run: (access: typeof repository) => Promise<T>): Promise<T> {
   const leaseId = ++lastLease;
@@ -159,13 +165,12 @@ async function collect(): Promise<void> {
   }
 }
 
-/** A foreign lock, or a lease that began just now, makes it come back later. */
+/** A foreign lock makes it come back later. */
 async function sweep(newest: number): Promise<void> {
   for (;;) {
-    const youngerLeases = [...leases].filter((lease) => lease > newest);
     const access = { ...repository, id: 1, condemnedPacks: condemned };
     try {
-      const swept = await runner.run(pruneJob(access, { phase: 'sweep', youngerLeases }));
+      const swept = await runner.run(pruneJob(access, { phase: 'sweep', lastOlderLease: newest }));
       counts.sweeps += 1;
       counts.removed += swept.packsRemoved;
       // What a sweep took too much would otherwise be forgotten before anybody looks.
