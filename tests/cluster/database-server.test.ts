@@ -78,7 +78,7 @@ async function sitDown(): Promise<{ child: ChildProcess; gone: Promise<unknown> 
   const child = spawn('mariadb', args, { stdio: 'ignore' });
   const gone = new Promise((resolve) => child.once('close', resolve));
   const sits = async () => server.sql('SELECT DB FROM information_schema.PROCESSLIST').includes('shop') || null;
-  await waitFor('somebody is in the database', sits, 30_000);
+  await waitFor('somebody is in the database', sits);
   return { child, gone };
 }
 

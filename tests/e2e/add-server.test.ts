@@ -80,7 +80,7 @@ describe('a server added in the console', () => {
     });
     await page
       .getByText('web-02 is connected')
-      .waitFor({ timeout: 30_000 })
+      .waitFor()
       .catch((error: Error) => {
         throw new Error(`${error.message}\n${agent.output()}`);
       });
