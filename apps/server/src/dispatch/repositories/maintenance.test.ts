@@ -98,6 +98,8 @@ it('nor when that backup began while the forgetting waited its turn', async () =
   const other = await ask<{ repository: Repository }>('POST', '/repositories', { storageTargetId: targetId });
   const endCheck = hold();
   await ask('POST', `/repositories/${other.repository.id}/check`, {});
+  // Otherwise it would be the second one that holds it.
+  await expect.poll(() => test.engine.jobs.some((job) => job.kind === 'check_repository')).toBe(true);
   const { id } = await forget(false);
   const endBackup = hold();
   const recordId = await begin();
