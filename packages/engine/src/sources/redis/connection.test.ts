@@ -14,31 +14,28 @@ afterEach(() => {
   server?.close();
 });
 
+/** Behind an answer: the server ends then. Null: it does when it is asked. */
+const END = Symbol('end');
+
 /** A server that answers each command with the next of these texts, byte by byte if need be. */
-async function serve(answers: readonly (string | Buffer | null)[], chunkBytes = 1000) {
+async function serve(answers: readonly (string | Buffer | typeof END | null)[], chunkBytes = 1000) {
   let next = 0;
+  const answer = async (socket: Socket) => {
+    const bytes = Buffer.from((answers[next++] ?? '') as string);
+    for (let at = 0; at < bytes.length; at += chunkBytes) {
+      socket.write(bytes.subarray(at, at + chunkBytes));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (bytes.length === 0 || answers[next] === END) socket.end();
+  };
   server = createServer((socket) => {
     sockets.push(socket);
     socket.setNoDelay(true);
     socket.on('error', () => {});
-    let asked = '';
     socket.on('data', async (chunk) => {
-      asked += chunk.toString('latin1');
       // Commands begin with their number of words.
-      const commands = asked.match(/\*\d+\r\n/g)?.length ?? 0;
-      asked = '';
-      for (let count = 0; count < commands; count += 1) {
-        const answer = answers[next++];
-        if (answer === null || answer === undefined) {
-          socket.end();
-          return;
-        }
-        const bytes = Buffer.from(answer as string);
-        for (let at = 0; at < bytes.length; at += chunkBytes) {
-          socket.write(bytes.subarray(at, at + chunkBytes));
-          await new Promise((resolve) => setImmediate(resolve));
-        }
-      }
+      const commands = chunk.toString('latin1').match(/\*\d+\r\n/g)?.length ?? 0;
+      for (let count = 0; count < commands && !socket.writableEnded; count += 1) await answer(socket);
     });
   });
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
@@ -124,8 +121,7 @@ describe('the stream of a replica', () => {
 
   it('is not whole when it ends early, and is said to be forbidden', async () => {
     const half = Buffer.concat([Buffer.from(`$${dump.length}\r\n`), dump.subarray(0, 100)]);
-    const ended = await serve(['+PONG\r\n', no, no, half, null]);
-    setTimeout(() => sockets[0]?.end(), 50);
+    const ended = await serve(['+PONG\r\n', no, no, half, END]);
     await expect(read(ended)).rejects.toMatchObject({ code: 'DATABASE_DUMP_INCOMPLETE' });
     const unknown = '-ERR unknown command\r\n';
     await expect(read(await serve(['+PONG\r\n', no, no, unknown, unknown]))).rejects.toMatchObject({

@@ -1,6 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -28,6 +38,17 @@ function makeDatabase(path: string, rows: number): void {
   database.exec('PRAGMA journal_mode=WAL; CREATE TABLE t(a)');
   for (let row = 0; row < rows; row += 1) database.exec('INSERT INTO t VALUES (1)');
   database.close();
+}
+
+/** Paths of what a program has open; it may open and close others while it starts. */
+function openFilesOf(pid = 0): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${name}`)];
+    } catch {
+      return [];
+    }
+  });
 }
 
 const runModule = (script: string) =>
@@ -99,7 +120,7 @@ describe('a database that is replaced', () => {
     const scratch = scratchPathOf(target);
     makeDatabase(scratch, 7);
     const holder = spawn('tail', ['-f', target], { stdio: 'ignore' });
-    while (!readdirSync(`/proc/${holder.pid}/fd`).includes('3'))
+    while (!openFilesOf(holder.pid).includes(realpathSync(target)))
       await new Promise((resolve) => setTimeout(resolve, 10));
     const replacement = new Replacement({ scratch, target });
     expect(() => replacement.apply()).toThrow(/tail \(process/);
