@@ -122,10 +122,15 @@ class LockKeeper {
     }
   }
 
-  /** Since the last refresh; by the wall clock too, since the other stands still while a machine sleeps. */
+  /** Since the last refresh. */
   #ageMs(): number {
+    return this.#sinceMs({ ms: this.#freshMs, time: this.#freshAt });
+  }
+
+  /** By the wall clock too, since the other stands still while a machine sleeps. */
+  #sinceMs({ ms, time }: KeepLockOptions['writtenAt']): number {
     const { clock } = this.#options;
-    return Math.max(clock.monotonicMs() - this.#freshMs, clock.now().getTime() - this.#freshAt.getTime());
+    return Math.max(clock.monotonicMs() - ms, clock.now().getTime() - time.getTime());
   }
 
   /** Until the next refresh: a write that was waited for brings a lock that is old already. */
@@ -152,12 +157,16 @@ class LockKeeper {
       () => {},
     );
     try {
-      // Others may have taken us for dead meanwhile, and removed the lock.
-      if (leftMs <= 0) await this.#assertStillOurs(signal);
+      const held = [...this.#ids];
       const [startMs, startAt] = [clock.monotonicMs(), clock.now()];
+      const seen = leftMs > 0 ? { ms: this.#freshMs, time: this.#freshAt } : { ms: startMs, time: startAt };
+      // Others may have taken us for dead meanwhile, and removed the lock.
+      if (leftMs <= 0) await this.#assertStillOurs(held, signal);
       const writing = this.#options.write(signal).then((id) => this.#ids.push(id));
       this.#writing = writing.catch(() => {});
       await orCancelled(writing, signal);
+      // Also while it was written: of that the new file says nothing, but those before it do.
+      if (this.#sinceMs(seen) >= LOST_AFTER_MS) await this.#assertStillOurs(held, signal);
       this.#freshMs = startMs;
       this.#freshAt = startAt;
       await this.#removeOld(repository, signal);
@@ -178,10 +187,11 @@ class LockKeeper {
     }
   }
 
-  async #assertStillOurs(signal: AbortSignal): Promise<void> {
+  /** One of `held` must still be there. */
+  async #assertStillOurs(held: readonly string[], signal: AbortSignal): Promise<void> {
     const locks = await orCancelled(listLocks(this.#options.repository, signal), signal);
     const others = locks.filter((lock) => !this.#ids.includes(lock.id));
-    if (others.length === locks.length || this.#options.isForbidden(others)) {
+    if (!locks.some((lock) => held.includes(lock.id)) || this.#options.isForbidden(others)) {
       throw lostError(new Error('others took it for stale while this machine slept'));
     }
   }

@@ -412,9 +412,40 @@ describe('a held lock', () => {
       removed.resolve();
     };
     jumpMs = 40 * MINUTE;
-    await Promise.all(['{"a":1}', '{"b":1}'].map((text) => scene.repository.saveFile('index', Buffer.from(text), signal)));
+    await Promise.all(
+      ['{"a":1}', '{"b":1}'].map((text) => scene.repository.saveFile('index', Buffer.from(text), signal)),
+    );
     expect(lost).toEqual([]);
     expect(scene.locks()).toEqual([`r/locks/${lock.id}`]);
+  });
+
+  it.each([
+    ['', 0],
+    ['after one', 40 * MINUTE],
+  ])('is lost with a sleep while it was renewed %s, if others took it for dead', async (_, sleptMs) => {
+    const scene = await createScene();
+    let jumpMs = 0;
+    const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+    const lost: string[] = [];
+    await scene.acquire({ clock, onLost: (error) => lost.push(error.code) });
+    const { put } = scene.storage;
+    let asleep: 'no' | 'alone' | 'others' = 'no';
+    scene.storage.put = async (key, body, options) => {
+      const is = asleep;
+      asleep = 'no';
+      if (is !== 'no') jumpMs += 40 * MINUTE;
+      if (is === 'others') for (const old of scene.locks()) scene.storage.objects.delete(old);
+      await put(key, body, options);
+    };
+    jumpMs += sleptMs;
+    asleep = 'alone';
+    await scene.clock.advance(5 * MINUTE);
+    expect([asleep, lost]).toEqual(['no', []]);
+    expect(scene.locks()).toHaveLength(1);
+    jumpMs += sleptMs;
+    asleep = 'others';
+    await scene.clock.advance(5 * MINUTE);
+    expect([asleep, lost]).toEqual(['no', ['REPOSITORY_LOCK_LOST']]);
   });
 
   it('lets nothing be named by a try that comes after such a sleep, when the first came before it', async () => {
