@@ -20,6 +20,8 @@ export interface Places {
 
 /** Ids of what was set up. */
 export interface Setting {
+  /** `02:00` */
+  readonly dailyAt: string;
   readonly targets: { readonly nas: number; readonly usb: number; readonly offSite: number };
   readonly tasks: Readonly<Record<'web' | 'mail' | 'photos' | 'finance' | 'crm' | 'old' | 'wiki', number>>;
 }
@@ -103,11 +105,19 @@ async function createTargets(client: Client, stores: string): Promise<Installati
   return { nas: nas.id, usb: usb.id, offSite: offSite.id };
 }
 
+/** Hour of the daily runs; another one where they would come while somebody looks. */
+function quietHour(now: Date): number {
+  const isNear = (hour: number): boolean =>
+    [now.getHours(), now.getUTCHours()].some((current) => Math.abs(current - hour) <= 1);
+  return [2, 8, 14].find((hour) => !isNear(hour)) ?? 20;
+}
+
 /** Creates storages, tasks and people. `nodeId`: the server of the web files, whose agent runs. */
 export async function createInstallation(client: Client, places: Places, nodeId: number): Promise<Setting> {
   const targets = await createTargets(client, places.stores);
   const at = (name: string) => [path.join(places.sources, name)];
-  const daily = { cronExpr: '0 2 * * *', retentionDays: 0, keepDaily: 30, keepWeekly: 8, keepMonthly: 12 };
+  const hour = quietHour(new Date());
+  const daily = { cronExpr: `0 ${hour} * * *`, retentionDays: 0, keepDaily: 30, keepWeekly: 8, keepMonthly: 12 };
   const make = async (name: string, more: Partial<Parameters<typeof createTask>[1]>): Promise<number> => {
     const task = await createTask(client, { name, storageTargetIds: [targets.nas], ...daily, ...more });
     return task.id;
@@ -116,7 +126,7 @@ export async function createInstallation(client: Client, places: Places, nodeId:
   const tasks = {
     web: await make('web-files', web),
     mail: await make('mail-archive', { sourcePaths: at('mail'), encrypt: true }),
-    photos: await make('photos', { sourcePaths: at('photos'), cronExpr: '0 3 * * 0', compression: 'none' }),
+    photos: await make('photos', { sourcePaths: at('photos'), cronExpr: `0 ${hour} * * 0`, compression: 'none' }),
     finance: await make('finance-share', {
       sourcePaths: at('finance'),
       storageTargetIds: [targets.nas, targets.usb],
@@ -127,7 +137,7 @@ export async function createInstallation(client: Client, places: Places, nodeId:
     old: await make('old-projects', { sourcePaths: at('mail'), enabled: false }),
   };
   await addPeople(client);
-  return { targets, tasks };
+  return { dailyAt: `${String(hour).padStart(2, '0')}:00`, targets, tasks };
 }
 
 /** Runs every task once, whatever comes of it. */

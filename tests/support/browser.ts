@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import axe from 'axe-core';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { root } from './start-program.ts';
 
 const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -90,6 +90,13 @@ export async function waitUntilLoaded(page: Page): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** Waits until what is found has the focus, which moves there after it is shown. */
+export async function waitForFocus(found: Locator): Promise<void> {
+  await found.waitFor();
+  const element = await found.elementHandle();
+  await found.page().waitForFunction((one) => one === document.activeElement, element);
 }
 
 /** Problems the page itself reported: uncaught errors, and requests that left the machine. */
