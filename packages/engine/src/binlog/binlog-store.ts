@@ -25,7 +25,8 @@ const noteSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   transactions: z.number(),
   gtids: z.array(z.string()),
-  /** Archives of earlier versions do not have it. */
+  /** Archives of earlier versions do not have these two. */
+  repeated: z.number().optional(),
   startGtids: z.array(z.string()).default([]),
   end: z.enum(['rotate', 'stop', 'open']),
   nextFile: z.string().nullable(),

@@ -117,8 +117,9 @@ export class ReplayJudge {
   }
 }
 
-/** By its note; MariaDB writes into each transaction which server it was made on. */
-function repeatsOthers({ serverId, gtids, startGtids }: StoredBinlog): boolean {
+/** By its note. In one of an earlier version only GTIDs of MariaDB tell on which server a transaction was made. */
+function repeatsOthers({ serverId, repeated, gtids, startGtids }: StoredBinlog): boolean {
+  if (repeated !== undefined) return repeated > 0;
   return gtids.some((gtid) => {
     const [, server] = /^\d+-(\d+)-\d+$/.exec(gtid) ?? [];
     return server !== undefined && server !== String(serverId) && !startGtids.includes(gtid);

@@ -59,7 +59,14 @@ describe('a binary log', () => {
     const bytes = Buffer.concat(makeLog());
     expect(await read(bytes, {}, size)).toMatchObject({
       ...{ serverId: 7, serverVersion: '10.11.19-MariaDB', createdAt: 100, firstAt: 100, lastAt: 130 },
-      ...{ sizeBytes: bytes.length, transactions: 2, gtids: ['0-7-8', '1-7-3'], end: 'rotate', nextFile: 'bin.000002' },
+      ...{
+        sizeBytes: bytes.length,
+        transactions: 2,
+        repeated: 0,
+        gtids: ['0-7-8', '1-7-3'],
+        end: 'rotate',
+        nextFile: 'bin.000002',
+      },
     });
   });
 

@@ -22,6 +22,8 @@ export interface BinlogFacts {
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly transactions: number;
+  /** Those that were made on another server: a replica repeats them. */
+  readonly repeated: number;
   /** The last transaction of each domain (MariaDB), or the last one (MySQL). */
   readonly gtids: readonly string[];
   /** Where each domain was when the file began (MariaDB). */
@@ -150,6 +152,7 @@ class LogState {
   #firstAt = 0;
   #lastAt = 0;
   #transactions = 0;
+  #repeated = 0;
   #end: BinlogFacts['end'] = 'open';
   #nextFile: string | null = null;
   #hasPosition: boolean;
@@ -182,7 +185,7 @@ class LogState {
     return {
       ...{ serverId: this.#serverId, serverVersion: this.#serverVersion, createdAt: this.#createdAt },
       ...{ firstAt: this.#firstAt, lastAt: this.#lastAt, sizeBytes: this.position },
-      ...{ sha256: this.hash.copy().digest('hex'), transactions: this.#transactions },
+      ...{ sha256: this.hash.copy().digest('hex'), transactions: this.#transactions, repeated: this.#repeated },
       ...{
         gtids: [...this.#gtids.values()].sort(),
         startGtids: this.#startGtids,
@@ -208,14 +211,19 @@ class LogState {
       this.#nextFile = body.toString('utf8', 8);
     } else if (type === TYPE.gtidList) this.#noteList(body);
     else if (type === TYPE.gtidMariadb) {
-      this.#transactions += 1;
+      this.#count(serverId);
       const domain = body.readUInt32LE(8);
       this.#gtids.set(domain, `${domain}-${serverId}-${body.readBigUInt64LE(0)}`);
     } else if (type === TYPE.gtidMysql) {
-      this.#transactions += 1;
+      this.#count(serverId);
       const sid = body.toString('hex', 1, 17).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
       this.#gtids.set(sid, `${sid}:${body.readBigUInt64LE(17)}`);
-    } else if (type === TYPE.anonymousGtid) this.#transactions += 1;
+    } else if (type === TYPE.anonymousGtid) this.#count(serverId);
+  }
+
+  #count(serverId: number): void {
+    this.#transactions += 1;
+    if (serverId !== this.#serverId) this.#repeated += 1;
   }
 
   /** Where each domain was when the file began. */

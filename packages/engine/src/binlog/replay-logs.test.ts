@@ -8,6 +8,7 @@ import {
   makeGtid,
   makeGtidList,
   makeStatement,
+  makeUnnamed,
 } from '../testing/make-binlog.ts';
 import { createMemoryStorage } from '../testing/memory-storage.ts';
 import { nameWith } from './binlog-names.ts';
@@ -128,10 +129,13 @@ it('believes a replica that does not lag, and none that may', async () => {
   expect(await replay(wish)).toMatchObject({ ranges: [{ name: log(1) }], endsEarlyAt: null });
 });
 
-it('knows a replica that had nothing to do by what it repeats later', async () => {
+it.each([
+  ['MariaDB', makeGtid(140, '0-1-5')],
+  ['MySQL', makeUnnamed(140, 1)],
+])('knows a replica of %s that had nothing to do by what it repeats later', async (_, begin) => {
   await put(1, 100, []);
   await put(2, 200, []);
-  await put(3, 300, [makeGtid(140, '0-1-5'), { ...change(140), serverId: 1 }]);
+  await put(3, 300, [begin, { ...change(140), serverId: 1 }]);
   const refused = { code: 'INVALID_INPUT', fields: [{ message: expect.stringContaining('bin.000003:') }] };
   await expect(replay({ untilTime: seconds(150) })).rejects.toMatchObject(refused);
   // What is behind a place that is asked for besides does not count.

@@ -19,6 +19,7 @@ const FORMAT = 15;
 const GTID = 162;
 const GTID_LIST = 163;
 const QUERY = 2;
+const ANONYMOUS_GTID = 34;
 
 /** A statement as the server logs it, run in `database`. */
 export function makeStatement(time: number, database: string, text: string): MadeEvent {
@@ -48,6 +49,11 @@ export function makeGtid(time: number, gtid: string): MadeEvent {
   body.writeUInt32LE(domain, 8);
   return { type: GTID, time, body, serverId };
 }
+
+/** The beginning of a transaction of MySQL without GTIDs. */
+export const makeUnnamed = (time: number, serverId: number): MadeEvent => ({
+  ...{ type: ANONYMOUS_GTID, time, serverId, body: Buffer.alloc(42) },
+});
 
 /** The log of a server that began it at that moment. */
 export function makeBinlog(createdAt: number, events: readonly MadeEvent[], serverId = 7): Buffer {
