@@ -1,18 +1,28 @@
 /** The payload of an age file: the STREAM construction over 64 KiB pieces. Key and nonce are the caller's. */
-import { createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import { throwIfCancelled } from '../ports/pull-body.ts';
 import {
-  CIPHER,
+  NOT_AUTHENTIC,
+  type OpenPieces,
+  openPiecesNow,
   PIECE_BYTES,
-  pieceNonce,
+  type PieceGroup,
   piecesOf,
   SEALED_PIECE_BYTES,
   type SealPieces,
+  sealedPiecesOf,
   sealedSize,
   sealPiecesNow,
   TAG_BYTES,
 } from './seal-pieces.ts';
+
+interface CutOptions {
+  /** Of a piece. */
+  readonly size: number;
+  /** Pieces that are gathered from short chunks, at least 1. */
+  readonly gathered: number;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Cuts a stream into pieces of `size`; the last one may be shorter (or empty, when there is nothing at all).
@@ -20,23 +30,22 @@ import {
  */
 async function* cutPieces(
   body: AsyncIterable<Uint8Array>,
-  size: number,
-  signal: AbortSignal,
+  { size, gathered, signal }: CutOptions,
 ): AsyncGenerator<{ readonly group: Uint8Array; readonly isLast: boolean }> {
-  const carry = new Uint8Array(size);
+  const carry = new Uint8Array(new SharedArrayBuffer(gathered * size));
   let carried = 0;
   for await (const chunk of body) {
     throwIfCancelled(signal);
     let rest = chunk;
     if (carried > 0) {
-      const fill = rest.subarray(0, size - carried);
+      const fill = rest.subarray(0, carry.byteLength - carried);
       carry.set(fill, carried);
       carried += fill.byteLength;
       rest = rest.subarray(fill.byteLength);
     }
     // A full piece is handed on only when more follows: the last piece is sealed with another flag.
     if (rest.byteLength === 0) continue;
-    if (carried === size) {
+    if (carried === carry.byteLength) {
       yield { group: carry, isLast: false };
       carried = 0;
     }
@@ -62,7 +71,7 @@ export async function* sealPayload(
 ): AsyncGenerator<Uint8Array> {
   let firstPiece = 0;
   let output: Uint8Array = new Uint8Array(0);
-  for await (const { group: bytes, isLast } of cutPieces(body, PIECE_BYTES, signal)) {
+  for await (const { group: bytes, isLast } of cutPieces(body, { size: PIECE_BYTES, gathered: 1, signal })) {
     const group = { key, bytes, firstPiece, isLast };
     firstPiece += piecesOf(group);
     const sizeBytes = sealedSize(group);
@@ -74,44 +83,49 @@ export async function* sealPayload(
   }
 }
 
+/** About a MiB: less is not worth the way to another thread. */
+const OPENED_AT_ONCE = 16;
+
+export interface OpenOptions {
+  readonly signal: AbortSignal;
+  /** Where the work is done; default: in this thread. */
+  readonly openPieces?: OpenPieces | undefined;
+  /** True: a chunk is needed only until the next is asked for, so its memory may be used again. Left out: false. */
+  readonly isUsedAtOnce?: boolean;
+}
+
 /** Decrypts; yields groups of opened pieces. Throws ARTIFACT_DAMAGED. */
 export async function* openPayload(
   body: AsyncIterable<Uint8Array>,
   key: Uint8Array,
-  signal: AbortSignal,
+  { signal, openPieces, isUsedAtOnce = false }: OpenOptions,
 ): AsyncGenerator<Uint8Array> {
-  let nextPiece = 0;
-  const secret = createSecretKey(key);
-  let isFirst = true;
-  for await (const { group, isLast } of cutPieces(body, SEALED_PIECE_BYTES, signal)) {
-    // Only an empty file may end in an empty piece.
-    if (group.byteLength < TAG_BYTES || (isLast && !isFirst && group.byteLength === TAG_BYTES)) {
-      throw new AppError('ARTIFACT_DAMAGED', { reason: 'the encrypted data ends early' });
-    }
-    isFirst = false;
-    const opened = openGroup(group, secret, nextPiece, isLast);
-    nextPiece += Math.ceil(group.byteLength / SEALED_PIECE_BYTES);
-    if (opened.byteLength > 0) yield opened;
+  let firstPiece = 0;
+  let output: Uint8Array = new Uint8Array(0);
+  const cut = { size: SEALED_PIECE_BYTES, gathered: OPENED_AT_ONCE, signal };
+  for await (const { group: bytes, isLast } of cutPieces(body, cut)) {
+    const group = { key, bytes, firstPiece, isLast };
+    firstPiece += sealedPiecesOf(group);
+    assertWholeEnd(bytes.byteLength, { isLast, isOnly: firstPiece <= 1 });
+    if (output.byteLength < bytes.byteLength) output = new Uint8Array(new SharedArrayBuffer(2 * bytes.byteLength));
+    const used = await openGroup(group, output, openPieces);
+    if (used > 0) yield isUsedAtOnce ? output.subarray(0, used) : output.slice(0, used);
   }
 }
 
-function openGroup(group: Uint8Array, key: KeyObject, firstPiece: number, isLast: boolean): Uint8Array {
-  const pieces = Math.ceil(group.byteLength / SEALED_PIECE_BYTES);
-  const opened = Buffer.allocUnsafe(group.byteLength - pieces * TAG_BYTES);
-  let used = 0;
-  for (let piece = 0; piece < pieces; piece += 1) {
-    const sealed = group.subarray(piece * SEALED_PIECE_BYTES, (piece + 1) * SEALED_PIECE_BYTES);
-    const tagAt = sealed.byteLength - TAG_BYTES;
-    const nonce = pieceNonce(firstPiece + piece, isLast && piece === pieces - 1);
-    const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-    decipher.setAuthTag(sealed.subarray(tagAt));
-    used += decipher.update(sealed.subarray(0, tagAt)).copy(opened, used);
-    try {
-      decipher.final();
-    } catch (error) {
-      const reason = isLast ? 'the encrypted data is corrupt or ends early' : 'the encrypted data is corrupt';
-      throw new AppError('ARTIFACT_DAMAGED', { reason }, { cause: error });
-    }
-  }
-  return opened;
+/** Answers the bytes it filled. Throws ARTIFACT_DAMAGED. */
+async function openGroup(group: PieceGroup, output: Uint8Array, openPieces: OpenPieces | undefined): Promise<number> {
+  const isAside = openPieces !== undefined && group.bytes.byteLength > SEALED_PIECE_BYTES;
+  const used = isAside ? await openPieces(group, output) : openPiecesNow(group, output);
+  if (used !== NOT_AUTHENTIC) return used;
+  const reason = group.isLast ? 'the encrypted data is corrupt or ends early' : 'the encrypted data is corrupt';
+  throw new AppError('ARTIFACT_DAMAGED', { reason });
+}
+
+/** Only an empty file may end in an empty piece. */
+function assertWholeEnd(groupBytes: number, { isLast, isOnly }: { isLast: boolean; isOnly: boolean }): void {
+  const endBytes = groupBytes % SEALED_PIECE_BYTES;
+  const isCut = groupBytes === 0 || (endBytes > 0 && endBytes < TAG_BYTES);
+  if (!isCut && !(isLast && endBytes === TAG_BYTES && !isOnly)) return;
+  throw new AppError('ARTIFACT_DAMAGED', { reason: 'the encrypted data ends early' });
 }

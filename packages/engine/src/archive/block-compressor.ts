@@ -1,34 +1,26 @@
 /**
  * Compression of blocks into zstd frames or gzip members, in the thread pool of the runtime.
  *
- * zstd keeps one stream per block in flight: a stream that flushes with ZSTD_e_end at every write makes each write a
- * frame of its own, in the same context. Results go into a few buffers that are used over and over. A fresh context and
- * buffer per block (`zstdCompress`) left so much garbage that collecting it took a fifth of a backup's CPU time.
+ * A zstd stream that flushes with ZSTD_e_end at every write makes each write a frame of its own, in the same context
+ * (`zstd-codec.ts`). A fresh context and buffer per block (`zstdCompress`) left so much garbage that collecting it took a
+ * fifth of a backup's CPU time.
  */
-import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, gzip, zstdCompressSync } from 'node:zlib';
+import type { BlockCodec } from './code-blocks.ts';
+import { ZstdCodec } from './zstd-codec.ts';
 
 const gzipBlock = promisify(gzip);
 const DEFAULT_LEVELS = { gzip: 6, zstd: 3 } as const;
-
-export interface BlockCompressor {
-  /** The result is valid until `release`; the block must stay as it is until the promise settles. */
-  compress(block: Uint8Array): Promise<Uint8Array>;
-  /** Says that nothing reads this result any more. */
-  release(result: Uint8Array): void;
-  /** Call it when nothing is in flight. */
-  close(): void;
-}
 
 /** gzip 1–9 (default 6), zstd 1–19 (default 3). */
 export function createBlockCompressor(
   algorithm: 'gzip' | 'zstd',
   level: number = DEFAULT_LEVELS[algorithm],
-): BlockCompressor {
+): BlockCodec {
   if (algorithm === 'zstd') return new ZstdCompressor(level);
   return {
-    compress: (block) => gzipBlock(block, { level, chunkSize: compressBound(block.byteLength) }),
+    code: (block) => gzipBlock(block, { level, chunkSize: compressBound(block.byteLength) }),
     release() {},
     close() {},
   };
@@ -61,80 +53,20 @@ function zstdOptions(level: number) {
   };
 }
 
-class ZstdCompressor implements BlockCompressor {
+class ZstdCompressor extends ZstdCodec {
   readonly #level: number;
-  readonly #idle: ZstdStream[] = [];
-  #outputs: Buffer[] = [];
-  /** Bytes that the result of the largest block so far may need. */
-  #capacity = 0;
 
   constructor(level: number) {
+    super({
+      open: (chunkSize) => createZstdCompress({ ...zstdOptions(level), flush: constants.ZSTD_e_end, chunkSize }),
+      capacityOf: (block) => compressBound(block.byteLength),
+      allocate: sharedBuffer,
+    });
     this.#level = level;
   }
 
-  async compress(block: Uint8Array): Promise<Uint8Array> {
+  override async code(block: Uint8Array): Promise<Uint8Array> {
     if (block.byteLength === 0) return zstdCompressSync(block, zstdOptions(this.#level));
-    const capacity = compressBound(block.byteLength);
-    if (capacity > this.#capacity) {
-      this.close();
-      this.#outputs = [];
-      this.#capacity = capacity;
-    }
-    const stream = this.#idle.pop() ?? new ZstdStream(this.#level, this.#capacity);
-    const result = await stream.compress(block, this.#outputs.pop() ?? sharedBuffer(stream.capacity));
-    if (stream.capacity === this.#capacity) this.#idle.push(stream);
-    else stream.close();
-    return result;
-  }
-
-  release(result: Uint8Array): void {
-    if (result.buffer.byteLength === this.#capacity) this.#outputs.push(Buffer.from(result.buffer));
-  }
-
-  close(): void {
-    for (const stream of this.#idle.splice(0)) stream.close();
-  }
-}
-
-/** Where the runtime's zlib streams put their output. Not documented, but as old as they are; see `compress`. */
-interface OutputPlace {
-  _outBuffer: Buffer;
-  _outOffset: number;
-}
-
-class ZstdStream {
-  readonly capacity: number;
-  readonly #stream;
-  #parts: Buffer[] = [];
-
-  /** `capacity`: size of the output buffers it is given. */
-  constructor(level: number, capacity: number) {
-    this.capacity = capacity;
-    this.#stream = createZstdCompress({ ...zstdOptions(level), flush: constants.ZSTD_e_end, chunkSize: capacity });
-    this.#stream.on('data', (part: Buffer) => this.#parts.push(part));
-    // Met by whoever waits for the write.
-    this.#stream.on('error', () => {});
-  }
-
-  /**
-   * One frame. The output buffer is put where the stream looks for it: large enough for the worst case, it also lets
-   * zstd work in one go instead of through its own buffers. A runtime that ignored it would answer elsewhere, and then
-   * the answer is copied.
-   */
-  async compress(block: Uint8Array, output: Buffer): Promise<Uint8Array> {
-    Object.assign(this.#stream, { _outBuffer: output, _outOffset: 0 } satisfies OutputPlace);
-    await new Promise<void>((resolve, reject) => {
-      this.#stream.write(block, (error) => (error ? reject(error) : resolve()));
-    });
-    while (this.#stream.readableLength > 0) await once(this.#stream, 'data');
-    const parts = this.#parts;
-    this.#parts = [];
-    const [only] = parts;
-    if (parts.length === 1 && only?.buffer === output.buffer && only.byteOffset === 0) return only;
-    return Buffer.concat(parts);
-  }
-
-  close(): void {
-    this.#stream.destroy();
+    return await super.code(block);
   }
 }

@@ -1,9 +1,9 @@
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib';
 import { AppError } from '@backupx/contracts/errors';
 import type { Compression } from '@backupx/contracts/jobs';
 import { describe, expect, it } from 'vitest';
 import { archiveExtension, compress, compressionOf, decompress } from './compression.ts';
-import { collect, inChunks, neverAborted, noise } from './sample-entries.ts';
+import { collect, inChunks, inUsedMemory, neverAborted, noise } from './sample-entries.ts';
 
 const signal = neverAborted;
 const algorithms: Compression[] = ['none', 'gzip', 'zstd'];
@@ -123,6 +123,64 @@ describe.each(['gzip', 'zstd'] as const)('decompress, %s', (algorithm) => {
       const damaged = Buffer.from(stored);
       damaged.writeUInt8(damaged.readUInt8(position) ^ 0x10, position);
       const read = collect(decompress(inChunks(damaged, 1024), algorithm, { signal }));
+      await expect(read).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
+    }
+  });
+});
+
+/** A frame of stored blocks that says it holds `sizeBytes`; `blocks` come as they are. */
+function storedFrame(sizeBytes: number, blocks: readonly Uint8Array[]): Buffer {
+  const parts = blocks.map((block, index) => {
+    const header = Buffer.alloc(3);
+    header.writeUIntLE((block.byteLength << 3) | (index === blocks.length - 1 ? 1 : 0), 0, 3);
+    return Buffer.concat([header, block]);
+  });
+  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, sizeBytes]), ...parts]);
+}
+
+describe('decompress, zstd frames of all kinds', () => {
+  const [small, other, large] = [noise(70_000), noise(200_000, 3), mixed(5_000_000)];
+  const unsized = async (data: Uint8Array) => {
+    const stream = createZstdCompress();
+    stream.write(data.subarray(0, 1000));
+    stream.end(data.subarray(1000));
+    return Buffer.concat(await stream.toArray());
+  };
+
+  it.each([true, false])('in any order, with chunks used at once: %s', async (isUsedAtOnce) => {
+    const [sized, unknown, long] = [zstdCompressSync(small), await unsized(other), zstdCompressSync(large)];
+    const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9]);
+    const stored = Buffer.concat([sized, sized, unknown, unknown, skipped, long, sized, unknown, sized, sized, long]);
+    const data = Buffer.concat([small, small, other, other, large, small, other, small, small, large]);
+    for (const chunkSize of [777, 100_000, stored.byteLength]) {
+      const plain = decompress(inUsedMemory(stored, chunkSize), 'zstd', { signal, isUsedAtOnce });
+      expect((await collect(plain)).equals(data)).toBe(true);
+    }
+  });
+
+  it('uses its memory again when chunks are used at once, and leaves them alone otherwise', async () => {
+    const blocks = Array.from({ length: 12 }, (_, index) => noise(50_000, index + 1));
+    const stored = Buffer.concat(blocks.map((block) => zstdCompressSync(block)));
+    const buffers = new Set<unknown>();
+    const atOnce = { signal, isUsedAtOnce: true };
+    for await (const chunk of decompress(inChunks(stored, 9000), 'zstd', atOnce)) buffers.add(chunk.buffer);
+    expect(buffers.size).toBeLessThanOrEqual(3);
+    const kept: Uint8Array[] = [];
+    for await (const chunk of decompress(inChunks(stored, 9000), 'zstd', { signal })) kept.push(chunk);
+    expect(Buffer.concat(kept).equals(Buffer.concat(blocks))).toBe(true);
+  });
+
+  it('also a small one that is stored with far more bytes than it holds', async () => {
+    const blocks = [...Array.from({ length: 150_000 }, () => Buffer.alloc(0)), Buffer.from('hello')];
+    const stored = Buffer.concat([zstdCompressSync('one '), storedFrame(5, blocks), zstdCompressSync(' two')]);
+    expect((await collect(decompress(inChunks(stored, 60_000), 'zstd', { signal }))).toString()).toBe('one hello two');
+  });
+
+  it('finds frames that hold more or less than they say, and a stream without any', async () => {
+    const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
+    const wrong = [storedFrame(4, [Buffer.from('hello')]), storedFrame(6, [Buffer.from('hello')]), skipped];
+    for (const stored of [...wrong, Buffer.alloc(0), Buffer.concat([zstdCompressSync('fine'), Buffer.from('junk')])]) {
+      const read = collect(decompress(inChunks(stored, 1000), 'zstd', { signal }));
       await expect(read).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
     }
   });

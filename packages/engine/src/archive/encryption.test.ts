@@ -1,7 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Decrypter } from 'age-encryption';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { openPayload } from './age-payload.ts';
 import { createAgeKey, decryptAge, encryptAge } from './encryption.ts';
-import { collect, inChunks, neverAborted, noise } from './sample-entries.ts';
+import { collect, inChunks, inUsedMemory, neverAborted, noise } from './sample-entries.ts';
+import { type OpenPieces, openPiecesNow, sealPiecesNow } from './seal-pieces.ts';
 
 const signal = neverAborted;
 const PIECE = 65_536;
@@ -80,6 +83,49 @@ describe('age', () => {
     for (const damaged of [flipped, swapped, Buffer.concat([sealed, Buffer.from('x')])]) {
       await expect(open(damaged)).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
     }
+  });
+
+  it('opens pieces elsewhere, and in memory that it uses again', async () => {
+    const data = noise(5 * PIECE + 3);
+    const sealed = await seal(data);
+    let groups = 0;
+    const openPieces: OpenPieces = async (group, output) => {
+      groups += 1;
+      await nextTurn();
+      return openPiecesNow(group, output);
+    };
+    const openWith = (bytes: Uint8Array, chunkSize: number) =>
+      collect(decryptAge(inUsedMemory(bytes, chunkSize), [own.identity], { signal, openPieces, isUsedAtOnce: true }));
+    for (const chunkSize of [1000, 3 * PIECE, 10 * PIECE]) {
+      expect((await openWith(sealed, chunkSize)).equals(data)).toBe(true);
+    }
+    expect(groups).toBeGreaterThanOrEqual(3);
+    const flipped = Buffer.from(sealed);
+    flipped.writeUInt8(flipped.readUInt8(sealed.byteLength - 2 * PIECE) ^ 1, sealed.byteLength - 2 * PIECE);
+    await expect(openWith(flipped, 100_000)).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
+  });
+
+  it('leaves chunks alone when it is not told that they are used at once', async () => {
+    const data = noise(40 * PIECE);
+    const kept: Uint8Array[] = [];
+    for await (const chunk of decryptAge(inChunks(await seal(data), PIECE), [own.identity], { signal }))
+      kept.push(chunk);
+    expect(Buffer.concat(kept).equals(data)).toBe(true);
+  });
+
+  it('refuses an empty piece behind others', async () => {
+    const key = new Uint8Array(32);
+    const sealedBy = (bytes: Uint8Array, firstPiece: number, isLast: boolean) => {
+      const output = new Uint8Array(bytes.byteLength + 1000);
+      return output.subarray(0, sealPiecesNow({ key, bytes, firstPiece, isLast }, output));
+    };
+    const empty = sealedBy(new Uint8Array(0), 1, true);
+    const read = collect(
+      openPayload(inChunks(Buffer.concat([sealedBy(noise(PIECE), 0, false), empty]), 1000), key, { signal }),
+    );
+    await expect(read).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
+    const alone = sealedBy(new Uint8Array(0), 0, true);
+    expect((await collect(openPayload(inChunks(alone, 1000), key, { signal }))).byteLength).toBe(0);
   });
 
   it('does not read a header without end for ever', async () => {

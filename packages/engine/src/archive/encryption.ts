@@ -7,7 +7,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import { throwIfCancelled } from '../ports/pull-body.ts';
-import { openPayload, type SealOptions, sealPayload } from './age-payload.ts';
+import { type OpenOptions, openPayload, type SealOptions, sealPayload } from './age-payload.ts';
 import { ByteSource } from './byte-source.ts';
 
 const VERSION_LINE = 'age-encryption.org/v1\n';
@@ -51,7 +51,7 @@ export async function* encryptAge(
 export async function* decryptAge(
   body: AsyncIterable<Uint8Array>,
   identities: readonly string[],
-  options: { readonly signal: AbortSignal },
+  options: OpenOptions,
 ): AsyncGenerator<Uint8Array> {
   const source = new ByteSource(body, options.signal);
   try {
@@ -59,7 +59,7 @@ export async function* decryptAge(
     const fileKey = await unwrapFileKey(header, identities);
     const nonce = await source.take(NONCE_BYTES);
     if (!nonce) throw new AppError('ARTIFACT_DAMAGED', { reason: 'the encrypted data ends in its header' });
-    yield* openPayload(source.rest(), payloadKey(fileKey, nonce), options.signal);
+    yield* openPayload(source.rest(), payloadKey(fileKey, nonce), options);
   } finally {
     await source.close();
   }

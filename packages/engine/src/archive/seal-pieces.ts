@@ -1,7 +1,7 @@
-/** Sealing of the 64 KiB pieces of an age file (ChaCha20-Poly1305). Loads nothing else: a small thread lives on it. */
-import { createCipheriv, createSecretKey } from 'node:crypto';
+/** Sealing and opening of the 64 KiB pieces of an age file (ChaCha20-Poly1305). Loads nothing else: a small thread lives on it. */
+import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 
-export const CIPHER = 'chacha20-poly1305';
+const CIPHER = 'chacha20-poly1305';
 export const PIECE_BYTES = 64 * 1024;
 export const TAG_BYTES = 16;
 export const SEALED_PIECE_BYTES = PIECE_BYTES + TAG_BYTES;
@@ -17,6 +17,10 @@ export interface PieceGroup {
 
 /** Seals a group into `output`; answers how many bytes it filled. */
 export type SealPieces = (group: PieceGroup, output: Uint8Array) => Promise<number>;
+/** The same for a group of sealed pieces; `NOT_AUTHENTIC`: it is not what was sealed. */
+export type OpenPieces = SealPieces;
+
+export const NOT_AUTHENTIC = -1;
 
 export function piecesOf(group: Pick<PieceGroup, 'bytes'>): number {
   return Math.max(1, Math.ceil(group.bytes.byteLength / PIECE_BYTES));
@@ -27,7 +31,7 @@ export function sealedSize(group: Pick<PieceGroup, 'bytes'>): number {
 }
 
 /** 11 bytes of the piece's number, big endian (48 bits are more than enough), then 1 for the final piece. */
-export function pieceNonce(piece: number, isLast: boolean): Uint8Array {
+function pieceNonce(piece: number, isLast: boolean): Uint8Array {
   const nonce = Buffer.alloc(12);
   nonce.writeUIntBE(piece, 5, 6);
   nonce[11] = isLast ? 1 : 0;
@@ -49,6 +53,34 @@ export function sealPiecesNow(group: PieceGroup, output: Uint8Array): number {
     cipher.final();
     output.set(cipher.getAuthTag(), used);
     used += TAG_BYTES;
+  }
+  return used;
+}
+
+export function sealedPiecesOf(group: Pick<PieceGroup, 'bytes'>): number {
+  return Math.ceil(group.bytes.byteLength / SEALED_PIECE_BYTES);
+}
+
+/** In this thread, at once. */
+export function openPiecesNow(group: PieceGroup, output: Uint8Array): number {
+  const { bytes, firstPiece, isLast } = group;
+  const secret = createSecretKey(group.key);
+  const count = sealedPiecesOf(group);
+  let used = 0;
+  for (let index = 0; index < count; index += 1) {
+    const sealed = bytes.subarray(index * SEALED_PIECE_BYTES, (index + 1) * SEALED_PIECE_BYTES);
+    const tagAt = sealed.byteLength - TAG_BYTES;
+    const nonce = pieceNonce(firstPiece + index, isLast && index === count - 1);
+    const decipher = createDecipheriv(CIPHER, secret, nonce, { authTagLength: TAG_BYTES });
+    decipher.setAuthTag(sealed.subarray(tagAt));
+    const opened = decipher.update(sealed.subarray(0, tagAt));
+    try {
+      decipher.final();
+    } catch {
+      return NOT_AUTHENTIC;
+    }
+    output.set(opened, used);
+    used += opened.byteLength;
   }
   return used;
 }

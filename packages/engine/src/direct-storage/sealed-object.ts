@@ -74,7 +74,9 @@ export interface OpenOptions {
 export async function* openObject(stored: AsyncIterable<Uint8Array>, options: OpenOptions): AsyncGenerator<Uint8Array> {
   const { signal, identities } = options;
   if (options.isEncrypted && identities.length === 0) throw new AppError('ARTIFACT_KEY_MISSING');
-  const source = new ByteSource(options.isEncrypted ? decryptAge(stored, identities, { signal }) : stored, signal);
+  // Its chunks are decoded at once; those of the data are not, since one is held back.
+  const opened = options.isEncrypted ? decryptAge(stored, identities, { signal, isUsedAtOnce: true }) : stored;
+  const source = new ByteSource(opened, signal);
   try {
     await checkHeader(source, options.expected);
     const tail = rememberTail(source.rest(), TRAILER_BYTES);

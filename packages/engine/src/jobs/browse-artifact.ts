@@ -28,10 +28,9 @@ async function browseList(
   const { contentsPath } = job.artifact;
   if (contentsPath === null) return null;
   try {
-    return await browseContents(
-      openStoredBytes(storage.get(contentsPath, { signal }), job.artifact, signal, 'zstd'),
-      job,
-    );
+    const stored = storage.get(contentsPath, { signal });
+    const options = { signal, isUsedAtOnce: true, compression: 'zstd' as const };
+    return await browseContents(openStoredBytes(stored, job.artifact, options), job);
   } catch (error) {
     if (error instanceof AppError && error.code === 'STORAGE_NOT_FOUND') return null;
     throw error;
@@ -45,7 +44,8 @@ async function browseArchive(
 ): Promise<BrowseArtifactResult> {
   const contents = new ContentsIndexWriter(context.tempDir);
   try {
-    for await (const entry of openArtifact(storage, job.artifact, context.signal).entries) {
+    const { signal } = context;
+    for await (const entry of openArtifact(storage, job.artifact, { signal, isUsedAtOnce: true }).entries) {
       const stream = entry.content;
       let sizeBytes = entry.sizeBytes;
       if (stream && entry.isStream) for await (const chunk of stream) sizeBytes += chunk.byteLength;

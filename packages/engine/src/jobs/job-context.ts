@@ -1,6 +1,6 @@
 import type { AppError } from '@backupx/contracts/errors';
 import type { DriverSettings, JobTarget } from '@backupx/contracts/jobs';
-import type { SealPieces } from '../archive/seal-pieces.ts';
+import type { OpenPieces, SealPieces } from '../archive/seal-pieces.ts';
 import type { RelaySettings } from '../ports/engine.ts';
 import type { Reporter } from '../ports/reporter.ts';
 import type { SourceDriver } from '../ports/source.ts';
@@ -57,8 +57,9 @@ export interface JobContext {
   readonly readersUrl: string | null;
   /** Where quick questions find repositories open; left out: each job opens its own. */
   readonly kept?: KeptSlot;
-  /** Left out: pieces are sealed in the thread of the job. */
+  /** Left out: pieces are sealed and opened in the thread of the job. */
   readonly sealPieces?: SealPieces;
+  readonly openPieces?: OpenPieces;
 }
 
 /** Filled when the first of them is needed, so that what reads repositories is not loaded before. */

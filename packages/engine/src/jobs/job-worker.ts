@@ -47,6 +47,7 @@ async function main(): Promise<void> {
         blockCount: compressionParallelism + 2,
       }),
       sealPieces: sealing.sealPieces,
+      openPieces: sealing.openPieces,
     });
     send({ type: 'result', result });
   } catch (error) {

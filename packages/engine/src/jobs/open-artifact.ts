@@ -1,8 +1,9 @@
 import { AppError } from '@backupx/contracts/errors';
-import type { StoredArtifact } from '@backupx/contracts/jobs';
+import type { Compression, StoredArtifact } from '@backupx/contracts/jobs';
 import { countAndHash } from '../archive/checksum.ts';
-import { compressionOf, decompress } from '../archive/compression.ts';
+import { compressionOf, type DecompressOptions, decompress } from '../archive/compression.ts';
 import { decryptAge } from '../archive/encryption.ts';
+import type { OpenPieces } from '../archive/seal-pieces.ts';
 import { readTar } from '../archive/tar-reader.ts';
 import type { RestoreEntry } from '../ports/source.ts';
 import type { Storage } from '../ports/storage.ts';
@@ -19,25 +20,44 @@ export interface OpenArtifact {
   assertWhole(): void;
 }
 
+export interface OpenOptions extends DecompressOptions {
+  /** Left out: pieces are opened in this thread. */
+  readonly openPieces?: OpenPieces | undefined;
+}
+
+interface OpenBytesOptions extends OpenOptions {
+  /** Left out: told by the file name. */
+  readonly compression?: Compression;
+}
+
 /** Decrypts and decompresses what is stored. Throws ARTIFACT_KEY_MISSING when it is encrypted and no key came along. */
 export function openStoredBytes(
   body: AsyncIterable<Uint8Array>,
   artifact: Pick<StoredArtifact, 'fileName' | 'encryption'>,
-  signal: AbortSignal,
-  compression = compressionOf(artifact.fileName),
+  { compression = compressionOf(artifact.fileName), ...options }: OpenBytesOptions,
 ): AsyncIterable<Uint8Array> {
   if (!artifact.encryption && artifact.fileName.toLowerCase().endsWith('.age')) {
     throw new AppError('ARTIFACT_KEY_MISSING');
   }
-  const plain = artifact.encryption ? decryptAge(body, artifact.encryption.identities, { signal }) : body;
-  return decompress(plain, compression, { signal });
+  const { encryption } = artifact;
+  const isUsedAtOnce = isDecodedAtOnce(compression, options);
+  const plain = encryption ? decryptAge(body, encryption.identities, { ...options, isUsedAtOnce }) : body;
+  return decompress(plain, compression, options);
+}
+
+/** Whether compressed bytes are needed only until the next are asked for; the decoder of gzip runs ahead. */
+function isDecodedAtOnce(compression: Compression, { isUsedAtOnce }: DecompressOptions): boolean {
+  return compression === 'zstd' || (compression === 'none' && isUsedAtOnce === true);
 }
 
 /** Starts reading an artifact; the checksum is taken of the stored bytes while they pass. */
-export function openArtifact(storage: Storage, artifact: StoredArtifact, signal: AbortSignal): OpenArtifact {
-  const tap = countAndHash(storage.get(artifact.storagePath, { signal }));
+export function openArtifact(storage: Storage, artifact: StoredArtifact, options: OpenOptions): OpenArtifact {
+  const { signal } = options;
+  // What is encrypted is copied.
+  const isUsedAtOnce = Boolean(artifact.encryption) || isDecodedAtOnce(compressionOf(artifact.fileName), options);
+  const tap = countAndHash(storage.get(artifact.storagePath, { signal, isUsedAtOnce }));
   return {
-    entries: absoluteEntries(readTar(openStoredBytes(tap, artifact, signal), { signal })),
+    entries: absoluteEntries(readTar(openStoredBytes(tap, artifact, options), { signal })),
     get bytesRead() {
       return tap.bytesSoFar;
     },

@@ -68,7 +68,9 @@ async function writeAll(
 ): Promise<RestoreOutcome> {
   const { job, context, session, meter } = parts;
   try {
-    const artifact = openArtifact(parts.storage, job.artifact, context.signal);
+    const { signal, openPieces } = context;
+    const isUsedAtOnce = session.usesContentAtOnce === true;
+    const artifact = openArtifact(parts.storage, job.artifact, { signal, openPieces, isUsedAtOnce });
     meter.enter('running');
     for await (const entry of artifact.entries) {
       await session.write(entry);

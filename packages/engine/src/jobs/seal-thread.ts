@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { AppError } from '@backupx/contracts/errors';
-import type { SealPieces } from '../archive/seal-pieces.ts';
+import type { OpenPieces, PieceGroup, SealPieces } from '../archive/seal-pieces.ts';
 import { startThread } from '../ports/start-thread.ts';
 import type { FromSealWorker, ToSealWorker } from './thread-messages.ts';
 
@@ -8,12 +8,13 @@ import type { FromSealWorker, ToSealWorker } from './thread-messages.ts';
 const LIMITS = { maxYoungGenerationSizeMb: 1 } as const;
 
 export interface SealThread {
-  /** One group at a time. */
+  /** Both: one group at a time. */
   readonly sealPieces: SealPieces;
+  readonly openPieces: OpenPieces;
   close(): Promise<void>;
 }
 
-/** Seals pieces in a thread of its own, which is started when the first group comes. */
+/** Seals and opens pieces in a thread of its own, which is started when the first group comes. */
 export function createSealThread(): SealThread {
   let worker: Worker | null = null;
   let pending: { resolve(sizeBytes: number): void; reject(error: unknown): void } | null = null;
@@ -48,14 +49,17 @@ export function createSealThread(): SealThread {
     return shared.subarray(0, bytes.byteLength);
   };
 
+  const ask = (work: ToSealWorker['work'], group: PieceGroup, output: Uint8Array) =>
+    new Promise<number>((resolve, reject) => {
+      worker ??= start();
+      pending = { resolve, reject };
+      const message: ToSealWorker = { work, group: { ...group, bytes: toShared(group.bytes) }, output };
+      worker.postMessage(message);
+    });
+
   return {
-    sealPieces: (group, output) =>
-      new Promise((resolve, reject) => {
-        worker ??= start();
-        pending = { resolve, reject };
-        const message: ToSealWorker = { group: { ...group, bytes: toShared(group.bytes) }, output };
-        worker.postMessage(message);
-      }),
+    sealPieces: (group, output) => ask('seal', group, output),
+    openPieces: (group, output) => ask('open', group, output),
     async close() {
       await worker?.terminate();
     },

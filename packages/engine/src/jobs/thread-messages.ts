@@ -62,12 +62,13 @@ export type FromReaderWorker =
 
 // --- sealing worker ------------------------------------------------------------------------------
 
-/** Seals `group` into `output`, which is shared memory. */
+/** Seals or opens `group` into `output`, which is shared memory. */
 export interface ToSealWorker {
+  readonly work: 'seal' | 'open';
   readonly group: PieceGroup;
   readonly output: Uint8Array;
 }
 
 export type FromSealWorker =
-  | { readonly type: 'sealed'; readonly sizeBytes: number }
+  | { readonly type: 'done'; readonly sizeBytes: number }
   | { readonly type: 'failed'; readonly reason: string };

@@ -42,7 +42,8 @@ async function readAll(reading: Reading): Promise<boolean> {
   const { job, context, checks, storage, meter } = reading;
   const { counters } = meter;
   const subject = job.artifact.fileName;
-  const artifact = openArtifact(storage, job.artifact, context.signal);
+  const { signal, openPieces } = context;
+  const artifact = openArtifact(storage, job.artifact, { signal, openPieces, isUsedAtOnce: reading.verifier === null });
   try {
     for await (const entry of artifact.entries) {
       counters.currentItem = subject;
@@ -112,6 +113,8 @@ async function checkStoredBytes({ job, storage, context }: Reading): Promise<Ver
 
 /** A second time through the archive, which is known to be whole by now. */
 async function writeAll({ storage, job, context }: Reading, session: RestoreSession): Promise<void> {
-  const artifact = openArtifact(storage, job.artifact, context.signal);
+  const { signal, openPieces } = context;
+  const isUsedAtOnce = session.usesContentAtOnce === true;
+  const artifact = openArtifact(storage, job.artifact, { signal, openPieces, isUsedAtOnce });
   for await (const entry of artifact.entries) await session.write(entry);
 }

@@ -152,6 +152,15 @@ export interface RestoreContext {
   progress(delta: { items?: number; bytes?: number; currentItem?: string }): void;
 }
 
+/** Content on its way back. */
+export interface RestoreContent extends AsyncIterable<Uint8Array> {
+  /**
+   * Reads what is left of it at once, when it is there without waiting; otherwise null, and nothing was read. Valid until
+   * the next entry is asked for.
+   */
+  takeNow?(): Uint8Array | null;
+}
+
 /** One entry on its way back; `content` must be read to its end (or not at all) before the next entry is asked for. */
 export interface RestoreEntry extends Omit<SourceEntry, 'content'> {
   readonly sizeBytes: number;
@@ -159,7 +168,7 @@ export interface RestoreEntry extends Omit<SourceEntry, 'content'> {
   readonly isStream?: boolean;
   readonly segments: readonly DataSegment[] | null;
   /** Data bytes only (holes of a sparse file are not in it). Null for everything but files. */
-  readonly content: AsyncIterable<Uint8Array> | null;
+  readonly content: RestoreContent | null;
 }
 
 export interface RestoreOutcome {
@@ -210,6 +219,11 @@ export interface RestoreFile {
  * `commit` puts the staged items in place and sets metadata; `rollback` removes everything `write` made.
  */
 export interface RestoreSession {
+  /**
+   * True: of the content in `write` a chunk is needed only until the next is asked for, so its memory may be used again.
+   * Left out: chunks stay as they are as long as anybody holds them.
+   */
+  readonly usesContentAtOnce?: boolean;
   write(entry: RestoreEntry): Promise<void>;
   /**
    * Begins a file whose content comes in pieces, in any order, beside other files; needs `isVerified`. Its folder must

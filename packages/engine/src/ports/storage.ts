@@ -12,6 +12,13 @@ export interface ByteRange {
   readonly end?: number;
 }
 
+export interface GetOptions {
+  readonly signal: AbortSignal;
+  readonly range?: ByteRange;
+  /** True: a chunk is needed only until the next is asked for, so its memory may be used again. Left out: false. */
+  readonly isUsedAtOnce?: boolean;
+}
+
 export interface StoredObject {
   readonly key: string;
   readonly sizeBytes: number;
@@ -47,7 +54,7 @@ export interface Storage {
    */
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<void>;
   /** Streams an object or a part of it; throws STORAGE_NOT_FOUND on first pull. A range past the end yields nothing. */
-  get(key: string, options: { readonly signal: AbortSignal; readonly range?: ByteRange }): AsyncIterable<Uint8Array>;
+  get(key: string, options: GetOptions): AsyncIterable<Uint8Array>;
   /** Size and time of one object; throws STORAGE_NOT_FOUND. */
   stat(key: string, signal: AbortSignal): Promise<StoredObject>;
   /** All objects whose key starts with `prefix` (plain string prefix), any order, unfinished writes not included. */

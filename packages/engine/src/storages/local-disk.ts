@@ -12,7 +12,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { z } from 'zod';
 import { systemClock } from '../ports/clock.ts';
 import { BodyFailure, throwIfCancelled } from '../ports/pull-body.ts';
-import { defineStorage, type PutOptions, type Storage, type StoredObject } from '../ports/storage.ts';
+import { defineStorage, type GetOptions, type PutOptions, type Storage, type StoredObject } from '../ports/storage.ts';
 import { assertStorageKey, assertStoragePrefix } from '../ports/storage-key.ts';
 import { codeOf, diskError, ignoreCodes, symlinkError } from './local-disk/disk-error.ts';
 import { resolveFolder, syncFolder } from './local-disk/folders.ts';
@@ -111,17 +111,20 @@ class LocalDiskStorage implements Storage {
     }
   }
 
-  async *get(key: string, { signal, range }: Parameters<Storage['get']>[1]): AsyncGenerator<Uint8Array> {
+  async *get(key: string, { signal, range, isUsedAtOnce = false }: GetOptions): AsyncGenerator<Uint8Array> {
     assertDiskKey(key);
     throwIfCancelled(signal);
     const file = await this.#openObject(key);
     try {
       const size = (await file.stat()).size;
       const end = Math.min(range?.end ?? size, size);
+      let memory: Buffer | null = null;
       for (let at = range?.start ?? 0; at < end; ) {
         throwIfCancelled(signal);
-        const chunk = Buffer.allocUnsafeSlow(Math.min(READ_CHUNK_BYTES, end - at));
-        const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+        const length = Math.min(READ_CHUNK_BYTES, end - at);
+        const chunk: Buffer = memory ?? Buffer.allocUnsafeSlow(length);
+        if (isUsedAtOnce) memory = chunk;
+        const { bytesRead } = await file.read(chunk, 0, length, at);
         if (bytesRead === 0) throw new AppError('STORAGE_FAILED', { reason: `${key} shrank while it was read` });
         at += bytesRead;
         yield chunk.subarray(0, bytesRead);

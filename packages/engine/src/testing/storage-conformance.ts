@@ -220,6 +220,20 @@ function declareReading(storage: () => Storage): void {
     expect(await digest(storage().get('read/large', { signal: live() }))).toEqual(await digest(reusedBuffer(9, 1)));
   });
 
+  it('brings the same bytes to one who keeps chunks and to one who uses them at once', async () => {
+    await storage().put('read/again', reusedBuffer(3, 4), { signal: live() });
+    const expected = await digest(reusedBuffer(3, 4));
+    const kept: Uint8Array[] = [];
+    for await (const chunk of storage().get('read/again', { signal: live() })) kept.push(chunk);
+    expect(await digest(bodyOf(...kept))).toEqual(expected);
+    const atOnce = { signal: live(), isUsedAtOnce: true };
+    expect(await digest(storage().get('read/again', atOnce))).toEqual(expected);
+    const ranged: Buffer[] = [];
+    const range = { start: MIB - 7, end: 2 * MIB + 9 };
+    for await (const chunk of storage().get('read/again', { ...atOnce, range })) ranged.push(Buffer.from(chunk));
+    expect(Buffer.concat(ranged)).toEqual(Buffer.concat(kept).subarray(range.start, range.end));
+  });
+
   it('tells its usage when it can', async () => {
     const usage = await storage().usage?.(live());
     if (usage) for (const value of Object.values(usage)) expect(value === null || value >= 0).toBe(true);

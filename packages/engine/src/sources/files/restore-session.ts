@@ -67,6 +67,7 @@ export async function openRestoreSession(
     for (const journal of Object.values(state.journals)) journal.discard();
   };
   return {
+    usesContentAtOnce: true,
     async write(entry: RestoreEntry) {
       if (context.signal.aborted) throw cancelledError(context.signal);
       await restoreItem(entry, state);

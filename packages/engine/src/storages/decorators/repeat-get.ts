@@ -1,4 +1,4 @@
-import type { ByteRange, Storage } from '../../ports/storage.ts';
+import type { ByteRange, GetOptions, Storage } from '../../ports/storage.ts';
 import { isOutage, type Outage, type RetryOptions, Tries } from './tries.ts';
 
 /** What calls are repeated on. */
@@ -12,15 +12,15 @@ export interface Repeated {
 export async function* repeatGet(
   { storage, options, outage }: Repeated,
   key: string,
-  { signal, range }: Parameters<Storage['get']>[1],
+  { range, ...getOptions }: GetOptions,
 ): AsyncGenerator<Uint8Array> {
   const first = range?.start ?? 0;
   const isPatient = (options.patienceMs ?? 0) > 0;
   let at = first;
   let startedAt = first;
-  for (let tries = new Tries(options, outage, signal); ; ) {
+  for (let tries = new Tries(options, outage, getOptions.signal); ; ) {
     try {
-      for await (const chunk of storage.get(key, { signal, range: rangeFrom(range, at) })) {
+      for await (const chunk of storage.get(key, { ...getOptions, range: rangeFrom(range, at) })) {
         outage.end();
         at += chunk.byteLength;
         yield chunk;
@@ -29,7 +29,7 @@ export async function* repeatGet(
       return;
     } catch (error) {
       if (at > first && !(isPatient && isOutage(error))) throw error;
-      if (at > startedAt) tries = new Tries(options, outage, signal);
+      if (at > startedAt) tries = new Tries(options, outage, getOptions.signal);
       startedAt = at;
       await tries.waitOrThrow(error);
     }
