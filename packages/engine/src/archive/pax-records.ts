@@ -49,7 +49,7 @@ export function parsePaxRecords(data: Uint8Array): PaxRecord[] {
     const equals = data.indexOf(EQUALS, keyStart);
     if (equals <= keyStart || equals >= end) throw damaged();
     records.push({
-      key: Buffer.from(data.subarray(keyStart, equals)).toString('utf8'),
+      key: Buffer.from(data.buffer, data.byteOffset + keyStart, equals - keyStart).toString('utf8'),
       value: data.subarray(equals + 1, end - 1),
     });
     position = end;

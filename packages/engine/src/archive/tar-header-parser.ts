@@ -4,6 +4,8 @@ import { FIELDS, type Field, RECORD_BYTES } from './tar-format.ts';
 
 const SPACE = 0x20;
 const BINARY_FLAG = 0x80;
+const POSIX_MAGIC = Buffer.from('ustar\0', 'latin1');
+const GNU_MAGIC = Buffer.from('ustar  \0', 'latin1');
 
 /** A header as it stands on tape, before pax and GNU records are applied. Byte fields are copies. */
 export interface RawHeader {
@@ -33,8 +35,8 @@ export function isZeroRecord(record: Uint8Array): boolean {
 /** Parses a record that is not all zeros. Throws ARTIFACT_DAMAGED. */
 export function parseHeader(record: Uint8Array): RawHeader {
   checkChecksum(record);
-  const isPosix = latin1(record, { at: FIELDS.magic.at, size: 6 }) === 'ustar\0';
-  const isGnu = latin1(record, FIELDS.magic) === 'ustar  \0';
+  const isPosix = hasMagic(record, POSIX_MAGIC);
+  const isGnu = hasMagic(record, GNU_MAGIC);
   const hasOwnerNames = isPosix || isGnu;
   const typeByte = record[FIELDS.type.at] ?? 0;
   return {
@@ -76,9 +78,13 @@ function checkChecksum(record: Uint8Array): void {
 
 /** The bytes before the first NUL. A copy, because the record belongs to the stream. */
 function bytesOf(record: Uint8Array, field: Field): Uint8Array {
+  return record.slice(field.at, endOf(record, field));
+}
+
+function endOf(record: Uint8Array, field: Field): number {
   let end = field.at;
   while (end < field.at + field.size && record[end] !== 0) end += 1;
-  return record.slice(field.at, end);
+  return end;
 }
 
 function withPrefix(record: Uint8Array): Uint8Array {
@@ -89,11 +95,14 @@ function withPrefix(record: Uint8Array): Uint8Array {
 
 function textOf(record: Uint8Array, field: Field): string {
   if (record[field.at] === 0) return '';
-  return Buffer.from(bytesOf(record, field)).toString('utf8');
+  return Buffer.from(record.buffer, record.byteOffset + field.at, endOf(record, field) - field.at).toString('utf8');
 }
 
-function latin1(record: Uint8Array, field: Field): string {
-  return Buffer.from(record.buffer, record.byteOffset + field.at, field.size).toString('latin1');
+function hasMagic(record: Uint8Array, magic: Uint8Array): boolean {
+  for (let index = 0; index < magic.length; index += 1) {
+    if (record[FIELDS.magic.at + index] !== magic[index]) return false;
+  }
+  return true;
 }
 
 /** Octal digits between optional spaces, ended by space, NUL or the field's end; NaN for anything else. */

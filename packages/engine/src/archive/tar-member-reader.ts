@@ -15,10 +15,19 @@ const MAX_NAME_BYTES = 1024 * 1024;
 /** Extended headers in a row before one member. */
 const MAX_EXTENDED_HEADERS = 64;
 
+/** Types of records that belong to the member behind them, and how much data each may have. */
+const EXTENDED_LIMITS: Readonly<Record<string, number>> = {
+  [TYPE_FLAGS.pax]: MAX_PAX_BYTES,
+  [TYPE_FLAGS.solarisPax]: MAX_PAX_BYTES,
+  [TYPE_FLAGS.paxGlobal]: MAX_GLOBAL_BYTES,
+  [TYPE_FLAGS.gnuLongName]: MAX_NAME_BYTES,
+  [TYPE_FLAGS.gnuLongLink]: MAX_NAME_BYTES,
+};
+
 export interface Member {
   readonly header: RawHeader;
-  /** The header as it stood on tape (a copy), for formats that hide more in it. */
-  readonly record: Uint8Array;
+  /** The header as it stood on tape (a copy), for the format that hides a map in it (`S`); null for all others. */
+  readonly record: Uint8Array | null;
   readonly attributes: PaxAttributes;
   /** Raw bytes, from the most specific place that names it. Never empty, no NUL. */
   readonly path: Uint8Array;
@@ -46,61 +55,65 @@ export class MemberReader {
   async next(): Promise<Member | null> {
     const preamble: Preamble = { pax: [], longName: null, longLink: null, count: 0 };
     for (;;) {
-      const record = await this.#record();
-      if (isZeroRecord(record)) {
-        if (!isZeroRecord(await this.#record())) throw damagedArchive('the end mark of the archive is not whole');
-        if (preamble.count > 0) throw damagedArchive('the archive ends after an extended header');
-        return null;
-      }
+      // Waiting costs more than parsing, and is seldom needed.
+      const record = this.#source.takeNow(RECORD_BYTES) ?? (await this.#record());
+      if (isZeroRecord(record)) return await this.#end(preamble);
+      const header = parseHeader(record);
+      const limit = EXTENDED_LIMITS[header.typeFlag];
       // The record is a slice of the stream's chunk and gone with the next read.
-      const kept = Uint8Array.from(record);
-      const header = parseHeader(kept);
-      if (!(await this.#readExtended(header, preamble))) return this.#join(header, kept, preamble);
+      const kept = header.typeFlag === TYPE_FLAGS.gnuSparse ? record.slice() : null;
+      if (limit === undefined) return this.#join(header, kept, preamble);
+      if (header.size > limit) throw damagedArchive('an extended header is too large');
+      this.#takeIn(header, this.#dataNow(header.size) ?? (await this.#data(header.size)), preamble);
       preamble.count += 1;
       if (preamble.count > MAX_EXTENDED_HEADERS) throw damagedArchive('too many extended headers in a row');
     }
   }
 
+  /** The second of the two zero records. */
+  async #end(preamble: Preamble): Promise<null> {
+    if (!isZeroRecord(await this.#record())) throw damagedArchive('the end mark of the archive is not whole');
+    if (preamble.count > 0) throw damagedArchive('the archive ends after an extended header');
+    return null;
+  }
+
   async #record(): Promise<Uint8Array> {
-    const record = this.#source.takeNow(RECORD_BYTES) ?? (await this.#source.take(RECORD_BYTES));
+    const record = await this.#source.take(RECORD_BYTES);
     if (!record) throw damagedArchive('the archive ends early');
     return record;
   }
 
-  /** Takes in an extended header; false: it is a member. */
-  async #readExtended(header: RawHeader, preamble: Preamble): Promise<boolean> {
+  #takeIn(header: RawHeader, data: Uint8Array, preamble: Preamble): void {
     switch (header.typeFlag) {
-      case TYPE_FLAGS.pax:
-      case TYPE_FLAGS.solarisPax:
-        preamble.pax = parsePaxRecords(await this.#data(header.size, MAX_PAX_BYTES));
-        return true;
       case TYPE_FLAGS.paxGlobal:
         this.#globalBytes += header.size;
         if (this.#globalBytes > MAX_GLOBAL_BYTES) throw damagedArchive('an extended header is too large');
-        this.#global.push(...parsePaxRecords(await this.#data(header.size, MAX_GLOBAL_BYTES)));
-        return true;
+        this.#global.push(...parsePaxRecords(data));
+        break;
       case TYPE_FLAGS.gnuLongName:
-        preamble.longName = upToNul(await this.#data(header.size, MAX_NAME_BYTES));
-        return true;
+        preamble.longName = upToNul(data);
+        break;
       case TYPE_FLAGS.gnuLongLink:
-        preamble.longLink = upToNul(await this.#data(header.size, MAX_NAME_BYTES));
-        return true;
+        preamble.longLink = upToNul(data);
+        break;
       default:
-        return false;
+        preamble.pax = parsePaxRecords(data);
     }
   }
 
-  /** Data of an extended header, a copy of its own. */
-  async #data(sizeBytes: number, limit: number): Promise<Uint8Array> {
-    if (sizeBytes > limit) throw damagedArchive('an extended header is too large');
-    const data = await this.#source.take(sizeBytes);
-    if (!data) throw damagedArchive('the archive ends early');
-    const kept = Uint8Array.from(data);
-    if (!(await this.#source.skip(paddingOf(sizeBytes)))) throw damagedArchive('the archive ends early');
-    return kept;
+  /** Data of an extended header, a copy of its own; null when it must be waited for. */
+  #dataNow(sizeBytes: number): Uint8Array | null {
+    return this.#source.takeNow(sizeBytes + paddingOf(sizeBytes))?.slice(0, sizeBytes) ?? null;
   }
 
-  #join(header: RawHeader, record: Uint8Array, preamble: Preamble): Member {
+  async #data(sizeBytes: number): Promise<Uint8Array> {
+    const data = new Uint8Array(sizeBytes);
+    const isWhole = (await this.#source.takeInto(data)) && (await this.#source.skip(paddingOf(sizeBytes)));
+    if (!isWhole) throw damagedArchive('the archive ends early');
+    return data;
+  }
+
+  #join(header: RawHeader, record: Uint8Array | null, preamble: Preamble): Member {
     const attributes = joinPaxRecords(this.#global.length === 0 ? preamble.pax : [...this.#global, ...preamble.pax]);
     const { values } = attributes;
     const path = values.get('GNU.sparse.name') ?? values.get('path') ?? preamble.longName ?? header.name;

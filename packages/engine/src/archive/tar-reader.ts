@@ -8,7 +8,7 @@
  * Memory is bounded whatever the archive says: extended headers up to 8 MiB, names up to 1 MiB, data never.
  */
 import { throwIfCancelled } from '../ports/pull-body.ts';
-import type { DataSegment, EntryType, RestoreEntry } from '../ports/source.ts';
+import type { DataSegment, EntryType, RestoreContent, RestoreEntry } from '../ports/source.ts';
 import { ByteSource } from './byte-source.ts';
 import { parsePaxTime, textOfValue, wholeNumber, xattrsOf } from './pax-attributes.ts';
 import { checkSegments } from './sparse-map.ts';
@@ -63,7 +63,7 @@ export async function* readTar(
         await parts.skipRest();
       } else {
         yield entry;
-        await data.skipRest();
+        if (!data.skipNow()) await data.skipRest();
       }
     }
     while (await source.takeSome()) throwIfCancelled(options.signal);
@@ -81,7 +81,7 @@ function endsEarly(): Error {
 }
 
 /** Data of the current member; reading it moves the source forward, so it can be read once. */
-class MemberData implements AsyncIterable<Uint8Array> {
+class MemberData implements RestoreContent {
   readonly #source: ByteSource;
   #unread: number;
   #unreadPadding: number;
@@ -101,11 +101,25 @@ class MemberData implements AsyncIterable<Uint8Array> {
     }
   }
 
+  takeNow(): Uint8Array | null {
+    const bytes = this.#source.takeNow(this.#unread);
+    if (bytes) this.#unread = 0;
+    return bytes;
+  }
+
   async skipRest(): Promise<void> {
     const left = this.#unread + this.#unreadPadding;
     this.#unread = 0;
     this.#unreadPadding = 0;
     await skipExactly(this.#source, left);
+  }
+
+  /** The same when it is possible without waiting; false: nothing was done. */
+  skipNow(): boolean {
+    if (!this.#source.takeNow(this.#unread + this.#unreadPadding)) return false;
+    this.#unread = 0;
+    this.#unreadPadding = 0;
+    return true;
   }
 }
 
@@ -168,7 +182,7 @@ async function openMember(source: ByteSource, member: Member): Promise<{ entry: 
   const type = typeOf(member);
   // GNU tar and POSIX differ on data behind hard links; GNU, which all others follow in practice, has none.
   const storedBytes = type === 'hardlink' ? 0 : (numberOf(member, 'size') ?? member.header.size);
-  const sparse = type === 'file' ? await readSparseLayout(source, member, storedBytes) : null;
+  const sparse = type === 'file' && isSparse(member) ? await readSparseLayout(source, member, storedBytes) : null;
   const data = new MemberData(source, sparse?.dataBytes ?? storedBytes, paddingOf(storedBytes));
   const entry: RestoreEntry = {
     ...ownerOf(member),
@@ -218,7 +232,7 @@ function ownerOf(member: Member): Pick<RestoreEntry, OwnerFields> {
 }
 
 /** A map may leave data unused behind its last stretch; that is not content. */
-function contentOf(data: MemberData, sparse: SparseLayout | null): AsyncIterable<Uint8Array> {
+function contentOf(data: MemberData, sparse: SparseLayout | null): RestoreContent {
   if (!sparse) return data;
   const wanted = sparse.segments.reduce((sum, segment) => sum + segment.length, 0);
   return wanted === sparse.dataBytes ? data : firstBytes(data, wanted);
@@ -234,8 +248,12 @@ async function* firstBytes(data: AsyncIterable<Uint8Array>, count: number): Asyn
   }
 }
 
+function isSparse({ record, attributes: { values } }: Member): boolean {
+  return record !== null || values.has('GNU.sparse.realsize') || values.has('GNU.sparse.size');
+}
+
 async function readSparseLayout(source: ByteSource, member: Member, storedBytes: number): Promise<SparseLayout | null> {
-  if (member.header.typeFlag === TYPE_FLAGS.gnuSparse) {
+  if (member.record) {
     const old = await readOldSparseMap(source, member.record);
     const sizeBytes = numberOf(member, 'GNU.sparse.size') ?? old.sizeBytes;
     return { sizeBytes, segments: checkSegments(old.pairs, sizeBytes, storedBytes), dataBytes: storedBytes };

@@ -87,15 +87,18 @@ function restoreFolder({ entry, ...place }: Item, state: RestoreState): void {
 }
 
 async function restoreNonFolder({ entry, ...place }: Item, state: RestoreState): Promise<void> {
-  const { name } = place;
   const chain = enterFolder(place, state);
-  const existing = statExisting(chain, name, state);
+  const { content } = entry;
+  const isSmall = content !== null && entry.segments === null && entry.isStream !== true && mayMakeInPlace(entry);
+  // In a folder of our own there is nothing to look for; a name that comes twice shows when the file is made. But content
+  // that is not at hand is not fetched for a name that cannot be.
+  const atHand = isSmall && chain.isOwn ? state.smallContent.readNow(content, entry.sizeBytes) : null;
+  const existing = atHand ? null : statExisting(chain, place.name, state);
   if (existing && !isReplaced(existing, entry, state)) return;
-  const making = { chain, existing, place, entry, state };
   if (place.folder.length === 0) neverFollow(place.base, state);
-  const isSmall = existing === null && entry.content !== null && mayMakeInPlace(entry) && entry.isStream !== true;
-  if (isSmall && entry.segments === null) await makeSmall(making, entry.content);
-  else await makeBeside(making, entry.content);
+  const making = { chain, existing, place, entry, state };
+  if (!isSmall || existing) return await makeBeside(making, content);
+  await makeSmall(making, atHand ?? (await state.smallContent.read(content, entry.sizeBytes)));
 }
 
 interface Making {
@@ -106,12 +109,16 @@ interface Making {
   readonly state: RestoreState;
 }
 
-/** The content comes first, so nothing waits under its own name for the storage. */
-async function makeSmall(making: Making, content: AsyncIterable<Uint8Array>): Promise<void> {
+/** The content came first, so nothing waits under its own name for the storage. */
+async function makeSmall(making: Making, bytes: Uint8Array): Promise<void> {
   const { chain, entry, place, state } = making;
-  const bytes = await state.smallContent.read(content, entry.sizeBytes);
   const failures = makeSmallFile(chain, { name: place.name, entry, bytes }, state.owners);
-  if (failures === null) return await makeBeside(making, [bytes]);
+  if (failures === null) {
+    // Something is there by now, or files cannot be made in this way here.
+    const existing = statExisting(chain, place.name, state);
+    if (existing === null || isReplaced(existing, entry, state)) await makeBeside({ ...making, existing }, [bytes]);
+    return;
+  }
   state.context.progress({ bytes: bytes.byteLength });
   endItem(making, { kind: 'created', failures, bytes: bytes.byteLength });
 }
