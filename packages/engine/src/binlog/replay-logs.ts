@@ -174,7 +174,8 @@ async function sendAll(options: ReplayOptions, { connection, reader, logs }: Sen
     for (const log of logs) {
       const file = join(folder.path, log.name);
       await writeWholeFile(file, options.store.open(log, options.signal), `${file}.part`);
-      const running = connection.startWith(reader, readerArgs(log, file, { ...options, reader }), { TZ: 'UTC' });
+      const args = readerArgs(log, file, { ...options, reader });
+      const running = connection.startWith(reader, args, { env: { TZ: 'UTC' } });
       running.endInput();
       const failure = (end: Parameters<typeof toolError>[0]) =>
         new AppError('DATABASE_TOOL_FAILED', { tool: reader.name, reason: describeEnd(end) });

@@ -125,9 +125,13 @@ export class MysqlConnection {
   }
 
   /** Starts a program that reads the same option file. */
-  startWith(tool: Tool, args: readonly string[], env: Readonly<Record<string, string>> = {}): ToolProcess {
+  startWith(
+    tool: Tool,
+    args: readonly string[],
+    { env, progressLines }: Pick<ToolCommand, 'env' | 'progressLines'> = {},
+  ): ToolProcess {
     const command = this.#command(tool, args);
-    return startTool({ ...command, env: { ...command.env, ...env } }, this.signal);
+    return startTool({ ...command, env: { ...command.env, ...env }, progressLines }, this.signal);
   }
 
   /** The program that dumps this server. Throws DATABASE_TOOL_MISSING and _TOOL_MISMATCH. */

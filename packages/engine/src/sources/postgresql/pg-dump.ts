@@ -1,6 +1,7 @@
 /** Runs pg_dump on one database, in the moment of a snapshot that a session holds. */
 import { outputOf, startTool } from '../../ports/processes.ts';
 import type { BackupContext } from '../../ports/source.ts';
+import { reportWarnings, type WarningStyle } from '../../ports/tool-warnings.ts';
 import { dumpPath } from './entry-paths.ts';
 import { failureOf } from './failures.ts';
 import type { Programs } from './programs.ts';
@@ -34,7 +35,7 @@ export async function* runDump(
     failure: (end) => failureOf(end, server.place('pg_dump', database)),
   });
   const { messages } = await tool.ended;
-  reportWarnings(messages, dumpPath(database, config.format), context);
+  reportWarnings(messages, { path: dumpPath(database, config.format), context, style: DUMP_WARNINGS });
 }
 
 /** True when only a part of each database is dumped. */
@@ -57,11 +58,8 @@ export function filterArguments(config: PostgresqlConfig): string[] {
   ];
 }
 
-/** What pg_dump or pg_dumpall warns of although it ends well. */
-export function reportWarnings(messages: string, path: string, context: BackupContext): void {
-  for (const line of messages.split('\n')) {
-    const warning = /^pg_dump(?:all)?: warning: (.*)/.exec(line)?.[1];
-    if (warning === undefined) continue;
-    context.problem({ path, code: 'unsupported', message: warning });
-  }
-}
+/** How pg_dump and pg_dumpall warn: of nothing but what they read. */
+export const DUMP_WARNINGS: WarningStyle = {
+  line: /^pg_dump(?:all)?: warning: (.*)/,
+  isRemark: () => false,
+};

@@ -4,12 +4,13 @@ import { systemClock } from '../../ports/clock.ts';
 import { isSuccess, runTool } from '../../ports/processes.ts';
 import type { BackupContext, SourceEntry } from '../../ports/source.ts';
 import { folderEntry, textEntry } from '../../ports/stream-entry.ts';
+import { reportWarnings } from '../../ports/tool-warnings.ts';
 import { chooseDatabases, type DatabaseRow, listDatabases } from './database-list.ts';
 import { dumpDatabase } from './dump-database.ts';
 import { encryptionWarning } from './encryption-warning.ts';
 import { folderNameOf, GLOBALS, ROOT } from './entry-paths.ts';
 import { failureOf } from './failures.ts';
-import { type DumpParts, reportWarnings } from './pg-dump.ts';
+import { DUMP_WARNINGS, type DumpParts } from './pg-dump.ts';
 import { programsForServer } from './programs.ts';
 import { PsqlSession } from './psql-session.ts';
 import { Server } from './server.ts';
@@ -108,6 +109,6 @@ async function readGlobals(parts: DumpParts, session: PsqlSession): Promise<Sour
   if (!text.includes(GLOBALS_END)) {
     throw new AppError('DATABASE_DUMP_INCOMPLETE', { name: 'globals', reason: 'its last line is missing' });
   }
-  reportWarnings(said.messages, path, context);
+  reportWarnings(said.messages, { path, context, style: DUMP_WARNINGS });
   return textEntry({ path, modifiedAt, text });
 }

@@ -11,11 +11,13 @@ import { outputOf, type ToolEnd } from '../../../ports/processes.ts';
 import { SecretFolder } from '../../../ports/secret-folder.ts';
 import type { BackupContext, SourceEntry } from '../../../ports/source.ts';
 import { streamEntry, textEntry } from '../../../ports/stream-entry.ts';
+import { reportWarnings } from '../../../ports/tool-warnings.ts';
 import { MysqlConnection } from '../connection.ts';
 import { describeProduct } from '../flavour.ts';
 import { readPrivileges } from '../privileges.ts';
 import { BackupNotes } from './backup-notes.ts';
 import { findBackupTool } from './backup-tool.ts';
+import { COPY_WARNINGS } from './copy-warnings.ts';
 import { encryptionDoubts } from './encryption-doubts.ts';
 import { FileList } from './file-list.ts';
 import { countTables, listObjects } from './list-objects.ts';
@@ -108,6 +110,7 @@ class ServerCopy {
           reason: `${tool.name} did not say "completed OK!" at its end`,
         });
       }
+      reportWarnings(messages, { path: DATA_FOLDER, context, style: COPY_WARNINGS });
       this.details = this.#notes.details();
     } finally {
       running.kill();

@@ -5,6 +5,7 @@ import { SecretFolder } from '../../../ports/secret-folder.ts';
 import type { MysqlConnection, Tool } from '../connection.ts';
 import { toolError } from '../tool-error.ts';
 import { streamFormatOf } from './backup-tool.ts';
+import { COPY_PROGRESS } from './copy-warnings.ts';
 
 export interface CopyPlace {
   readonly connection: MysqlConnection;
@@ -17,7 +18,8 @@ const TRIAL_LIMIT_MS = 30_000;
 /** `asidePath`: a folder for what it has to keep on the way. */
 export function startCopy({ connection, tool, dataFolder }: CopyPlace, asidePath: string): ToolProcess {
   const args = ['--backup', `--stream=${streamFormatOf(tool.flavour)}`, '--parallel=1', `--datadir=${dataFolder}`];
-  const running = connection.startWith(tool, [...args, `--target-dir=${asidePath}`, ...hostArgs(connection)]);
+  const all = [...args, `--target-dir=${asidePath}`, ...hostArgs(connection)];
+  const running = connection.startWith(tool, all, { progressLines: COPY_PROGRESS });
   running.endInput();
   return running;
 }

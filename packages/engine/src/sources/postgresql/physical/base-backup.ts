@@ -8,11 +8,12 @@ import { AppError } from '@backupx/contracts/errors';
 import { findTool } from '../../../ports/find-tool.ts';
 import { outputOf, startTool, type ToolEnd } from '../../../ports/processes.ts';
 import type { BackupContext } from '../../../ports/source.ts';
+import { reportWarnings, type WarningStyle } from '../../../ports/tool-warnings.ts';
 import { failureOf } from '../failures.ts';
 import type { Programs } from '../programs.ts';
 import type { Server } from '../server.ts';
 import { lookForSpace } from '../staging-space.ts';
-import { MANIFEST, TABLESPACE_FOLDER } from './entry-paths.ts';
+import { DATA, MANIFEST, ROOT, TABLESPACE_FOLDER } from './entry-paths.ts';
 import type { PhysicalConfig } from './settings.ts';
 import { type TarMember, tarMembers } from './tar-members.ts';
 
@@ -26,8 +27,6 @@ export interface BaseBackupParts {
   readonly context: BackupContext;
   /** Pages of the server whose checksum is wrong, in its words. The backup is as whole as the server. */
   onPageDamage(warnings: readonly string[]): void;
-  /** What else it warned of although it ended well. */
-  onWarning(warning: string): void;
 }
 
 /** The programs of exactly the server's version: others refuse, or make what its tools cannot prove. */
@@ -59,7 +58,7 @@ export async function* streamBaseBackup(parts: BaseBackupParts): AsyncGenerator<
     failure: (end) => new BackupEnd(end),
   });
   yield* tarMembers(judged(output, parts));
-  reportWarnings((await tool.ended).messages, parts);
+  reportWarnings((await tool.ended).messages, { path: `${ROOT}/${DATA}`, context, style: WARNINGS });
 }
 
 /** How pg_basebackup ended when it did not end well. */
@@ -91,12 +90,11 @@ function judgeEnd(end: ToolEnd, { server, config, onPageDamage }: BaseBackupPart
   onPageDamage(damaged);
 }
 
-function reportWarnings(messages: string, { onWarning }: BaseBackupParts): void {
-  for (const line of linesOf(messages)) {
-    const warning = /^(?:pg_basebackup: )?warning:\s+(.*)/i.exec(line)?.[1];
-    if (warning !== undefined && !/checksum verification fail/.test(line)) onWarning(warning);
-  }
-}
+/** The server's own are among them; pages with wrong checksums have their own way. */
+const WARNINGS: WarningStyle = {
+  line: /^(?:pg_basebackup: )?warning:\s+(?!.*checksum verification fail)(.*)/i,
+  isRemark: () => false,
+};
 
 const linesOf = (messages: string): string[] => messages.split('\n').map((line) => line.trim());
 
@@ -121,7 +119,7 @@ export async function* stagedBaseBackup(parts: BaseBackupParts, needBytes: numbe
   tool.endInput();
   const output = outputOf(tool, { signal: context.signal, failure: (end) => new BackupEnd(end) });
   for await (const _ of judged(output, parts));
-  reportWarnings((await tool.ended).messages, parts);
+  reportWarnings((await tool.ended).messages, { path: `${ROOT}/${DATA}`, context, style: WARNINGS });
   const archives = readdirSync(folder).filter((name) => name.endsWith('.tar'));
   // First that of the data directory, which says where the tablespaces were.
   for (const name of archives.sort((a, b) => Number(b === 'base.tar') - Number(a === 'base.tar'))) {

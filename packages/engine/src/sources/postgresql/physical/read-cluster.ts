@@ -78,7 +78,6 @@ async function* readServer(run: Run): AsyncGenerator<SourceEntry> {
   const parts: BaseBackupParts = {
     ...{ server, programs, config, context },
     onPageDamage: (warnings) => run.damagedPages.push(...warnings),
-    onWarning: (message) => context.problem({ path: `${ROOT}/${DATA}`, code: 'unsupported', message }),
   };
   yield folderEntry({ path: ROOT, modifiedAt });
   const members = await openMembers(run, parts);
