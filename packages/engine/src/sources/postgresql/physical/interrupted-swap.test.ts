@@ -42,6 +42,7 @@ vi.mock('node:fs', async (original) => {
     mkdirSync: counted(real.mkdirSync as (...args: Parameters<typeof real.mkdirSync>) => unknown),
     rmdirSync: counted(real.rmdirSync),
     symlinkSync: counted(real.symlinkSync),
+    chmodSync: counted(real.chmodSync),
     writeSync: counted(writeShortly),
   };
   return { ...real, ...changes, default: { ...real, ...changes } };
@@ -90,6 +91,9 @@ afterEach(() => {
   keepAs = () => null;
 });
 
+const MODE_BEFORE = 0o750;
+const modeOf = (name: string): number => fs.statSync(at(name)).mode & 0o777;
+
 interface Restore {
   readonly data: StagedFolder;
   readonly space: StagedFolder;
@@ -98,6 +102,7 @@ interface Restore {
 function begin(): Restore {
   fs.rmSync(folder, { recursive: true });
   put(BEFORE);
+  for (const name of ['data', 'space']) fs.chmodSync(at(name), MODE_BEFORE);
   const [data, space] = [new StagedFolder(at('data'), null), new StagedFolder(at('space'), null)];
   put({ PG_VERSION: 'new', 'a-new': 'new', 'base/1': 'new', 'only-new': 'new' }, data.scratch);
   put({ 'PG_15_1/7': 'new' }, space.scratch);
@@ -153,6 +158,8 @@ function expectWhole(): string {
   const found = look();
   expect(found).toEqual(found['data/PG_VERSION'] === 'new' ? AFTER : BEFORE);
   expect([leftoversIn(at('data')), leftoversIn(at('space'))]).toEqual([[], []]);
+  const mode = found['data/PG_VERSION'] === 'new' ? 0o700 : MODE_BEFORE;
+  expect([modeOf('data'), modeOf('space')]).toEqual([mode, mode]);
   return found['data/PG_VERSION'] ?? '';
 }
 
@@ -240,6 +247,7 @@ it('keeps what it replaced, with its tablespaces, wherever it is killed', () => 
     if (found['data/PG_VERSION'] === 'old') continue;
     expect(found).toMatchObject({ 'data/PG_VERSION': 'new', 'data/base/1': 'new', 'space/PG_15_1/7': 'new' });
     expect(found).toMatchObject({ 'data.replaced/PG_VERSION': 'old', 'data.replaced/base/1': 'old' });
+    expect([modeOf('data.replaced'), modeOf('space.replaced')]).toEqual([MODE_BEFORE, MODE_BEFORE]);
     expect([found['space.replaced/PG_15_1/7'], fs.readlinkSync(at(link))]).toEqual(['old', at('space.replaced')]);
     expect([leftoversIn(at('data')), leftoversIn(at('space'))]).toEqual([[], []]);
   }
@@ -288,6 +296,68 @@ it('takes nothing back while a tablespace is not there, since what is in it may 
   fs.renameSync(at('unmounted'), at('space'));
   expect(settleInterrupted(at('data'))).toBe('taken back');
   expect(expectWhole()).toBe('old');
+});
+
+it('waits for a tablespace that is not there with what it has replaced, which is in part on that disk', () => {
+  const { data, space } = begin();
+  fs.mkdirSync(path.join(data.scratch, 'pg_tblspc'));
+  fs.symlinkSync(at('space'), path.join(data.scratch, 'pg_tblspc/7'));
+  writeJournal([data.plan(), space.plan()]);
+  data.setAside(() => true);
+  space.commit(0o700, (name) => name === 'PG_15_1');
+  data.commit(0o700, () => true);
+  fs.renameSync(at('space'), at('unmounted'));
+  fs.mkdirSync(at('space'));
+  const [before, notes] = [look(), [] as string[]];
+  expect(settleInterrupted(at('data'), (text) => notes.push(text))).toBeNull();
+  expect(look()).toEqual(before);
+  expect(notes).toEqual([expect.stringContaining(`nothing is in ${at('space')}: mount its disk`)]);
+  fs.rmdirSync(at('space'));
+  fs.renameSync(at('unmounted'), at('space'));
+  expect(settleInterrupted(at('data'))).toBe('finished');
+  expect(look()).toMatchObject(AFTER);
+  expect([leftoversIn(at('data')), leftoversIn(at('space'))]).toEqual([[], []]);
+});
+
+it('waits for none that the server has dropped since', () => {
+  const { data, space } = begin();
+  writeJournal([data.plan(), space.plan()]);
+  data.setAside(() => true);
+  space.commit(0o700, (name) => name === 'PG_15_1');
+  data.commit(0o700, () => true);
+  fs.rmSync(at('space'), { recursive: true });
+  expect(settleInterrupted(at('data'))).toBe('finished');
+  expect([leftoversIn(at('data')), fs.existsSync(at('space'))]).toEqual([[], false]);
+});
+
+it.skipIf(process.getuid?.() !== 0)('gives what it keeps, or takes back, to whom it belonged (needs root)', () => {
+  const [before, after] = [
+    { uid: 54_321, gid: 54_322 },
+    { uid: 54_323, gid: 54_324 },
+  ];
+  const ownerOf = (name: string) => fs.statSync(at(name)).uid;
+  const restore = () => {
+    fs.rmSync(folder, { recursive: true });
+    put(BEFORE);
+    for (const name of ['data', 'space']) fs.chownSync(at(name), before.uid, before.gid);
+    const [data, space] = [new StagedFolder(at('data'), after), new StagedFolder(at('space'), after)];
+    put({ PG_VERSION: 'new' }, data.scratch);
+    put({ 'PG_15_1/7': 'new' }, space.scratch);
+    return { data, space };
+  };
+  keepAs = (name) => at(`${name}.replaced`);
+  putInPlace(restore());
+  const names = ['data', 'space', 'data.replaced', 'space.replaced'];
+  expect(names.map(ownerOf)).toEqual([after.uid, after.uid, before.uid, before.uid]);
+  failInPlace(restore());
+  expect([ownerOf('data'), ownerOf('space')]).toEqual([before.uid, before.uid]);
+  const { data, space } = restore();
+  writeJournal([data.plan(), space.plan()]);
+  data.setAside(() => true);
+  space.commit(0o700, (name) => name === 'PG_15_1');
+  expect(ownerOf('space')).toBe(after.uid);
+  expect(settleInterrupted(at('data'))).toBe('taken back');
+  expect([ownerOf('data'), ownerOf('space')]).toEqual([before.uid, before.uid]);
 });
 
 it('leaves what it knows nothing of', () => {

@@ -7,7 +7,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -26,6 +25,7 @@ import { z } from 'zod';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import { syncPath } from '../../../ports/sync-path.ts';
 import { TABLESPACE_FOLDER } from './entry-paths.ts';
+import { accessOf, giveTo, setAccess } from './folder-access.ts';
 
 /** What was there before is in a folder of this name and a mark, in the folder itself. */
 export const OLD = '.backupx-old-';
@@ -44,6 +44,8 @@ const journalSchema = z.object({
         names: z.array(z.object({ name: z.string(), inode: z.string() })),
         /** Where what is replaced goes in the end; null: nowhere. */
         keepAs: z.string().nullable().default(null),
+        /** Whose the folder was, and its mode; null: an older version wrote this. */
+        access: z.object({ uid: z.number(), gid: z.number(), mode: z.number() }).nullable().default(null),
       }),
     )
     .min(1),
@@ -113,6 +115,14 @@ function isSameFolder(one: string, other: string): boolean {
 
 /** False when it cannot be done, which must not keep the next restore from its place: all that is new is there. */
 function finish(folders: readonly PlannedSwap[], note: (text: string) => void): boolean {
+  const away = folders.slice(1).find((folder) => isAway(folder, folders[0]?.target ?? ''));
+  if (away) {
+    const [data] = folders;
+    note(
+      `What an earlier restore replaced stays, in ${data?.old} and ${away.old}, since nothing is in ${away.target}: mount its disk, and the next restore goes on.`,
+    );
+    return false;
+  }
   try {
     for (const path of leaveAside(folders)) note(wordsOfKept(path));
     return true;
@@ -120,6 +130,15 @@ function finish(folders: readonly PlannedSwap[], note: (text: string) => void): 
     note(`What an earlier restore replaced stays: ${(error as Error).message}`);
     return false;
   }
+}
+
+/**
+ * A tablespace that the server still has and of which nothing is there: its disk is not mounted, and what was moved aside
+ * is on it. Without the journal nobody would know of that any more.
+ */
+function isAway({ target, old, names }: PlannedSwap, dataFolder: string): boolean {
+  if (existsSync(old) || names.some(({ name }) => existsSync(join(target, name)))) return false;
+  return linksIn(join(dataFolder, TABLESPACE_FOLDER)).some((link) => leadsTo(link, target));
 }
 
 export const wordsOfKept = (path: string): string =>
@@ -137,10 +156,10 @@ export function leaveAside(folders: readonly PlannedSwap[]): string[] {
   return folders.flatMap(({ keepAs }) => (keepAs !== null && existsSync(keepAs) ? keepAs : []));
 }
 
-function keepAside({ target, old }: PlannedSwap, keepAs: string, tablespaces: readonly PlannedSwap[]): void {
+function keepAside({ target, old, access }: PlannedSwap, keepAs: string, tablespaces: readonly PlannedSwap[]): void {
   removeEmpty(old);
   if (!existsSync(old)) return;
-  giveTo(old, lstatSync(target));
+  setAccess(old, access ?? { ...accessOf(target), mode: 0o700 });
   linkTablespaces(join(old, TABLESPACE_FOLDER), tablespaces);
   renameSync(old, keepAs);
   rmSync(join(keepAs, JOURNAL), { force: true });
@@ -149,9 +168,7 @@ function keepAside({ target, old }: PlannedSwap, keepAs: string, tablespaces: re
 
 /** Tablespaces that are kept have their places behind the links of what is kept. */
 function linkTablespaces(folder: string, tablespaces: readonly PlannedSwap[]): void {
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+$/.test(name)) : [];
-  for (const link of names.map((name) => join(folder, name))) {
-    if (!lstatSync(link).isSymbolicLink()) continue;
+  for (const link of linksIn(folder)) {
     const kept = tablespaces.find(
       ({ target, keepAs }) => keepAs !== null && existsSync(keepAs) && leadsTo(link, target),
     );
@@ -163,10 +180,9 @@ function linkTablespaces(folder: string, tablespaces: readonly PlannedSwap[]): v
   }
 }
 
-/** Only root can, and only what root made is not theirs. */
-function giveTo(path: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
-  const present = lstatSync(path);
-  if (process.getuid?.() === 0 && (present.uid !== uid || present.gid !== gid)) lchownSync(path, uid, gid);
+function linksIn(folder: string): string[] {
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+$/.test(name)) : [];
+  return names.map((name) => join(folder, name)).filter((path) => lstatSync(path).isSymbolicLink());
 }
 
 function leadsTo(link: string, folder: string): boolean {
@@ -258,8 +274,10 @@ function withdraw({ target, scratch, names }: PlannedSwap): boolean {
 }
 
 /** Answers whether all is back, in this folder and (`isWhole`) those before it: no server may start on a mixture. */
-function putBack({ target, old }: PlannedSwap, isWhole: boolean): boolean {
+function putBack({ target, old, access }: PlannedSwap, isWhole: boolean): boolean {
   let isBack = isWhole;
+  // What is put in place gives its folder another owner.
+  if (access !== null) setAccess(target, access);
   const aside = existsSync(old) ? readdirSync(old).sort((a, b) => rank(a) - rank(b)) : [];
   for (const name of aside.filter((one) => one !== JOURNAL)) {
     // What somebody has put there since is his; that of before stays aside.

@@ -9,6 +9,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import { syncPath } from '../../../ports/sync-path.ts';
 import type { SystemUser } from '../server.ts';
+import { accessOf, setAccess } from './folder-access.ts';
 import {
   inodeOf,
   isOfAnother,
@@ -27,6 +28,8 @@ export class StagedFolder {
   readonly #owner: SystemUser | null;
   readonly #madeFolders: string[] = [];
   readonly #mark = `${threadMark}-${randomBytes(4).toString('hex')}`;
+  /** Whose the folder was. */
+  readonly #access: PlannedSwap['access'];
   #moved: string[] = [];
   #aside: string[] = [];
 
@@ -35,6 +38,7 @@ export class StagedFolder {
     this.target = target;
     this.#owner = owner;
     this.#makeFolder(target);
+    this.#access = accessOf(target);
     this.#removeLeftovers();
     try {
       mkdirSync(this.scratch, { mode: 0o700 });
@@ -65,7 +69,7 @@ export class StagedFolder {
   /** What `commit` is about to do; for a journal that is written before. `keepAs`: where what it replaces goes. */
   plan(keepAs: string | null = null): PlannedSwap {
     const names = this.names().map((name) => ({ name, inode: inodeOf(join(this.scratch, name)) ?? '' }));
-    return { target: this.target, scratch: this.scratch, old: this.#old, names, keepAs };
+    return { target: this.target, scratch: this.scratch, old: this.#old, names, keepAs, access: this.#access };
   }
 
   /** Throws DATABASE_IN_USE when another restore is putting its files there. */
@@ -89,13 +93,14 @@ export class StagedFolder {
   /** Puts what was written in place; `mode` is that of the folder from then on. What `isReplaced` names is moved aside. */
   commit(mode: number, isReplaced: (name: string) => boolean): void {
     this.setAside(isReplaced);
+    // Before what decides is in place: from then on nobody takes it back, or goes on with it.
+    chmodSync(this.target, mode);
+    this.own(this.target);
     for (const name of sortedNames(this.scratch)) {
       renameSync(join(this.scratch, name), join(this.target, name));
       this.#moved.push(name);
     }
     rmdirSync(this.scratch);
-    chmodSync(this.target, mode);
-    this.own(this.target);
     syncPath(this.target);
   }
 
@@ -115,6 +120,7 @@ export class StagedFolder {
   /** What was there is in its place again, too. */
   takeBack(): void {
     this.withdraw();
+    if (this.#access) setAccess(this.target, this.#access);
     for (const name of this.#aside.reverse()) renameSync(join(this.#old, name), join(this.target, name));
     this.keep();
   }
