@@ -26,6 +26,8 @@ export async function startRelay(to: number, word: string, way: Meddling): Promi
     const upstream = connect(to, '127.0.0.1');
     sockets.push(client, upstream);
     let isHeld = false;
+    /** The word may come in two pieces. */
+    let before = Buffer.alloc(0);
     let left = Number.POSITIVE_INFINITY;
     const meddle = () => {
       wasSaid = true;
@@ -39,7 +41,9 @@ export async function startRelay(to: number, word: string, way: Meddling): Promi
       socket.on('close', () => [client, upstream].map((one) => one.destroy()));
     }
     client.on('data', (chunk) => {
-      if (!wasSaid && chunk.includes(word)) meddle();
+      const heardNow = Buffer.concat([before, chunk]);
+      before = heardNow.subarray(-word.length);
+      if (!wasSaid && heardNow.includes(word)) meddle();
       if (!isHeld || way === 'lose') upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { S3Connection } from '../../packages/engine/src/storages/s3/connection.ts';
+import { atExit } from '../support/at-exit.ts';
 import { freePort } from '../support/start-program.ts';
 
 const run = promisify(execFile);
@@ -48,11 +49,11 @@ export async function startRadosGateway(): Promise<RadosGateway> {
     for (const daemon of daemons) daemon.kill('SIGKILL');
     rmSync(layout.folder, { recursive: true, force: true });
   };
-  process.once('exit', killAll);
+  const forget = atExit(killAll);
   const stop = async () => {
     await Promise.all([...daemons].map(killDaemon));
     killAll();
-    process.removeListener('exit', killAll);
+    forget();
   };
   const secrets = {
     accessKeyId: `AK${randomBytes(8).toString('hex')}`,

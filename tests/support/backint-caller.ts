@@ -73,14 +73,31 @@ export function makePipe(file: string): string {
 
 /**
  * Writes into a pipe, as the database does in a backup, and closes it: a process of its own, since opening one waits
- * until somebody reads. `signal` ends that.
+ * until somebody reads.
  */
-export function feedPipe(file: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-  const writer = spawn('sh', ['-c', 'exec cat > "$1"', 'sh', file], { stdio: ['pipe', 'ignore', 'ignore'] });
-  signal?.addEventListener('abort', () => writer.kill('SIGKILL'));
-  writer.stdin.on('error', () => {});
+export function feedPipe(file: string, bytes: Uint8Array): Promise<void> {
+  const writer = startWriter(file);
   writer.stdin.end(bytes);
   return new Promise((resolve) => writer.on('close', () => resolve()));
+}
+
+/** Writes into a pipe and holds it open, as if there was more to come; `end` answers when the writer has gone. */
+export function holdPipe(file: string, bytes: Uint8Array): { end(): Promise<void> } {
+  const writer = startWriter(file);
+  const gone = new Promise<void>((resolve) => writer.on('close', () => resolve()));
+  writer.stdin.write(bytes);
+  return {
+    end: () => {
+      writer.kill('SIGKILL');
+      return gone;
+    },
+  };
+}
+
+function startWriter(file: string) {
+  const writer = spawn('sh', ['-c', 'exec cat > "$1"', 'sh', file], { stdio: ['pipe', 'ignore', 'ignore'] });
+  writer.stdin.on('error', () => {});
+  return writer;
 }
 
 /** Reads a pipe to its end, as the database does in a restore; `limit`: dies after so many bytes. */

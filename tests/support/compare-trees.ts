@@ -80,7 +80,8 @@ function attributesOf(folder: string): string {
       encoding: 'latin1',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    return text.replaceAll(folder, '').trim();
+    // In the order of the folders, which is any.
+    return text.replaceAll(folder, '').trim().split('\n\n').sort().join('\n\n');
   } catch {
     return '';
   }

@@ -1,5 +1,5 @@
 /** What goes wrong in the middle of a dump, the same for every database: it fails in words, and nothing of it stays. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DriverSettings, RunBackupJob } from '@backupx/contracts/jobs';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import {
   cancelled,
   failureOf,
   mayMount,
+  namesBelow,
   storedBelow,
   until,
 } from './faulty-runs.ts';
@@ -168,6 +169,5 @@ const isWhole = (name: string): boolean => !path.basename(name).startsWith('.bac
 
 /** Folders for logins and copies, wherever below a folder for temporary files. */
 export function secretsBelow(folder: string): string[] {
-  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
-  return names.filter((name) => path.basename(name).startsWith('secrets-'));
+  return namesBelow(folder).filter((name) => path.basename(name).startsWith('secrets-'));
 }

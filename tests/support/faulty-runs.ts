@@ -1,6 +1,6 @@
 /** What goes wrong with backups and restores of databases: disks that are full, runs that are cancelled or killed. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { DriverSettings, JobKind, JobOf } from '@backupx/contracts/jobs';
@@ -32,10 +32,23 @@ export async function besideSmallDisk(folder: string, size: string, act: () => P
   }
 }
 
+/** All below a folder that others may be changing: what vanishes while it is looked at is looked at again. */
+export function namesBelow(folder: string): string[] {
+  while (existsSync(folder)) {
+    try {
+      return readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return [];
+}
+
 /** What of backups is below a folder: artifacts, or snapshots of a repository. */
 export function storedBelow(store: string): string[] {
-  const names = readdirSync(store, { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => name.includes('backup') || /(?:^|\/)snapshots\/./.test(name)).sort();
+  return namesBelow(store)
+    .filter((name) => name.includes('backup') || /(?:^|\/)snapshots\/./.test(name))
+    .sort();
 }
 
 /** What went wrong; throws when nothing did. */
@@ -61,9 +74,9 @@ export async function backupOntoFullDisk(
   return found;
 }
 
-/** Waits until something is so. */
+/** Waits until something is so; far longer than it takes, also on a machine that is busy. */
 export async function until(what: string, isSo: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 30_000;
+  const deadlineMs = Date.now() + 90_000;
   while (!isSo()) {
     if (Date.now() > deadlineMs) throw new Error(`waited in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

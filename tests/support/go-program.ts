@@ -45,7 +45,8 @@ function claimBuild(lock: string, target: string): boolean {
       mkdirSync(lock);
       return !existsSync(target);
     } catch {
-      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+      // One that has just gone may be another one's already.
+      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
       if (age > BUILD_LIMIT_MS) rmSync(lock, { recursive: true, force: true });
       else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
     }

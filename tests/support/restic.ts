@@ -121,7 +121,7 @@ function openWith(judge: Pick<Restic, 'program' | 'isModern'>, location: string,
     async mustComplain(names = []) {
       const isNamed = (text: string): boolean => names.every((name) => text.includes(name.slice(0, SHORT_ID)));
       const stopAt = { test: (text: string) => COMPLAINT.test(text) && isNamed(text) };
-      const { status, stdout, stderr } = await run(['check', '--read-data'], { stopAt, timeoutMs: 60_000 });
+      const { status, stdout, stderr } = await run(['check', '--read-data'], { stopAt, timeoutMs: 150_000 });
       const said = `${stdout}${stderr}`;
       const isComplaint = status !== 0 && (status !== 137 || COMPLAINT.test(stderr));
       if (!isComplaint) throw new Error(`restic finds nothing wrong: exit ${status}\n${said}`);

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { atExit } from './at-exit.ts';
 
 export const root = path.resolve(import.meta.dirname, '..', '..');
 const program = path.join(root, 'apps', 'cli', 'bin', 'backupx.mjs');
@@ -16,7 +17,7 @@ export interface Program {
 }
 
 const running = new Set<ChildProcess>();
-process.on('exit', () => {
+atExit(() => {
   for (const child of running) killGroup(child, 'SIGKILL');
 });
 

@@ -41,7 +41,7 @@ export function watchTools(word: string): { stop(): SeenTool[] } {
 
 /** Waits for a program of this name and kills it. */
 export async function killTool(name: string, word: string): Promise<void> {
-  const deadlineMs = Date.now() + 20_000;
+  const deadlineMs = Date.now() + 90_000;
   while (Date.now() < deadlineMs) {
     const tool = findTools(word).find((item) => item.name === name);
     if (tool) {
