@@ -1,9 +1,11 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, type RmOptions, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { SecretFolder } from './secret-folder.ts';
+import { removeSecretsOf, SecretFolder } from './secret-folder.ts';
 
 /** What making a file or folder fails with; null: it does not. */
 const refusal = vi.hoisted(() => ({ code: null as string | null }));
@@ -51,6 +53,15 @@ it('says that there is no room, and leaves nothing', () => {
   expect(() => secrets.write('a', 'b')).toThrow('refused');
   secrets.remove();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it('ends what programs of a thread that was ended had split off, and removes its folder', async () => {
+  const { path } = new SecretFolder(folder);
+  const left = spawn('sleep', ['3600'], { env: { ...process.env, HOME: path }, stdio: 'ignore' });
+  const ended = once(left, 'exit');
+  removeSecretsOf(folder, threadId);
+  expect(readdirSync(folder)).toEqual([]);
+  expect(await ended).toEqual([null, 'SIGKILL']);
 });
 
 it('removes what dead processes left, and goes on where that is of another user', () => {

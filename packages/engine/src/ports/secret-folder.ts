@@ -72,11 +72,19 @@ function attempt<T>(step: () => T): T {
 
 const prefixOf = (thread: number): string => `${PREFIX}${processMark}.t${thread}-`;
 
-/** Removes what a thread of this process left, which was ended in the middle of its work. Ids of threads are used once. */
+/** What is killed may still put a last file into a folder that is being removed. */
+const PATIENT = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 } as const;
+
+/**
+ * Removes what a thread of this process left, which was ended in the middle of its work; what its programs have split off,
+ * and does not go with them, is ended before. Ids of threads are used once.
+ */
 export function removeSecretsOf(tempDir: string, thread: number): void {
   try {
     for (const name of readdirSync(tempDir)) {
-      if (name.startsWith(prefixOf(thread))) rmSync(join(tempDir, name), { recursive: true, force: true });
+      if (!name.startsWith(prefixOf(thread))) continue;
+      endProgramsIn(join(tempDir, name));
+      rmSync(join(tempDir, name), PATIENT);
     }
   } catch {
     // The folder has gone, or is out of reach; then the next process removes what is there.
@@ -92,7 +100,7 @@ function removeLeftovers(tempDir: string): void {
     if (mark === undefined || isMarkAlive(mark)) continue;
     endProgramsIn(join(tempDir, name));
     try {
-      rmSync(join(tempDir, name), { recursive: true, force: true });
+      rmSync(join(tempDir, name), PATIENT);
     } catch {
       // That of another user, which is his to remove.
     }
