@@ -2,10 +2,11 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
+import { type Relay, startRelay } from '../servers/meddling-relay.ts';
 import { makeCertificates } from '../servers/redis.ts';
 import { damagedBackups } from '../support/damaged-backups.ts';
 import { dumpFaults } from '../support/dump-faults.ts';
-import { appeared, cancelled, storedBelow, until } from '../support/faulty-runs.ts';
+import { cancelled, storedBelow, until } from '../support/faulty-runs.ts';
 import { recordPrograms } from '../support/recorded-programs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
@@ -117,6 +118,17 @@ it('lists what a user with few rights cannot see; the offered user misses nothin
 
 const databases = () => server.sql('SHOW DATABASES').split('\n').filter(Boolean).sort();
 
+let relay: Relay;
+/** Of the first table a part is sent, and no more. */
+async function besideRelay(act: () => Promise<void>): Promise<void> {
+  relay = await startRelay(server.port, 'SELECT /*!40001', { stallAfter: 1_000_000 });
+  try {
+    await act();
+  } finally {
+    relay.close();
+  }
+}
+
 for (const mode of backupModes) {
   const shared = { work, runner };
   damagedBackups(mode, {
@@ -126,12 +138,14 @@ for (const mode of backupModes) {
   });
   dumpFaults(mode, {
     ...{ ...shared, name: 'a dump of MariaDB', leavesSecrets: true, isStreamed: true },
-    slow: () => source(),
+    slow: () => source({ dbPort: relay.port }),
+    large: () => source(),
     quick: () => source({ databases: ['b'] }),
-    begun: () => appeared('mariadb-dump', work.path),
+    beside: besideRelay,
+    begun: () => relay.said,
     hasEnded: () => findTools(work.path).length === 0,
     program: { name: 'mariadb-dump', word: () => work.path },
-    server: { kill: () => server.kill(), start: () => server.start() },
+    server: { kill: () => server.kill().then(relay.close), start: () => server.start() },
   });
 }
 

@@ -5,10 +5,11 @@ import path from 'node:path';
 import { MongoClient } from 'mongodb';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type FerretdbServer, startFerretdb } from '../servers/ferretdb.ts';
+import { type Relay, startRelay } from '../servers/meddling-relay.ts';
 import { makeCertificates } from '../servers/redis.ts';
 import { damagedBackups } from '../support/damaged-backups.ts';
-import { dumpFaults, secretsBelow } from '../support/dump-faults.ts';
-import { appeared, cancelled, storedBelow, until } from '../support/faulty-runs.ts';
+import { dumpFaults } from '../support/dump-faults.ts';
+import { cancelled, storedBelow, until } from '../support/faulty-runs.ts';
 import { recordPrograms } from '../support/recorded-programs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
@@ -34,7 +35,7 @@ beforeAll(async () => {
   toolFolder = makeToolFolder(work.at('bin'));
   server = await startFerretdb({ folder: work.at('server'), login });
   const client = new MongoClient(server.uri);
-  // Takes mongodump a second or two, and does not get small.
+  // It does not get small.
   const text = () => randomBytes(1000).toString('hex');
   for (const name of ['a', 'b']) {
     const documents = Array.from({ length: name === 'a' ? 6000 : 3 }, (_, index) => ({ index, text: text() }));
@@ -178,6 +179,16 @@ const running = () => findTools(DUMPING).filter(({ name }) => name.startsWith('m
 const restart = async () => {
   server = await startFerretdb({ folder: work.at('server'), login, port: server.port });
 };
+let relay: Relay;
+/** Of the rest of the documents, behind the first few, a part is sent, and no more. */
+async function besideRelay(act: () => Promise<void>): Promise<void> {
+  relay = await startRelay(server.port, 'getMore', { stallAfter: 1_000_000 });
+  try {
+    await act();
+  } finally {
+    relay.close();
+  }
+}
 /** What is in a database now. */
 async function look(database: string) {
   const client = new MongoClient(server.uri);
@@ -205,16 +216,14 @@ suite('what must not pass for a success', () => {
     for (const program of ['tools', 'native']) {
       dumpFaults(mode, {
         ...{ name: `a dump of MongoDB by ${program}`, work, runner, leavesSecrets: true, isStreamed: true },
-        slow: () => source({ program }),
+        slow: () => source({ program, dbPort: relay.port }),
+        large: () => source({ program }),
         quick: () => source({ program, databases: ['b'] }),
-        // The file with the login is there from the first connection to the last.
-        begun: ({ tempDir }) =>
-          program === 'tools'
-            ? appeared('mongodump', DUMPING)
-            : until('a login', () => secretsBelow(tempDir).length > 0),
+        beside: besideRelay,
+        begun: () => relay.said,
         hasEnded: () => running().length === 0,
         ...(program === 'tools' ? { program: { name: 'mongodump', word: () => DUMPING } } : {}),
-        server: { kill: () => server.stop('SIGKILL'), start: restart },
+        server: { kill: () => server.stop('SIGKILL').then(relay.close), start: restart },
       });
     }
   }

@@ -2,6 +2,7 @@
 import { appendFileSync, chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
+import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
@@ -18,14 +19,6 @@ const sourceOf = ({ port }: Postgresql) => ({
 });
 const rows = (place: Postgresql) => place.sql('SELECT string_agg(what, $$,$$ ORDER BY what) FROM marks').trim();
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 30_000;
-  while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error('it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 beforeAll(async () => {
   chmodSync(work.path, 0o711);
   primary = await startPostgresql();
@@ -39,7 +32,7 @@ beforeAll(async () => {
   writeFileSync(work.at('standby', 'standby.signal'), '');
   standby = await startOn(dataFolder);
   primary.sql("INSERT INTO marks VALUES ('saved')");
-  await until(() => rows(standby) === 'before,saved');
+  await until('the new row', () => rows(standby) === 'before,saved');
 });
 afterAll(async () => {
   await runner.close();
@@ -55,13 +48,13 @@ it.each([{ recoveryTarget: 'none' }, { recoveryTarget: 'immediate', targetAction
     expect(result.status).toBe('success');
     const saved = rows(standby);
     primary.sql(`INSERT INTO marks VALUES ('after ${options.recoveryTarget}')`);
-    await until(() => rows(standby) !== saved);
+    await until('the next row', () => rows(standby) !== saved);
     const dataFolder = work.at(`of ${options.recoveryTarget}`);
     await jobs.restore(sourceOf(standby), result, { options: { dataFolder, ...options } });
     expect(existsSync(work.at(`of ${options.recoveryTarget}`, 'standby.signal'))).toBe(false);
     const restored = await startOn(dataFolder);
     try {
-      await until(() => restored.sql('SELECT pg_is_in_recovery()') === 'f\n');
+      await until('the end of the recovery', () => restored.sql('SELECT pg_is_in_recovery()') === 'f\n');
       expect(rows(restored)).toBe(saved);
     } finally {
       await restored.stop();

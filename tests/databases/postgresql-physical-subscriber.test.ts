@@ -2,6 +2,7 @@
 import { chmodSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, type Postgresql, startOn, startPostgresql } from '../servers/postgresql.ts';
+import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
@@ -29,14 +30,6 @@ afterAll(async () => {
   work.remove();
 });
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 30_000;
-  while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error('it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 const source = () => ({
   type: 'postgresql-physical',
   config: { dbHost: '127.0.0.1', dbPort: subscriber.port, dbPassword: PASSWORD },
@@ -48,7 +41,7 @@ it('is proven, and looked at beside the original, without a word to the publishe
   const result = await jobs.backup(source());
   await subscriber.kill();
   publisher.sql("INSERT INTO news VALUES ('for the subscriber alone')");
-  await until(() => slot('active') === 'f\n');
+  await until('the end of the connection', () => slot('active') === 'f\n');
   const before = slot('confirmed_flush_lsn');
   const artifact = jobs.artifactOf(result);
   const { checks } = await runner.run({ kind: 'verify_artifact', source: source(), mode: 'deep', artifact });
@@ -70,7 +63,7 @@ it('is proven, and looked at beside the original, without a word to the publishe
     copy.sql(statement ?? expect.fail(guide));
     await copy.kill();
     await copy.start();
-    await until(() => copy.sql('SELECT count(*) FROM news') === '1\n');
+    await until('the news', () => copy.sql('SELECT count(*) FROM news') === '1\n');
   } finally {
     await copy.stop();
   }
