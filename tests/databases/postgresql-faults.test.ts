@@ -31,7 +31,10 @@ beforeAll(async () => {
   chmodSync(work.path, 0o711);
   server = await startPostgresql();
   makeShop(server);
-  server.sql('CREATE DATABASE big');
+  server.sql('CREATE DATABASE big; CREATE DATABASE slow');
+  // Little on disk, and much to send: whatever is done to its dump happens in the middle.
+  server.sql("CREATE TABLE wide AS SELECT repeat('x', 20000000) AS text", 'slow');
+  for (let count = 1; count < 64; count *= 2) server.sql('INSERT INTO wide SELECT text FROM wide', 'slow');
   server.sql(
     'CREATE TABLE rows AS SELECT g AS id, repeat(md5(g::text), 3) AS text FROM generate_series(1, 400000) g',
     'big',
@@ -55,12 +58,10 @@ const leftovers = () => [
 const running = () => findTools(`port='${server.port}'`);
 
 describe('before anything is dumped', () => {
-  it('refuses a wrong password at once, and saves nothing', async () => {
-    const startedAt = Date.now();
+  it('refuses a wrong password, and saves nothing', async () => {
     const error = await failureOf(jobs.backup(source({ dbPassword: 'wrong' })));
     expect(error.code).toBe('DATABASE_AUTH');
     expect(error.message).toContain('"postgres"');
-    expect(Date.now() - startedAt).toBeLessThan(10_000);
     expect(leftovers()).toEqual([]);
   });
 
@@ -227,7 +228,8 @@ for (const mode of backupModes) {
 // Into a repository: see `postgresql-faults-repository.test.ts`.
 dumpFaults('archive', {
   ...{ name: 'a dump of PostgreSQL', work, runner, leavesSecrets: true },
-  slow: () => source({ databases: ['big'] }),
+  slow: () => source({ databases: ['slow'] }),
+  large: () => source({ databases: ['big'] }),
   quick: () => source({ databases: ['postgres'] }),
   begun: () => appeared('pg_dump', `port='${server.port}'`),
   hasEnded: () => running().length === 0,

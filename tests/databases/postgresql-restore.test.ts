@@ -13,6 +13,7 @@ import { Server } from '../../packages/engine/src/sources/postgresql/server.ts';
 import { configSchema } from '../../packages/engine/src/sources/postgresql/settings.ts';
 import { openVerifier } from '../../packages/engine/src/sources/postgresql/verify-dumps.ts';
 import { newerPrograms, PASSWORD, type Postgresql, PROGRAMS, startPostgresql } from '../servers/postgresql.ts';
+import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { makeWorkFolder } from '../support/work-folder.ts';
@@ -65,7 +66,7 @@ describe('in the way', () => {
   });
 
   it('lists the sessions of a database in use, and ends them only when asked', async () => {
-    const session = execSleep(server);
+    const session = await beginSleep(server);
     try {
       const error = await failure(restore({ replaceExisting: true }));
       expect([error.code, error.message]).toEqual(['DATABASE_IN_USE', expect.stringContaining('sleeper')]);
@@ -369,12 +370,15 @@ describe('inspection', () => {
   });
 });
 
-function execSleep(place: Postgresql): { kill(): void } {
+/** Somebody is at work in `shop`. */
+async function beginSleep(place: Postgresql): Promise<{ kill(): void }> {
   const conninfo = `host='${place.folder}' port=${place.port} user=postgres dbname=shop application_name=sleeper`;
-  const child = spawn(`${PROGRAMS}/psql`, ['-X', '-d', conninfo, '-c', 'SELECT pg_sleep(60)'], {
+  const child = spawn(`${PROGRAMS}/psql`, ['-X', '-d', conninfo, '-c', 'SELECT pg_sleep(3600)'], {
     env: { PGPASSWORD: PASSWORD },
     stdio: 'ignore',
   });
-  execFileSync('sleep', ['0.5']);
+  const working =
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sleeper' AND query LIKE '%pg_sleep%'";
+  await until('a session', () => place.sql(working) === '1\n');
   return { kill: () => void child.kill() };
 }
