@@ -8,6 +8,7 @@ const suites = {
   archive: async () => (await import('./archive.ts')).benchArchive,
   repository: async () => (await import('./repository.ts')).benchRepository,
   chunker: async () => (await import('./chunker.ts')).benchChunker,
+  index: async () => (await import('./resident-index.ts')).benchIndex,
   databases: async () => (await import('./databases.ts')).benchDatabases,
   'million-files': async () => (await import('./million-files.ts')).benchMillionFiles,
 } as const;

@@ -73,9 +73,47 @@ it('keeps further places of the same blob', () => {
   expect(index.nextSame(6)).toBe(-1);
 });
 
-it('keeps a million blobs in 75 bytes each at most', () => {
-  const index = filled(1_000_000);
-  expect(index.memoryBytes / index.count).toBeLessThan(75);
+/** All the memory that a full index refers to, each buffer once. */
+function heldBytes(index: BlobIndex): number {
+  const { table, segments, types } = index.share();
+  const buffers = new Set([table, ...segments, ...types].map(({ buffer }) => buffer));
+  for (let pack = 0; pack < index.packCount; pack += 1) buffers.add(index.packId(pack).buffer);
+  return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+it('keeps a blob in 75 bytes at most, all included, and also while its table grows', () => {
+  const index = new BlobIndex();
+  const id = Buffer.alloc(32);
+  let [grown, worst] = [0, 0];
+  let { table } = index.share();
+  for (let number = 0; number < 200_000; number += 1) {
+    // Equal but for eight bytes, of which the first four, the hash, are spread.
+    id.writeUInt32LE(Math.imul(number, 0x9e3779b1) >>> 0, 0);
+    id.writeUInt32LE(number, 4);
+    // Large chunks: sixteen fill a pack, and no index has more packs per blob.
+    if (number % 16 === 0) index.addPack(id);
+    index.add({ id, type: 'data', packNumber: number >> 4, offset: 0, storedLength: 33, plainLength: 0 });
+    const old = table;
+    table = index.share().table;
+    if (old === table || number < 90_000) continue;
+    // Both tables are there while the new one is filled.
+    worst = Math.max(worst, (heldBytes(index) + old.byteLength) / index.count);
+    grown += 1;
+  }
+  expect(grown).toBe(2);
+  expect(worst).toBeLessThan(75);
+  expect(heldBytes(index)).toBe(index.memoryBytes);
+  expect(index.memoryBytes / index.count).toBeLessThan(65);
+});
+
+it('gives the ids of many packs', () => {
+  const index = new BlobIndex();
+  const first = index.packId(index.addPack(idOf(0)));
+  for (let number = 1; number < 5000; number += 1) expect(index.addPack(idOf(number))).toBe(number);
+  for (let number = 0; number < 5000; number += 1) expect(Buffer.from(index.packId(number))).toEqual(idOf(number));
+  // What was handed out before is still the same.
+  expect(Buffer.from(first)).toEqual(idOf(0));
+  expect(() => index.packId(5000)).toThrow(RangeError);
 });
 
 it('lets another thread look ids up by type', () => {

@@ -2,7 +2,8 @@
  * The index of all blobs in memory: which pack holds a blob, where, and how long it is.
  *
  * Typed arrays only, since a repository has millions of blobs: 48 bytes per entry plus its share of the hash table and
- * of the pack list, under 60 in all (measured in the tests). Ids are SHA-256, so their first four bytes are hash enough.
+ * of the pack list, some 60 in all and never 75 (counted in the tests). They grow in segments, so that nothing but the
+ * hash table is ever there twice. Ids are SHA-256, so their first four bytes are hash enough.
  * Entries are numbered in the order of adding. The arrays lie in shared memory, so that a reading thread can look ids
  * up without a copy (`BlobLookup`).
  */
@@ -32,6 +33,9 @@ export interface SharedBlobIds {
 const SEGMENT_BITS = 14;
 const SEGMENT_ENTRIES = 1 << SEGMENT_BITS;
 const SEGMENT_MASK = SEGMENT_ENTRIES - 1;
+const PACK_SEGMENT_BITS = 10;
+const PACK_SEGMENT_PACKS = 1 << PACK_SEGMENT_BITS;
+const PACK_SEGMENT_MASK = PACK_SEGMENT_PACKS - 1;
 const FIRST_TABLE = 1 << 12;
 const MAX_LOAD = 0.75;
 /** Numbers per entry in `meta`: pack number with the type in its lowest bit, offset, stored length, plain length. */
@@ -61,7 +65,7 @@ export class BlobIndex {
   readonly #ids: Uint8Array[] = [];
   readonly #meta: Uint32Array[] = [];
   #count = 0;
-  #packIds = new Uint8Array(ID_BYTES * 64);
+  readonly #packIds: Uint8Array[] = [];
   #packCount = 0;
 
   get count(): number {
@@ -75,17 +79,14 @@ export class BlobIndex {
   /** Bytes of memory that the index holds. */
   get memoryBytes(): number {
     const segments = this.#ids.length * SEGMENT_ENTRIES * (ID_BYTES + META * 4);
-    return segments + this.#table.byteLength + this.#packIds.byteLength;
+    return segments + this.#table.byteLength + this.#packIds.length * PACK_SEGMENT_PACKS * ID_BYTES;
   }
 
   /** Adds a pack and answers its number. The caller adds each pack once per index file. */
   addPack(id: Uint8Array): number {
-    if ((this.#packCount + 1) * ID_BYTES > this.#packIds.byteLength) {
-      const larger = new Uint8Array(this.#packIds.byteLength + Math.max(4096, this.#packIds.byteLength >> 2));
-      larger.set(this.#packIds.subarray(0, this.#packCount * ID_BYTES));
-      this.#packIds = larger;
-    }
-    this.#packIds.set(id.subarray(0, ID_BYTES), this.#packCount * ID_BYTES);
+    const slot = this.#packCount & PACK_SEGMENT_MASK;
+    if (slot === 0) this.#packIds.push(new Uint8Array(PACK_SEGMENT_PACKS * ID_BYTES));
+    this.#packIds[this.#packCount >> PACK_SEGMENT_BITS]?.set(id.subarray(0, ID_BYTES), slot * ID_BYTES);
     this.#packCount += 1;
     return this.#packCount - 1;
   }
@@ -173,10 +174,12 @@ export class BlobIndex {
     };
   }
 
-  /** View on the id of a pack; valid until the next `addPack`. */
+  /** View on the id of a pack; valid as long as the index. */
   packId(packNumber: number): Uint8Array {
-    if (packNumber >= this.#packCount) throw new RangeError(`there is no pack ${packNumber}`);
-    return this.#packIds.subarray(packNumber * ID_BYTES, (packNumber + 1) * ID_BYTES);
+    const ids = this.#packIds[packNumber >> PACK_SEGMENT_BITS];
+    if (!ids || packNumber >= this.#packCount) throw new RangeError(`there is no pack ${packNumber}`);
+    const at = (packNumber & PACK_SEGMENT_MASK) * ID_BYTES;
+    return ids.subarray(at, at + ID_BYTES);
   }
 
   /** What another thread needs to look ids up. Nothing may be added afterwards. */
