@@ -18,13 +18,14 @@ it('reads every file into the same memory', async () => {
   const texts = [40_000, 35_000, 39_000].map((length) => `{"packs":[],"x":"${'y'.repeat(length)}"}`);
   for (const text of texts) await repository.saveFile('index', Buffer.from(text), signal);
   const reader = new IndexReader(repository);
-  const read = reader.lane();
+  const fetchFile = reader.lane();
   const seen: string[] = [];
   const buffers = new Set<ArrayBufferLike>();
   const files = await indexFiles(repository);
   // The longest first, so that none of the others needs more.
   for (const file of files.sort((a, b) => b.sizeBytes - a.sizeBytes)) {
-    await read(file, signal, (json) => {
+    const open = await fetchFile(file, signal);
+    await open((json) => {
       seen.push(Buffer.from(json).toString());
       buffers.add(json.buffer);
     });
@@ -40,16 +41,18 @@ it('reads a file that was listed with another size, and says what is wrong with 
   const repository = await makeRepository(storage);
   const name = await repository.saveFile('index', Buffer.from('{"packs":[]}'), signal);
   const listed = (sizeBytes: number) => ({ name, sizeBytes, modifiedAt: null });
-  const read = new IndexReader(repository).lane();
+  const fetchFile = new IndexReader(repository).lane();
   for (const sizeBytes of [0, 5, 5000]) {
     let text = '';
-    await read(listed(sizeBytes), signal, (json) => {
+    const open = await fetchFile(listed(sizeBytes), signal);
+    await open((json) => {
       text = Buffer.from(json).toString();
     });
     expect(text).toBe('{"packs":[]}');
   }
   storage.objects.set(`index/${name}`, Buffer.alloc(60));
-  await expect(read(listed(60), signal, () => {})).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+  const open = await fetchFile(listed(60), signal);
+  await expect(open(() => {})).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
 });
 
 it('reads again what a broken transfer brought', async () => {
@@ -64,10 +67,10 @@ it('reads again what a broken transfer brought', async () => {
       for await (const chunk of storage.get(key, options)) yield gets === 1 ? Uint8Array.from(chunk).fill(1) : chunk;
     },
   };
-  const read = new IndexReader(await reopen(breaking, repository.masterKey)).lane();
+  const fetchFile = new IndexReader(await reopen(breaking, repository.masterKey)).lane();
   const [file] = await indexFiles(repository);
   let text = '';
-  if (file) await read(file, signal, (json) => (text = Buffer.from(json).toString()));
+  if (file) await (await fetchFile(file, signal))((json) => (text = Buffer.from(json).toString()));
   expect([text, gets]).toEqual(['{"packs":[]}', 2]);
 });
 
@@ -78,6 +81,6 @@ it('gives each file its own content when several are on their way', async () => 
   const reader = new IndexReader(repository);
   const seen: string[] = [];
   const use = (json: Uint8Array) => seen.push(Buffer.from(json).toString());
-  await Promise.all((await indexFiles(repository)).map((file) => reader.lane()(file, signal, use)));
+  await Promise.all((await indexFiles(repository)).map(async (file) => (await reader.lane()(file, signal))(use)));
   expect(seen.sort()).toEqual([...texts].sort());
 });

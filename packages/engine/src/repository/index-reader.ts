@@ -9,12 +9,14 @@ import { ScratchMemory } from './scratch-memory.ts';
 /** One byte more than is expected shows a file that is longer than it was listed. */
 const PROBE_BYTES = 1;
 
-/** Hands the JSON of a file, valid during the call, to `use`. Throws as `Repository.readFile`, and what `use` throws. */
-export type ReadIndexFile = (
-  file: RepositoryFile,
-  signal: AbortSignal,
-  use: (json: Uint8Array) => void,
-) => Promise<void>;
+/**
+ * Hands the JSON of a file, valid during the call, to `use`; at once where the file is as it was listed. Throws as
+ * `Repository.readFile`, and what `use` throws.
+ */
+export type OpenIndexFile = (use: (json: Uint8Array) => void) => Promise<void>;
+
+/** Fetches a file, to be opened before the same lane fetches the next. Throws what the storage throws. */
+export type FetchIndexFile = (file: RepositoryFile, signal: AbortSignal) => Promise<OpenIndexFile>;
 
 /**
  * Reads index files into the same memory one after the other: an index of a million blobs is 150 MB of JSON. Files may
@@ -30,17 +32,19 @@ export class IndexReader {
     this.#repository = repository;
   }
 
-  /** A lane: reads one file at a time. */
-  lane(): ReadIndexFile {
+  /** A lane: fetches one file at a time. */
+  lane(): FetchIndexFile {
     const sealed = new ScratchMemory();
     this.#memories.push(sealed);
-    return async (file, signal, use) => {
+    return async (file, signal) => {
       const fetched = await this.#fetch(file, signal, sealed);
-      const opened = fetched && this.#open(fetched);
-      // At once: another lane opens the next file into the same memory.
-      if (opened) use(opened);
-      // Whatever is the matter with it, this way finds it out and says so.
-      else use(await this.#repository.readFile('index', file.name, signal));
+      return async (use) => {
+        const opened = fetched && this.#open(fetched);
+        // At once: another lane opens the next file into the same memory.
+        if (opened) use(opened);
+        // Whatever is the matter with it, this way finds it out and says so.
+        else use(await this.#repository.readFile('index', file.name, signal));
+      };
     };
   }
 

@@ -2,7 +2,7 @@ import { AppError } from '@backupx/contracts/errors';
 import { BlobIndex } from './blob-index.ts';
 import { toHex } from './format/blob-id.ts';
 import { parseIndex } from './format/index-file.ts';
-import { IndexReader, type ReadIndexFile } from './index-reader.ts';
+import { type FetchIndexFile, IndexReader } from './index-reader.ts';
 import type { Repository, RepositoryFile } from './open-repository.ts';
 
 const READS_AT_ONCE = 4;
@@ -33,10 +33,11 @@ export async function loadIndex(repository: Repository, options: LoadIndexOption
   const seen = new Set<string>();
   let vanished: unknown = null;
   const reader = new IndexReader(repository);
-  const read = async (file: RepositoryFile, readFile: ReadIndexFile) => {
+  const read = async (file: RepositoryFile, fetchFile: FetchIndexFile) => {
     const { name } = file;
     try {
-      await readFile(file, signal, (json) => addIndexFile(index, json, ignoredPacks));
+      const open = await fetchFile(file, signal);
+      await open((json) => addIndexFile(index, json, ignoredPacks));
       options.onIndexFile?.(name);
     } catch (error) {
       const code = error instanceof AppError ? error.code : null;
@@ -54,8 +55,8 @@ export async function loadIndex(repository: Repository, options: LoadIndexOption
     for (const { name } of files) seen.add(name);
     const waiting = files.values();
     const readNext = async () => {
-      const readFile = reader.lane();
-      for (const file of waiting) await read(file, readFile);
+      const fetchFile = reader.lane();
+      for (const file of waiting) await read(file, fetchFile);
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
   }
