@@ -252,9 +252,9 @@ it.skipIf(!mayMount)(
   },
 );
 
-it('takes everything back when a restore is cancelled while it copies', async () => {
-  const before = digest();
-  const { port, said, close } = await relayUntil('RESTORE\r\n', 'stall');
+/** A restore over what is there that stands still at a word; `stop` cancels it, and answers how it ended. */
+async function stallAt(word: string): Promise<{ stop(): Promise<unknown> }> {
+  const { port, said, close } = await relayUntil(word, 'stall');
   // Short: a path of a socket is below it.
   const engine = createEngine({ tempDir: work.at('stop') });
   const stop = new AbortController();
@@ -266,11 +266,61 @@ it('takes everything back when a restore is cancelled while it copies', async ()
   const running = engine.run(job, { signal: stop.signal, reporter: silentReporter }).catch((error) => error.code);
   // An end before that shows what it is.
   expect(await Promise.race([said.then(() => 'stalled'), running])).toBe('stalled');
+  return {
+    async stop() {
+      stop.abort();
+      const outcome = await running;
+      await engine.close(10_000);
+      close();
+      return outcome;
+    },
+  };
+}
+
+it('takes everything back when a restore is cancelled while it copies', async () => {
+  const before = digest();
+  const { stop } = await stallAt('RESTORE\r\n');
   expect(server.cli('INFO', 'keyspace').match(/db\d+/g)).toContain('db1');
-  stop.abort();
-  expect(await running).toBe('CANCELLED');
-  await engine.close(10_000);
-  close();
+  expect(await stop()).toBe('CANCELLED');
   expect(digest()).toBe(before);
   expect(execFileSync('ps', ['-eo', 'args']).toString()).not.toContain(work.at('stop'));
+});
+
+it('leaves a mark on what it has replaced until that is gone, by which the next restore knows it', async () => {
+  const { stop } = await stallAt('FLUSHDB\r\n');
+  const mark = 'backupx:restore:replaced';
+  // Were it killed here, the server would stay as it is now.
+  expect([server.cli('DBSIZE'), server.cli('-n', '3', 'GET', 'three')]).toEqual(['500', '3']);
+  expect(server.cli('-n', '1', 'GET', 'mine')).toBe('1');
+  const owner = server.cli('-n', '1', 'GET', mark).split(' ')[1];
+  expect(['0', '3', '1', '2'].map((database) => server.cli('-n', database, 'EXISTS', mark))).toEqual([
+    '0',
+    '0',
+    '1',
+    '1',
+  ]);
+  await stop();
+  const { databases, notes } = await inspect({ replaceExisting: true });
+  expect(databases.map(({ name }) => name)).toEqual(['db0', 'db3', 'db5']);
+  expect(notes).toContainEqual(expect.stringMatching(/^Database 1 holds what a restore has replaced/));
+  // Ten minutes pass.
+  for (const database of ['1', '2']) server.cli('-n', database, 'SET', mark, `1700000000 ${owner}`);
+  const options = { replaceExisting: true };
+  expect(await jobs.restore(source(), result, { options })).toMatchObject({ status: 'success', problems: [] });
+  server.feed('SELECT 5\nFLUSHDB');
+  expect(digest()).toBe(whole);
+});
+
+it('empties nothing that a restore holds which it took for dead', async () => {
+  const mark = 'backupx:restore:scratch';
+  server.feed(`SELECT 9\nSET half 1\nSET ${mark} "1700000000 0123456789abcdef"`);
+  // It wakes up in the very moment.
+  const renew = () => server.cli('-n', '9', 'SET', mark, `${Math.trunc(Date.now() / 1000)} 0123456789abcdef`);
+  const { port, close } = await relayUntil('FLUSHDB\r\n', renew);
+  const options = { replaceExisting: true };
+  expect(await jobs.restore(source(port), result, { options })).toMatchObject({ status: 'success', problems: [] });
+  close();
+  expect([server.cli('-n', '9', 'GET', 'half'), server.cli('-n', '9', 'DBSIZE')]).toEqual(['1', '2']);
+  server.feed('SELECT 9\nFLUSHDB\nSELECT 5\nFLUSHDB');
+  expect(digest()).toBe(whole);
 });

@@ -2,8 +2,8 @@
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
 import type { RedisConnection } from './connection.ts';
-import { renewMark } from './free-databases.ts';
 import { type RedisArgument, RedisRefusal, type RedisReply } from './resp.ts';
+import { renewMark } from './restore-marks.ts';
 
 export interface CopyKeysOptions {
   readonly from: RedisConnection;

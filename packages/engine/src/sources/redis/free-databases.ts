@@ -1,74 +1,22 @@
-/** Database numbers that a restore may use for a while. Ours hold a mark, so that the next restore knows them. */
+/** Database numbers that a restore may use for a while, and those that killed ones have left. */
 import { AppError } from '@backupx/contracts/errors';
 import type { RedisConnection } from './connection.ts';
-import { RedisRefusal, type RedisReply } from './resp.ts';
+import { RedisRefusal } from './resp.ts';
+import { isStale, type Mark, readMark, timeOf } from './restore-marks.ts';
 
-/**
- * A key that no program of others has: the server's time (seconds) when it was last renewed, and whose it is. One that
- * stood still for long may wake up when the next restore works in what was its own.
- */
-export const MARKER = 'backupx:restore:scratch';
-/** Those of older versions name nobody. */
-const MARK = /^(\d+)(?: ([0-9a-f]+))?$/;
-/** A restore that renewed its mark so long ago is dead. */
-const STALE_SECONDS = 10 * 60;
 const MAX_DATABASES = 1024;
 
-/** The database is there, and not ours any more. */
-export const takenByOthers = (database: number, sessions = 'another restore, which took this one for dead'): AppError =>
-  new AppError('DATABASE_IN_USE', { name: `database ${database}`, sessions });
-
-/** Makes an empty database that of `owner`. Throws DATABASE_IN_USE when somebody was quicker, whose keys must not be taken for ours. */
-export async function claimDatabase(server: RedisConnection, database: number, owner: string): Promise<void> {
-  await server.demand('select a database', 'SELECT', database);
-  const claimed = await server.demand('write keys (SET)', 'SET', MARKER, await markOf(server, owner), 'NX');
-  const keys = Number(await server.demand('count keys', 'DBSIZE'));
-  if (claimed !== null && keys === 1) return;
-  if (claimed !== null) await server.demand('write keys (DEL)', 'DEL', MARKER);
-  const sessions = claimed === null ? 'another restore uses it' : 'somebody has begun to write into it';
-  throw new AppError('DATABASE_IN_USE', { name: `database ${database}, which was empty`, sessions });
-}
-
-/**
- * Renews the mark where it is; a database that somebody has emptied meanwhile is not ours any more, which shows in the
- * end. Throws DATABASE_IN_USE when another restore has it.
- */
-export async function renewMark(server: RedisConnection, database: number, owner: string): Promise<void> {
-  const found = await ownerOf(server, database);
-  if (found === null) return;
-  if (found !== owner) throw takenByOthers(database);
-  await server.demand('write keys (SET)', 'SET', MARKER, await markOf(server, owner), 'XX');
-}
-
-/** Whose mark a database has; empty: of nobody who says so; null: it has none. */
-export async function ownerOf(server: RedisConnection, database: number): Promise<string | null> {
-  await server.demand('select a database', 'SELECT', database);
-  const mark = await server.demand('read keys (GET)', 'GET', MARKER);
-  return mark === null ? null : (MARK.exec(String(mark))?.[2] ?? '');
-}
-
-const markOf = async (server: RedisConnection, owner: string): Promise<string> => `${await timeOf(server)} ${owner}`;
-
-/** The clock of the server: that of another machine may be wrong. */
-async function timeOf(server: RedisConnection): Promise<number> {
-  const reply = await server.demand('ask its time (TIME)', 'TIME');
-  return Number(String((reply as RedisReply[])[0]));
-}
-
-/** True for a database that a restore made for itself. */
-export async function isMarked(server: RedisConnection, database: number): Promise<boolean> {
-  await server.demand('select a database', 'SELECT', database);
-  return Number(await server.demand('look for keys (EXISTS)', 'EXISTS', MARKER)) > 0;
+export interface StaleDatabase {
+  readonly database: number;
+  readonly mark: Mark;
 }
 
 /** Numbers with what restores that were killed left, each as soon as it is found: another restore may look, too. */
-export async function* findStaleDatabases(server: RedisConnection): AsyncGenerator<number> {
+export async function* findStaleDatabases(server: RedisConnection): AsyncGenerator<StaleDatabase> {
   const now = await timeOf(server);
   for await (const database of databaseNumbers(server)) {
-    const mark = await server.ask('GET', MARKER);
-    // Nothing, or something else of somebody else.
-    const renewedAt = Buffer.isBuffer(mark) ? MARK.exec(String(mark))?.[1] : undefined;
-    if (renewedAt !== undefined && now - Number(renewedAt) >= STALE_SECONDS) yield database;
+    const mark = await readMark(server, database);
+    if (mark !== null && isStale(mark, now)) yield { database, mark };
   }
 }
 

@@ -5,8 +5,8 @@ import { AppError } from '@backupx/contracts/errors';
 import type { TargetContext, TargetInspection } from '../../ports/source.ts';
 import { nameOfServer, newNumbers, type RedisConfig, redisRestoreSchema, serverOfRestore } from './config.ts';
 import { RedisConnection } from './connection.ts';
-import { isMarked } from './free-databases.ts';
 import { appendOnlyFileIn, serversIn } from './place-dump.ts';
+import { type Mark, readMark } from './restore-marks.ts';
 import { readFacts } from './server-facts.ts';
 import { listSessions } from './sessions.ts';
 
@@ -40,21 +40,33 @@ async function lookAtServer(
   const candidates = [...keys.keys()].filter((database) => fresh.has(database) || !renames.has(database));
   const sessions = await listSessions(connection);
   const databases = [];
+  const notes: string[] = [];
   for (const database of candidates) {
-    // What another restore is making, or has left.
-    if (await isMarked(connection, database)) continue;
+    const mark = await readMark(connection, database);
+    if (mark !== null && mark.kind !== 'late') {
+      notes.push(wordsOfMark(database, mark));
+      continue;
+    }
     const users = (sessions ?? []).filter((session) => session.database === database);
     const others = users.map(({ id, user, address, program, since }) => ({ id, user, address, program, since }));
     databases.push({ name: `db${database}`, exists: true, sizeBytes: null, sessions: others });
   }
-  const notes: string[] = [];
   if (databases.length > 0) {
     notes.push(
       'Databases of the server that are not in the backup stay as they are: which are in it shows as it is read.',
     );
   }
   if (sessions === null) notes.push('Who is connected is unknown: the user may not run CLIENT LIST.');
-  return { server: nameOfServer(server), databases, notes };
+  return { server: nameOfServer(server), databases, notes, product };
+}
+
+/** One that another restore is making, or has left. */
+function wordsOfMark(database: number, { kind }: Mark): string {
+  const what =
+    kind === 'replaced'
+      ? 'holds what a restore has replaced and not yet emptied'
+      : 'is one that a restore makes at the moment';
+  return `Database ${database} ${what}; when that was killed, a restore ten minutes later empties it.`;
 }
 
 function lookAtFile(path: string, isReplaced: boolean): TargetInspection {

@@ -17,12 +17,14 @@ import { RedisConnection } from './connection.ts';
 import { copyFunctions } from './copy-functions.ts';
 import { assertAllThere, type CopiedKeys, copyKeys } from './copy-keys.ts';
 import { DUMP_PATH } from './entry-paths.ts';
-import { claimDatabase, findFreeDatabases, findStaleDatabases, isMarked, ownerOf } from './free-databases.ts';
+import { findFreeDatabases } from './free-databases.ts';
+import { clearLeftovers, emptyReplaced, foreseeLeftovers, takeBack } from './leftovers.ts';
 import type { RdbSummary } from './rdb-scanner.ts';
+import { claimDatabase, readMark } from './restore-marks.ts';
 import { findServerProgram, ScratchServer } from './scratch-server.ts';
 import { readFacts } from './server-facts.ts';
 import { listSessions, type RedisSession } from './sessions.ts';
-import { countKeys, emptyDatabase, swapDatabases } from './swap-databases.ts';
+import { countKeys, swapDatabases } from './swap-databases.ts';
 
 /** RESTORE with absolute times came with 5.0. */
 const OLDEST_MAJOR = 5;
@@ -74,8 +76,7 @@ export class LiveRestore {
     try {
       await this.#assertUsable(server);
       const targets = keys === null ? [] : this.#targetsOf([...keys.keys()]);
-      const stale: number[] = [];
-      for await (const database of findStaleDatabases(server)) stale.push(database);
+      const stale = await foreseeLeftovers(server, this.#told);
       const present = targets.filter((database) => !stale.includes(database));
       await this.#assertReplaceable(server, present);
       await findFreeDatabases(server, { count: targets.length, taken: targets, stale });
@@ -124,7 +125,9 @@ export class LiveRestore {
     try {
       const server = await RedisConnection.open(this.#config, never);
       try {
-        for (const database of this.#used) await this.#takeBack(server, database);
+        const [owner, mayHaveSwapped, evictedBefore] = [this.#owner, this.#mayHaveSwapped, this.#evictedBefore];
+        const ours = { owner, mayHaveSwapped, evictedBefore };
+        for (const database of this.#used) await takeBack(server, database, { ...ours, log: this.#context.log });
       } finally {
         server.close();
       }
@@ -134,23 +137,10 @@ export class LiveRestore {
     }
   }
 
-  /**
-   * Empties a number that our keys are in. Without our mark they have changed places when that was asked for: the connection
-   * broke before the server could say so, and what lies there is what was replaced. When it was not asked for, a cache has
-   * thrown the mark out, or somebody has emptied the number, and what is there now is his.
-   */
-  async #takeBack(server: RedisConnection, database: number): Promise<void> {
-    const owner = await ownerOf(server, database);
-    if (owner === this.#owner) return await emptyDatabase(server, database);
-    if (owner !== null) return this.#context.log('warn', `Database ${database} is used by another restore now.`);
-    const keys = await countKeys(server, database);
-    if (this.#mayHaveSwapped) {
-      const where = keys > 0 ? `; what it replaced lies in database ${database}` : '';
-      this.#context.log('warn', `The backup is in place although the restore failed${where}.`);
-    } else if (keys > 0) {
-      if ((await readFacts(server)).evictedKeys > this.#evictedBefore) return await emptyDatabase(server, database);
-      this.#context.log('warn', `Database ${database} was emptied by somebody meanwhile; what is in it now stays.`);
-    }
+  /** Who is told of what is found on the server. */
+  get #told() {
+    const { log, problem } = this.#context;
+    return { path: nameOfServer(this.#config), log, problem };
   }
 
   get #dumpPath(): string {
@@ -183,7 +173,7 @@ export class LiveRestore {
   async #copyAll({ from, to, databases }: CopyParts): Promise<number> {
     const { signal } = this.#context;
     const targets = this.#targetsOf(databases);
-    for await (const database of findStaleDatabases(to)) await emptyDatabase(to, database);
+    await clearLeftovers(to, this.#told);
     // The copying may take long; who would stop the restore at its end stops it here.
     await this.#assertReplaceable(to, targets);
     const places = await findFreeDatabases(to, { count: databases.length, taken: targets });
@@ -205,17 +195,18 @@ export class LiveRestore {
     try {
       // Another that had stood still may have written into what is ours now.
       for (const copy of copies) await assertAllThere(to, copy);
+      const left = this.#options.replaceExisting ? 'replaced' : 'late';
       const onPending = (isPending: boolean) => {
         this.#mayHaveSwapped = isPending;
       };
-      await swapDatabases(to, { databases: targets, free: places, owner: this.#owner, sessions, onPending });
+      await swapDatabases(to, { databases: targets, free: places, owner: this.#owner, left, sessions, onPending });
     } catch (error) {
       await functions.undo();
       throw error;
     }
     this.#used = [];
     this.#context.log('info', `${total} key(s) in ${databases.length} database(s) are in place.`);
-    await this.#emptyReplaced(to, places);
+    await emptyReplaced(to, places, { ...this.#told, owner: this.#owner });
     return Math.max(1, total);
   }
 
@@ -225,23 +216,6 @@ export class LiveRestore {
     if (evicted <= 0) return;
     const reason = `${nameOfServer(this.#config)} threw out ${evicted} key(s) while the backup was copied into it: its memory (maxmemory) is too small for the databases it has and those of the backup at once`;
     throw new AppError('DATABASE_TOOL_FAILED', { tool: 'RESTORE', reason });
-  }
-
-  /** What was replaced lies where our keys were. The restore is done: a failure here takes nothing of it back. */
-  async #emptyReplaced(to: RedisConnection, places: readonly number[]): Promise<void> {
-    const path = nameOfServer(this.#config);
-    try {
-      for (const place of places) {
-        if (this.#options.replaceExisting || (await countKeys(to, place)) === 0) await emptyDatabase(to, place);
-        else {
-          const message = `what somebody wrote in the last moment lies in database ${place}`;
-          this.#context.problem({ path, code: 'inconsistent', message });
-        }
-      }
-    } catch (error) {
-      const message = `what was replaced still lies in the database(s) ${places.join(', ')}; empty them by FLUSHDB (${(error as Error).message})`;
-      this.#context.problem({ path, code: 'inconsistent', message });
-    }
   }
 
   /** Ids of the connections that are to be ended. Throws DATABASE_EXISTS, DATABASE_IN_USE. */
@@ -275,8 +249,9 @@ export class LiveRestore {
   async #wantedDatabases(from: RedisConnection, all: Iterable<number>): Promise<number[]> {
     const wanted: number[] = [];
     for (const database of all) {
-      if (!(await isMarked(from, database))) wanted.push(database);
-      else this.#context.log('info', `Database ${database} is left out: a restore was making it during the backup.`);
+      const mark = await readMark(from, database);
+      if (mark === null || mark.kind === 'late') wanted.push(database);
+      else this.#context.log('info', `Database ${database} is left out: it was that of a restore during the backup.`);
     }
     return wanted.sort((a, b) => a - b);
   }
