@@ -57,7 +57,7 @@ async function lookAtServer(
     );
   }
   if (sessions === null) notes.push('Who is connected is unknown: the user may not run CLIENT LIST.');
-  return { server: nameOfServer(server), databases, notes, product };
+  return { server: nameOfServer(server), databases, notes };
 }
 
 /** One that another restore is making, or has left. */
