@@ -1,8 +1,9 @@
 /** Keeps a lock fresh until it is released, and says when that could not be done. */
-import { AppError, toAppError } from '@backupx/contracts/errors';
+import { AppError } from '@backupx/contracts/errors';
 import { type Clock, waitAtMost } from '../ports/clock.ts';
 import { orCancelled } from '../ports/pull-body.ts';
 import { listLocks, type StoredLock } from './lock-list.ts';
+import { isLockLost, lockLostError } from './lock-lost.ts';
 import type { Repository } from './open-repository.ts';
 
 const REFRESH_MS = 5 * 60_000;
@@ -76,7 +77,7 @@ class LockKeeper {
         if (this.#ageMs() >= LOST_AFTER_MS) await this.#refresh();
       });
     } catch (error) {
-      const lost = lostError(error);
+      const lost = lockLostError(error);
       this.#options.onLost(lost);
       throw lost;
     }
@@ -116,7 +117,7 @@ class LockKeeper {
         failure = error;
         if (signal.aborted) return;
         const leftMs = LOST_AFTER_MS - this.#ageMs();
-        if (leftMs <= 0 || isLost(error)) return this.#options.onLost(lostError(failure));
+        if (leftMs <= 0 || isLockLost(error)) return this.#options.onLost(lockLostError(failure));
         waitMs = Math.min(RETRY_MS, leftMs);
       }
     }
@@ -192,20 +193,7 @@ class LockKeeper {
     const locks = await orCancelled(listLocks(this.#options.repository, signal), signal);
     const others = locks.filter((lock) => !this.#ids.includes(lock.id));
     if (!locks.some((lock) => held.includes(lock.id)) || this.#options.isForbidden(others)) {
-      throw lostError(new Error('others took it for stale while this machine slept'));
+      throw lockLostError(new Error('others took it for stale while this machine slept'));
     }
   }
-}
-
-function isLost(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'REPOSITORY_LOCK_LOST';
-}
-
-function lostError(cause: unknown): AppError {
-  if (cause instanceof AppError && isLost(cause)) return cause;
-  return new AppError(
-    'REPOSITORY_LOCK_LOST',
-    { reason: toAppError(cause, 'STORAGE_FAILED', { reason: String(cause) }).message },
-    { cause },
-  );
 }

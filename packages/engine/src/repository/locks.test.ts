@@ -5,6 +5,7 @@ import { createMemoryStorage, type MemoryStorage } from '../testing/memory-stora
 import { type LockFile, packLock, parseLock } from './format/lock-file.ts';
 import { initRepository } from './init-repository.ts';
 import { type AcquireLockOptions, acquireLock, type HeldLock, leaseOf, listLocks, removeStaleLocks } from './locks.ts';
+import { removePacks } from './maintenance/remove-packs.ts';
 import { openRepository, type Repository } from './open-repository.ts';
 
 const signal = new AbortController().signal;
@@ -468,6 +469,61 @@ describe('a held lock', () => {
     await expect(saving).rejects.toMatchObject({ code: 'REPOSITORY_LOCK_LOST' });
     expect(lost).toEqual(['REPOSITORY_LOCK_LOST']);
     expect([...scene.storage.objects.keys()].filter((key) => key.startsWith('r/index/'))).toEqual([]);
+  });
+
+  it('lets nothing be removed after a sleep of the machine in which others took it for dead', async () => {
+    const scene = await createScene();
+    let jumpMs = 0;
+    const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+    const lost: string[] = [];
+    const lock = await scene.acquire({ clock, onLost: (error) => lost.push(error.code) });
+    const { repository, storage } = scene;
+    const folders = ['snapshots', 'index', 'data'] as const;
+    const names = ['aa'.repeat(32), 'bb'.repeat(32)] as const;
+    for (const folder of folders)
+      for (const name of names) storage.objects.set(repository.key(folder, name), new Uint8Array(1));
+    const remove = async (name: string) => [
+      ...(await Promise.allSettled(folders.map((folder) => repository.removeFile(folder, name, signal)))),
+      ...(await Promise.allSettled([removePacks({ repository, signal, clock }, [name])])),
+    ];
+    jumpMs = 40 * MINUTE;
+    expect(await remove(names[0])).toMatchObject(Array(4).fill({ status: 'fulfilled' }));
+    expect(lost).toEqual([]);
+    jumpMs *= 2;
+    await repository.removeFile('locks', lock.id, signal);
+    expect(await remove(names[1])).toMatchObject(
+      Array(4).fill({ status: 'rejected', reason: { code: 'REPOSITORY_LOCK_LOST' } }),
+    );
+    expect(new Set(lost)).toEqual(new Set(['REPOSITORY_LOCK_LOST']));
+    const left = folders.map((folder) => repository.key(folder, names[1]));
+    expect([...storage.objects.keys()]).toEqual(expect.arrayContaining(left));
+    // A key is removed under no lock.
+    await repository.removeFile('keys', names[1], signal);
+  });
+
+  it.each(['index', 'snapshots'] as const)('is asked for again when one of the %s was stored', async (folder) => {
+    const scene = await createScene();
+    let jumpMs = 0;
+    const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+    const lost: string[] = [];
+    const lock = await scene.acquire({ clock, onLost: (error) => lost.push(error.code) });
+    const { put } = scene.storage;
+    let isTaken = false;
+    scene.storage.put = async (key, body, options) => {
+      await put(key, body, options);
+      if (!key.startsWith(`r/${folder}/`)) return;
+      jumpMs += 40 * MINUTE;
+      if (isTaken) scene.storage.objects.delete(`r/locks/${lock.id}`);
+    };
+    const stored = () => [...scene.storage.objects.keys()].filter((key) => key.startsWith(`r/${folder}/`));
+    await scene.repository.saveFile(folder, Buffer.from('{}'), signal);
+    expect([stored().length, lost]).toEqual([1, []]);
+    isTaken = true;
+    const saving = scene.repository.saveFile(folder, Buffer.from('{}'), signal);
+    await expect(saving).rejects.toMatchObject({ code: 'REPOSITORY_LOCK_LOST' });
+    expect(lost).toEqual(['REPOSITORY_LOCK_LOST']);
+    // The snapshot may need what is gone; of the index others may have made use by now.
+    expect(stored()).toHaveLength(folder === 'index' ? 2 : 1);
   });
 
   it('tries again to remove a file it could not remove', async () => {

@@ -49,7 +49,7 @@ export interface AcquireLockOptions extends Omit<LockJudge, 'hostname'> {
 export interface HeldLock {
   /** Name of the lock's file; changes with each refresh. */
   readonly id: string;
-  /** Throws REPOSITORY_LOCK_LOST when it is not known to be held any more; asked before each index and snapshot. */
+  /** Throws REPOSITORY_LOCK_LOST when it is not known to be held any more; see `Repository.assertLocked`. */
   assertHeld(): Promise<void>;
   /** Removes the lock. Never throws: a lock that stays is stale after half an hour. */
   release(): Promise<void>;

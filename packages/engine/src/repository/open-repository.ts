@@ -12,6 +12,7 @@ import { isCostly, openKeyFile } from './format/key-file.ts';
 import type { MasterKey } from './format/master-key.ts';
 import { createSealedBox, type SealedBox } from './format/sealed-box.ts';
 import { type JsonPieces, openFile, sealFile, sealPieces } from './format/unpacked-file.ts';
+import { isLockLost } from './lock-lost.ts';
 import { MAX_FILE_BYTES, readObject } from './read-object.ts';
 
 export interface RepositoryPlace {
@@ -48,8 +49,9 @@ export interface Repository {
   /** The JSON in a file. Throws REPOSITORY_DAMAGED when its bytes are not what its name says, or cannot be opened. */
   readFile(folder: 'snapshots' | 'index' | 'locks', name: string, signal: AbortSignal): Promise<Buffer>;
   /**
-   * Asked before an index or a snapshot is stored: throws when the lock that the work is done under is not held any more.
-   * Null: it is done without one. Set by whoever holds the lock.
+   * Asked before an index or a snapshot is stored, again when it is, and before anything but a lock or a key is removed:
+   * throws when the lock that the work is done under is not held any more. Null: it is done without one. Set by whoever
+   * holds the lock.
    */
   assertLocked: ((signal: AbortSignal) => Promise<void>) | null;
   /** Seals and stores JSON; answers the name of the new file. Throws what `assertLocked` throws. */
@@ -58,7 +60,7 @@ export interface Repository {
     json: Uint8Array | JsonPieces,
     signal: AbortSignal,
   ): Promise<string>;
-  /** A missing file is success. */
+  /** A missing file is success. Throws what `assertLocked` throws. */
   removeFile(folder: RepositoryFolder, name: string, signal: AbortSignal): Promise<void>;
   /** Bytes of a pack, all or a range; fewer when the pack ends before the range does. Nothing is verified. */
   readPack(name: string, range: ByteRange | null, signal: AbortSignal): Promise<Buffer>;
@@ -260,16 +262,22 @@ class StoredRepository implements Repository {
       // With each try again: it may come long after the first, and after a sleep of the machine.
       const beforeTry = async () => await assertLocked?.(signal);
       await putObject(this.place.storage, key, { bytes, signal, beforeTry });
+      if (folder !== 'locks') await assertStored(this.place.storage, key, { sizeBytes: bytes.byteLength, signal });
+      // The last try may have begun before a sleep of the machine and ended after it.
+      await assertLocked?.(signal);
     } catch (error) {
-      // It may be there all the same, and nobody knows its name: a lock would stand in the way for half an hour.
-      if (folder === 'locks') await this.place.storage.delete(key, AbortSignal.timeout(CLEANUP_MS)).catch(() => {});
+      // It may be there all the same, and nobody knows its name: a lock would stand in the way for half an hour, and what
+      // a snapshot needs may be gone. An index stays: it may have come long ago, and others count on it since.
+      const mustGo = folder === 'locks' || (folder === 'snapshots' && isLockLost(error));
+      if (mustGo) await this.place.storage.delete(key, AbortSignal.timeout(CLEANUP_MS)).catch(() => {});
       throw error;
     }
-    if (folder !== 'locks') await assertStored(this.place.storage, key, { sizeBytes: bytes.byteLength, signal });
     return name;
   }
 
   async removeFile(folder: RepositoryFolder, name: string, signal: AbortSignal): Promise<void> {
+    // After a sleep of the machine somebody else may need what nobody needed before.
+    if (folder !== 'locks' && folder !== 'keys') await this.assertLocked?.(signal);
     await this.place.storage.delete(this.key(folder, name), signal);
   }
 
