@@ -17,10 +17,12 @@ import { placeToKeep } from '../../../ports/place-to-keep.ts';
 import { notesOfKept, StagedData } from './staged-data.ts';
 
 /** A part of a path that cannot be removed, as when a disk fails; root may remove anything else. */
-const { stuck, reading } = vi.hoisted(() => ({
+const { stuck, reading, moving } = vi.hoisted(() => ({
   stuck: { part: null as string | null },
   /** What somebody else does right after a folder was listed. */
   reading: { after: null as (() => void) | null },
+  /** What is looked at before something moves. */
+  moving: { before: null as (() => void) | null },
 }));
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>();
@@ -33,7 +35,11 @@ vi.mock('node:fs', async (original) => {
     reading.after?.();
     return names;
   }) as unknown as typeof real.readdirSync;
-  return { ...real, rmSync: remove, readdirSync: list };
+  const move: typeof real.renameSync = (from, to) => {
+    moving.before?.();
+    real.renameSync(from, to);
+  };
+  return { ...real, rmSync: remove, readdirSync: list, renameSync: move };
 });
 
 /** A thread that goes no further than to move out what is there. */
@@ -55,6 +61,7 @@ beforeEach(() => {
 afterEach(() => {
   stuck.part = null;
   reading.after = null;
+  moving.before = null;
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -254,6 +261,52 @@ describe('a restore that was killed', () => {
     put('.backupx-gone-1/ibdata1', 'old');
     openNext();
     expect(filesIn(folder)).toEqual({ ibdata1: 'new' });
+  });
+
+  it.each(['still there', 'gone'])(
+    'when all was in place leaves it, its empty folder %s: a server may have run on it since',
+    (stage) => {
+      put('.backupx-swap-1/ibdata1', 'old');
+      put('.backupx-swap-1/only-old/t', 'old');
+      put('ibdata1', 'written since');
+      put('only-new/t', 'new');
+      if (stage === 'still there') mkdirSync(join(folder, '.backupx-new-1'));
+      openNext();
+      const kept = { '.backupx-kept-1/ibdata1': 'old', '.backupx-kept-1/only-old/t': 'old' };
+      expect(filesIn(folder)).toEqual({ ...kept, ibdata1: 'written since', 'only-new/t': 'new' });
+      expect(readdirSync(folder).sort()).toEqual(['.backupx-kept-1', 'ibdata1', 'only-new']);
+      expect(notesOfKept(folder)).toHaveLength(1);
+    },
+  );
+
+  it('puts back nothing over what somebody has put there since', () => {
+    put('.backupx-old-1/ibdata1', 'old');
+    put('.backupx-old-1/shop/t', 'old');
+    put('ibdata1', 'of others');
+    const before = filesIn(folder);
+    expect(openNext).toThrow(/ibdata1 is in it and in \.backupx-old-1/);
+    expect(filesIn(folder)).toEqual(before);
+  });
+
+  it('leaves at no moment a folder on which a server starts that is not whole', async () => {
+    for (const [path, text] of Object.entries({ ...OLD, 'mysql/db': 'old' })) put(path, text);
+    const place = { folder, replaceExisting: true };
+    const staged = StagedData.open(place);
+    for (const path of ['ibdata1', 'mysql/db', 'shop/t', 'undo001']) await staged.write(path, bytes('new'));
+    const seen = new Set<string>();
+    moving.before = () => {
+      const files = filesIn(folder);
+      if (files['mysql/db'] === undefined) return;
+      const own = Object.entries(files).filter(([path]) => !path.startsWith('.backupx-'));
+      seen.add(JSON.stringify(own.map(([path, text]) => `${path}: ${text}`)));
+    };
+    staged.place(place);
+    moving.before = null;
+    const whole = [
+      ['ibdata1: old', 'mysql/db: old', 'only-old/t: old'],
+      ['ibdata1: new', 'mysql/db: new', 'shop/t: new', 'undo001: new'],
+    ];
+    expect([...seen]).toEqual(whole.map((files) => JSON.stringify(files)));
   });
 
   it('before the old ones were beside the folder leaves both', () => {

@@ -5,7 +5,8 @@
  *
  *     .backupx-new-…   files that come                  removed by the next restore
  *     .backupx-old-…   what was there, as it moves out  moved back by the next restore
- *     .backupx-swap-…  all of it, new files move in     the same, and what has moved in is removed
+ *     .backupx-swap-…  all of it, new files move in     the same, and what has moved in is removed; but when all is in
+ *                                                       place already it is kept: a server may have run since
  *     .backupx-gone-…  all of it, all new is in place   removed by the next restore
  *     .backupx-kept-…  the same, and it is to be kept   stays: it is on its way out, or could not be moved there
  */
@@ -21,7 +22,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { AppError } from '@backupx/contracts/errors';
 import { isMarkAlive, threadMark } from '../../../ports/process-mark.ts';
 import { syncPath } from '../../../ports/sync-path.ts';
@@ -30,6 +31,8 @@ import { attempt, invalid, OWN, writeBelow } from './write-below.ts';
 
 /** What a file system has by itself at its top. */
 const IGNORED = new Set(['lost+found']);
+/** Without these no server starts, so they come last and go first. */
+const DECIDING = new Set(['mysql', 'mysql.ibd']);
 
 export interface Owner {
   readonly uid: number;
@@ -90,9 +93,9 @@ export class StagedData {
     attempt(this.folder, () => {
       beginSwap(this.folder, at('old'));
       try {
-        moveAll(this.folder, at('old'), itemsIn(this.folder));
+        moveAll(this.folder, at('old'), decidingLast(itemsIn(this.folder)).toReversed());
         step(this.folder, at('old'), at('swap'));
-        moveAll(this.stage, this.folder, readdirSync(this.stage));
+        moveAll(this.stage, this.folder, decidingLast(readdirSync(this.stage)));
         step(this.folder, at('swap'), at(isKept ? 'kept' : 'gone'));
       } catch (error) {
         putBack(this.folder);
@@ -179,7 +182,19 @@ function clearUp(folder: string): void {
 
 function undoSwap(folder: string): void {
   assertNoSwap(folder);
+  keepReplaced(folder);
   putBack(folder);
+}
+
+/** Of a restore that was killed when all was in place. Whether it was to be kept nobody knows any more. */
+function keepReplaced(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const [, kind, mark = ''] = OWN.exec(name) ?? [];
+    if (kind !== 'swap' || isOfAnother(mark)) continue;
+    const stage = join(folder, name.replace('swap', 'new'));
+    const isAllInPlace = !lstatSync(stage, { throwIfNoEntry: false }) || readdirSync(stage).length === 0;
+    if (isAllInPlace) step(folder, join(folder, name), join(folder, name.replace('swap', 'kept')));
+  }
 }
 
 /** What was there will move into `old`, which is made. Of two that begin at the same moment at least one sees the other. */
@@ -211,13 +226,23 @@ function putBack(folder: string): void {
     if ((kind !== 'old' && kind !== 'swap') || isOfAnother(mark)) continue;
     const old = join(folder, name.replace('swap', 'old'));
     if (kind === 'swap') {
-      for (const item of itemsIn(folder)) rmSync(join(folder, item), { recursive: true });
+      for (const item of decidingLast(itemsIn(folder)).toReversed()) rmSync(join(folder, item), { recursive: true });
       // From here on what is in the place is old, should it break again.
       step(folder, join(folder, name), old);
     }
-    moveAll(old, folder, readdirSync(old));
+    const names = decidingLast(readdirSync(old));
+    assertNoneThere(folder, names, basename(old));
+    moveAll(old, folder, names);
     rmdirSync(old);
   }
+}
+
+/** What is there although it was moved aside somebody has put there since. */
+function assertNoneThere(folder: string, names: readonly string[], old: string): void {
+  const twice = names.find((name) => lstatSync(join(folder, name), { throwIfNoEntry: false }));
+  if (twice === undefined) return;
+  const aside = `${old}, where a restore that broke had moved what was there`;
+  throw invalid(folder, `${twice} is in it and in ${aside}; move one of the two out of the folder`);
 }
 
 /** What has happened so far is on the disk before the name says so. */
@@ -232,6 +257,11 @@ export const itemsOf = (names: readonly string[]): string[] =>
   names.filter((name) => !OWN.test(name) && !IGNORED.has(name));
 
 const itemsIn = (folder: string): string[] => itemsOf(readdirSync(folder));
+
+const decidingLast = (names: readonly string[]): string[] => [
+  ...names.filter((name) => !DECIDING.has(name)),
+  ...names.filter((name) => DECIDING.has(name)),
+];
 
 function moveAll(from: string, to: string, names: readonly string[]): void {
   for (const name of names) renameSync(join(from, name), join(to, name));
