@@ -201,22 +201,36 @@ describe('a certificate that is not trusted', () => {
 });
 
 describe('a restore', () => {
-  it.each([true, false])('tells that the dump is of a newer or older server (dry run: %s)', async (isDryRun) => {
+  it.each([true, false])('stops before another version, unless it is accepted (dry run: %s)', async (isDryRun) => {
     const task = source('exec "$real" "$@"');
     const folder = work.at(`versions-${isDryRun}`);
-    await jobs.restore(task, await jobs.backup(task), { targetPath: folder });
-    const logged = await restoreFolder(mysqlSource, {
-      ...{
-        folder,
-        isDryRun,
-        config: task.config,
-        options: { rename: ['shop=copy'] },
-        tempDir: work.at('temp-versions'),
-      },
-      change: (bytes, file) =>
-        file.endsWith('inventory.json') ? Buffer.from(bytes.toString().replace(/MariaDB \d+/, 'MariaDB 99')) : bytes,
-    });
-    expect(logged).toContainEqual(
+    const result = await jobs.backup(task);
+    const looked = { artifact: jobs.artifactOf(result), path: '', search: 'inventory.json', offset: 0, limit: 10 };
+    const page = await runner.run({ kind: 'browse_artifact', ...looked, source: task });
+    expect(page.server).toMatch(/^MariaDB 1/);
+    await jobs.restore(task, result, { targetPath: folder });
+    const another = (bytes: Buffer) =>
+      Buffer.from(bytes.toString('latin1').replace(/(?<=MariaDB |Server version\t)1\d/, '99'), 'latin1');
+    const restore = (file: string, options: object = {}) =>
+      restoreFolder(mysqlSource, {
+        ...{ folder, isDryRun, config: task.config, tempDir: work.at('temp-versions') },
+        options: { rename: ['shop=copy'], ...options },
+        change: (bytes, path) => (path.endsWith(file) ? another(bytes) : bytes),
+      });
+    const before = server.sql('SHOW DATABASES');
+    if (isDryRun) {
+      const stop = /^The restore of "shop" would stop: .*MariaDB 99.*MariaDB 1.*older/;
+      expect(await restore('inventory.json')).toContainEqual(expect.stringMatching(stop));
+    } else {
+      for (const file of ['dump.sql', 'inventory.json']) {
+        await expect(restore(file)).rejects.toMatchObject({
+          code: 'DATABASE_SERVER_OLDER',
+          params: { saved: expect.stringMatching(/^MariaDB 99/), target: expect.stringMatching(/^MariaDB 1/) },
+        });
+      }
+    }
+    expect(server.sql('SHOW DATABASES')).toBe(before);
+    expect(await restore('inventory.json', { acceptOtherVersion: true })).toContainEqual(
       expect.stringMatching(/^"shop" was dumped from MariaDB 99.* and goes to MariaDB 1.*older/),
     );
     if (!isDryRun) server.sql('DROP DATABASE copy');

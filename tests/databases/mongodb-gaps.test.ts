@@ -106,18 +106,33 @@ suite('a dump that ends well', () => {
 });
 
 suite('a restore', () => {
-  it('tells that the dump is of a newer or older server', async () => {
+  it('stops before a server of another version, unless that is accepted', async () => {
     const task = source('plain', 'exec "$real" "$@"');
     const folder = work.at('versions');
-    await jobs.restore(task, await jobs.backup(task), { targetPath: folder });
-    const logged = await restoreFolder(mongodbSource, {
-      // FerretDB does not take indexes as mongorestore makes them.
-      ...{ folder, isDryRun: false, config: { ...task.config, program: 'native' }, options: { rename: ['shop=copy'] } },
-      tempDir: work.at('temp-versions'),
-      change: (bytes, file) =>
-        file.endsWith('inventory.json') ? Buffer.from(bytes.toString().replace(/MongoDB \d+/, 'MongoDB 99')) : bytes,
+    const result = await jobs.backup(task);
+    const looked = { artifact: jobs.artifactOf(result), path: '', search: 'inventory.json', offset: 0, limit: 10 };
+    const page = await runner.run({ kind: 'browse_artifact', ...looked, source: task });
+    expect(page.server).toMatch(/^MongoDB \d/);
+    await jobs.restore(task, result, { targetPath: folder });
+    const restore = (options: object) =>
+      restoreFolder(mongodbSource, {
+        // FerretDB does not take indexes as mongorestore makes them.
+        ...{
+          folder,
+          isDryRun: false,
+          config: { ...task.config, program: 'native' },
+          tempDir: work.at('temp-versions'),
+        },
+        options: { rename: ['shop=copy'], ...options },
+        change: (bytes, file) =>
+          file.endsWith('inventory.json') ? Buffer.from(bytes.toString().replace(/MongoDB \d+/, 'MongoDB 99')) : bytes,
+      });
+    await expect(restore({})).rejects.toMatchObject({
+      code: 'DATABASE_SERVER_OLDER',
+      params: { saved: expect.stringMatching(/^MongoDB 99/), target: expect.stringMatching(/^MongoDB \d/) },
     });
-    expect(logged).toContainEqual(
+    expect(await client.db('copy').listCollections().toArray()).toEqual([]);
+    expect(await restore({ acceptOtherVersion: true })).toContainEqual(
       expect.stringMatching(/^"shop" was dumped from MongoDB 99.* and goes to MongoDB \d.*older/),
     );
     await client.db('copy').dropDatabase();

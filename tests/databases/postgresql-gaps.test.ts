@@ -247,24 +247,36 @@ describe('a restore', () => {
     server.sql('DROP DATABASE extended');
   });
 
-  it.each([true, false])('tells that the dump is of a newer or older server (dry run: %s)', async (isDryRun) => {
+  it.each([true, false])('stops before another version, unless it is accepted (dry run: %s)', async (isDryRun) => {
     const task = source('');
     const folder = work.at(`versions-${isDryRun}`);
-    await jobs.restore(task, await jobs.backup(task), { targetPath: folder });
-    const logged = await restoreFolder(postgresqlSource, {
-      ...{
-        folder,
-        isDryRun,
-        config: task.config,
-        options: { rename: ['shop=copy'] },
-        tempDir: work.at('temp-versions'),
-      },
-      change: (bytes, file) =>
-        file.endsWith('inventory.json')
-          ? Buffer.from(bytes.toString().replace(/PostgreSQL \d+/, 'PostgreSQL 99'))
-          : bytes,
-    });
-    expect(logged).toContainEqual(
+    const result = await jobs.backup(task);
+    const looked = { artifact: jobs.artifactOf(result), path: '', search: 'inventory.json', offset: 0, limit: 10 };
+    const page = await runner.run({ kind: 'browse_artifact', ...looked, source: task });
+    expect(page.server).toMatch(/^PostgreSQL 15/);
+    await jobs.restore(task, result, { targetPath: folder });
+    // The head of a dump holds the version of the server, then that of pg_dump.
+    const another = (bytes: Buffer) => Buffer.from(bytes.toString('latin1').replace(/15\.(?=\d)/, '99.'), 'latin1');
+    const restore = (file: string, options: object = {}) =>
+      restoreFolder(postgresqlSource, {
+        ...{ folder, isDryRun, config: task.config, tempDir: work.at('temp-versions') },
+        options: { rename: ['shop=copy'], ...options },
+        change: (bytes, path) => (path.endsWith(file) ? another(bytes) : bytes),
+      });
+    const before = databaseNames(server);
+    if (isDryRun) {
+      const stop = /^The restore of "shop" would stop: .*PostgreSQL 99.*PostgreSQL 15.*older/;
+      expect(await restore('inventory.json')).toContainEqual(expect.stringMatching(stop));
+    } else {
+      for (const file of ['dump.pgc', 'inventory.json']) {
+        await expect(restore(file)).rejects.toMatchObject({
+          code: 'DATABASE_SERVER_OLDER',
+          params: { saved: expect.stringMatching(/^PostgreSQL 99/), target: expect.stringMatching(/^PostgreSQL 15/) },
+        });
+      }
+    }
+    expect(databaseNames(server)).toEqual(before);
+    expect(await restore('inventory.json', { acceptOtherVersion: true })).toContainEqual(
       expect.stringMatching(/^"shop" was dumped from PostgreSQL 99.* and goes to PostgreSQL 15.*older/),
     );
     if (!isDryRun) server.sql('DROP DATABASE copy');

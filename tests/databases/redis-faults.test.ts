@@ -94,3 +94,34 @@ describe('a dump that no server can load as it is', () => {
     }
   });
 });
+
+describe('a dump of an older server', () => {
+  it('stops the restore into a newer one, unless that is accepted', async () => {
+    const keys = rdbBytes(0xfe, 0, rdbKey(0, rdbText('v'), 'old'));
+    const fake = await startFakeRedis(makeRdb(keys, 'REDIS0010', '6.2.1'));
+    try {
+      const jobs = await createSourceJobs(runner, work, 'archive');
+      const result = await jobs.backup({ type: 'redis', config: { dbHost: '127.0.0.1', dbPort: fake.port } });
+      const before = digest(server);
+      const restore = (options: object) =>
+        jobs.restore(source(0), result, { options: { rename: ['0=7'], ...options } });
+      await expect(restore({})).rejects.toMatchObject({
+        code: 'DATABASE_SERVER_NEWER',
+        params: { saved: 'Redis 6.2.1', target: expect.stringMatching(/^\w+ \d/) },
+      });
+      expect(digest(server)).toBe(before);
+      const question = { path: '', search: 'inventory.json', offset: 0, limit: 10 };
+      const artifact = jobs.artifactOf(result);
+      const page = await runner.run({ kind: 'browse_artifact', artifact, ...question, source: source(0) });
+      expect(page.server).toBe('Redis 6.2.1');
+      const target = { source: source(0), options: {}, entries: page.entries.map(({ path }) => path) };
+      const found = await runner.run({ kind: 'inspect_target', ...target, savedServer: page.server ?? '' });
+      expect(found.otherVersion).toMatchObject({ saved: 'Redis 6.2.1', difference: 'newer' });
+      await restore({ acceptOtherVersion: true });
+      expect(server.cli('-n', '7', 'GET', 'old')).toBe('v');
+      server.cli('-n', '7', 'FLUSHDB');
+    } finally {
+      fake.close();
+    }
+  });
+});

@@ -287,6 +287,29 @@ describe('API commands', () => {
     expect([without.code, without.stderr.includes('Not by this agent.')]).toEqual([0, true]);
   });
 
+  test('a restore of databases into another version asks whether that is meant', async () => {
+    const flag = (name: string) => ({ name, kind: 'boolean', label: name, required: false, secret: false });
+    const restoreFields = [flag('replaceExisting'), flag('endSessions'), flag('acceptOtherVersion')];
+    const driver = { kind: 'source', type: 'shopdb', title: 'Shop', fields: [], restoreFields, canInspectTarget: true };
+    answers['GET /api/drivers'] = ok({ sources: [driver], storages: [] });
+    answers['GET /api/backup/records/812'] = ok({ ...record, taskType: 'shopdb' });
+    answers['POST /api/backup/records/812/restore'] = ok({ id: 5 });
+    const shop = { name: 'shop', exists: true, sizeBytes: 2048, sessions: [] };
+    const otherVersion = { saved: 'Shop 2.0', target: 'Shop 1.2', difference: 'older' };
+    const found = { server: 'db-1:5432', databases: [shop], otherVersion };
+    answers['POST /api/backup/records/812/restore/preview'] = ok(found);
+    const command = ['restore', '812', '--original', '--set', 'replaceExisting=true', '--confirm', 'web'];
+    const asked = await run(command);
+    expect([asked.code, seen.filter((one) => one.route.endsWith('/restore'))]).toEqual([13, []]);
+    expect(asked.stderr).toContain('The backup is of Shop 2.0 and would go to Shop 1.2, which is older');
+    expect(asked.stderr).toContain('--set acceptOtherVersion=true');
+    const accepted = await run([...command, '--set', 'acceptOtherVersion=true']);
+    expect(accepted).toMatchObject({ code: 0, stdout: '5\n' });
+    expect(seen.find((one) => one.route.endsWith('/restore'))?.body).toMatchObject({
+      options: { replaceExisting: true, acceptOtherVersion: true },
+    });
+  });
+
   test('a restore that replaces nothing by itself says who is connected, and begins', async () => {
     const driver = { kind: 'source', type: 'apart', title: 'Apart', fields: [], canInspectTarget: true };
     answers['GET /api/drivers'] = ok({ sources: [driver], storages: [] });

@@ -48,6 +48,7 @@ const shopdb = {
     rename: z.array(z.string().regex(/=/)).default([]),
     replaceExisting: z.boolean().default(false),
     endSessions: z.boolean().default(false),
+    acceptOtherVersion: z.boolean().default(false),
   }),
   inspect: true,
   inspectTarget: true,

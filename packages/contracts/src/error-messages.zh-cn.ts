@@ -8,6 +8,9 @@ interface Translation {
 
 const say = (message: string, hint: string): Translation => ({ message, hint });
 
+const ACCEPT_VERSION =
+  '尚未触碰任何内容。如要继续，请接受其他版本：在控制台勾选、在命令行添加 --set acceptOtherVersion=true，或发送 options.acceptOtherVersion。';
+
 export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
   INVALID_INPUT: say('请求内容无效。', '请更正响应中指出的字段后重试。'),
   MALFORMED_JSON: say('请求体不是有效的 JSON。', '请发送 JSON 请求体，并设置 Content-Type: application/json。'),
@@ -149,6 +152,18 @@ export const errorMessagesZhCn: Readonly<Record<ErrorCode, Translation>> = {
   DATABASE_DUMP_DAMAGED: say('{name} 的转储无法恢复：{reason}', '请从其他记录或副本恢复；没有任何内容被覆盖。'),
   DATABASE_EXISTS: say('{server} 上已存在 {name}。', '请换一个名称，或允许替换它。'),
   DATABASE_IN_USE: say('{name} 正在使用中：{sessions}。', '请结束这些会话，或允许恢复时结束它们。'),
+  DATABASE_SERVER_OLDER: say(
+    '{name} 备份自 {saved}，将恢复到更旧的 {target}：它不认识的内容会使恢复失败。',
+    ACCEPT_VERSION,
+  ),
+  DATABASE_SERVER_NEWER: say(
+    '{name} 备份自 {saved}，将恢复到更新的 {target}：程序可能会发现某些内容已有变化。',
+    ACCEPT_VERSION,
+  ),
+  DATABASE_SERVER_OTHER: say(
+    '{name} 备份自 {saved}，将恢复到 {target}：只有其中一方支持的内容可能恢复失败或丢失。',
+    ACCEPT_VERSION,
+  ),
   DATABASE_OPLOG: say(
     '无法使用 {server} 的操作日志：{reason}。',
     '请不使用操作日志、逐个数据库备份和恢复，或先解决所述问题。',

@@ -213,6 +213,8 @@ export const inspectTargetJobSchema = z.object({
   options: z.record(z.string(), z.unknown()),
   /** Paths of what would be restored, as they are in the artifact: the inventories of its databases. */
   entries: z.array(z.string()).max(10_000),
+  /** The server the backup comes from, as `browse_artifact` found it; empty: unknown; left out: nobody asks about versions. */
+  savedServer: z.string().optional(),
 });
 export type InspectTargetJob = z.output<typeof inspectTargetJobSchema>;
 /** A connection to a database, or a program that has it open; what is not known is empty. */
@@ -226,6 +228,9 @@ export const databaseSessionSchema = z.object({
   since: z.string().nullable(),
 });
 export type DatabaseSession = z.output<typeof databaseSessionSchema>;
+/** What the server a backup goes to is beside the one it comes from: of an older or newer series, or another product. */
+export const versionDifferenceSchema = z.enum(['older', 'newer', 'other']);
+export type VersionDifference = z.output<typeof versionDifferenceSchema>;
 export const inspectTargetResultSchema = z.object({
   /** Address of the server, or the machine. */
   server: z.string(),
@@ -243,6 +248,15 @@ export const inspectTargetResultSchema = z.object({
       canBeSaved: z.boolean().optional(),
     }),
   ),
+  /** Stops the restore unless its options accept it (`acceptOtherVersion`); left out: alike, or unknown (see `notes`). */
+  otherVersion: z
+    .object({
+      /** Names and versions of both servers: `PostgreSQL 15.18`. */
+      saved: z.string(),
+      target: z.string(),
+      difference: versionDifferenceSchema,
+    })
+    .optional(),
   /** What else somebody should know before, as sentences. */
   notes: z.array(z.string()).optional(),
 });
@@ -273,12 +287,16 @@ export const browseArtifactJobSchema = z.object({
   search: z.string().nullable(),
   offset: z.number().int().min(0),
   limit: z.number().int().min(1).max(1000),
+  /** What it was made from (its settings do not matter): then the answer says which server it comes from. */
+  source: driverSettingsSchema.optional(),
 });
 export type BrowseArtifactJob = z.output<typeof browseArtifactJobSchema>;
 export const browseArtifactResultSchema = z.object({
   entries: z.array(artifactEntrySchema),
   total: z.number(),
   nextOffset: z.number().nullable(),
+  /** Name and version of the server the artifact comes from: `PostgreSQL 15.18`; null or left out: unknown. */
+  server: z.string().nullish(),
 });
 export type BrowseArtifactResult = z.output<typeof browseArtifactResultSchema>;
 

@@ -41,7 +41,8 @@ describe('a preview of a restore', () => {
     const options = { replaceExisting: true, rename: ['crm=crm2'] };
     expect(await preview({ options })).toEqual({ status: 200, data: { server: 'db-1:5433', databases: [shop] } });
     const entries = ['/shopdb/shop/inventory.json', '/shopdb/crm/inventory.json'];
-    expect(asked()).toEqual({ kind: 'inspect_target', source: { type: 'shopdb', config: stored }, options, entries });
+    const source = { type: 'shopdb', config: stored };
+    expect(asked()).toEqual({ kind: 'inspect_target', source, options, entries, savedServer: '' });
     expect(await test.db.selectFrom('restore_records').select('id').execute()).toEqual([]);
   });
 
@@ -53,6 +54,17 @@ describe('a preview of a restore', () => {
   ])('asks for what was chosen only: %j', async (paths, entries) => {
     await preview({ paths });
     expect(asked()?.entries).toEqual(entries);
+  });
+
+  it('tells the server of the restore which one the backup comes from', async () => {
+    const page = { entries: [entryOf('/shopdb/shop/inventory.json')], total: 1, nextOffset: null };
+    test.engine.answers.set('browse_artifact', { ...page, server: 'Shop 1.2' });
+    const otherVersion = { saved: 'Shop 1.2', target: 'Shop 1.3', difference: 'newer' };
+    test.engine.answers.set('inspect_target', { server: 'db-1:5433', databases: [], otherVersion });
+    expect((await preview({})).data).toMatchObject({ otherVersion });
+    expect(asked()?.savedServer).toBe('Shop 1.2');
+    const browsed = test.engine.jobs.find((one) => one.kind === 'browse_artifact');
+    expect(browsed).toMatchObject({ source: { type: 'shopdb', config: {} } });
   });
 
   it('overlooks no database of a server that has thousands', async () => {

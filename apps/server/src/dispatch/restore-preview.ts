@@ -32,29 +32,46 @@ function isWanted(inventory: string, paths: readonly string[] | undefined): bool
   });
 }
 
+function inventoriesIn({ entries }: JobResults['browse_artifact'], wanted: readonly string[] | undefined): string[] {
+  const files = entries.filter(({ type, path }) => type === 'file' && path.endsWith(INVENTORY));
+  return files.map(({ path }) => path).filter((path) => isWanted(path, wanted));
+}
+
+interface Saved {
+  /** Inventories of what would be restored. */
+  readonly entries: string[];
+  /** Empty: unknown. */
+  readonly server: string;
+}
+
 /** All of them: one that is overlooked would be replaced without having been saved. */
-async function inventoriesOf(deps: RestorePreviewDeps, { record, input }: RecordRestore): Promise<string[]> {
+async function lookIntoBackup(
+  deps: RestorePreviewDeps,
+  { record, input }: RecordRestore,
+  { asksVersion }: { readonly asksVersion: boolean },
+): Promise<Saved> {
   const { builder } = deps;
   const nodeId = await builder.nodeForArtifact(record.id);
   const search = { kind: 'browse_artifact', path: '', search: INVENTORY, limit: PAGE } as const;
+  const source = asksVersion ? { source: { type: record.task_type, config: {} } } : {};
   return await builder.withArtifact(record.id, nodeId, async (artifact) => {
     const paths: string[] = [];
+    let server = '';
     for (let offset: number | null = 0; offset !== null; ) {
       const page: JobResults['browse_artifact'] = await deps.askNode(
         nodeId,
-        { ...search, artifact, offset },
+        { ...search, ...(offset === 0 ? source : {}), artifact, offset },
         ASK_TIMEOUT_MS,
       );
-      for (const { type, path } of page.entries) {
-        if (type === 'file' && path.endsWith(INVENTORY) && isWanted(path, input.paths)) paths.push(path);
-      }
+      server ||= page.server ?? '';
+      paths.push(...inventoriesIn(page, input.paths));
       if (paths.length > MAX_DATABASES) {
         const what = `Asking what a restore of more than ${MAX_DATABASES} databases would replace`;
         throw new AppError('NOT_SUPPORTED', { what, hint: 'Choose fewer of them at a time.' });
       }
       offset = page.nextOffset;
     }
-    return paths;
+    return { entries: paths, server };
   });
 }
 
@@ -68,7 +85,9 @@ export async function askTarget(deps: RestorePreviewDeps, plan: RecordRestore): 
   }
   const stored = JSON.parse(deps.open(record.source_sealed)) as Record<string, unknown>;
   const source = { type: record.task_type, config: settingsForRestore(manifest, stored, options.given) };
-  const entries = await inventoriesOf(deps, plan);
-  const job = { kind: 'inspect_target', source, options: { ...options.given }, entries } as const;
+  const asksVersion = manifest.restoreFields?.some(({ name }) => name === 'acceptOtherVersion') ?? false;
+  const saved = await lookIntoBackup(deps, plan, { asksVersion });
+  const asked = { source, options: { ...options.given }, entries: saved.entries };
+  const job = { kind: 'inspect_target', ...asked, ...(asksVersion ? { savedServer: saved.server } : {}) } as const;
   return await deps.askNode(plan.node.id, job, ASK_TIMEOUT_MS);
 }

@@ -113,6 +113,20 @@ describe('a restore that replaces databases', () => {
     expect((await restore({ options: { ...options, endSessions: true } })).safetyRecordId).toBeGreaterThan(0);
   });
 
+  it('refuses another version of the server before it starts anything', async () => {
+    const otherVersion = { saved: 'PostgreSQL 18.4', target: 'PostgreSQL 15.18', difference: 'older' };
+    const answer = { server: 'db-1', databases: [at('shop', true)], otherVersion };
+    test.engine.answers.set('inspect_target', answer);
+    expect(await restore()).toMatchObject({
+      code: 'DATABASE_SERVER_OLDER',
+      message: expect.stringMatching(/PostgreSQL 18\.4.*PostgreSQL 15\.18.*older/),
+      hint: expect.stringContaining('acceptOtherVersion'),
+    });
+    expect([await rows('records'), await rows('restore_records')].map((all) => all.length)).toEqual([1, 0]);
+    const accepted = { ...options, acceptOtherVersion: true };
+    expect((await restore({ options: accepted })).safetyRecordId).toBeGreaterThan(0);
+  });
+
   it('begins at once when what it replaces cannot be saved, or is not replaced by it, but not over sessions', async () => {
     found({ ...at('shop', true), canBeSaved: false });
     expect(await restore()).toMatchObject({ safetyRecordId: 0, isWaiting: false });

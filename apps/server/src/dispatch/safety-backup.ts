@@ -8,6 +8,7 @@ import { describeSession } from '@backupx/contracts/describe-session';
 import { AppError, toAppError } from '@backupx/contracts/errors';
 import type { InspectTargetResult } from '@backupx/contracts/jobs';
 import type { Engine } from '@backupx/engine/ports/engine';
+import { otherVersion } from '@backupx/engine/ports/version-difference';
 import { recordLogsStore } from '../stores/record-logs.store.ts';
 import { type RecordRow, recordsStore } from '../stores/records.store.ts';
 import { type RestoreRecordRow, restoreRecordsStore } from '../stores/restore-records.store.ts';
@@ -39,6 +40,13 @@ function refuseSessions(databases: readonly Found[], options: Readonly<Record<st
   throw new AppError('DATABASE_IN_USE', { name: used.name, sessions });
 }
 
+/** So does another version of the server. Throws DATABASE_SERVER_*. */
+function refuseVersion(found: InspectTargetResult, options: Readonly<Record<string, unknown>>): void {
+  if (!found.otherVersion || options.acceptOtherVersion === true) return;
+  const { saved, target, difference } = found.otherVersion;
+  throw otherVersion('The backup', { saved, target }, difference);
+}
+
 /** Databases that are to be saved first; none: it replaces nothing, or nobody wants them. Throws as `askTarget`. */
 export async function databasesToSave(deps: SafetyBackupDeps, plan: RecordRestore): Promise<string[]> {
   const { input, options, targetPath, record } = plan;
@@ -46,20 +54,26 @@ export async function databasesToSave(deps: SafetyBackupDeps, plan: RecordRestor
   if (isUnwanted || options.given.replaceExisting !== true) return [];
   const manifest = deps.engine.manifests.sources.find((one) => one.type === record.task_type);
   if (!manifest?.canInspectTarget) return [];
-  const replaced = await replacedBy(deps, plan, manifest.canSaveTarget === true);
+  const found = await lookAtTarget(deps, plan, manifest.canSaveTarget === true);
+  if (!found) return [];
+  refuseVersion(found, options.given);
+  const replaced = found.databases.filter(({ exists, isReplaced }) => exists && isReplaced !== false);
   refuseSessions(replaced, options.given);
   if (!manifest.canSaveTarget) return [];
   return replaced.filter(({ canBeSaved }) => canBeSaved !== false).map(({ name }) => name);
 }
 
 /** `isNeeded` false: nothing of it could be saved, and the restore looks by itself before it touches anything. */
-async function replacedBy(deps: SafetyBackupDeps, plan: RecordRestore, isNeeded: boolean): Promise<Found[]> {
+async function lookAtTarget(
+  deps: SafetyBackupDeps,
+  plan: RecordRestore,
+  isNeeded: boolean,
+): Promise<InspectTargetResult | null> {
   try {
-    const { databases } = await askTarget(deps, plan);
-    return databases.filter(({ exists, isReplaced }) => exists && isReplaced !== false);
+    return await askTarget(deps, plan);
   } catch (error) {
     if (isNeeded) throw error;
-    return [];
+    return null;
   }
 }
 

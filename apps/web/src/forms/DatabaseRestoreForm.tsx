@@ -181,6 +181,7 @@ export function DatabaseRestoreForm(props: Props) {
               ? (endSessions) => setWish({ ...wish, values: { ...wish.values, endSessions } })
               : null
           }
+          onAcceptVersion={(acceptOtherVersion) => setWish({ ...wish, values: { ...wish.values, acceptOtherVersion } })}
         />
       )}
     </div>

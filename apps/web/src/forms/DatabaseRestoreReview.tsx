@@ -26,6 +26,8 @@ interface Props {
   readonly onClose: () => void;
   /** Null: a restore of this kind ends nobody's session. */
   readonly onEndSessions: ((endSessions: boolean) => void) | null;
+  /** For the kinds that ask about versions. */
+  readonly onAcceptVersion: (acceptsVersion: boolean) => void;
 }
 
 /** What is there now, asked anew each time: what is lost, or what stands in the way. */
@@ -40,7 +42,7 @@ function useTargetPreview({ driver, source: { recordId }, wishes }: Props) {
 
 /** What will happen, before it does; what is lost is named. Mounted while it is open. */
 export function DatabaseRestoreReview(props: Props) {
-  const { driver, danger, wishes, restore, chosen, whereTo, onClose, onEndSessions } = props;
+  const { driver, danger, wishes, restore, chosen, whereTo, onClose, onEndSessions, onAcceptVersion } = props;
   const preview = useTargetPreview(props);
   // Some kinds have nothing to replace by themselves; it is worth knowing who is there all the same.
   const mayReplace = driver.restoreFields?.some(({ name }) => name === 'replaceExisting') ?? false;
@@ -51,6 +53,9 @@ export function DatabaseRestoreReview(props: Props) {
     driver.canSaveTarget === true &&
     (preview.isError || (preview.data?.databases.some((one) => one.exists && one.canBeSaved !== false) ?? false));
   const endSessions = wishes.options?.endSessions === true;
+  const acceptsVersion = wishes.options?.acceptOtherVersion === true;
+  const isOtherVersion = preview.data?.otherVersion !== undefined;
+  const mayBegin = isKept || endSessions || sessionsIn(preview.data) === 0;
   return (
     <ConfirmDialog
       open
@@ -62,7 +67,7 @@ export function DatabaseRestoreReview(props: Props) {
       busy={restore.isPending}
       error={restore.error}
       typeToConfirm={danger?.type}
-      isReady={!preview.isFetching && (isKept || endSessions || sessionsIn(preview.data) === 0)}
+      isReady={!preview.isFetching && mayBegin && (acceptsVersion || !isOtherVersion)}
       onConfirm={() => restore.start({ ...wishes, safetyBackup })}
     >
       <ul className="list-disc space-y-1.5 pl-5 [overflow-wrap:anywhere]">
@@ -80,6 +85,8 @@ export function DatabaseRestoreReview(props: Props) {
           onAsk={() => void preview.refetch()}
           endSessions={endSessions}
           onEndSessions={onEndSessions}
+          acceptsVersion={acceptsVersion}
+          onAcceptVersion={onAcceptVersion}
         />
         {danger && mayBeSaved && !preview.isFetching && (
           <CheckField

@@ -31,6 +31,12 @@ const sessionColumns = (): readonly Column<Session>[] => [
   { id: 'since', title: t('sourceRestore.sessionSince'), nowrap: true, cell: ({ since }) => <Time at={since} /> },
 ];
 
+const VERSION_TEXTS = {
+  older: 'sourceRestore.versionOlder',
+  newer: 'sourceRestore.versionNewer',
+  other: 'sourceRestore.versionOther',
+} as const;
+
 /** Sessions that stop the restore as long as they are there. */
 export const sessionsIn = (found: InspectTargetResult | undefined): number =>
   (found?.databases ?? []).reduce((sum, one) => sum + (fateOf(one) === 'isReplaced' ? one.sessions.length : 0), 0);
@@ -64,6 +70,27 @@ function DatabaseItem({ database, isKept }: { database: Database; isKept: boolea
   );
 }
 
+/** The server is not like the one that was backed up: the restore asks whether that is meant. */
+function VersionQuestion({
+  versions,
+  isAccepted,
+  onAccept,
+}: {
+  versions: NonNullable<InspectTargetResult['otherVersion']>;
+  isAccepted: boolean;
+  onAccept: (isAccepted: boolean) => void;
+}) {
+  const { saved, target, difference } = versions;
+  return (
+    <>
+      <Callout tone="warn" icon="alert" role="status" title={t('sourceRestore.version', { saved, target })}>
+        <p>{t(VERSION_TEXTS[difference])}</p>
+      </Callout>
+      <CheckField label={t('sourceRestore.acceptVersion')} checked={isAccepted} onChange={onAccept} />
+    </>
+  );
+}
+
 /**
  * What a restore would replace, and who is connected to it. `isKept`: nothing is replaced, what exists stops the restore;
  * `onEndSessions` null: sessions must leave by themselves.
@@ -76,6 +103,8 @@ export function TargetPreview({
   onAsk,
   endSessions,
   onEndSessions,
+  acceptsVersion,
+  onAcceptVersion,
 }: {
   found: InspectTargetResult | undefined;
   error: unknown;
@@ -84,6 +113,8 @@ export function TargetPreview({
   onAsk: () => void;
   endSessions: boolean;
   onEndSessions: ((endSessions: boolean) => void) | null;
+  acceptsVersion: boolean;
+  onAcceptVersion: (acceptsVersion: boolean) => void;
 }) {
   if (isPending) return <Skeleton rows={2} label={t('sourceRestore.asking')} />;
   if (error) return <ErrorBox error={error} onRetry={onAsk} />;
@@ -96,6 +127,9 @@ export function TargetPreview({
           <DatabaseItem key={database.name} database={database} isKept={isKept} />
         ))}
       </ul>
+      {found.otherVersion && (
+        <VersionQuestion versions={found.otherVersion} isAccepted={acceptsVersion} onAccept={onAcceptVersion} />
+      )}
       {(found.notes ?? []).map((note) => (
         <p key={note} className="text-[13px] text-ink-2 [overflow-wrap:anywhere]" lang="en">
           {note}

@@ -55,6 +55,10 @@ export const mongodbTextsZhCn: Readonly<Record<string, string>> = {
   'driver.mongodb.collections.help': '不含数据库名的集合名；其他集合保持不变。留空：整个数据库。',
   'driver.mongodb.replaceExisting': '替换已存在的内容',
   'driver.mongodb.replaceExisting.help': '关闭：已存在同名且非空的数据库时停止恢复。',
+  'driver.mongodb.endSessions': '结束操作',
+  'driver.mongodb.endSessions.help': '在替换的那一刻，结束他人在被替换数据库中进行的操作。关闭：停止恢复并列出它们。',
+  'driver.mongodb.acceptOtherVersion': '接受其他版本',
+  'driver.mongodb.acceptOtherVersion.help': '关闭：服务器的系列比所备份的更旧或更新时停止恢复。',
   'driver.mongodb.restoreUsers': '用户和角色',
   'driver.mongodb.restoreUsers.help': '创建缺少的用户和角色；已存在的保持不变。',
 };

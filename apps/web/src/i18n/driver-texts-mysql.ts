@@ -39,6 +39,8 @@ export const mysqlTextsZhCn: Readonly<Record<string, string>> = {
   'driver.mysql.replaceExisting.help': '关闭：已存在同名且非空的数据库时停止恢复。',
   'driver.mysql.endSessions': '结束会话',
   'driver.mysql.endSessions.help': '结束他人与被替换数据库的连接。关闭：停止恢复并列出这些连接。',
+  'driver.mysql.acceptOtherVersion': '接受其他版本',
+  'driver.mysql.acceptOtherVersion.help': '关闭：服务器的系列比所备份的更旧或更新，或是另一种产品时停止恢复。',
   'driver.mysql.definer': '视图、触发器、例程和事件的定义者',
   'driver.mysql.definer.help': 'current：执行恢复的用户，此时不需要代表他人的权限。',
   'driver.mysql.definer.keep': '保留',

@@ -60,6 +60,8 @@ export const postgresqlTextsZhCn: Readonly<Record<string, string>> = {
   'driver.postgresql.replaceExisting.help': '已存在的数据库（或所选的表）。恢复完整之前，原有内容保持不变。',
   'driver.postgresql.endSessions': '结束其他会话',
   'driver.postgresql.endSessions.help': '要替换的数据库不能正在使用。',
+  'driver.postgresql.acceptOtherVersion': '接受其他版本',
+  'driver.postgresql.acceptOtherVersion.help': '关闭：服务器的主版本比所备份的更旧或更新时停止恢复。',
   'driver.postgresql.parallelJobs': '并行任务数',
   'driver.postgresql.parallelJobs.help': '用于目录格式。每个任务占用一个到服务器的连接，此外还需要两个。',
   'driver.postgresql.restore.parallelJobs.help': '大于一时，临时目录需要能放下整个转储；目录格式的转储始终需要。',

@@ -26,6 +26,8 @@ export const redisTextsZhCn: Readonly<Record<string, string>> = {
   'driver.redis.rename.help': '每行一条 旧=新；用于运行中的服务器。',
   'driver.redis.endSessions': '结束会话',
   'driver.redis.endSessions.help': '结束他人与被替换数据库的连接。关闭：停止恢复并列出这些连接。',
+  'driver.redis.acceptOtherVersion': '接受其他版本',
+  'driver.redis.acceptOtherVersion.help': '关闭：服务器的主版本比所备份的更旧或更新，或是另一种产品时停止恢复。',
   'driver.redis.replaceExisting': '替换已有内容',
   'driver.redis.replaceExisting.help': '非空的数据库（或文件）。被替换的数据库的所有键都会消失，在此之前保持不变。',
 };

@@ -1,5 +1,8 @@
 import { define, type ErrorDefinition } from './define.ts';
 
+const ACCEPT_VERSION =
+  'Nothing was touched. To go on, accept another version: tick it in the console, add --set acceptOtherVersion=true, or send options.acceptOtherVersion.';
+
 /** Errors of databases and of the programs that dump and restore them. */
 export const databaseErrors = {
   DATABASE_AUTH: define(
@@ -70,6 +73,24 @@ export const databaseErrors = {
     11,
     '{name} is in use: {sessions}.',
     'End these sessions, or allow the restore to end them.',
+  ),
+  DATABASE_SERVER_OLDER: define(
+    409,
+    13,
+    '{name} was saved from {saved} and would go to {target}, which is older: what it does not know makes the restore fail.',
+    ACCEPT_VERSION,
+  ),
+  DATABASE_SERVER_NEWER: define(
+    409,
+    13,
+    '{name} was saved from {saved} and would go to {target}, which is newer: programs may find some of it changed.',
+    ACCEPT_VERSION,
+  ),
+  DATABASE_SERVER_OTHER: define(
+    409,
+    13,
+    '{name} was saved from {saved} and would go to {target}: what only one of them knows may fail or be lost.',
+    ACCEPT_VERSION,
   ),
 
   // --- archive of PostgreSQL's log -------------------------------------------------------------

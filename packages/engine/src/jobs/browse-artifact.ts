@@ -1,11 +1,12 @@
 import { AppError } from '@backupx/contracts/errors';
-import type { BrowseArtifactJob, BrowseArtifactResult } from '@backupx/contracts/jobs';
+import type { BrowseArtifactJob, BrowseArtifactResult, DriverSettings } from '@backupx/contracts/jobs';
 import { browseContents } from '../archive/browse-contents.ts';
 import { ContentsIndexWriter } from '../archive/contents-index.ts';
 import type { Storage } from '../ports/storage.ts';
 import type { JobContext } from './job-context.ts';
 import { openArtifact, openStoredBytes } from './open-artifact.ts';
 import { openTarget } from './open-target.ts';
+import { serverOfArchive } from './saved-server.ts';
 
 /** Lists a folder of an artifact or searches it: from its list of contents, or, without one, from the archive. */
 export async function browseArtifact(job: BrowseArtifactJob, context: JobContext): Promise<BrowseArtifactResult> {
@@ -13,10 +14,20 @@ export async function browseArtifact(job: BrowseArtifactJob, context: JobContext
   if (snapshot) return (await import('./browse-snapshot.ts')).browseSnapshot(snapshot, job, context);
   const storage = openTarget(context, { target: job.artifact.target });
   try {
-    return (await browseList(storage, job, context.signal)) ?? (await browseArchive(storage, job, context));
+    const page = (await browseList(storage, job, context.signal)) ?? (await browseArchive(storage, job, context));
+    return job.source ? { ...page, server: await askServer(storage, job, { source: job.source, context }) } : page;
   } finally {
     await storage.close?.().catch(() => {});
   }
+}
+
+async function askServer(
+  storage: Storage,
+  { artifact }: BrowseArtifactJob,
+  { source, context }: { readonly source: DriverSettings; readonly context: JobContext },
+): Promise<string | null> {
+  const driver = context.drivers.sources.find(({ type }) => type === source.type);
+  return driver ? await serverOfArchive(storage, artifact, { driver, signal: context.signal }) : null;
 }
 
 /** Null when there is no list. */

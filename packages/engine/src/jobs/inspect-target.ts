@@ -1,7 +1,10 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { InspectTargetJob, InspectTargetResult } from '@backupx/contracts/jobs';
+import { areKnown, compareVersions } from '../ports/version-difference.ts';
 import type { JobContext } from './job-context.ts';
 import { openSource, parseOptions } from './parse-settings.ts';
+
+const VERSION_UNKNOWN = 'Whether the server that was backed up is of another version is unknown.';
 
 /** Asks a source what a restore would replace. Throws NOT_SUPPORTED for one that cannot be asked, and DATABASE_*. */
 export async function inspectTarget(job: InspectTargetJob, context: JobContext): Promise<InspectTargetResult> {
@@ -12,5 +15,16 @@ export async function inspectTarget(job: InspectTargetJob, context: JobContext):
   }
   const { signal, tempDir } = context;
   const options = parseOptions(driver, job.options);
-  return await driver.inspectTarget(config, { signal, tempDir, options, entries: job.entries });
+  const target = { signal, tempDir, options, entries: job.entries };
+  const { product, ...found } = await driver.inspectTarget(config, target);
+  return product === undefined ? found : withVersion(found, job.savedServer, product);
+}
+
+/** `saved` left out: nobody asked. */
+function withVersion(found: InspectTargetResult, saved: string | undefined, target: string): InspectTargetResult {
+  if (saved === undefined) return found;
+  const versions = { saved, target };
+  if (!areKnown(versions)) return { ...found, notes: [...(found.notes ?? []), VERSION_UNKNOWN] };
+  const difference = compareVersions(versions);
+  return difference === null ? found : { ...found, otherVersion: { ...versions, difference } };
 }

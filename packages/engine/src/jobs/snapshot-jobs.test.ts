@@ -88,6 +88,21 @@ describe('browsing a snapshot', () => {
     await expect(browse({}, 'abcd')).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
   });
 
+  it('says which server the inventory of a database names, when that is asked', async () => {
+    const source = { type: 'shopdb', config: {} };
+    const inventory = JSON.stringify({
+      ...{ format: 1, server: 'PostgreSQL 15.18', tool: '', database: 'shop', objects: [], details: {} },
+    });
+    await backup(repository, { ...files, 'shopdb/shop/dump': 'x', 'shopdb/shop/inventory.json': inventory });
+    const search = 'inventory.json';
+    expect(await browse({ search, source })).toMatchObject({ total: 1, server: 'PostgreSQL 15.18' });
+    expect(await browse({ search })).not.toHaveProperty('server');
+    expect(await browse({ search: 'index.html', source })).toMatchObject({ total: 1, server: null });
+    const snapshot = { time: '2026-02-01T00:00:00Z' };
+    await backup(repository, { 'shopdb/shop/inventory.json': 'none' }, { snapshot });
+    expect(await browse({ search, source })).toMatchObject({ total: 1, server: null });
+  });
+
   it('keeps the repository open: the second look reads neither config nor index', async () => {
     await backup(repository, files);
     await browse({});

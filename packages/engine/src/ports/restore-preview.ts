@@ -52,6 +52,7 @@ export class RestorePreview implements RestoreSession {
 
 const STOPS: ReadonlySet<string> = new Set([
   ...['DATABASE_EXISTS', 'DATABASE_IN_USE', 'DATABASE_PERMISSION', 'RESTORE_TARGET_INVALID'],
+  ...['DATABASE_SERVER_OLDER', 'DATABASE_SERVER_NEWER', 'DATABASE_SERVER_OTHER'],
 ]);
 
 /** What would stop the restore of one database is told, and is no failure: others of it are looked at, too. */

@@ -254,7 +254,10 @@ export interface TargetContext extends InspectContext {
 }
 
 /** What is there already, and who uses it. */
-export type TargetInspection = InspectTargetResult;
+export interface TargetInspection extends Omit<InspectTargetResult, 'otherVersion'> {
+  /** Name and version of the server, as inventories have them; left out: which one a backup comes from does not matter. */
+  readonly product?: string;
+}
 
 export interface VerifyContext {
   readonly signal: AbortSignal;
@@ -309,6 +312,11 @@ export interface SourceDriver<C extends z.ZodObject = z.ZodObject> {
   inspect?(config: z.output<C>, context: InspectContext): Promise<SourceInspection>;
   /** What a restore would replace, and who is connected to it. Left out: nobody can say. */
   inspectTarget?(config: z.output<C>, context: TargetContext): Promise<TargetInspection>;
+  /**
+   * Name and version of the server that an entry was dumped from, as its inventory has them, by the first bytes of its
+   * content; null: this one does not say. Throws what is wrong with a dump.
+   */
+  savedServer?(entry: Pick<RestoreEntry, 'path' | 'content'>): Promise<string | null>;
   /** Settings that back that up, whole: the databases `inspectTarget` named. Left out: it names none that can be saved. */
   targetSettings?(
     config: z.output<C>,

@@ -5,6 +5,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { BSON, MongoClient, type MongoClientOptions } from 'mongodb';
 import {
+  clientNameOf,
   commandReply,
   cursorReply,
   type FakeCommand,
@@ -55,6 +56,8 @@ export class FakeMongo {
   readonly #cursors = new Map<number, { ns: string; rest: Buffer[] }>();
   /** All but those of the driver's own housekeeping. */
   readonly commands: FakeCommand[] = [];
+  /** What clients have called themselves, the last one last. */
+  readonly clientNames: string[] = [];
   readonly #clients: MongoClient[] = [];
 
   private constructor(setup: FakeSetup) {
@@ -137,6 +140,8 @@ export class FakeMongo {
   }
 
   async #answer(socket: Socket, message: Buffer): Promise<void> {
+    const clientName = clientNameOf(message);
+    if (clientName !== null) this.clientNames.push(clientName);
     if (isGreeting(message)) {
       socket.write(greetingReply(message, this.#hello()));
       return;

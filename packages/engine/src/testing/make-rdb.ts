@@ -12,8 +12,8 @@ export const rdbText = (value: string): Buffer => rdbBytes(value.length, value);
 export const rdbKey = (type: number, value: Buffer, name = 'k'): Buffer => rdbBytes(type, rdbText(name), value);
 
 /** A whole file. */
-export function makeRdb(body: Buffer, magic = 'REDIS0012'): Buffer {
-  const whole = rdbBytes(magic, 0xfa, rdbText('redis-ver'), rdbText('7.4.1'), body, 0xff);
+export function makeRdb(body: Buffer, magic = 'REDIS0012', version = '7.4.1'): Buffer {
+  const whole = rdbBytes(magic, 0xfa, rdbText('redis-ver'), rdbText(version), body, 0xff);
   const crc = new Crc64(CRC64_JONES);
   crc.update(whole);
   return rdbBytes(whole, Buffer.from(crc.digest()));

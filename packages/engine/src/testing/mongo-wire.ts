@@ -58,6 +58,17 @@ export function commandReply(message: Buffer, reply: Uint8Array): Buffer {
   return Buffer.concat([head, reply]);
 }
 
+/** What a client calls itself when it greets; null: this is no greeting, or it does not say. */
+export function clientNameOf(message: Buffer): string | null {
+  const body = isGreeting(message) ? readQuery(message) : readCommand(message).body;
+  return body.client?.application?.name ?? null;
+}
+
+/** Behind flags come the name of a collection, and how much is wanted of it. */
+function readQuery(message: Buffer): BSON.Document {
+  return BSON.deserialize(message.subarray(message.indexOf(0, HEAD_BYTES + 4) + 9));
+}
+
 /** The value of `_id`, which is the first element; as it stands, or so much of it. */
 export function idBytes(document: Uint8Array, length?: number): Buffer {
   const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);

@@ -1,4 +1,5 @@
 /** One server: the driver that asks it, and the file with which its own programs log in. */
+import { randomBytes } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { startTool, type ToolCommand, type ToolProcess } from '../../ports/processes.ts';
@@ -25,7 +26,6 @@ type Answer = Record<string, unknown>;
 const PROGRESS = /^\d{4}-\S+\s+(?:\[[#.]+\]|writing |done dumping |dumped )/;
 const COMMAND_TIMEOUT_MS = 60_000;
 const CLIENT_OPTIONS: MongoClientOptions = {
-  appName: 'BackupX',
   // Documents and answers as they came: names of fields may be anything, numbers of any kind.
   promoteValues: true,
   maxPoolSize: 8,
@@ -42,11 +42,13 @@ export class MongodbConnection {
   readonly client: MongoClient;
   readonly facts: ServerFacts;
   readonly signal: AbortSignal;
+  /** What the server calls us in the list of what runs on it; nobody else has this name. */
+  readonly appName: string;
   readonly #secrets: SecretFolder;
   readonly #configFile: string;
 
   private constructor(
-    parts: Pick<MongodbConnection, 'config' | 'client' | 'facts' | 'signal'> & {
+    parts: Pick<MongodbConnection, 'config' | 'client' | 'facts' | 'signal' | 'appName'> & {
       readonly secrets: SecretFolder;
       readonly configFile: string;
     },
@@ -55,6 +57,7 @@ export class MongodbConnection {
     this.client = parts.client;
     this.facts = parts.facts;
     this.signal = parts.signal;
+    this.appName = parts.appName;
     this.#secrets = parts.secrets;
     this.#configFile = parts.configFile;
   }
@@ -67,10 +70,11 @@ export class MongodbConnection {
       const uri = connectionString(config, writeCertificates(secrets, config));
       // Text in quotes of JSON is text in quotes of YAML.
       const configFile = secrets.write('mongodb.yaml', `uri: ${JSON.stringify(uri)}\n`);
-      client = new MongoClient(uri, CLIENT_OPTIONS);
+      const appName = `BackupX ${randomBytes(8).toString('hex')}`;
+      client = new MongoClient(uri, { ...CLIENT_OPTIONS, appName });
       const connected = client;
       const facts = await answering(signal, connected, () => readFacts(connected));
-      return new MongodbConnection({ config, client, facts, signal, secrets, configFile });
+      return new MongodbConnection({ config, client, facts, signal, appName, secrets, configFile });
     } catch (error) {
       await client?.close().catch(() => {});
       secrets.remove();
@@ -119,9 +123,9 @@ export class MongodbConnection {
 
   /** The same for work that must not be cut off; shares the files and connections, which `close` ends once. */
   withSignal(signal: AbortSignal): MongodbConnection {
-    const { config, client, facts } = this;
+    const { config, client, facts, appName } = this;
     const configFile = this.#configFile;
-    return new MongodbConnection({ config, client, facts, signal, secrets: this.#secrets, configFile });
+    return new MongodbConnection({ config, client, facts, signal, appName, secrets: this.#secrets, configFile });
   }
 
   /** Starts one of the server's own programs; who logs in, and where, stands in a file. */

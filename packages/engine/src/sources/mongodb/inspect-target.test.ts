@@ -44,6 +44,8 @@ it('lists who works in a database that would be replaced, each client once', asy
     running({ opid: 8, op: 'getmore' }),
     running({ ns: 'shopping.a', client: '10.0.0.8:1' }),
     running({ ns: 'shop.a', client: undefined }),
+    // Another restore, of which its journal tells.
+    running({ ns: 'shop.backupx_new_0123abcd_a', client: '10.0.0.8:2' }),
   ];
   const routed = running({
     opid: 's1:9',
@@ -52,7 +54,8 @@ it('lists who works in a database that would be replaced, each client once', asy
     appName: undefined,
     effectiveUsers: [],
   });
-  onCurrentOp = () => ({ ok: 1, inprog: [running({}), ...others, routed] });
+  const own = () => running({ client: '10.0.0.8:3', appName: fake.clientNames.at(-1) });
+  onCurrentOp = () => ({ ok: 1, inprog: [running({}), ...others, own(), routed] });
   const found = await inspect();
   const since = '2026-05-01T10:00:00.000Z';
   expect(found.databases).toEqual([

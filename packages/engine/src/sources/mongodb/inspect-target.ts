@@ -4,12 +4,11 @@ import type { TargetContext, TargetInspection } from '../../ports/source.ts';
 import { MongodbConnection } from './connection.ts';
 import { placeOf } from './entry-paths.ts';
 import { listDatabases } from './list-databases.ts';
+import { WHY_UNKNOWN } from './other-clients.ts';
 import { listCollections } from './read-inventory.ts';
-import { readOperations, sessionsIn } from './sessions.ts';
+import { operationsIn, readOperations, sessionsOf } from './sessions.ts';
 import { configSchema, type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 
-const UNKNOWN =
-  'Who is connected is unknown: the user may not ask what runs on the server (the right inprog, which the role clusterMonitor has).';
 const OF_THIS_MOMENT =
   'Connections of MongoDB belong to no database: only who works in one at this moment can be listed. Stop what uses it.';
 
@@ -25,14 +24,15 @@ export async function inspectTarget(config: MongodbConfig, context: TargetContex
       return place?.item === 'inventory' && place.database !== null ? [place.database] : [];
     });
     const operations = await readOperations(connection);
+    const collections = options.collections.length > 0 ? new Set(options.collections) : null;
     const databases = [];
     for (const name of new Set(sources.map((source) => renames.get(source) ?? source))) {
       const exists = sizes.has(name) && (await listCollections(connection, name)).length > 0;
-      const sessions = exists ? sessionsIn(name, operations ?? []) : [];
+      const sessions = exists ? sessionsOf(operationsIn({ database: name, collections }, operations ?? [])) : [];
       databases.push({ name, exists, sizeBytes: sizes.get(name) ?? null, sessions });
     }
-    const notes = databases.some(({ exists }) => exists) ? [operations === null ? UNKNOWN : OF_THIS_MOMENT] : [];
-    return { server: connection.address, databases, notes };
+    const notes = databases.some(({ exists }) => exists) ? [operations === null ? WHY_UNKNOWN : OF_THIS_MOMENT] : [];
+    return { server: connection.address, databases, notes, product: connection.serverName };
   } finally {
     await connection.close();
   }

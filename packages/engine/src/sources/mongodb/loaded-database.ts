@@ -96,9 +96,9 @@ export class LoadedDatabase {
     context.log('info', `${this.source}: restored beside its place and compared.`);
   }
 
-  /** Throws DATABASE_EXISTS, RESTORE_TARGET_INVALID. */
-  async assertReplaceable(): Promise<void> {
-    assertReplaceable(this.#parts, this.target, await this.#existing());
+  /** Throws DATABASE_EXISTS, RESTORE_TARGET_INVALID, DATABASE_IN_USE; what may be ended is ended when the swap is next. */
+  async assertReplaceable(when: { readonly isSwapNext?: boolean } = {}): Promise<void> {
+    await assertReplaceable(this.#parts, { database: this.target, existing: await this.#existing() }, when);
   }
 
   /** When it throws, `undo` has to be called. */
@@ -211,18 +211,25 @@ export class LoadedDatabase {
 const isFixed = ({ name, kind }: Pick<FoundCollection, 'name' | 'kind'>): boolean =>
   kind === 'timeseries' || name.startsWith('system.');
 
-/** `existing`: what would be replaced. Throws DATABASE_EXISTS, RESTORE_TARGET_INVALID. */
-export function assertReplaceable(
-  { connection, options }: Pick<RestoreParts, 'connection' | 'options'>,
-  target: string,
-  existing: readonly FoundCollection[],
-): void {
+/** `existing`: what would be replaced. Throws DATABASE_EXISTS, RESTORE_TARGET_INVALID, DATABASE_IN_USE. */
+export async function assertReplaceable(
+  { connection, options, others }: Pick<RestoreParts, 'connection' | 'options' | 'others'>,
+  { database: target, existing }: { readonly database: string; readonly existing: readonly FoundCollection[] },
+  when: { readonly isSwapNext?: boolean } = {},
+): Promise<void> {
   const [first] = existing;
   if (!first) return;
   if (!options.replaceExisting) {
     const what = options.collections.length > 0 ? `collection ${target}.${first.name}` : `database ${target}`;
     throw new AppError('DATABASE_EXISTS', { name: what, server: connection.address });
   }
+  assertMovable(target, existing);
+  const isPart = options.collections.length > 0;
+  const collections = isPart ? new Set(existing.map(({ name }) => name)) : null;
+  await others.assertGone({ database: target, collections }, when);
+}
+
+function assertMovable(target: string, existing: readonly FoundCollection[]): void {
   const fixed = existing.find((collection) => isFixed(collection));
   if (!fixed) return;
   const reason = `${fixed.name} is a ${fixed.kind === 'timeseries' ? 'time series' : 'collection of the server'}, which cannot be moved aside: drop it first, or restore under another name`;

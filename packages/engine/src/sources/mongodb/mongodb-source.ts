@@ -30,6 +30,7 @@ export const mongodbSource = defineSource({
   },
   inspect: async (config, context) => (await import('./inspect-server.ts')).inspectServer(config, context),
   inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
+  savedServer: async (entry) => (await import('./saved-server.ts')).savedServer(entry),
   targetSettings: async (config, options, databases) =>
     (await import('./inspect-target.ts')).targetSettings(config, options, databases),
   verifiesOnServer: true,

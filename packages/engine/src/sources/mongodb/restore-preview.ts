@@ -4,13 +4,14 @@ import { parseRenames } from '../../ports/database-names.ts';
 import { readText } from '../../ports/entry-content.ts';
 import { foreseen, RestorePreview, tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreSession } from '../../ports/source.ts';
-import { tellVersions } from '../../ports/version-difference.ts';
+import { VersionQuestion } from '../../ports/version-difference.ts';
 import { ArchiveError, type ArchiveInventory } from './archive-format.ts';
 import { scanArchive } from './archive-scanner.ts';
 import { MongodbConnection } from './connection.ts';
 import { objectsOfServer } from './dump-server.ts';
 import { displayPlace, type EntryPlace, placeOf } from './entry-paths.ts';
 import { assertName, assertReplaceable, nameTwice } from './loaded-database.ts';
+import { OtherClients } from './other-clients.ts';
 import { listCollections, objectsOfArchive, readInventory } from './read-inventory.ts';
 import { type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 
@@ -21,6 +22,8 @@ export async function openRestorePreview(config: MongodbConfig, context: Restore
   const renames = parseRenames(options.rename);
   const server = connection.address;
   const targets = new Set<string>();
+  const versions = new VersionQuestion(connection.serverName, options, context);
+  const others = new OtherClients({ connection, options, context });
   function take(target: string): void {
     assertName(target);
     if (targets.has(target)) throw nameTwice(target);
@@ -34,7 +37,7 @@ export async function openRestorePreview(config: MongodbConfig, context: Restore
     async look(path, content) {
       const place = placeOf(path);
       if (place?.item !== 'dump') {
-        await lookBeside(place, content, { target: connection.serverName, context });
+        await lookBeside(place, content, { versions, context });
         return;
       }
       const source = place.database;
@@ -52,7 +55,8 @@ export async function openRestorePreview(config: MongodbConfig, context: Restore
       const existing = (await listCollections(connection, target)).filter(
         ({ name }) => wanted.size === 0 || wanted.has(name),
       );
-      await tellStop(target, context, async () => assertReplaceable({ connection, options }, target, existing));
+      const what = { database: target, existing };
+      await tellStop(target, context, () => assertReplaceable({ connection, options, others }, what));
     },
     close: () => connection.close(),
   });
@@ -62,11 +66,12 @@ export async function openRestorePreview(config: MongodbConfig, context: Restore
 async function lookBeside(
   place: EntryPlace | null,
   content: AsyncIterable<Uint8Array>,
-  { target, context }: { readonly target: string; readonly context: RestoreContext },
+  { versions, context }: { readonly versions: VersionQuestion; readonly context: RestoreContext },
 ): Promise<void> {
   if (place?.item === 'inventory') {
-    const saved = parseInventory(await readText(content)).server;
-    tellVersions(displayPlace(place), { saved, target }, context);
+    const { server } = parseInventory(await readText(content));
+    const name = displayPlace(place);
+    await tellStop(name, context, async () => versions.ask(name, server));
   } else for await (const _ of content);
 }
 

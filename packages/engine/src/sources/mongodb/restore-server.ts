@@ -49,7 +49,7 @@ export class ServerRestore {
     return join(this.#folder.path, 'dump.archive');
   }
 
-  /** Keeps the dump. Throws DATABASE_DUMP_DAMAGED, DATABASE_EXISTS. */
+  /** Keeps the dump. Throws DATABASE_DUMP_DAMAGED, DATABASE_EXISTS, DATABASE_IN_USE. */
   async write(content: AsyncIterable<Uint8Array>): Promise<void> {
     const archive = scannedArchive(content, {
       onInventory: (inventory) => {
@@ -84,7 +84,7 @@ export class ServerRestore {
   /** Answers how many databases there are in it. */
   async commit(): Promise<number> {
     const { connection, options } = this.#parts;
-    await this.#assertReplaceable();
+    await this.#assertReplaceable({ isSwapNext: true });
     const drop = options.replaceExisting ? ['--drop'] : [];
     const args = ['--archive', '--oplogReplay', '--stopOnError', ...drop];
     await feed(connection, { tool: this.#tool, args, archive: readFile(this.#path), doing: 'restore the server' });
@@ -106,12 +106,15 @@ export class ServerRestore {
     throw new AppError('DATABASE_OPLOG', { server: connection.address, reason });
   }
 
-  async #assertReplaceable(): Promise<void> {
-    const { connection, options } = this.#parts;
-    if (options.replaceExisting) return;
+  async #assertReplaceable(when: { readonly isSwapNext?: boolean } = {}): Promise<void> {
+    const { connection, options, others } = this.#parts;
     const dumped = new Set(this.#archive?.collections.map(({ db }) => db));
     for (const { name } of await listDatabases(connection)) {
       if (!dumped.has(name) || (await listCollections(connection, name)).length === 0) continue;
+      if (options.replaceExisting) {
+        await others.assertGone({ database: name, collections: null }, when);
+        continue;
+      }
       throw new AppError('DATABASE_EXISTS', { name: `database ${name}`, server: connection.address });
     }
   }

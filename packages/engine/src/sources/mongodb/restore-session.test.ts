@@ -25,11 +25,14 @@ let folder: string;
 let fake: FakeMongo;
 let interrupt: (command: FakeCommand) => object | 'cut' | null;
 let problems: unknown[];
+/** What runs on the server. */
+let operations: { opid: number; [key: string]: unknown }[];
 
 beforeEach(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'backupx-mongodb-'));
   interrupt = () => null;
   problems = [];
+  operations = [];
   const collections = {
     'shop.fs.files': { documents: [bytes({ _id: 1 }), bytes({ _id: 2, day: 'x' })], indexes: [ID, byDay] },
     'shop.system.js': { documents: [bytes({ _id: 'f' })] },
@@ -51,6 +54,11 @@ afterEach(async () => {
 });
 
 function answer({ name, body }: FakeCommand): object | null {
+  if (name === 'currentOp') return { ok: 1, inprog: operations };
+  if (name === 'killOp') {
+    operations = operations.filter(({ opid }) => opid !== body.op);
+    return { ok: 1, info: 'attempting to kill op' };
+  }
   if (name === 'listDatabases') {
     const names = [...new Set(fake.namespaces.map((ns) => ns.split('.')[0]))];
     return { ok: 1, databases: names.map((one) => ({ name: one, sizeOnDisk: 10 })) };
@@ -298,5 +306,162 @@ describe('a restore of MongoDB', () => {
       'backupx_verify_0000000a11fe_0.backupx_journal_00000000',
       'backupx_verify_0000000a11ve_0.backupx_journal_00000000',
     ]);
+  });
+});
+
+describe('a restore of MongoDB into a database in use', () => {
+  const parts = { replaceExisting: true, collections: ['fs.files', 'latest'] };
+  const working = (opid: number, more: object = {}) => {
+    const client = `10.0.0.7:${opid}`;
+    return { ...{ type: 'op', op: 'query', opid, ns: 'shop.fs.files', client, appName: 'till' }, ...more };
+  };
+  const killed = () => fake.of('killOp').map(({ db, body }) => [db, body.op]);
+  /** From the first count on, which comes when all is loaded. */
+  const afterLoading = (act: () => void) => {
+    interrupt = ({ name }) => {
+      if (name === 'aggregate') act();
+      return null;
+    };
+  };
+
+  it('stops with the list, before anything is loaded', async () => {
+    const saved = await backup();
+    const before = inShop();
+    operations = [working(7, { effectiveUsers: [{ user: 'ann' }] }), working(8, { ns: 'shop.plain' })];
+    const running = restore(saved, parts);
+    await expect(running).rejects.toMatchObject({
+      code: 'DATABASE_IN_USE',
+      params: { name: 'database shop', sessions: 'ann from 10.0.0.7:7 with till (7)' },
+    });
+    expect([inShop(), fake.of('insert').length, killed()]).toEqual([before, 0, []]);
+  });
+
+  it('stops when somebody comes while it is loaded, and leaves what was there', async () => {
+    const saved = await backup();
+    const before = inShop();
+    const [file] = fake.documents('shop.fs.files');
+    afterLoading(() => {
+      operations = [working(9)];
+    });
+    await expect(restore(saved, parts)).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
+    expect([inShop(), killed(), fake.of('renameCollection')]).toEqual([before, [], []]);
+    expect(fake.documents('shop.fs.files')[0]).toBe(file);
+  });
+
+  it('ends what others do there right before it is replaced, and nothing else', async () => {
+    const saved = await backup();
+    const elsewhere = [
+      working(1, { ns: 'shopping.fs.files' }),
+      working(2, { ns: 'shop.plain' }),
+      working(3, { client: undefined }),
+      working(4, { ns: 'shop.backupx_new_0123abcd_fs.files' }),
+    ];
+    operations = [working(7), working(8, { op: 'getmore' }), ...elsewhere];
+    let own = '';
+    afterLoading(() => {
+      own = fake.clientNames.at(-1) ?? '';
+      if (!operations.some(({ opid }) => opid === 5)) operations.push(working(5, { appName: own }));
+    });
+    const outcome = await restore(saved, { ...parts, endSessions: true });
+    expect(outcome).toMatchObject({ itemsWritten: 1 });
+    expect(own).toMatch(/^BackupX [0-9a-f]{16}$/);
+    expect(killed()).toEqual([
+      ['admin', 7],
+      ['admin', 8],
+    ]);
+    const order = fake.commands.map(({ name }) => name);
+    expect(order.lastIndexOf('killOp')).toBeLessThan(order.indexOf('renameCollection'));
+    expect(order.indexOf('killOp')).toBeGreaterThan(order.lastIndexOf('insert'));
+    expect(operations.map(({ opid }) => opid)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('stops when the server refuses to end one, and says why', async () => {
+    const saved = await backup();
+    const before = inShop();
+    operations = [working(7)];
+    interrupt = ({ name }) => (name === 'killOp' ? failure(13, 'not authorized on admin', 'Unauthorized') : null);
+    await expect(restore(saved, { ...parts, endSessions: true })).rejects.toMatchObject({
+      code: 'DATABASE_IN_USE',
+      cause: { code: 'DATABASE_PERMISSION' },
+    });
+    expect(inShop()).toEqual(before);
+  });
+
+  it('does not mind one that went by itself', async () => {
+    const saved = await backup();
+    operations = [working(7)];
+    interrupt = ({ name }) => {
+      if (name !== 'killOp') return null;
+      operations = [];
+      return failure(2, 'no such operation', 'BadValue');
+    };
+    expect(await restore(saved, { ...parts, endSessions: true })).toMatchObject({ itemsWritten: 1 });
+  });
+
+  it('goes on where nobody can tell, and says so once', async () => {
+    const saved = await backup();
+    const told: string[] = [];
+    interrupt = ({ name }) => (name === 'currentOp' ? failure(13, 'not authorized on admin', 'Unauthorized') : null);
+    const log = (level: string, text: string) => void (level === 'warn' && told.push(text));
+    expect(await restore(saved, parts, { log })).toMatchObject({ itemsWritten: 1 });
+    expect(told).toEqual([expect.stringMatching(/^Who is connected is unknown: .*inprog/)]);
+  });
+
+  it('asks nobody to go where nothing is replaced', async () => {
+    const saved = await backup();
+    operations = [working(7)];
+    expect(await restore(saved, { rename: ['shop=copy'] })).toMatchObject({ itemsWritten: 1 });
+    expect([fake.of('currentOp').length, killed()]).toEqual([0, []]);
+  });
+
+  it('says in a dry run who would stop it', async () => {
+    const saved = await backup();
+    const told: string[] = [];
+    const log = (level: string, text: string) => void (level === 'warn' && told.push(text));
+    operations = [working(7)];
+    await restore(saved, parts, { isDryRun: true, log });
+    expect(told).toEqual([expect.stringMatching(/^The restore of "shop" would stop: .*in use: .*10\.0\.0\.7:7/)]);
+    told.length = 0;
+    await restore(saved, { ...parts, endSessions: true }, { isDryRun: true, log });
+    expect([told, killed()]).toEqual([[], []]);
+  });
+});
+
+describe('a restore of MongoDB into another version', () => {
+  const moveTo = async (version: string) => {
+    await fake.stop();
+    fake = await FakeMongo.start({ version, isReplicaSet: true, onCommand: (command) => answer(command) });
+  };
+
+  it.each([
+    ['6.0.4', 'DATABASE_SERVER_OLDER'],
+    ['8.0.1', 'DATABASE_SERVER_NEWER'],
+  ])('stops before it makes anything there (%s)', async (version, code) => {
+    const saved = await backup();
+    await moveTo(version);
+    await expect(restore(saved, {})).rejects.toMatchObject({
+      code,
+      params: { name: '"shop"', saved: 'MongoDB 7.0.20', target: `MongoDB ${version}` },
+    });
+    const written = fake.commands.filter(({ name }) => ['insert', 'update', 'create', 'drop'].includes(name));
+    expect([fake.namespaces, written]).toEqual([[], []]);
+  });
+
+  it('goes on where that is accepted, or only the last number is another', async () => {
+    const saved = await backup();
+    const warned = async (options: object, isDryRun = false) => {
+      const told: string[] = [];
+      const log = (level: string, text: string) => void (level === 'warn' && told.push(text));
+      expect(await restore(saved, { ...options }, { log, isDryRun })).toMatchObject({
+        itemsWritten: expect.any(Number),
+      });
+      return told;
+    };
+    await moveTo('8.0.1');
+    const stop = /^The restore of "shop" would stop: .*MongoDB 7\.0\.20.*MongoDB 8\.0\.1.*newer/;
+    expect(await warned({}, true)).toEqual([expect.stringMatching(stop)]);
+    expect(await warned({ acceptOtherVersion: true })).toEqual([expect.stringMatching(/^"shop" was dumped .*newer/)]);
+    await moveTo('7.0.2');
+    expect(await warned({})).toEqual([]);
   });
 });

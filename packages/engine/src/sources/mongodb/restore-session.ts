@@ -9,12 +9,14 @@ import { parseInventory } from '../../ports/database-inventory.ts';
 import { parseRenames } from '../../ports/database-names.ts';
 import { counted, readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
-import { tellVersions } from '../../ports/version-difference.ts';
+import { VersionQuestion } from '../../ports/version-difference.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
 import { MongodbConnection } from './connection.ts';
 import { displayPlace, type EntryPlace, placeOf, ROOT, textOfPath, USERS } from './entry-paths.ts';
 import { LoadedDatabase, nameTwice } from './loaded-database.ts';
+import { OtherClients } from './other-clients.ts';
 import { ServerRestore } from './restore-server.ts';
+import { peekServer } from './saved-server.ts';
 import { type MongodbConfig, type MongodbRestoreOptions, restoreConnection } from './settings.ts';
 import { chooseTool, describeTool, type Tool } from './tools.ts';
 import { parseUsers, restoreUsers } from './users.ts';
@@ -27,7 +29,8 @@ export async function openServerRestore(config: MongodbConfig, context: RestoreC
   const connection = await MongodbConnection.open(place, context);
   const { serverName, address } = connection;
   context.log('info', `${serverName} at ${address}, restored by ${tool ? describeTool(tool) : 'BackupX itself'}.`);
-  return new DatabaseRestore({ connection, context, options, tool });
+  const others = new OtherClients({ connection, options, context });
+  return new DatabaseRestore({ connection, context, options, tool, others });
 }
 
 /** What all steps of a restore need. */
@@ -37,11 +40,13 @@ export interface RestoreParts {
   readonly options: MongodbRestoreOptions;
   /** Null: the native path. */
   readonly tool: Tool | null;
+  readonly others: OtherClients;
 }
 
 class DatabaseRestore implements RestoreSession {
   readonly #parts: RestoreParts;
   readonly #renames: Map<string, string>;
+  readonly #versions: VersionQuestion;
   readonly #loaded: LoadedDatabase[] = [];
   #server: ServerRestore | null = null;
   #users: string | null = null;
@@ -50,6 +55,7 @@ class DatabaseRestore implements RestoreSession {
   constructor(parts: RestoreParts) {
     this.#parts = parts;
     this.#renames = parseRenames(parts.options.rename);
+    this.#versions = new VersionQuestion(parts.connection.serverName, parts.options, parts.context);
   }
 
   async write(entry: RestoreEntry): Promise<void> {
@@ -64,7 +70,7 @@ class DatabaseRestore implements RestoreSession {
   async commit(): Promise<RestoreOutcome> {
     const { context, connection } = this.#parts;
     for (const database of this.#loaded) await database.prove();
-    for (const database of this.#loaded) await database.assertReplaceable();
+    for (const database of this.#loaded) await database.assertReplaceable({ isSwapNext: true });
     if (context.signal.aborted) throw new AppError('CANCELLED');
     try {
       for (const database of this.#loaded) await database.swap();
@@ -92,16 +98,22 @@ class DatabaseRestore implements RestoreSession {
       this.#users = await readText(content);
     } else if (place.item === 'inventory') {
       const inventory = parseInventory(await readText(content));
-      const { connection, context } = this.#parts;
-      const versions = { saved: inventory.server, target: connection.serverName };
-      tellVersions(displayPlace(place), versions, context);
+      this.#versions.ask(displayPlace(place), inventory.server);
       if (place.database === null) this.#server?.compare(inventory);
       this.#loaded.find(({ source }) => source === place.database)?.compare(inventory);
-    } else if (place.database === null) {
-      this.#server = await ServerRestore.open(this.#parts);
-      await this.#server.write(content);
     } else {
-      await this.#load(place.database, content);
+      await this.#takeDump(place, content);
+    }
+  }
+
+  async #takeDump(place: Exclude<EntryPlace, { item: 'users' }>, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const head = await peekServer(content);
+    if (head.found !== null) this.#versions.ask(displayPlace(place), head.found);
+    if (place.database === null) {
+      this.#server = await ServerRestore.open(this.#parts);
+      await this.#server.write(head.content);
+    } else {
+      await this.#load(place.database, head.content);
     }
   }
 

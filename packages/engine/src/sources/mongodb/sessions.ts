@@ -3,6 +3,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { DatabaseSession } from '@backupx/contracts/jobs';
 import { MongoServerError } from 'mongodb';
 import type { MongodbConnection } from './connection.ts';
+import { OWN_COLLECTION } from './scratch-names.ts';
 
 /** Unauthorized, CommandNotFound, CommandNotSupported, NotImplemented; AtlasError of shared clusters. */
 const REFUSALS = new Set([13, 59, 115, 238, 8000]);
@@ -22,13 +23,28 @@ interface Operation {
   readonly microsecs_running?: unknown;
 }
 
-/** Everything clients do at this moment; null: the user may not know. Throws DATABASE_*. */
-export async function readOperations(connection: MongodbConnection): Promise<readonly Operation[] | null> {
+/** One that the server can be told to end. */
+export interface RunningOperation extends Operation {
+  readonly id: string;
+}
+
+/** What a restore replaces. */
+export interface OperationPlace {
+  readonly database: string;
+  /** Null: all of it. */
+  readonly collections: ReadonlySet<string> | null;
+}
+
+/** Everything other clients do at this moment; null: the user may not know. Throws DATABASE_*. */
+export async function readOperations(
+  connection: Pick<MongodbConnection, 'command' | 'appName'>,
+): Promise<readonly RunningOperation[] | null> {
   try {
     const { inprog } = await connection.command('admin', { currentOp: 1 }, { doing: 'see what runs on it' });
     const all = Array.isArray(inprog) ? (inprog as Operation[]) : [];
     // What the server does by itself has no client.
-    return all.filter((one) => clientOf(one) !== '');
+    const others = all.filter((one) => clientOf(one) !== '' && one.appName !== connection.appName);
+    return others.map((one) => ({ ...one, id: String(one.opid ?? '') }));
   } catch (error) {
     const code = error instanceof AppError && error.cause instanceof MongoServerError ? Number(error.cause.code) : 0;
     if (!REFUSALS.has(code)) throw error;
@@ -36,12 +52,23 @@ export async function readOperations(connection: MongodbConnection): Promise<rea
   }
 }
 
-/** Those that work in this database; each client once. */
-export function sessionsIn(database: string, operations: readonly Operation[]): DatabaseSession[] {
-  const inside = operations.filter(({ ns = '' }) => ns.startsWith(`${database}.`));
-  const byClient = new Map(inside.map((one) => [clientOf(one), one]));
+/** Those that work there. What restores have made beside it is theirs; their journals tell of them. */
+export function operationsIn<O extends Operation>(
+  { database, collections }: OperationPlace,
+  operations: readonly O[],
+): O[] {
+  return operations.filter(({ ns = '' }) => {
+    if (!ns.startsWith(`${database}.`)) return false;
+    const collection = ns.slice(database.length + 1);
+    return !OWN_COLLECTION.test(collection) && (collections?.has(collection) ?? true);
+  });
+}
+
+/** Who they are; each client once. */
+export function sessionsOf(operations: readonly RunningOperation[]): DatabaseSession[] {
+  const byClient = new Map(operations.map((one) => [clientOf(one), one]));
   return [...byClient].map(([address, one]) => ({
-    id: String(one.opid ?? ''),
+    id: one.id,
     user: one.effectiveUsers?.[0]?.user ?? '',
     address,
     program: one.appName ?? one.op ?? '',

@@ -136,6 +136,14 @@ export const restoreSchema = z.object({
     label: 'Replace what exists',
     help: 'Off: the restore stops when a database of that name is there and not empty.',
   }),
+  endSessions: z.boolean().default(false).meta({
+    label: 'End operations',
+    help: 'Ends what others do in a database that is replaced, at that moment. Off: the restore stops and lists it.',
+  }),
+  acceptOtherVersion: z.boolean().default(false).meta({
+    label: 'Accept another version',
+    help: 'Off: the restore stops when the server is of an older or newer series than the one that was saved.',
+  }),
   restoreUsers: z.boolean().default(false).meta({
     label: 'Users and roles',
     help: 'Makes the users and roles that are missing; those that exist stay as they are.',

@@ -17,7 +17,7 @@ export async function inspectTarget(config: MysqlConfig, context: TargetContext)
   try {
     const databases = [];
     for (const name of saved) databases.push(await lookAt(connection, renames.get(name) ?? name));
-    return { server: connection.address, databases };
+    return { server: connection.address, databases, product: connection.serverName };
   } finally {
     connection.close();
   }

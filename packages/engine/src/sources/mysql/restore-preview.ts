@@ -3,7 +3,7 @@ import { databaseOfFolder, parseRenames } from '../../ports/database-names.ts';
 import { readText } from '../../ports/entry-content.ts';
 import { foreseen, RestorePreview, tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreSession } from '../../ports/source.ts';
-import { tellVersions } from '../../ports/version-difference.ts';
+import { VersionQuestion } from '../../ports/version-difference.ts';
 import { MysqlConnection } from './connection.ts';
 import { loadDump } from './load-dump.ts';
 import { readInventory } from './read-inventory.ts';
@@ -17,13 +17,15 @@ export async function openRestorePreview(config: MysqlConfig, context: RestoreCo
   const connection = await MysqlConnection.open(restoreConnection(config, options), context);
   const renames = parseRenames(options.rename);
   const targets = new TargetNames(connection);
+  const versions = new VersionQuestion(connection.serverName, options, context);
   return new RestorePreview(context, {
     nameOf: (path) => Buffer.from(path).toString('utf8'),
     async look(path, content) {
       const [, folder = '', file = ''] = Buffer.from(path).toString('utf8').replace(/^\/*/, '').split('/');
       if (file === 'inventory.json') {
-        const saved = parseInventory(await readText(content)).server;
-        tellVersions(databaseOfFolder(folder), { saved, target: connection.serverName }, context);
+        const inventory = parseInventory(await readText(content));
+        const source = databaseOfFolder(folder);
+        await tellStop(source, context, async () => versions.ask(source, inventory.server));
         return;
       }
       if (file !== 'dump.sql') {

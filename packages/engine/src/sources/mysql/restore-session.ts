@@ -9,7 +9,7 @@ import { type DatabaseInventory, parseInventory } from '../../ports/database-inv
 import { databaseOfFolder, parseRenames } from '../../ports/database-names.ts';
 import { counted, readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
-import { tellVersions } from '../../ports/version-difference.ts';
+import { VersionQuestion } from '../../ports/version-difference.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
 import { MysqlConnection, type Tool } from './connection.ts';
 import { assertSame } from './dump-database.ts';
@@ -19,6 +19,7 @@ import { assertReplaceable } from './replaceable.ts';
 import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } from './restore-place.ts';
 import { tellMissingDefiners, tellNamesKept } from './restore-warnings.ts';
 import type { RewriteOptions } from './rewrite-statement.ts';
+import { peekServer } from './saved-server.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, restoreConnection } from './settings.ts';
 import { GRANTS_FILE, quoteName } from './sql-text.ts';
 import { type Swap, type SwapPlace, swapDatabase, undoSwap } from './swap-database.ts';
@@ -85,6 +86,7 @@ class ServerRestore implements RestoreSession {
   readonly #parts: Parts;
   readonly #renames: Map<string, string>;
   readonly #targets: TargetNames;
+  readonly #versions: VersionQuestion;
   readonly #loaded: LoadedDatabase[] = [];
   #grants: string | null = null;
   #bytes = 0;
@@ -94,6 +96,7 @@ class ServerRestore implements RestoreSession {
     this.#parts = parts;
     this.#renames = parseRenames(parts.options.rename);
     this.#targets = new TargetNames(parts.connection);
+    this.#versions = new VersionQuestion(parts.connection.serverName, parts.options, parts.context);
   }
 
   async write(entry: RestoreEntry): Promise<void> {
@@ -143,6 +146,8 @@ class ServerRestore implements RestoreSession {
     const { connection, place } = this.#parts;
     const index = this.#loaded.length;
     const target = this.#renames.get(source) ?? source;
+    const head = await peekServer(content);
+    if (head.found !== null) this.#versions.ask(source, head.found);
     await this.#targets.take(target);
     await assertReplaceable(this.#parts, target);
     const scratch = place.names.scratch(index);
@@ -150,7 +155,7 @@ class ServerRestore implements RestoreSession {
     const client = new FedClient(connection, scratch);
     try {
       const writeTables = (bytes: Buffer) => client.write(bytes);
-      const dump = await loadDump({ database: source, scratch, content: this.#counted(content), writeTables });
+      const dump = await loadDump({ database: source, scratch, content: this.#counted(head.content), writeTables });
       await client.finish();
       this.#loaded.push({ index, source, target, dump, inventory: null });
     } catch (error) {
@@ -163,8 +168,7 @@ class ServerRestore implements RestoreSession {
     const inventory = parseInventory(await readText(this.#counted(content)));
     const loaded = this.#loaded.find((database) => database.source === source);
     if (!loaded) return;
-    const { connection, context } = this.#parts;
-    tellVersions(source, { saved: inventory.server, target: connection.serverName }, context);
+    this.#versions.ask(source, inventory.server);
     assertSame(source, inventory.objects, loaded.dump.objects);
     loaded.inventory = inventory;
   }

@@ -105,6 +105,10 @@ export const restoreSchema = z.object({
     label: 'End sessions',
     help: 'Ends the connections of others to a database that is replaced. Off: the restore stops and lists them.',
   }),
+  acceptOtherVersion: z.boolean().default(false).meta({
+    label: 'Accept another version',
+    help: 'Off: the restore stops when the server is of an older or newer series than the one that was saved, or of the other kind.',
+  }),
   definer: z.enum(['keep', 'current']).default('keep').meta({
     label: 'Definer of views, triggers, routines and events',
     help: 'current: the user of the restore, who needs no right to act for others then.',

@@ -3,6 +3,7 @@ import type { TargetContext, TargetInspection } from '../../ports/source.ts';
 import { placeOf } from './entry-paths.ts';
 import { PsqlSession } from './psql-session.ts';
 import { sessionsOf } from './restore-plan.ts';
+import { productName } from './saved-server.ts';
 import { isPartial } from './select-entries.ts';
 import { Server } from './server.ts';
 import { configSchema, newNameOf, type PostgresqlConfig, restoreSchema, serverOfRestore } from './settings.ts';
@@ -22,7 +23,7 @@ export async function inspectTarget(config: PostgresqlConfig, context: TargetCon
       // Parts are put beside what is there, for which nobody has to leave.
       const withSessions = !isPartial(options);
       for (const name of names) databases.push(await lookAt(session, name, withSessions));
-      return { server: server.label, databases };
+      return { server: server.label, databases, product: productName(session.facts.version) };
     } finally {
       await session.close();
     }

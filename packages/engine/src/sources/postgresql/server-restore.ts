@@ -8,7 +8,7 @@ import { countObjects, missingObjects, parseInventory } from '../../ports/databa
 import { readText } from '../../ports/entry-content.ts';
 import { tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
-import { tellVersions } from '../../ports/version-difference.ts';
+import { VersionQuestion } from '../../ports/version-difference.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
 import { chooseEntries } from './choose-entries.ts';
 import { type DumpInput, damaged, endsDump, StagedDump, StreamedDump } from './dump-input.ts';
@@ -19,6 +19,7 @@ import { findDifferences, type RestoredDump, restoreDump } from './restore-dump.
 import { absentRoles, assertExtensions, propertyStatements, rolesOf, rolesWithSettings } from './restore-plan.ts';
 import { RestoreRoles } from './restore-roles.ts';
 import { lookAtTarget, type PresentDatabase } from './restore-target.ts';
+import { productName } from './saved-server.ts';
 import { dropLeftovers, ScratchNames, tryDrop } from './scratch-name.ts';
 import { Server } from './server.ts';
 import { newNameOf, type PostgresqlConfig, type RestoreOptions, serverOfRestore } from './settings.ts';
@@ -42,6 +43,7 @@ export class ServerRestore implements RestoreSession {
   readonly #options: RestoreOptions;
   readonly #context: RestoreContext;
   readonly #roles: RestoreRoles;
+  readonly #versions: VersionQuestion;
   readonly #restored: Restored[] = [];
   /** What a restore that changes nothing would make. */
   readonly #foreseen = new Set<string>();
@@ -64,6 +66,7 @@ export class ServerRestore implements RestoreSession {
     this.#names = parts.names;
     this.#options = parts.options;
     this.#context = parts.context;
+    this.#versions = new VersionQuestion(productName(parts.admin.facts.version), parts.options, parts.context);
     this.#roles = new RestoreRoles(parts.context, () => this.#openSession());
   }
 
@@ -113,7 +116,8 @@ export class ServerRestore implements RestoreSession {
     // A file of a dump alone is nothing that could be restored.
     if (!isWanted(place.item === 'part' ? folderOf(entry.path) : entry.path, paths)) return;
     if (isDryRun && place.item === 'inventory') {
-      this.#tellVersions(place.database ?? '', parseInventory(await readText(entry.content)).server);
+      const [database, { server }] = [place.database ?? '', parseInventory(await readText(entry.content))];
+      await tellStop(database, this.#context, async () => this.#versions.ask(database, server));
     } else if (isDryRun) await this.#tell(place);
     else await this.#take(entry.content, place);
   }
@@ -130,10 +134,6 @@ export class ServerRestore implements RestoreSession {
       const how = present === null ? 'which would be made' : present.isKept ? 'beside what it holds' : 'and replace it';
       this.#context.log('info', `Would restore "${name}" as "${target}", ${how}.`);
     });
-  }
-
-  #tellVersions(database: string, saved: string): void {
-    tellVersions(database, { saved, target: `PostgreSQL ${this.#admin.facts.version}` }, this.#context);
   }
 
   #isTaken(target: string): AppError {
@@ -207,6 +207,7 @@ export class ServerRestore implements RestoreSession {
     const restored = await restoreDump(dump, {
       ...{ server, admin, scratch, options, signal },
       prepare: async (toc) => {
+        this.#versions.ask(database, productName(toc.serverVersion));
         const ids = await chooseEntries(toc, { session: admin, context: this.#context, choices: options });
         await assertExtensions(admin, toc, { label: server.label, ids });
         await this.#roles.prepare(admin, rolesOf(toc, options, ids), { server: server.label, database });
@@ -235,7 +236,7 @@ export class ServerRestore implements RestoreSession {
       return false;
     }
     const { objects, server } = parseInventory(text);
-    this.#tellVersions(database, server);
+    this.#versions.ask(database, server);
     const differences = missingObjects(objects, restored.saved);
     if (differences.length > 0) throw damaged(database, differences.slice(0, 5).join('; '));
     return true;

@@ -157,6 +157,10 @@ export const restoreSchema = z.object({
     label: 'End the sessions of others',
     help: 'A database that is replaced must not be in use.',
   }),
+  acceptOtherVersion: z.boolean().default(false).meta({
+    label: 'Accept another version',
+    help: 'Off: the restore stops when the server is of an older or newer major version than the one that was saved.',
+  }),
   parallelJobs: z.number().int().min(1).max(64).default(1).meta({
     label: 'Parallel jobs',
     help: 'More than one needs room for the whole dump in the folder for temporary files, as a dump in the directory format does in any case.',

@@ -72,6 +72,10 @@ export const redisRestoreSchema = z.object({
     label: 'End sessions',
     help: 'Ends the connections of others to a database that is replaced. Off: the restore stops and lists them.',
   }),
+  acceptOtherVersion: z.boolean().default(false).meta({
+    label: 'Accept another version',
+    help: 'Off: the restore stops when the server is of an older or newer major version than the one that was saved, or of the other kind.',
+  }),
 });
 export type RedisRestoreOptions = z.output<typeof redisRestoreSchema>;
 

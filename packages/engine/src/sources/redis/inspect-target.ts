@@ -29,7 +29,7 @@ async function lookAtServer(
   server: RedisConfig,
   renames: ReadonlyMap<number, number>,
 ): Promise<TargetInspection> {
-  const { keys } = await readFacts(connection);
+  const { keys, server: product } = await readFacts(connection);
   if (keys === null) {
     const action = 'ask what a restore would replace (INFO)';
     throw new AppError('DATABASE_PERMISSION', {
@@ -57,7 +57,7 @@ async function lookAtServer(
     );
   }
   if (sessions === null) notes.push('Who is connected is unknown: the user may not run CLIENT LIST.');
-  return { server: nameOfServer(server), databases, notes };
+  return { server: nameOfServer(server), databases, notes, product };
 }
 
 /** One that another restore is making, or has left. */

@@ -22,6 +22,7 @@ export const redisSource = defineSource({
   restore: async (config, context) => await (await import('./restore-session.ts')).openRestoreSession(config, context),
   inspect: async (config, context) => await (await import('./inspect-server.ts')).inspectServer(config, context),
   inspectTarget: async (config, context) => (await import('./inspect-target.ts')).inspectTarget(config, context),
+  savedServer: async (entry) => (await import('./saved-server.ts')).savedServer(entry),
   targetSettings: async (config, options) => (await import('./inspect-target.ts')).targetSettings(config, options),
   openVerifier: async (_config, context) => (await import('./verifier.ts')).openRedisVerifier(context),
 });

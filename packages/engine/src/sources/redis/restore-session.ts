@@ -7,12 +7,16 @@ import { missingObjects, parseInventory } from '../../ports/database-inventory.t
 import { displayPath } from '../../ports/display-path.ts';
 import { readText } from '../../ports/entry-content.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
-import { type RedisConfig, redisRestoreSchema } from './config.ts';
+import { VersionQuestion } from '../../ports/version-difference.ts';
+import { type RedisConfig, redisRestoreSchema, serverOfRestore } from './config.ts';
+import { RedisConnection } from './connection.ts';
 import { DUMP_PATH, INVENTORY_PATH, pathOfEntry, ROOT } from './entry-paths.ts';
 import { objectsOf } from './key-counts.ts';
 import { LiveRestore } from './live-restore.ts';
 import { appendOnlyFileIn, assertNoServerIn, StagedFile } from './place-dump.ts';
 import { type RdbSummary, scanned } from './rdb-scanner.ts';
+import { peekServer } from './saved-server.ts';
+import { readFacts } from './server-facts.ts';
 
 /** Where the dump goes. */
 interface Destination {
@@ -28,24 +32,40 @@ interface Destination {
   rollback(): Promise<void>;
 }
 
+/** Throws when the server it goes to is not like the one that was saved (empty: unknown), and that was not accepted. */
+type AskVersion = (saved: string) => Promise<void>;
+
 /** See above. */
 export async function openRestoreSession(config: RedisConfig, context: RestoreContext): Promise<RestoreSession> {
   const options = redisRestoreSchema.parse(context.options);
   const { targetPath, overwrite } = context;
   if (targetPath !== null) return new RedisRestore(context, new FileInFolder(join(targetPath, DUMP_PATH), overwrite));
   if (options.dumpPath !== '') return new RedisRestore(context, new FileOfServer(options, context));
-  return new RedisRestore(context, new LiveRestore(config, options, context));
+  const server = serverOfRestore(config, options);
+  const askVersion: AskVersion = async (saved) => {
+    const connection = await RedisConnection.open(server, context.signal);
+    try {
+      const { server: target } = await readFacts(connection);
+      new VersionQuestion(target, options, context).ask(DUMP_PATH, saved);
+    } finally {
+      connection.close();
+    }
+  };
+  return new RedisRestore(context, new LiveRestore(config, options, context), askVersion);
 }
 
 class RedisRestore implements RestoreSession {
   readonly #context: RestoreContext;
   readonly #destination: Destination;
+  readonly #askVersion: AskVersion | null;
   #summary: RdbSummary | null = null;
   #isSkipped = false;
 
-  constructor(context: RestoreContext, destination: Destination) {
+  /** `askVersion` null: it goes into a file, which no server reads yet. */
+  constructor(context: RestoreContext, destination: Destination, askVersion: AskVersion | null = null) {
     this.#context = context;
     this.#destination = destination;
+    this.#askVersion = askVersion;
   }
 
   async write(entry: RestoreEntry): Promise<void> {
@@ -97,6 +117,7 @@ class RedisRestore implements RestoreSession {
 
   async #writeDump(entry: RestoreEntry): Promise<void> {
     const { isDryRun, signal } = this.#context;
+    const content = await this.#askedContent(entry.content ?? (async function* () {})());
     if (!isDryRun) {
       try {
         await this.#destination.open();
@@ -106,7 +127,7 @@ class RedisRestore implements RestoreSession {
         return;
       }
     }
-    const dump = scanned(entry.content ?? (async function* () {})(), {
+    const dump = scanned(content, {
       onSummary: (summary) => {
         this.#summary = summary;
       },
@@ -118,6 +139,14 @@ class RedisRestore implements RestoreSession {
       this.#context.progress({ bytes: chunk.byteLength, currentItem: DUMP_PATH });
     }
     this.#context.progress({ items: 1 });
+  }
+
+  /** Nothing of the dump has been taken, nor has anything been touched, when this throws. */
+  async #askedContent(dump: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+    if (!this.#askVersion) return dump;
+    const { found, content } = await peekServer(dump);
+    await this.#askVersion(found ?? '');
+    return content;
   }
 
   async #compare(entry: RestoreEntry): Promise<void> {
