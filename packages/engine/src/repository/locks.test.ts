@@ -526,6 +526,25 @@ describe('a held lock', () => {
     expect(stored()).toHaveLength(folder === 'index' ? 2 : 1);
   });
 
+  it('is looked for no longer than somebody waits for the work', async () => {
+    const scene = await createScene();
+    let jumpMs = 0;
+    const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+    await scene.acquire({ clock, onLost: () => {} });
+    const asked = Promise.withResolvers<void>();
+    scene.storage.list = async function* () {
+      asked.resolve();
+      yield await new Promise<never>(() => {});
+    };
+    jumpMs = 40 * MINUTE;
+    const abort = new AbortController();
+    const saving = scene.repository.saveFile('index', Buffer.from('{}'), abort.signal);
+    const outcome = expect(saving).rejects.toMatchObject({ code: 'CANCELLED' });
+    await asked.promise;
+    abort.abort();
+    await outcome;
+  });
+
   it('tries again to remove a file it could not remove', async () => {
     const scene = await createScene();
     const lock = await scene.acquire();

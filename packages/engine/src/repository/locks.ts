@@ -12,7 +12,7 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import { outliveHangups } from '../ports/outlive-hangups.ts';
-import { cancelledError, throwIfCancelled } from '../ports/pull-body.ts';
+import { cancelledError, orCancelled, throwIfCancelled } from '../ports/pull-body.ts';
 import { type LockFile, packLock } from './format/lock-file.ts';
 import { keepLock } from './lock-keeper.ts';
 import { holderOf, type LockJudge, listLocks, type StoredLock, staleReason } from './lock-list.ts';
@@ -98,7 +98,7 @@ export async function acquireLock(repository: Repository, options: AcquireLockOp
   const isForbidden = (locks: readonly StoredLock[]) => locks.some((lock) => isInTheWay(lock, { options, judge }));
   const first = { firstId: id, writtenAt };
   const kept = keepLock({ repository, clock, ...first, write, isForbidden, onLost: options.onLost });
-  repository.assertLocked = () => kept.assertHeld();
+  repository.assertLocked = (workSignal) => orCancelled(kept.assertHeld(), workSignal);
   return kept;
 }
 
