@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../ports/clock.ts';
 import type { Storage } from '../ports/storage.ts';
+import { withRetry } from '../storages/decorators/with-retry.ts';
 import { createMemoryStorage } from '../testing/memory-storage.ts';
 import { createMasterKey } from './format/master-key.ts';
 import { RESTIC_CONFIG, RESTIC_KEY_FILE } from './format/restic-samples.ts';
@@ -372,6 +373,20 @@ describe('a repository', () => {
     await repository.removeFile('index', name, signal);
     await repository.removeFile('index', name, signal);
     expect(await names(repository.list('index', signal))).toEqual([]);
+  });
+
+  it('tries no more once its lock is lost, however often a storage is tried', async () => {
+    const { repository: made, storage, place } = await make();
+    const trying = { ...place, storage: withRetry(storage, { attempts: 4, firstDelayMs: 0 }) };
+    const repository = await openRepository(trying, { masterKey: made.masterKey }, signal);
+    const lost = new AppError('REPOSITORY_LOCK_LOST', { reason: 'others took it' });
+    let asked = 0;
+    repository.assertLocked = async () => {
+      asked += 1;
+      if (asked > 1) throw lost;
+    };
+    await expect(repository.saveFile('index', Buffer.from('{}'), signal)).rejects.toBe(lost);
+    expect(asked).toBe(2);
   });
 
   it('notices damaged, truncated and swapped files', async () => {

@@ -317,9 +317,14 @@ export async function putObject(
   key: string,
   { bytes, signal, beforeTry }: StoredBytes,
 ): Promise<void> {
+  // Its errors may say that one may try again, but that means the whole work.
+  const ended = new AbortController();
   const body = replayable(async function* () {
-    await beforeTry?.();
+    await beforeTry?.().catch((error: unknown) => {
+      ended.abort(error);
+      throw error;
+    });
     yield bytes;
   });
-  await storage.put(key, body, { signal, sizeBytes: bytes.byteLength });
+  await storage.put(key, body, { signal: AbortSignal.any([signal, ended.signal]), sizeBytes: bytes.byteLength });
 }
