@@ -148,7 +148,9 @@ function runInWorker(parts: RunParts & { onStart(worker: Worker): void }): Promi
   const { job, options, reporter, signal } = parts;
   const { modules, tempDir, compressionParallelism, storageAttempts } = options;
   const storagePatienceMs = isPatient(job) ? options.storagePatienceMs : 0;
-  const nice = isPatient(job) && job.kind !== 'run_restore' ? options.nice : 0;
+  // A backup that is only a question reads as much as one that is not.
+  const isInBackground = job.kind === 'run_backup' || (isPatient(job) && job.kind !== 'run_restore');
+  const nice = isInBackground ? options.nice : 0;
   const settings = { modules, tempDir, compressionParallelism, nice, storageAttempts, storagePatienceMs };
   const workerData: JobWorkerData = { ...settings, job, relay: options.relay() };
   const url = new URL('./job-worker.ts', import.meta.url);

@@ -67,4 +67,7 @@ it('only work that nobody sits and waits for is patient', () => {
   expect(patient.filter((kind) => isPatient({ kind }))).toEqual(patient);
   expect(hurried.filter((kind) => isPatient({ kind }))).toEqual([]);
   expect(isPatient({ kind: 'prune_repository', dryRun: true })).toBe(false);
+  const intoRepository = (dryRun: boolean) =>
+    backupJob([], { snapshot: { hostname: '', tags: [], parentId: null, dryRun } });
+  expect([false, true].map((dryRun) => isPatient(intoRepository(dryRun)))).toEqual([true, false]);
 });

@@ -16,8 +16,15 @@ const questions: ReadonlySet<JobKind> = new Set([
 ]);
 
 /** Whether a job goes on after an outage; others fail soon, since somebody waits for their answer: also for a dry run. */
-export function isPatient(job: Pick<Job, 'kind'> & { readonly dryRun?: boolean }): boolean {
-  return jobLanes[job.kind] === 'work' && !questions.has(job.kind) && job.dryRun !== true;
+export function isPatient(job: JobToJudge): boolean {
+  const isDryRun = job.dryRun === true || job.snapshot?.dryRun === true;
+  return jobLanes[job.kind] === 'work' && !questions.has(job.kind) && !isDryRun;
+}
+
+/** Of a backup into a repository its snapshot says whether it is a dry run. */
+interface JobToJudge extends Pick<Job, 'kind'> {
+  readonly dryRun?: boolean | undefined;
+  readonly snapshot?: { readonly dryRun: boolean } | null | undefined;
 }
 
 /** The limits of one storage of a job; what happens to it goes to the log of the job, as `name`. */
