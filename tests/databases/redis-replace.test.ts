@@ -324,3 +324,22 @@ it('empties nothing that a restore holds which it took for dead', async () => {
   server.feed('SELECT 9\nFLUSHDB\nSELECT 5\nFLUSHDB');
   expect(digest()).toBe(whole);
 });
+
+it('names what somebody wrote into an empty database in the last moment, and keeps it, after a kill as well', async () => {
+  // Of one that was killed long ago.
+  server.feed(`FUNCTION FLUSH\nSELECT 9\nSET theirs 1\nSET backupx:restore:late "1700000000 0123456789abcdef"`);
+  server.feed(`SELECT 10\nSET backupx:restore:late "1700000000 0123456789abcdef"`);
+  const write = () => server.cli('-n', '7', 'SET', 'late', '1');
+  const { port, close } = await relayUntil('SWAPDB\r\n', write);
+  const options = { rename: ['0=7', '3=8'] };
+  const { problems } = await jobs.restore(source(port), result, { options });
+  close();
+  const message = (database: number) => ({
+    message: expect.stringMatching(new RegExp(`lies in database ${database}$`)),
+  });
+  expect(problems).toMatchObject([message(9), message(1)]);
+  expect([server.cli('-n', '7', 'DBSIZE'), server.cli('-n', '8', 'GET', 'three')]).toEqual(['500', '3']);
+  expect(server.cli('INFO', 'keyspace').match(/db\d+:keys=\d+/g)).toEqual(
+    ['0', '1', '5', '7', '8', '9'].map((database) => `db${database}:keys=${database === '7' ? 500 : 1}`),
+  );
+});
