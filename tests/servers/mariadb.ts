@@ -49,6 +49,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
   const [socket, conf] = [path.join(folder, 's.sock'), path.join(folder, 'my.cnf')];
   const port = await freePort();
   let server: ChildProcess | null = null;
+  let ending: Promise<unknown> = Promise.resolve();
   const removeAll = () => {
     server?.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
@@ -61,10 +62,12 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     if (!running || running.exitCode !== null || running.signalCode !== null) return;
     const closed = new Promise<void>((resolve) => running.once('close', () => resolve()));
     running.kill('SIGKILL');
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, STOP_LIMIT_MS).unref())]);
+    ending = Promise.race([closed, new Promise((resolve) => setTimeout(resolve, STOP_LIMIT_MS).unref())]);
+    await ending;
   }
 
   async function start(): Promise<void> {
+    await ending;
     server = spawn('setpriv', ['--pdeathsig', 'KILL', 'mariadbd', `--defaults-file=${conf}`], { stdio: 'ignore' });
     const deadlineMs = Date.now() + START_LIMIT_MS;
     while (Date.now() < deadlineMs && server.exitCode === null) {

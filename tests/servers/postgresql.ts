@@ -117,13 +117,19 @@ async function run(
   const user = serverUser();
   let place: ReturnType<typeof prepare> | null = null;
   let server: ChildProcess | null = null;
+  let ending: Promise<void> = Promise.resolve();
   const removeAll = () => {
     server?.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   };
   const forget = atExit(removeAll);
 
-  async function end(signal: NodeJS.Signals): Promise<void> {
+  function end(signal: NodeJS.Signals): Promise<void> {
+    ending = endNow(signal);
+    return ending;
+  }
+
+  async function endNow(signal: NodeJS.Signals): Promise<void> {
     const running = server;
     server = null;
     if (running && running.exitCode === null && running.signalCode === null) {
@@ -155,6 +161,7 @@ async function run(
   }
 
   async function start(): Promise<void> {
+    await ending;
     const { data = '', args: more = [] } = place ?? {};
     const [program, args] = asUser(user, path.join(programs, 'postgres'), ['-D', data, ...more]);
     server = spawn(program, args, { stdio: 'ignore', cwd: '/' });

@@ -73,11 +73,22 @@ export function dumpFaults(mode: BackupMode, faults: DumpFaults): void {
   }
   const slowJob = () => jobs.backupJob(faults.slow());
   const begun = (folder = tempDir) => faults.begun({ tempDir: folder, store: jobs.store });
-  /** Somebody does something to it when it has begun. */
-  const beset = (job: RunBackupJob, act: () => unknown) => {
-    const failure = failureOf(runner.run(job));
+  /** Somebody does something to it when it has begun, and has done it when this ends. */
+  const beset = async (job: RunBackupJob, act: () => unknown) => {
+    let acting: unknown = null;
+    let hasFailed = false;
+    const failure = failureOf(runner.run(job)).finally(() => {
+      hasFailed = true;
+    });
+    const acted = begun().then(() => {
+      if (!hasFailed) acting = act();
+      return acting;
+    });
     // It may fail before it has begun, and then says why.
-    return Promise.all([failure, Promise.race([begun().then(act), failure])]).then(([error]) => error);
+    await Promise.race([acted, failure]);
+    const error = await failure;
+    await acting;
+    return error;
   };
 
   describe(`${faults.name}, in mode ${mode}`, () => {
