@@ -1,6 +1,6 @@
 /** Streams made on the way to whoever downloads them: their size is not known before. */
-import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
+import { bodyOf, closeQuietly, withFirst } from './body-of.ts';
 
 /** A file name for `Content-Disposition`, RFC 6266: an ASCII one for old programs and the true one for the others. */
 export function contentDisposition(fileName: string): string {
@@ -15,7 +15,10 @@ export function contentDisposition(fileName: string): string {
  */
 const SILENCE_MS = 10 * 60_000;
 
-/** Resolves when everything is sent. Throws what fails before the first byte; later failures cut the connection. */
+/**
+ * Resolves when everything is sent and what it came from is closed. Throws what fails before the first byte; later
+ * failures cut the connection.
+ */
 export async function sendDownload(
   reply: FastifyReply,
   stream: AsyncIterable<Uint8Array>,
@@ -23,22 +26,13 @@ export async function sendDownload(
 ): Promise<void> {
   const chunks = stream[Symbol.asyncIterator]();
   const first = await chunks.next();
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    try {
-      if (first.done) return;
-      yield first.value;
-      yield* { [Symbol.asyncIterator]: () => chunks };
-    } finally {
-      // Also when the reader goes away before it has taken the first piece.
-      await chunks.return?.();
-    }
-  }
   reply.header('content-type', about.contentType);
   reply.header('content-disposition', contentDisposition(about.fileName));
   reply.header('cache-control', 'no-store');
-  const body = Readable.from(whole(), { objectMode: false });
+  const body = bodyOf(withFirst(first, chunks), chunks);
   reply.raw.setTimeout(about.silenceMs ?? SILENCE_MS, () => reply.raw.destroy());
   const done = new Promise<void>((settle) => body.once('close', settle));
   reply.send(body);
   await done;
+  await closeQuietly(chunks);
 }

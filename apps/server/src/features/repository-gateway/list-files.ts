@@ -1,7 +1,7 @@
 /** Lists the files of one type as JSON that streams: a repository may have millions, and none of them waits in memory. */
-import { Readable } from 'node:stream';
 import type { Storage, StoredObject } from '@backupx/engine/ports/storage';
 import type { FastifyReply } from 'fastify';
+import { bodyOf, withFirst } from '../../http/body-of.ts';
 import { isHashName } from './gateway-address.ts';
 import type { FileType, GatewayRepository } from './repository-directory.ts';
 
@@ -28,11 +28,7 @@ export async function listFiles(asked: AskedList, reply: FastifyReply): Promise<
   // The first piece before the headers: a storage that cannot be listed is still an error answer.
   const first = await pieces.next();
   reply.type(isV2 ? V2 : V1);
-  const rest = async function* () {
-    if (!first.done) yield first.value;
-    yield* pieces;
-  };
-  return reply.send(Readable.from(rest(), { objectMode: false }));
+  return reply.send(bodyOf(withFirst(first, pieces), pieces));
 }
 
 async function* writeList({ repository, storage, type, signal }: AskedList, isV2: boolean): AsyncGenerator<string> {

@@ -1,8 +1,8 @@
 /** Hands a file out, whole or in part. */
-import { Readable } from 'node:stream';
 import { AppError } from '@backupx/contracts/errors';
 import type { Storage, StoredObject } from '@backupx/engine/ports/storage';
 import type { FastifyReply } from 'fastify';
+import { bodyOf, withFirst } from '../../http/body-of.ts';
 import { type AskedRange, type FilePart, parseRange, resolveRange } from './byte-range.ts';
 import { Refusal } from './refusal.ts';
 
@@ -27,13 +27,13 @@ export async function describeFile({ storage, key, signal }: AskedFile, reply: F
  */
 export async function sendFile(asked: AskedFile, reply: FastifyReply): Promise<FastifyReply> {
   const range = parseRange(asked.range);
-  const { object, part, body } = await openPart(asked, range);
+  const { object, part, bytes, source } = await openPart(asked, range);
   describe(reply, object);
   reply.header('content-length', part.end - part.start);
   if (range && object.sizeBytes > 0) {
     reply.code(206).header('content-range', `bytes ${part.start}-${part.end - 1}/${object.sizeBytes}`);
   }
-  return reply.send(Readable.from(body, { objectMode: false, highWaterMark: BUFFER_BYTES }));
+  return reply.send(bodyOf(exactly(bytes, part), source, { bufferBytes: BUFFER_BYTES }));
 }
 
 function describe(reply: FastifyReply, { sizeBytes, modifiedAt }: StoredObject): void {
@@ -44,29 +44,32 @@ function describe(reply: FastifyReply, { sizeBytes, modifiedAt }: StoredObject):
 interface OpenPart {
   readonly object: StoredObject;
   readonly part: FilePart;
-  readonly body: AsyncIterable<Uint8Array>;
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** What they come from. */
+  readonly source: AsyncIterator<Uint8Array>;
 }
 
 async function openPart({ storage, key, signal }: AskedFile, range: AskedRange | null): Promise<OpenPart> {
   if (range && 'suffixBytes' in range) {
     const object = await storage.stat(key, signal);
     const part = partOf(range, object);
-    return { object, part, body: exactly(storage.get(key, { signal, range: part }), part, null) };
+    const source = storage.get(key, { signal, range: part })[Symbol.asyncIterator]();
+    return { object, part, bytes: { [Symbol.asyncIterator]: () => source }, source };
   }
   const end = range?.last == null ? undefined : range.last + 1;
   const bytes = storage.get(key, {
     signal,
     range: { start: range?.first ?? 0, ...(end === undefined ? {} : { end }) },
   });
-  const iterator = bytes[Symbol.asyncIterator]();
-  const first = iterator.next();
+  const source = bytes[Symbol.asyncIterator]();
+  const first = source.next();
   first.catch(() => {});
   try {
     const [object] = await Promise.all([storage.stat(key, signal), first]);
     const part = partOf(range, object);
-    return { object, part, body: exactly({ [Symbol.asyncIterator]: () => iterator }, part, await first) };
+    return { object, part, bytes: withFirst(await first, source), source };
   } catch (error) {
-    first.then(() => iterator.return?.()).catch(() => {});
+    first.then(() => source.return?.()).catch(() => {});
     throw error;
   }
 }
@@ -92,18 +95,12 @@ export class RangeRefusal extends Refusal {
 }
 
 /** Passes on what belongs to the part; fails when the storage gives less or more than it said. */
-async function* exactly(
-  bytes: AsyncIterable<Uint8Array>,
-  part: FilePart,
-  first: IteratorResult<Uint8Array> | null,
-): AsyncGenerator<Uint8Array> {
+async function* exactly(bytes: AsyncIterable<Uint8Array>, part: FilePart): AsyncGenerator<Uint8Array> {
   let missing = part.end - part.start;
-  const take = (chunk: Uint8Array): Uint8Array => {
+  for await (const chunk of bytes) {
     missing -= chunk.byteLength;
     if (missing < 0) throw new AppError('STORAGE_FAILED', { reason: 'the file has grown while it was read' });
-    return chunk;
-  };
-  if (first && !first.done) yield take(first.value);
-  if (!first?.done) for await (const chunk of bytes) yield take(chunk);
+    yield chunk;
+  }
   if (missing > 0) throw new AppError('STORAGE_FAILED', { reason: 'the file has shrunk while it was read' });
 }

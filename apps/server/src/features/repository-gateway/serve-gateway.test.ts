@@ -243,6 +243,13 @@ describe('storing', () => {
     expect((await store('data', randomBytes(1))).status).toBe(507);
   });
 
+  it('says of a file that is there already that it is there, also when nothing more fits', async () => {
+    gateway.repositories.set('3', testRepository(3, { quotaBytes: 1000 }));
+    const file = randomBytes(900);
+    const answers = [await store('data', file), await store('data', file), await store('data', randomBytes(900))];
+    expect(answers.map(({ status }) => status)).toEqual([200, 403, 507]);
+  });
+
   it('gives back the room of a file that failed', async () => {
     gateway.repositories.set('3', testRepository(3, { quotaBytes: 1000 }));
     expect((await ask('POST', `/r/3/data/${nameOf(Buffer.from('y'))}`, { body: randomBytes(900) })).status).toBe(400);
@@ -325,6 +332,32 @@ describe('reading', () => {
     expect(v2.headers.get('content-type')).toBe(V2);
     expect(await v2.json()).toEqual([{ name: nameOf(bytes), size: 700_000 }]);
     expect(await (await ask('GET', '/r/3/locks/')).json()).toEqual([]);
+  });
+
+  it.each([
+    ['a file', path],
+    ['a list', '/r/3/index/'],
+  ])('closes %s at the storage also for who leaves before the second piece', async (_what, address) => {
+    const asked = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<void>();
+    // Without an ear for its signal, like a disk between two reads.
+    async function* whenNobodyListens<T>(item: T, left: AbortSignal): AsyncGenerator<T> {
+      try {
+        asked.resolve();
+        await once(left, 'abort');
+        for (;;) yield item;
+      } finally {
+        closed.resolve();
+      }
+    }
+    storage.get = (_key, options) => whenNobodyListens(bytes.subarray(0, 1000), options.signal);
+    const object = { key: `repositories/3/index/${nameOf(bytes)}`, sizeBytes: 1, modifiedAt: null };
+    storage.list = (_prefix, left) => whenNobodyListens(object, left);
+    const request = http.get(gateway.url + address, { headers: agent() });
+    request.on('error', () => {});
+    await asked.promise;
+    request.destroy();
+    await closed.promise;
   });
 
   it('tells when locks were written', async () => {

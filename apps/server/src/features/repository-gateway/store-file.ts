@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import { AppError } from '@backupx/contracts/errors';
 import type { Storage } from '@backupx/engine/ports/storage';
 import { type GatewayAddress, storageKeyOf } from './gateway-address.ts';
-import type { QuotaLedger } from './quota-ledger.ts';
+import type { QuotaLedger, Reservation } from './quota-ledger.ts';
 import { Refusal, refuse } from './refusal.ts';
 import type { FileType, GatewayRepository } from './repository-directory.ts';
 import type { HeldStorage } from './storage-pool.ts';
@@ -63,14 +63,16 @@ export async function storeFile(file: IncomingFile, held: HeldStorage, ledger: Q
   const { repository, address, request, signal } = file;
   const sizeBytes = announcedSize(address, request);
   const isLock = typeOf(address) === 'locks';
-  const reservation = isLock ? null : ledger.reserve(repository, sizeBytes);
+  let reservation: Reservation | null = null;
   const key = storageKeyOf(repository.prefix, address);
   try {
     await held.takeTurn(signal);
     // Other names are hashes: two requests that write one write the same.
     if (address.kind === 'config' && !held.claim(key)) throw existsAlready();
     if (isLock) await assertFewLocks(held.storage, repository.prefix, signal);
+    // First: of a file that is there already nobody asks for more room.
     await assertNew(held.storage, key, signal);
+    if (!isLock) reservation = ledger.reserve(repository, sizeBytes);
     await held.storage.put(key, checkedBody(request, address, sizeBytes), { signal, sizeBytes });
     reservation?.keep();
     return sizeBytes;
