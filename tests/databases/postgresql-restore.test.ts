@@ -111,11 +111,23 @@ describe('elsewhere', () => {
       expect(other.sql("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'plain'").trim()).toBe(
         'postgres',
       );
-      // What a restore has made of it that was killed before the end.
-      other.sql(`CREATE ROLE "Shop Owner" NOLOGIN;
-        COMMENT ON ROLE "Shop Owner" IS 'BackupX: made for a restore, without its password'`);
-      const result = await restore({ ...there, restoreGlobals: true });
+      // Another restore makes one of them in this very moment, and was begun in another database.
+      other.sql('CREATE DATABASE meeting');
+      const place = await Server.open(configSchema.parse(there), work.at('temp'), new AbortController().signal);
+      const holder = await PsqlSession.open(place, 'postgres', new AbortController().signal);
+      await holder.run(`BEGIN; SELECT pg_advisory_xact_lock(hashtext('backupx roles of restores')) \\g /dev/null
+        CREATE ROLE "Shop Owner" NOLOGIN;
+        COMMENT ON ROLE "Shop Owner" IS 'BackupX: made for a restore, without its password';`);
+      const running = restore({ ...there, maintenanceDatabase: 'meeting', restoreGlobals: true });
+      const waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+      const waits = until('a restore that waits', () => other.sql(waiting).trim() === '1');
+      await Promise.race([waits, running.then(() => expect.fail('it did not wait'))]);
+      await holder.run('COMMIT;');
+      await holder.close();
+      place.close();
+      const result = await running;
       expect(result).toMatchObject({ status: 'success', problems: [] });
+      other.sql('DROP DATABASE meeting');
       expect(describeDatabase(other, 'shop')).toBe(original);
       const login = "host='127.0.0.1' user='Shop Owner' dbname=shop port=";
       const hello = execFileSync(`${PROGRAMS}/psql`, ['-XAt', '-d', login + other.port, '-c', 'SELECT 1'], {

@@ -5,25 +5,50 @@ import { RestoreRoles } from './restore-roles.ts';
 
 const ABOUT = { server: 'here', database: 'shop' };
 
-/** A server with these roles and their comments, and a restore into it. */
-function restoreInto(comments: Record<string, string>) {
+type Comments = Record<string, string>;
+
+/** `true`, or what a comment is or begins with; all parts of it. */
+function holds(condition: string, comment: string): boolean {
+  return condition.split(' AND ').every((part) => {
+    const [, not, way, text = ''] = /^(NOT )?shobj_\S+ \S+ (=|LIKE) '([^']*)'$/.exec(part) ?? [];
+    if (way === undefined) return part === 'true';
+    const isSo = way === '=' ? comment === text : comment.startsWith(text.slice(0, -1));
+    return isSo !== (not !== undefined);
+  });
+}
+
+/** What a script does to the roles: the first of its branches whose condition holds. */
+function run(script: string, comments: Comments): void {
+  const branches = script.matchAll(
+    /IF (NOT )?EXISTS \(SELECT FROM pg_roles WHERE rolname = '(\w+)' AND (.*?)\) THEN (.*?;)(?= ELS| END)/g,
+  );
+  for (const [, not, role = '', condition = '', statements = ''] of branches) {
+    const isFound = role in comments && holds(condition, comments[role] ?? '');
+    if (isFound === (not !== undefined)) continue;
+    const [, name = '', text] = /COMMENT ON ROLE "([^"]*)" IS (NULL|'[^']*')/.exec(statements) ?? [];
+    if (text) comments[name] = text === 'NULL' ? '' : text.slice(1, -1);
+    const dropped = /DROP ROLE "([^"]*)"/.exec(statements)?.[1];
+    if (dropped) delete comments[dropped];
+    return;
+  }
+}
+
+/** A server with these roles and their comments, and a restore into it; `meanwhile` is what another does before a script. */
+function restoreInto(comments: Comments, meanwhile: () => void = () => {}) {
   const [said, problems]: [string[], string[]] = [[], []];
   const session = {
     run: async (sql: string) => {
+      meanwhile();
       said.push(sql);
-      const plain = sql.replaceAll("''", "'");
-      const [, wanted, way, mark = ''] = /rolname = '(\w+)' AND shobj_\S+ \S+ (=|LIKE) '([^']*)'/.exec(plain) ?? [];
-      const has = (text: string) => (way === '=' ? text === mark : text.startsWith(mark.slice(0, -1)));
-      if (wanted !== undefined && !has(comments[wanted] ?? '')) return;
-      const [, name = '', text] = /COMMENT ON ROLE "([^"]*)" IS (NULL|'[^']*')/.exec(plain) ?? [];
-      if (text) comments[name] = text === 'NULL' ? '' : text.slice(1, -1);
-      const dropped = /DROP ROLE "([^"]*)"/.exec(plain)?.[1];
-      if (dropped) delete comments[dropped];
+      run(sql.replaceAll("''", "'"), comments);
     },
     query: async (sql: string) => {
-      const wanted = [...sql.matchAll(/'([a-z]+)'/g)].map(([, name = '']) => name);
-      // Either those with a comment of ours are asked for, or those that are not there.
-      const isFound = (name: string) => (sql.includes('shobj_description') ? comments[name] : !(name in comments));
+      const [, condition] = /rolname IN \([^)]*\)\s+AND (.*)/.exec(sql) ?? [];
+      const [list = ''] = sql.split(/\s+AND /);
+      const wanted = [...list.matchAll(/'([a-z]+)'/g)].map(([, name = '']) => name);
+      // Either those with a comment are asked for, or those that are not there.
+      const isFound = (name: string) =>
+        condition === undefined ? !(name in comments) : holds(condition, comments[name] ?? '');
       return wanted.filter(isFound).map((name) => ({ name }));
     },
     close: async () => {},
@@ -67,4 +92,24 @@ it('leaves what another restore has come to use meanwhile', async () => {
   await second.roles.applyGlobals();
   await second.roles.finish();
   expect([comments, second.problems]).toEqual([{ own: '', shared: '' }, ['shared', 'own']]);
+});
+
+it.each([
+  ['makes', { owner: 'BackupX: made for a restore, without its password (aa)' }, { owner: '' }],
+  ['makes and finishes', { owner: '' }, { owner: '' }],
+  ['drops', null, {}],
+] as const)('takes a role for what it is when another restore %s it in that very moment', async (_, made, left) => {
+  const comments: Comments = made === null ? { owner: 'BackupX: made for a restore, without its password' } : {};
+  let isDone = false;
+  const { roles, session, open } = restoreInto(comments, () => {
+    if (isDone) return;
+    isDone = true;
+    if (made === null) delete comments.owner;
+    else Object.assign(comments, made);
+  });
+  await roles.prepare(session, ['owner'], ABOUT);
+  expect(Object.keys(comments)).toEqual(['owner']);
+  if (made === null) await roles.rollback(open);
+  else await roles.finish();
+  expect(comments).toEqual(left);
 });

@@ -19,33 +19,43 @@ const commentStatement = (role: string, text: string | null): string =>
   `COMMENT ON ROLE ${quoteName(role)} IS ${text === null ? 'NULL' : quoteLiteral(text)};`;
 
 const COMMENT = "shobj_description(oid, 'pg_authid')";
-const IS_UNFINISHED = `${COMMENT} LIKE ${quoteLiteral(`${UNFINISHED}%`)}`;
+const hasComment = (start: string): string => `${COMMENT} LIKE ${quoteLiteral(`${start}%`)}`;
+const IS_UNFINISHED = hasComment(UNFINISHED);
 const LOCK = "hashtext('backupx roles of restores')";
 
-/** Does that to a role of which the condition is true, one restore after the other: none changes it in between. */
-function statementIf(role: string, condition: string, statement: string): string {
-  const found = `SELECT FROM pg_roles WHERE rolname = ${quoteLiteral(role)} AND ${condition}`;
-  const body = `BEGIN PERFORM pg_advisory_xact_lock(${LOCK}); IF EXISTS (${found}) THEN ${statement} END IF; END`;
-  return `DO ${quoteLiteral(body)};`;
+/** One restore after the other: none changes a role between a look at it and what follows from that. */
+function locked(body: string): string {
+  return `DO ${quoteLiteral(`BEGIN PERFORM pg_advisory_xact_lock(${LOCK}); ${body} END`)};`;
 }
 
-async function unfinishedRoles(session: PsqlSession, roles: readonly string[]): Promise<string[]> {
+const exists = (role: string, condition: string): string =>
+  `EXISTS (SELECT FROM pg_roles WHERE rolname = ${quoteLiteral(role)} AND ${condition})`;
+
+/** Does that to a role of which the condition is true. */
+const statementIf = (role: string, condition: string, statement: string): string =>
+  locked(`IF ${exists(role, condition)} THEN ${statement} END IF;`);
+
+async function rolesWhere(session: PsqlSession, condition: string, roles: readonly string[]): Promise<string[]> {
   if (roles.length === 0) return [];
   const rows = await session.query<{ name: string }>(
     `SELECT rolname::text AS name FROM pg_roles WHERE rolname IN (${roles.map(quoteLiteral).join(', ')})
-     AND ${IS_UNFINISHED}`,
+     AND ${condition}`,
   );
   return rows.map(({ name }) => name);
 }
 
-/** See above. Sessions come from `open`; each is closed after use. */
+/**
+ * See above. Sessions come from `open`, all in one database of the server whatever the restore (see `openAgreedSession`):
+ * locks are per database. Each is closed after use.
+ */
 export class RestoreRoles {
   readonly #context: RestoreContext;
   readonly #open: () => Promise<PsqlSession>;
   readonly #made = new Set<string>();
-  /** Those among them that another restore made; somebody may have come to use them since. */
-  readonly #adopted = new Set<string>();
-  readonly #mark = `${UNFINISHED} (${randomBytes(6).toString('hex')})`;
+  readonly #name = `${UNFINISHED} (${randomBytes(6).toString('hex')}`;
+  readonly #mark = `${this.#name})`;
+  /** Of those that another restore made; somebody may have come to use them since. */
+  readonly #adoptedMark = `${this.#name}, made by another)`;
   #globals: string | null = null;
 
   constructor(context: RestoreContext, open: () => Promise<PsqlSession>) {
@@ -67,36 +77,41 @@ export class RestoreRoles {
     roles: readonly string[],
     about: { server: string; database: string },
   ): Promise<void> {
-    await this.#adopt(admin, roles);
+    if (this.#mayCreate) return await this.#take(admin, roles);
     const absent = await absentRoles(admin, roles);
     if (absent.length === 0) return;
     const names = absent.map((name) => `"${name}"`).join(', ');
-    if (!this.#mayCreate) {
-      const what = `role ${names}, which owns something in "${about.database}" or has privileges there; create it, let the restore create missing roles, or ignore owners and privileges:`;
-      throw new AppError('DATABASE_NOT_FOUND', { name: what, server: about.server });
-    }
-    await this.#create(admin, absent);
+    const what = `role ${names}, which owns something in "${about.database}" or has privileges there; create it, let the restore create missing roles, or ignore owners and privileges:`;
+    throw new AppError('DATABASE_NOT_FOUND', { name: what, server: about.server });
   }
 
-  async #create(session: PsqlSession, roles: readonly string[]): Promise<void> {
-    for (const role of roles) {
-      // Both or none.
-      await session.run(`BEGIN; ${placeholderStatement(role)} ${commentStatement(role, this.#mark)} COMMIT;`);
-      this.#made.add(role);
+  /** Makes those that are absent, and takes over what others made that were killed, or still run: those must not drop it any more. */
+  async #take(session: PsqlSession, roles: readonly string[]): Promise<void> {
+    const isOthers = `${IS_UNFINISHED} AND NOT ${hasComment(this.#name)}`;
+    try {
+      for (const role of await rolesWhere(session, isOthers, roles)) {
+        await this.#try(this.#takeStatement(role, isOthers), `COMMENT ON ROLE ${role}`);
+      }
+      await this.#run((await absentRoles(session, roles)).map((role) => this.#takeStatement(role, isOthers)));
+    } finally {
+      for (const role of await rolesWhere(session, hasComment(this.#name), roles)) this.#made.add(role);
     }
   }
 
-  /** What other restores made that were killed, or still run: those must not drop it any more. */
-  async #adopt(session: PsqlSession, roles: readonly string[]): Promise<void> {
-    if (!this.#mayCreate) return;
-    for (const role of await unfinishedRoles(session, roles)) {
-      if (this.#made.has(role)) continue;
-      await this.#try(statementIf(role, IS_UNFINISHED, commentStatement(role, this.#mark)), `COMMENT ON ROLE ${role}`);
-    }
-    // Without those that were dropped before that.
-    for (const role of await unfinishedRoles(session, roles)) {
-      if (!this.#made.has(role)) this.#adopted.add(role);
-      this.#made.add(role);
+  /** Whichever of both it is by then: another restore may have made or dropped it since it was looked for. */
+  #takeStatement(role: string, isOthers: string): string {
+    const make = `${placeholderStatement(role)} ${commentStatement(role, this.#mark)}`;
+    const adopt = commentStatement(role, this.#adoptedMark);
+    return locked(`IF NOT ${exists(role, 'true')} THEN ${make} ELSIF ${exists(role, isOthers)} THEN ${adopt} END IF;`);
+  }
+
+  async #run(statements: readonly string[]): Promise<void> {
+    if (statements.length === 0) return;
+    const session = await this.#open();
+    try {
+      for (const statement of statements) await session.run(statement);
+    } finally {
+      await session.close();
     }
   }
 
@@ -110,9 +125,7 @@ export class RestoreRoles {
     }
     const session = await this.#open();
     try {
-      const known = rolesInGlobals(this.#globals);
-      await this.#adopt(session, known);
-      await this.#create(session, await absentRoles(session, known));
+      await this.#take(session, rolesInGlobals(this.#globals));
     } finally {
       await session.close();
     }
@@ -127,7 +140,7 @@ export class RestoreRoles {
     try {
       const session = await this.#open();
       try {
-        for (const role of await unfinishedRoles(session, [...this.#made]))
+        for (const role of await rolesWhere(session, IS_UNFINISHED, [...this.#made]))
           await session.run(statementIf(role, IS_UNFINISHED, commentStatement(role, null)));
       } finally {
         await session.close();
@@ -139,15 +152,12 @@ export class RestoreRoles {
   }
 
   async #try(statement: string, name: string): Promise<void> {
-    const session = await this.#open();
     try {
-      await session.run(statement);
+      await this.#run([statement]);
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'CANCELLED') throw error;
       // Without the password that may be in it.
       this.#problem(name, error.message.replace(/PASSWORD.*/s, '…'));
-    } finally {
-      await session.close();
     }
   }
 
@@ -158,7 +168,6 @@ export class RestoreRoles {
   /** Drops the roles made here; not those of another restore, nor those another one has come to use. */
   async rollback(open: () => Promise<PsqlSession>): Promise<void> {
     for (const role of this.#made) {
-      if (this.#adopted.has(role)) continue;
       try {
         const session = await open();
         const drop = statementIf(role, `${COMMENT} = ${quoteLiteral(this.#mark)}`, `DROP ROLE ${quoteName(role)};`);

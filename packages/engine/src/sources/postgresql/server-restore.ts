@@ -10,6 +10,7 @@ import { tellStop } from '../../ports/restore-preview.ts';
 import type { RestoreContext, RestoreEntry, RestoreOutcome, RestoreSession } from '../../ports/source.ts';
 import { VersionQuestion } from '../../ports/version-difference.ts';
 import { isWanted } from '../../ports/wanted-paths.ts';
+import { openAgreedSession } from './agreed-session.ts';
 import { chooseEntries } from './choose-entries.ts';
 import { type DumpInput, damaged, endsDump, StagedDump, StreamedDump } from './dump-input.ts';
 import { type EntryPlace, placeOf } from './entry-paths.ts';
@@ -67,7 +68,7 @@ export class ServerRestore implements RestoreSession {
     this.#options = parts.options;
     this.#context = parts.context;
     this.#versions = new VersionQuestion(productName(parts.admin.facts.version), parts.options, parts.context);
-    this.#roles = new RestoreRoles(parts.context, () => this.#openSession());
+    this.#roles = new RestoreRoles(parts.context, () => openAgreedSession(parts.server, parts.context.signal));
   }
 
   /** Connects, and drops what killed restores left. Throws DATABASE_*. */
@@ -310,7 +311,7 @@ export class ServerRestore implements RestoreSession {
     const signal = AbortSignal.timeout(STATEMENT_LIMIT_MS);
     await this.#admin.close();
     await this.#dropScratches(signal);
-    await this.#roles.rollback(() => this.#openSession(signal));
+    await this.#roles.rollback(() => openAgreedSession(this.#server, signal));
     this.#server.close();
   }
 }
