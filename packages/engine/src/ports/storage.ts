@@ -48,6 +48,10 @@ export function replayable(open: () => AsyncIterable<Uint8Array>): ReplayableBod
  */
 export interface Storage {
   /**
+   * True: it waits by itself while nobody answers (`withRetry` with patience), so what it throws then has been waited for.
+   */
+  readonly isPatient?: boolean;
+  /**
    * Writes an object of unknown length, replacing one of the same key. Atomic: readers see the old object, none, or the
    * whole new one, never a part; when it throws (body failed, aborted, full) nothing new is left behind. On return the
    * bytes are durable. Pulls from `body` only as fast as the place takes it. Does not keep chunks after the next pull.

@@ -3,6 +3,7 @@
  * 1 MiB that are kept for a while; a walk through a snapshot then costs a request per window, not per folder.
  */
 import { AppError } from '@backupx/contracts/errors';
+import { isOutage } from '../ports/is-outage.ts';
 import type { BlobIndex, BlobType } from './blob-index.ts';
 import { hashOf, toHex } from './format/blob-id.ts';
 import { parseTree } from './format/parse-tree.ts';
@@ -80,6 +81,8 @@ export function createBlobReader(options: BlobReaderOptions): BlobReader {
         return await use({ id, sealed, plainLength: index.plainLengthOf(entry) });
       } catch (error) {
         signal.throwIfAborted();
+        // The other copies are as far away: each would be waited for anew.
+        if (isOutage(error)) throw error;
         failure ??= explain(error, { pack, id, type });
       }
     }

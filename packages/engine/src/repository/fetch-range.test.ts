@@ -1,5 +1,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import { beforeEach, expect, it } from 'vitest';
+import { withRetry } from '../storages/decorators/with-retry.ts';
+import { createFakeClock } from '../testing/fake-clock.ts';
 import { createMemoryStorage, type MemoryStorage } from '../testing/memory-storage.ts';
 import { fetchRange } from './fetch-range.ts';
 
@@ -49,4 +51,29 @@ it('goes on where a connection broke, as long as it gets anywhere', async () => 
   await expect(fetch(breaking(5, 'STORAGE_PERMISSION').storage, 0, 10)).rejects.toMatchObject({
     code: 'STORAGE_PERMISSION',
   });
+});
+
+it('waits once for a storage that is patient by itself', async () => {
+  const clock = createFakeClock();
+  const patienceMs = 900_000;
+  let isAway = false;
+  const cut = {
+    ...memory,
+    async *get(key: string, options: Parameters<MemoryStorage['get']>[1]) {
+      if (isAway) throw new AppError('STORAGE_UNREACHABLE', { reason: 'away' });
+      isAway = true;
+      yield* memory.get(key, { ...options, range: { start: 100, end: 200 } });
+      throw new AppError('STORAGE_UNREACHABLE', { reason: 'cut' });
+    },
+  };
+  const patient = withRetry(cut, { attempts: 2, patienceMs, clock });
+  let endedMs = 0;
+  const reading = fetchRange(patient, { key: 'pack', start: 100, end: 700 }, new Uint8Array(600), signal).catch(
+    (error: AppError) => {
+      endedMs = clock.monotonicMs();
+      return error.code;
+    },
+  );
+  await clock.advance(3 * patienceMs);
+  expect([await reading, endedMs]).toEqual(['STORAGE_UNREACHABLE', patienceMs]);
 });

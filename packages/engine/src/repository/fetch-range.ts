@@ -1,4 +1,5 @@
 import { AppError } from '@backupx/contracts/errors';
+import { isOutage } from '../ports/is-outage.ts';
 import { throwIfCancelled } from '../ports/pull-body.ts';
 import type { Storage } from '../ports/storage.ts';
 
@@ -32,7 +33,8 @@ export async function fetchRange(
     } catch (error) {
       throwIfCancelled(signal);
       const mayGoOn = error instanceof AppError && error.retryable && done > doneBefore;
-      if (!mayGoOn) throw error;
+      // One that is patient went on by itself: another try would wait as long again.
+      if (!mayGoOn || (storage.isPatient && isOutage(error))) throw error;
     }
   }
   return done;

@@ -1,5 +1,6 @@
+import { isOutage } from '../../ports/is-outage.ts';
 import type { ByteRange, GetOptions, Storage } from '../../ports/storage.ts';
-import { isOutage, type Outage, type RetryOptions, Tries } from './tries.ts';
+import { type Outage, type RetryOptions, Tries } from './tries.ts';
 
 /** What calls are repeated on. */
 export interface Repeated {

@@ -1,6 +1,7 @@
+import { isOutage } from '../../ports/is-outage.ts';
 import type { StoredObject } from '../../ports/storage.ts';
 import type { Repeated } from './repeat-get.ts';
-import { isOutage, type Outage, Tries } from './tries.ts';
+import { type Outage, Tries } from './tries.ts';
 
 /** Keys that are remembered at most: some 10 MB. */
 const MAX_REMEMBERED = 100_000;

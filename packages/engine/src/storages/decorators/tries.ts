@@ -1,5 +1,6 @@
 import { AppError } from '@backupx/contracts/errors';
 import { type Clock, systemClock } from '../../ports/clock.ts';
+import { isOutage } from '../../ports/is-outage.ts';
 import { cancelledError } from '../../ports/pull-body.ts';
 
 export interface RetryOptions {
@@ -16,10 +17,6 @@ export interface RetryOptions {
   readonly firstDelayMs?: number;
   readonly maxDelayMs?: number;
 }
-
-/** Nobody answers. A storage that answers with an error of its own seldom changes its mind within minutes. */
-export const isOutage = (error: unknown): error is AppError =>
-  error instanceof AppError && (error.code === 'STORAGE_UNREACHABLE' || error.code === 'MASTER_UNREACHABLE');
 
 /** One call and its repetitions: how long it waits before the next, and when it gives up. */
 export class Tries {

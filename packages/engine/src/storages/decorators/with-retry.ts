@@ -33,6 +33,7 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
   };
 
   return {
+    isPatient: (options.patienceMs ?? 0) > 0,
     put: (key, body, putOptions) => {
       const watched = watchFirstPull(body);
       const mayRepeat = () => isReplayable(body) || !watched.isPulled();
