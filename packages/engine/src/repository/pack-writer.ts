@@ -25,8 +25,11 @@ const UPLOADS_AT_ONCE = 2;
 const INDEX_BLOBS = 50_000;
 const CHECKPOINT_MS = 600_000;
 const SLAB_BYTES = 1024 * 1024;
-/** Memory of all packs in slabs; beyond it uploads must come to an end first. One pack on its way and more than one being filled fit. */
-const MAX_SLABS = 36;
+/**
+ * Memory of all packs in slabs; beyond it uploads must come to an end first. One pack on its way and two being filled fit:
+ * with less, all threads of a backup stand still while the disk syncs a pack.
+ */
+const MAX_SLABS = 48;
 
 export interface PackWriterOptions {
   readonly repository: Repository;

@@ -2,7 +2,7 @@
  * The threads of one backup and what flows between them: the reading thread fills slots with new blobs, sealing threads
  * compress and seal them in place, this thread copies them into packs and stores those.
  *
- * Memory: `slots` × 8.25 MiB, at most six packs of 16 MiB (two open of each type, two on their way), the index.
+ * Memory: `slots` × 8.25 MiB, 48 MiB of packs (`pack-writer.ts`), the index.
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { ItemProblem } from '@backupx/contracts/jobs';
