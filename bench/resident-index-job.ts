@@ -26,7 +26,6 @@ export interface LoadFigures {
   readonly indexBytes: number;
   readonly rssAfter: number;
   readonly rssPeak: number;
-  readonly loadSeconds: number;
   /** User and system. */
   readonly loadCpuSeconds: number;
   /** By CPU seconds. */
@@ -47,19 +46,17 @@ if (import.meta.main) {
 async function measureLoad(repository: Repository, kind: keyof typeof loadKinds, blobs: number): Promise<LoadFigures> {
   const { signal } = new AbortController();
   const before = process.memoryUsage.rss();
-  const startedAt = performance.now();
   const cpuBefore = process.cpuUsage();
   const work = { repository, signal, clock: systemClock };
   const index = kind === 'backup' ? await loadIndex(repository, { signal }) : (await loadIndexFiles(work)).index;
   const table = kind === 'backup' ? null : new PackTable(index);
-  const loadSeconds = (performance.now() - startedAt) / 1000;
   const loadCpuSeconds = cpuSecondsSince(cpuBefore);
   const rssAfter = process.memoryUsage.rss() - before;
   const rssPeak = process.resourceUsage().maxRSS * 1024 - before;
   if (index.count !== blobs || (table && table.redundant.size > 0)) throw new Error(`it has ${index.count} blobs`);
   const lookUpsPerSecond = lookUp(index, blobs);
   const memory = { indexBytes: index.memoryBytes, rssAfter, rssPeak };
-  return { blobs, ...memory, loadSeconds, loadCpuSeconds, lookUpsPerSecond };
+  return { blobs, ...memory, loadCpuSeconds, lookUpsPerSecond };
 }
 
 function cpuSecondsSince(before: NodeJS.CpuUsage): number {
