@@ -1,7 +1,13 @@
 /** What must not look like a success: wrong logins, missing things, killed servers and programs, full disks, damage. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../packages/engine/src/ports/clock.ts';
+import type { BackupContext } from '../../packages/engine/src/ports/source.ts';
+import { runDump } from '../../packages/engine/src/sources/postgresql/pg-dump.ts';
+import { PsqlSession } from '../../packages/engine/src/sources/postgresql/psql-session.ts';
+import { Server } from '../../packages/engine/src/sources/postgresql/server.ts';
+import { configSchema } from '../../packages/engine/src/sources/postgresql/settings.ts';
 import { newerPrograms, PASSWORD, type Postgresql, PROGRAMS, startPostgresql } from '../servers/postgresql.ts';
 import { damagedBackups } from '../support/damaged-backups.ts';
 import { dumpFaults } from '../support/dump-faults.ts';
@@ -14,6 +20,7 @@ import {
   mayMount,
   until,
 } from '../support/faulty-runs.ts';
+import { freezeServer } from '../support/frozen-server.ts';
 import { recordPrograms } from '../support/recorded-programs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
@@ -214,6 +221,77 @@ describe('in the middle', () => {
     await jobs.restore(source(), result, { options: { rename: ['big=big4'] } });
     expect(databaseNames(server).filter((name) => name.startsWith('backupx'))).toEqual([]);
     server.sql('DROP DATABASE big4');
+  });
+});
+
+describe('a server that stands still', () => {
+  const never = new AbortController().signal;
+  const open = () => Server.open(configSchema.parse(source().config), work.at('temp'), never);
+
+  it('lets a question end after its time, or at once when the run is cancelled', async () => {
+    const [place, stop] = [await open(), new AbortController()];
+    const patient = await PsqlSession.open(place, 'slow', never);
+    const cancellable = await PsqlSession.open(place, 'slow', stop.signal);
+    const goOn = await freezeServer(server);
+    try {
+      await expect(patient.query('SELECT 1 AS one', 200)).rejects.toMatchObject({ code: 'TIMEOUT' });
+      const asked = cancellable.query('SELECT 1 AS one');
+      stop.abort();
+      await expect(asked).rejects.toMatchObject({ code: 'CANCELLED' });
+    } finally {
+      goOn();
+      for (const session of [patient, cancellable]) await session.close();
+      place.close();
+    }
+  });
+
+  it('keeps no backup that is cancelled', async () => {
+    let goOn = () => {};
+    try {
+      const when = async () => {
+        await appeared('pg_dump', `port='${server.port}'`);
+        goOn = await freezeServer(server);
+      };
+      const job = jobs.backupJob(source({ databases: ['slow'] }));
+      expect(await cancelled(job, { tempDir: work.at('temp'), when })).toMatchObject({ code: 'CANCELLED' });
+      await until('the end of its programs', () => running().length === 0);
+    } finally {
+      goOn();
+    }
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('ends a dump that nobody cancels', async () => {
+    const place = await open();
+    const session = await PsqlSession.open(place, 'slow', never);
+    const frozen = Promise.withResolvers<void>();
+    // It is asked as soon as it stands still, and not waited for five minutes.
+    vi.spyOn(systemClock, 'sleep').mockImplementation((ms) => (ms === 60_000 ? frozen.promise : Promise.resolve()));
+    const query = session.query.bind(session);
+    const context = { signal: never, log() {}, problem() {} } as unknown as BackupContext;
+    const config = configSchema.parse(source().config);
+    const parts = { server: place, programs: place.newest, config, context, modifiedAt: new Date(0) };
+    let goOn = () => {};
+    try {
+      await session.run('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;');
+      const [row] = await session.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
+      vi.spyOn(session, 'query').mockImplementation((select) => query(select, 200));
+      const moment = { database: 'slow', session, snapshot: row?.snapshot ?? '' };
+      const dump = runDump(parts, { ...moment, format: ['--format=custom'] });
+      expect((await dump.next()).done).toBe(false);
+      goOn = await freezeServer(server);
+      frozen.resolve();
+      const rest = async () => {
+        for await (const _ of dump);
+      };
+      await expect(rest()).rejects.toMatchObject({ code: 'TIMEOUT' });
+      expect(running()).toEqual([]);
+    } finally {
+      vi.restoreAllMocks();
+      goOn();
+      await session.close();
+      place.close();
+    }
   });
 });
 

@@ -9,7 +9,7 @@ import { dumpIntoFiles } from './dump-into-files.ts';
 import { dumpObjects, findGaps, findTablesWithoutRows, inventoryText, withRows } from './dump-inventory.ts';
 import { dumpPath, folderNameOf, INVENTORY, ROOT } from './entry-paths.ts';
 import { FolderScanner } from './folder-scanner.ts';
-import { type DumpParts, isFiltered, runDump } from './pg-dump.ts';
+import { type DumpMoment, type DumpParts, isFiltered, runDump } from './pg-dump.ts';
 import { PsqlSession } from './psql-session.ts';
 import type { Server } from './server.ts';
 import { countRows, listTablesWithRows, readServerObjects } from './server-objects.ts';
@@ -68,24 +68,18 @@ async function exportSnapshot(session: PsqlSession): Promise<string> {
 const DUMP_FORMAT = ['--format=custom'];
 
 /** The dump itself: one file that streams, or many. */
-async function* dumpEntries(parts: DumpParts, dump: OpenDump): AsyncGenerator<SourceEntry, DumpCounts> {
-  const { database, snapshot, session } = dump;
+async function* dumpEntries(parts: DumpParts, dump: DumpMoment): AsyncGenerator<SourceEntry, DumpCounts> {
+  const { database } = dump;
   const failure = (reason: string) => new AppError('DATABASE_DUMP_INCOMPLETE', { name: database, reason });
   if (parts.config.format === 'directory') {
     const scanner = new FolderScanner(failure);
-    yield* dumpIntoFiles(parts, { database, session, snapshot, scanner });
+    yield* dumpIntoFiles(parts, { ...dump, scanner });
     return scanner;
   }
   const scanner = new ArchiveScanner();
-  const stream = scanned(runDump(parts, { database, snapshot, format: DUMP_FORMAT }), scanner, failure);
+  const stream = scanned(runDump(parts, { ...dump, format: DUMP_FORMAT }), scanner, failure);
   yield streamEntry({ path: dumpPath(database, 'custom'), modifiedAt: parts.modifiedAt, stream });
   return scanner;
-}
-
-interface OpenDump {
-  readonly database: string;
-  readonly session: PsqlSession;
-  readonly snapshot: string;
 }
 
 /** What is known of a dump that has passed. */

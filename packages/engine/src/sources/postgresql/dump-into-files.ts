@@ -10,8 +10,7 @@ import type { SourceEntry } from '../../ports/source.ts';
 import { folderEntry, streamEntry } from '../../ports/stream-entry.ts';
 import { dumpPath } from './entry-paths.ts';
 import type { FolderScanner } from './folder-scanner.ts';
-import { type DumpParts, isFiltered, runDump } from './pg-dump.ts';
-import type { PsqlSession } from './psql-session.ts';
+import { type DumpMoment, type DumpParts, isFiltered, runDump } from './pg-dump.ts';
 import { lookForSpace } from './staging-space.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -19,23 +18,20 @@ const READ_BYTES = 1024 * 1024;
 const SIZE = `SELECT coalesce(sum(relpages::bigint), 0) * current_setting('block_size')::bigint AS bytes
   FROM pg_class WHERE relkind IN ('r', 't') AND (oid >= 16384 OR relname = 'pg_largeobject')`;
 
-export interface FilesOptions {
-  readonly database: string;
-  readonly session: PsqlSession;
-  readonly snapshot: string;
+export interface FilesOptions extends DumpMoment {
   readonly scanner: FolderScanner;
 }
 
 /** Yields the folder and its files in order of their names. Throws DATABASE_*, SOURCE_FAILED when there is no room. */
 export async function* dumpIntoFiles(parts: DumpParts, options: FilesOptions): AsyncGenerator<SourceEntry> {
   const { server, config, context, modifiedAt } = parts;
-  const { database, snapshot, scanner } = options;
+  const { database, session, snapshot, scanner } = options;
   const path = dumpPath(database, 'directory');
   const folder = server.secrets.folder('dump');
   try {
     if (!isFiltered(config)) await checkSpace(folder, options, context);
     const format = ['--format=directory', '--no-sync', `--jobs=${config.parallelJobs}`, `--file=${folder}`];
-    for await (const _ of runDump(parts, { database, snapshot, format }));
+    for await (const _ of runDump(parts, { database, session, snapshot, format }));
     yield folderEntry({ path: path, modifiedAt });
     for (const name of readdirSync(folder).sort()) {
       const file = join(folder, name);

@@ -7,12 +7,14 @@ import { PsqlSession } from './psql-session.ts';
 import type { Wanted } from './select-entries.ts';
 import type { Server } from './server.ts';
 import { objectName } from './server-objects.ts';
+import { ServerWatch } from './server-watch.ts';
 import type { RestoreOptions } from './settings.ts';
 import { quoteLiteral, quoteName } from './sql-text.ts';
 
 export interface Move {
   readonly server: Server;
-  readonly serverVersion: { readonly major: number; readonly version: string };
+  /** A session that nobody else uses meanwhile. */
+  readonly admin: PsqlSession;
   readonly scratch: string;
   readonly target: string;
   readonly wanted: Wanted;
@@ -57,8 +59,8 @@ export async function assertNotThere({ server, target, wanted, signal }: Move): 
 
 /** Throws DATABASE_*; then the database is as it was. */
 export async function moveObjects(move: Move): Promise<void> {
-  const { server, serverVersion, scratch, target, options, signal } = move;
-  const programs = programsForServer(server.installed, serverVersion.major, serverVersion.version);
+  const { server, admin, scratch, target, options, signal } = move;
+  const programs = programsForServer(server.installed, admin.facts.major, admin.facts.version);
   const choices = [
     ...(options.owners === 'ignore' ? ['--no-owner'] : []),
     ...(options.privileges === 'ignore' ? ['--no-acl'] : []),
@@ -75,11 +77,12 @@ export async function moveObjects(move: Move): Promise<void> {
     ...['--single-transaction', '--exit-on-error', '--no-password', `--dbname=${server.conninfo(target)}`, ...choices],
     ...(options.replaceExisting ? ['--clean', '--if-exists'] : []),
   ];
-  const dump = startTool(server.command(programs, 'pg_dump', dumpArguments), signal);
+  const watch = new ServerWatch(admin, signal);
+  const dump = startTool(server.command(programs, 'pg_dump', dumpArguments), watch.signal);
   dump.endInput();
-  const restore = startTool(server.command(programs, 'pg_restore', restoreArguments), signal);
+  const restore = startTool(server.command(programs, 'pg_restore', restoreArguments), watch.signal);
   const failure = (tool: string, database: string) => (end: Parameters<typeof failureOf>[0]) =>
-    failureOf(end, server.place(tool, database));
+    watch.failure ?? failureOf(end, server.place(tool, database));
   try {
     for await (const chunk of outputOf(dump, { signal, failure: failure('pg_dump', scratch) })) {
       if (!(await restore.write(chunk))) break;
@@ -91,7 +94,7 @@ export async function moveObjects(move: Move): Promise<void> {
   } finally {
     dump.kill();
     restore.kill();
-    await Promise.all([dump.ended, restore.ended]);
+    await Promise.all([dump.ended, restore.ended, watch.stop()]);
   }
 }
 

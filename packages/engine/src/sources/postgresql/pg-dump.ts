@@ -5,7 +5,9 @@ import { reportWarnings, type WarningStyle } from '../../ports/tool-warnings.ts'
 import { dumpPath } from './entry-paths.ts';
 import { failureOf } from './failures.ts';
 import type { Programs } from './programs.ts';
+import type { PsqlSession } from './psql-session.ts';
 import type { Server } from './server.ts';
+import { ServerWatch } from './server-watch.ts';
 import type { PostgresqlConfig } from './settings.ts';
 
 /** What all databases of a run share. */
@@ -17,25 +19,38 @@ export interface DumpParts {
   readonly modifiedAt: Date;
 }
 
+/** What a dump sees. */
+export interface DumpMoment {
+  readonly database: string;
+  /** It holds the snapshot; nobody else uses it meanwhile. */
+  readonly session: PsqlSession;
+  readonly snapshot: string;
+}
+
 const LOCK_LIMIT = '10min';
 
 /** What it prints; ends only when it has ended well, and what it warned of is reported then. Throws DATABASE_*. */
 export async function* runDump(
   { server, programs, config, context }: DumpParts,
-  { database, snapshot, format }: { database: string; snapshot: string; format: readonly string[] },
+  { database, session, snapshot, format }: DumpMoment & { format: readonly string[] },
 ): AsyncGenerator<Uint8Array> {
   const args = [
     ...[...format, '--compress=0', '--no-password', `--lock-wait-timeout=${LOCK_LIMIT}`],
     ...[`--snapshot=${snapshot}`, ...filterArguments(config), `--dbname=${server.conninfo(database)}`],
   ];
-  const tool = startTool(server.command(programs, 'pg_dump', args), context.signal);
-  tool.endInput();
-  yield* outputOf(tool, {
-    signal: context.signal,
-    failure: (end) => failureOf(end, server.place('pg_dump', database)),
-  });
-  const { messages } = await tool.ended;
-  reportWarnings(messages, { path: dumpPath(database, config.format), context, style: DUMP_WARNINGS });
+  const watch = new ServerWatch(session, context.signal);
+  try {
+    const tool = startTool(server.command(programs, 'pg_dump', args), watch.signal);
+    tool.endInput();
+    yield* outputOf(tool, {
+      signal: context.signal,
+      failure: (end) => watch.failure ?? failureOf(end, server.place('pg_dump', database)),
+    });
+    const { messages } = await tool.ended;
+    reportWarnings(messages, { path: dumpPath(database, config.format), context, style: DUMP_WARNINGS });
+  } finally {
+    await watch.stop();
+  }
 }
 
 /** True when only a part of each database is dumped. */

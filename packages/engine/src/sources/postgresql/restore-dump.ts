@@ -57,7 +57,15 @@ export async function restoreDump(dump: DumpInput, place: ScratchPlace): Promise
   ];
   const command = server.command(programs, 'pg_restore', args);
   const { parallelJobs } = place.options;
-  await dump.restore({ command, database, server, signal, parallelJobs, onBytes: (bytes) => place.onBytes(bytes) });
+  await dump.restore({
+    command,
+    database,
+    server,
+    admin,
+    signal,
+    parallelJobs,
+    onBytes: (bytes) => place.onBytes(bytes),
+  });
   const restored = { ...toc, entries: toc.entries.filter(({ dumpId }) => ids === null || ids.has(dumpId)) };
   const [saved, objects] = [dumpObjects(toc, dump.counts), dumpObjects(restored, dump.counts)];
   return { database, scratch, toc, saved, objects };

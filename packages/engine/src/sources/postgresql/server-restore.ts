@@ -269,8 +269,8 @@ export class ServerRestore implements RestoreSession {
 
   async #move({ scratch, target }: Restored): Promise<void> {
     const { signal } = this.#context;
-    const [server, options, serverVersion] = [this.#server, this.#options, this.#admin.facts];
-    const move: Move = { server, serverVersion, scratch, target, wanted: options, options, signal };
+    const [server, admin, options] = [this.#server, this.#admin, this.#options];
+    const move: Move = { server, admin, scratch, target, wanted: options, options, signal };
     if (!options.replaceExisting) await assertNotThere(move);
     await moveObjects(move);
     this.#context.log('info', `Put what was chosen into database "${target}".`);

@@ -11,7 +11,9 @@ import type { BackupContext } from '../../../ports/source.ts';
 import { reportWarnings, type WarningStyle } from '../../../ports/tool-warnings.ts';
 import { failureOf } from '../failures.ts';
 import type { Programs } from '../programs.ts';
+import type { PsqlSession } from '../psql-session.ts';
 import type { Server } from '../server.ts';
+import { ServerWatch } from '../server-watch.ts';
 import { lookForSpace } from '../staging-space.ts';
 import { DATA, MANIFEST, ROOT, TABLESPACE_FOLDER } from './entry-paths.ts';
 import type { PhysicalConfig } from './settings.ts';
@@ -25,6 +27,8 @@ export interface BaseBackupParts {
   readonly programs: Programs;
   readonly config: PhysicalConfig;
   readonly context: BackupContext;
+  /** An open one that nobody else uses meanwhile. */
+  readonly session: PsqlSession;
   /** Pages of the server whose checksum is wrong, in its words. The backup is as whole as the server. */
   onPageDamage(warnings: readonly string[]): void;
 }
@@ -50,15 +54,24 @@ const hasProgram = (folder: string): boolean => findTool([PROGRAM], [folder]) ==
 
 /** The members of the archive, those of tablespaces below `pg_tblspc/<oid>`, the manifest last. Throws DATABASE_*. */
 export async function* streamBaseBackup(parts: BaseBackupParts): AsyncGenerator<TarMember> {
-  const { server, programs, context } = parts;
-  const tool = startTool(server.command(programs, PROGRAM, [...argumentsFor(parts), '--pgdata=-']), context.signal);
-  tool.endInput();
-  const output = outputOf(tool, {
-    signal: context.signal,
-    failure: (end) => new BackupEnd(end),
-  });
-  yield* tarMembers(judged(output, parts));
+  const { context } = parts;
+  const { tool, output, watch } = run(parts, ['--pgdata=-']);
+  try {
+    yield* tarMembers(output);
+  } finally {
+    await watch.stop();
+  }
   reportWarnings((await tool.ended).messages, { path: `${ROOT}/${DATA}`, context, style: WARNINGS });
+}
+
+/** Runs it; `watch` is to be stopped in every case. */
+function run(parts: BaseBackupParts, args: readonly string[]) {
+  const { server, programs, context, session } = parts;
+  const watch = new ServerWatch(session, context.signal);
+  const tool = startTool(server.command(programs, PROGRAM, [...argumentsFor(parts), ...args]), watch.signal);
+  tool.endInput();
+  const failure = (end: ToolEnd) => watch.failure ?? new BackupEnd(end);
+  return { tool, watch, output: judged(outputOf(tool, { signal: context.signal, failure }), parts) };
 }
 
 /** How pg_basebackup ended when it did not end well. */
@@ -110,15 +123,16 @@ export function argumentsFor({ server, config }: Pick<BaseBackupParts, 'server' 
 
 /** As above, by way of a folder; `needBytes` is looked for there beforehand. Throws SOURCE_FAILED without it. */
 export async function* stagedBaseBackup(parts: BaseBackupParts, needBytes: number): AsyncGenerator<TarMember> {
-  const { server, programs, context } = parts;
+  const { server, context } = parts;
   const what = 'the server has tablespaces, so its backup';
   await lookForSpace(server.secrets.path, { what, leastBytes: needBytes, wantedBytes: needBytes });
   const folder = join(server.secrets.path, 'base');
-  const args = [...argumentsFor(parts), '--no-sync', `--pgdata=${folder}`];
-  const tool = startTool(server.command(programs, PROGRAM, args), context.signal);
-  tool.endInput();
-  const output = outputOf(tool, { signal: context.signal, failure: (end) => new BackupEnd(end) });
-  for await (const _ of judged(output, parts));
+  const { tool, output, watch } = run(parts, ['--no-sync', `--pgdata=${folder}`]);
+  try {
+    for await (const _ of output);
+  } finally {
+    await watch.stop();
+  }
   reportWarnings((await tool.ended).messages, { path: `${ROOT}/${DATA}`, context, style: WARNINGS });
   const archives = readdirSync(folder).filter((name) => name.endsWith('.tar'));
   // First that of the data directory, which says where the tablespaces were.

@@ -76,7 +76,7 @@ async function* readServer(run: Run): AsyncGenerator<SourceEntry> {
   const before = await listRelations(server, session, context.signal);
   const startedAt = await askTime(session);
   const parts: BaseBackupParts = {
-    ...{ server, programs, config, context },
+    ...{ server, programs, config, context, session },
     onPageDamage: (warnings) => run.damagedPages.push(...warnings),
   };
   yield folderEntry({ path: ROOT, modifiedAt });
