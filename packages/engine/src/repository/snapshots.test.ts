@@ -31,6 +31,21 @@ describe('listSnapshots', () => {
     expect(await listSnapshots(repository, signal)).toEqual(listed);
   });
 
+  it('has what several have in common once', async () => {
+    const { repository } = await create();
+    const own = { paths: ['/a', '/b'], tags: ['x'], excludes: ['*.tmp'] };
+    const others = [{}, { ...own }, { ...own, paths: ['/a,/b'] }, { ...own, tags: [] }, { ...own, hostname: 'other' }];
+    const saved = [];
+    for (const [uid, other] of others.entries())
+      saved.push(await saveSnapshot(repository, { ...base, uid, ...other }, signal));
+    const listed = (await listSnapshots(repository, signal)).sort((a, b) => a.uid - b.uid);
+    expect(listed).toEqual(saved);
+    const [, second, , fourth, fifth] = listed;
+    expect(second?.paths).toBe(fourth?.paths);
+    expect(second?.tags).toBe(fifth?.tags);
+    expect(snapshotInfo(second as Snapshot).paths).toBe(snapshotInfo(fifth as Snapshot).paths);
+  });
+
   it('of many reads each once', async () => {
     const { repository, storage } = await create();
     const ids = new Set<string>();

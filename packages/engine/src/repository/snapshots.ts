@@ -1,4 +1,5 @@
 /** The snapshots of a repository: listing, finding, saving. */
+import { hash } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import type { SnapshotInfo } from '@backupx/contracts/jobs';
 import { parseGoTime } from './format/go-time.ts';
@@ -23,8 +24,43 @@ export async function listSnapshots(
   onDamaged?: OnDamaged,
 ): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
-  await visitSnapshots(repository, { signal, onDamaged }, (snapshot) => snapshots.push(snapshot));
+  const alike = new AlikeParts();
+  await visitSnapshots(repository, { signal, onDamaged }, (snapshot) => snapshots.push(alike.shared(snapshot)));
   return sortByTime(snapshots);
+}
+
+/** Most snapshots of a repository were made of the same paths: those thousands are held once, not once for each. */
+class AlikeParts {
+  readonly #texts = new Map<string, string>();
+  /** By their hash: keys as long as the lists would be all of them again. */
+  readonly #lists = new Map<string, readonly string[]>();
+
+  /** The same snapshot with what others before it said as well in common with these. */
+  shared(snapshot: Snapshot): Snapshot {
+    const { hostname, username, programVersion, paths, tags, excludes } = snapshot;
+    return {
+      ...snapshot,
+      hostname: this.#text(hostname),
+      username: this.#text(username),
+      programVersion: this.#text(programVersion),
+      paths: this.#list(paths),
+      tags: this.#list(tags),
+      excludes: this.#list(excludes),
+    };
+  }
+
+  #text(text: string): string {
+    const known = this.#texts.get(text);
+    if (known === undefined) this.#texts.set(text, text);
+    return known ?? text;
+  }
+
+  #list(list: readonly string[]): readonly string[] {
+    const key = hash('sha256', JSON.stringify(list), 'binary');
+    const known = this.#lists.get(key);
+    if (known === undefined) this.#lists.set(key, list);
+    return known ?? list;
+  }
 }
 
 /** The same, holding of each no more than its root. */
@@ -147,13 +183,13 @@ export async function saveSnapshot(
   return { id, ...snapshot };
 }
 
-/** A snapshot as results of jobs show it. */
+/** A snapshot as results of jobs show it. Its lists are the snapshot's own, so that what many have in common stays one. */
 export function snapshotInfo(snapshot: Snapshot): SnapshotInfo {
   const { id, time, hostname, username, paths, tags, tree, parent, programVersion, summary } = snapshot;
   return {
     ...{ id, time, hostname, username, tree, parent, programVersion },
-    paths: [...paths],
-    tags: [...tags],
+    paths: paths as string[],
+    tags: tags as string[],
     summary: summary && {
       filesNew: summary.filesNew,
       filesChanged: summary.filesChanged,

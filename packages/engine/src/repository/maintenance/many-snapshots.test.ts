@@ -15,6 +15,7 @@ const load = (name) => import(new URL(name, base).href);
   const { newestSnapshot, saveSnapshot } = await load('../snapshots.ts');
   const { pruneExclusively } = await load('./prune-repository.ts');
   const { checkRepository } = await load('./check-repository.ts');
+  const { forgetSnapshots } = await load('./forget-snapshots.ts');
   const { signal } = new AbortController();
   const repository = await makeRepository(createMemoryStorage());
   const { id, ...first } = await backup(repository, { a: 'content' });
@@ -31,20 +32,27 @@ const load = (name) => import(new URL(name, base).href);
     maxUnusedShare: 0, maxRepackBytes: null, dryRun: false, condemnedPacks: [],
   });
   const checked = await checkRepository(workOn(repository), 'structure');
+  const none = { hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, withinHours: 0, tags: [] };
+  const forgotten = await forgetSnapshots(workOn(repository), {
+    snapshotIds: null, policy: { ...none, last: 3 }, lockedIds: [], dryRun: false,
+  });
   parentPort.postMessage({
     isNewest: newest.id === last,
     packsRemoved: pruned.packsRemoved,
     intact: checked.intactSnapshotIds.length,
+    forgotten: forgotten.removed.length,
+    /** All of them name the same list. */
+    pathLists: new Set([...forgotten.removed, ...forgotten.kept].map((snapshot) => snapshot.paths)).size,
   });
 })();
 `;
 
-it('looking for the newest, pruning and checking hold no more of them than they need', async () => {
+it('looking for the newest, pruning, checking and forgetting hold no more of them than they need', async () => {
   const resourceLimits = { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: 8 };
   const worker = new Worker(PROGRAM, { eval: true, workerData: import.meta.url, resourceLimits });
   try {
     const [result] = await once(worker, 'message');
-    expect(result).toEqual({ isNewest: true, packsRemoved: 0, intact: 61 });
+    expect(result).toEqual({ isNewest: true, packsRemoved: 0, intact: 61, forgotten: 57, pathLists: 2 });
   } finally {
     await worker.terminate();
   }
