@@ -61,7 +61,7 @@ async function besideLock(act: () => Promise<void>): Promise<void> {
     await gone;
     // A killed client leaves its session until that writes.
     const ids = server.sql(`SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%'`);
-    for (const id of ids.split('\n').filter(Boolean)) server.sql(`KILL ${id}`);
+    for (const id of ids.split('\n').filter(Boolean)) server.tryTo(`KILL ${id}`);
   }
 }
 

@@ -8,6 +8,7 @@ import { silentReporter } from '@backupx/engine/ports/reporter';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mysqlSource } from '../../packages/engine/src/sources/mysql/mysql-source.ts';
 import { type Mariadb, startMariadb } from '../servers/mariadb.ts';
+import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { verifyFolder } from '../support/verify-folder.ts';
@@ -171,11 +172,12 @@ describe('a restore', () => {
       'root',
       'shop',
       '-e',
-      'SELECT SLEEP(100)',
+      'SELECT SLEEP(3600)',
     ]);
     const ended = new Promise((resolve) => session.once('close', resolve));
-    while (!server.sql('SELECT DB FROM information_schema.PROCESSLIST').includes('shop'))
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const working =
+      "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = 'shop' AND INFO LIKE 'SELECT SLEEP%'";
+    await until('a session', () => server.sql(working) === '1\n');
     const options = { replaceExisting: true };
     await expect(jobs.restore(shop(), result, { options })).rejects.toMatchObject({
       code: 'DATABASE_IN_USE',

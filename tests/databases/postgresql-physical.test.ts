@@ -10,6 +10,7 @@ import { openVerifier } from '../../packages/engine/src/sources/postgresql/physi
 import { readCluster } from '../../packages/engine/src/sources/postgresql/physical/read-cluster.ts';
 import { configSchema } from '../../packages/engine/src/sources/postgresql/physical/settings.ts';
 import { PASSWORD, type Postgresql, PROGRAMS, startOn, startPostgresql } from '../servers/postgresql.ts';
+import { until } from '../support/faulty-runs.ts';
 import { createRunner } from '../support/repository.ts';
 import { type BackupMode, backupModes, createSourceJobs, type SourceJobs } from '../support/source-jobs.ts';
 import { freePort } from '../support/start-program.ts';
@@ -135,19 +136,14 @@ function keptOf(name: string): string {
   return kept[0] ?? '';
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 30_000;
-  while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error('it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 /** Waits until the WAL written so far is in the archive. */
 async function archiveWal(): Promise<void> {
   const segment = server.sql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())').trim();
   server.sql('SELECT pg_switch_wal() \\g /dev/null');
-  await until(() => existsSync(path.join(archive, segment)) && statSync(path.join(archive, segment)).size === 2 ** 24);
+  await until(
+    `${segment} in the archive`,
+    () => existsSync(path.join(archive, segment)) && statSync(path.join(archive, segment)).size === 2 ** 24,
+  );
 }
 
 const bytesBelow = (folder: string): number =>
@@ -215,18 +211,18 @@ describe('up to a point in time', () => {
     const copy = await openGuide(work.at('to-time'));
     try {
       copy.run(/ start$/, copy.besideOriginal);
-      await until(() => copy.ask('SELECT pg_get_wal_replay_pause_state()') === 'paused');
+      await until('the pause', () => copy.ask('SELECT pg_get_wal_replay_pause_state()') === 'paused');
       expect(copy.run(/pg_last_xact_replay_timestamp/)).toMatch(/^ t /m);
       expect(copy.ask("SELECT count(*) FROM sales.customers WHERE name = 'good'", 'shop')).toBe('0');
       copy.run(/ stop$/);
       const settings = work.at('to-time', 'postgresql.auto.conf');
       writeFileSync(settings, readFileSync(settings, 'utf8').replace(early, moment));
       copy.run(/ start$/, copy.besideOriginal);
-      await until(() => copy.ask('SELECT pg_get_wal_replay_pause_state()') === 'paused');
+      await until('the pause', () => copy.ask('SELECT pg_get_wal_replay_pause_state()') === 'paused');
       expect(copy.ask("SELECT count(*) FROM sales.customers WHERE name <> 'good'", 'shop')).toBe('0');
       expect(copy.ask('SELECT pg_is_in_recovery()')).toBe('t');
       copy.run(/pg_wal_replay_resume/);
-      await until(() => copy.ask('SELECT pg_is_in_recovery()') === 'f');
+      await until('the end of the recovery', () => copy.ask('SELECT pg_is_in_recovery()') === 'f');
       copy.run(/RESET restore_command/);
       copy.run(/SET archive_mode/);
       copy.run(/max_logical_replication_workers/);
@@ -263,7 +259,7 @@ describe('up to a point in time', () => {
     'stops at a restore point with that command (needs a checkout that all may read)',
     async () => {
       await started('to-name', async (copy) => {
-        await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
+        await until('the end of the recovery', () => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
         expect(describeDatabase(copy, 'shop')).toBe(wanted);
       });
     },
@@ -272,7 +268,7 @@ describe('up to a point in time', () => {
   it('goes to the end of the archive, or no further than the backup itself', async () => {
     await restoreInto(saved, 'to-end', { recoveryTarget: 'latest', restoreCommand: `cp ${archive}/%f "%p"` });
     await started('to-end', async (copy) => {
-      await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
+      await until('the end of the recovery', () => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
       expect(
         copy.sql(
           "SELECT count(*) FROM sales.orders UNION ALL SELECT count(*) FROM sales.customers WHERE name = 'bad'",
@@ -282,7 +278,7 @@ describe('up to a point in time', () => {
     });
     await restoreInto(saved, 'at-once', { recoveryTarget: 'immediate', targetAction: 'promote' });
     await started('at-once', async (copy) => {
-      await until(() => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
+      await until('the end of the recovery', () => copy.sql('SELECT pg_is_in_recovery()') === 'f\n');
       expect(copy.sql("SELECT count(*) FROM sales.customers WHERE name IN ('good', 'bad')", 'shop')).toBe('0\n');
     });
   });
