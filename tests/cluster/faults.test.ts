@@ -131,7 +131,7 @@ describe('a master', () => {
     const record = await startRun(localTask);
     await master.stop('SIGKILL');
     await master.restart();
-    const ended = await waitForRecord(master.client, record.id, 10_000);
+    const ended = await waitForRecord(master.client, record.id);
     expect(ended.status).toBe('interrupted');
     expect(finalObjects()).toEqual(before);
     expect((await runTask(master.client, localTask.id)).status).toBe('success');
@@ -143,7 +143,7 @@ describe('a master', () => {
     expect(await master.stop('SIGTERM')).toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(30_000);
     await master.restart();
-    const ended = await waitForRecord(master.client, record.id, 10_000);
+    const ended = await waitForRecord(master.client, record.id);
     expect(['success', 'interrupted']).toContain(ended.status);
   });
 

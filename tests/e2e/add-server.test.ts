@@ -137,7 +137,7 @@ describe('a server added in the console', () => {
     await row.getByText('Online').waitFor();
     await leaveMark();
     await agent.stop('SIGKILL');
-    await row.getByText('Offline').waitFor({ timeout: 75_000 });
+    await row.getByText('Offline').waitFor({ timeout: 120_000 });
     expect(await hasMark()).toBe(true);
   });
 

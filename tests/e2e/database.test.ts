@@ -54,7 +54,7 @@ beforeAll(async () => {
   const session = await saveSession(browser, master.url, adminLogin);
   page = await (await openContext(browser, { session })).newPage();
   problems = watchPage(page, master.url);
-}, 60_000);
+});
 afterAll(async () => {
   await browser?.close();
   await master?.stop();

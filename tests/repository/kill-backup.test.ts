@@ -104,7 +104,7 @@ beforeAll(async () => {
     usualMs = performance.now() - startedAt;
     renewSource();
   }
-}, 60_000);
+});
 afterAll(async () => {
   await runner.close();
   work.remove();

@@ -52,7 +52,7 @@ beforeAll(async () => {
   }
   kept = [ids[2] ?? '', ids[3] ?? ''];
   await runner.run(forgetJob(whole, ids.slice(0, 2)));
-}, 60_000);
+});
 afterAll(async () => {
   await runner.close();
   work.remove();

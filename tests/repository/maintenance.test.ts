@@ -165,7 +165,7 @@ describe('old repositories', () => {
     }
     const [first = ''] = await snapshotIds(runner, old);
     await theirs.ok(['forget', first]);
-  }, 60_000);
+  });
 
   it('prunes version 1, in which nothing is compressed', async () => {
     await expectClean(old);
