@@ -4,6 +4,7 @@ import { FIELDS, type Field, RECORD_BYTES } from './tar-format.ts';
 
 const SPACE = 0x20;
 const BINARY_FLAG = 0x80;
+const NOTHING = new Uint8Array(0);
 const POSIX_MAGIC = Buffer.from('ustar\0', 'latin1');
 const GNU_MAGIC = Buffer.from('ustar  \0', 'latin1');
 
@@ -32,22 +33,33 @@ export function isZeroRecord(record: Uint8Array): boolean {
   return true;
 }
 
-/** Parses a record that is not all zeros. Throws ARTIFACT_DAMAGED. */
-export function parseHeader(record: Uint8Array): RawHeader {
+/** What every header has in the same place. */
+export type HeaderStart = Pick<RawHeader, 'typeFlag' | 'size'>;
+
+/** Checks a record that is not all zeros, and reads what it is of. Throws ARTIFACT_DAMAGED. */
+export function parseStart(record: Uint8Array): HeaderStart {
   checkChecksum(record);
-  const isPosix = hasMagic(record, POSIX_MAGIC);
-  const isGnu = hasMagic(record, GNU_MAGIC);
-  const hasOwnerNames = isPosix || isGnu;
   const typeByte = record[FIELDS.type.at] ?? 0;
   return {
     typeFlag: typeByte === 0 ? '0' : String.fromCharCode(typeByte),
+    size: parseNumber(record, FIELDS.size, 'size'),
+  };
+}
+
+/** Parses the rest of a record. Throws ARTIFACT_DAMAGED. */
+export function parseHeader(record: Uint8Array, { typeFlag, size }: HeaderStart): RawHeader {
+  const isPosix = hasMagic(record, POSIX_MAGIC);
+  const isGnu = hasMagic(record, GNU_MAGIC);
+  const hasOwnerNames = isPosix || isGnu;
+  return {
+    typeFlag,
+    size,
     // GNU headers keep other things where POSIX has the prefix.
     name: isPosix ? withPrefix(record) : bytesOf(record, FIELDS.name),
     linkName: bytesOf(record, FIELDS.linkName),
     mode: parseNumber(record, FIELDS.mode, 'mode') & 0o7777,
     uid: parseNumber(record, FIELDS.uid, 'owner'),
     gid: parseNumber(record, FIELDS.gid, 'group'),
-    size: parseNumber(record, FIELDS.size, 'size'),
     mtimeSeconds: parseTime(record),
     userName: hasOwnerNames ? textOf(record, FIELDS.userName) : '',
     groupName: hasOwnerNames ? textOf(record, FIELDS.groupName) : '',
@@ -58,26 +70,27 @@ export function parseHeader(record: Uint8Array): RawHeader {
 
 /** Some old writers summed signed bytes; both sums are accepted. */
 function checkChecksum(record: Uint8Array): void {
-  let unsigned = 0;
+  const { at, size } = FIELDS.checksum;
+  // The field itself counts as blanks.
+  const unsigned = sumOf(record, 0, at) + SPACE * size + sumOf(record, at + size, RECORD_BYTES);
+  const stored = parseOctal(record, FIELDS.checksum);
+  if (stored === unsigned) return;
   let highBytes = 0;
   for (let index = 0; index < RECORD_BYTES; index += 1) {
-    const byte = record[index] as number;
-    unsigned += byte;
-    highBytes += byte >> 7;
+    if (index < at || index >= at + size) highBytes += (record[index] as number) >> 7;
   }
-  for (let index = 0; index < FIELDS.checksum.size; index += 1) {
-    const byte = record[FIELDS.checksum.at + index] as number;
-    unsigned += SPACE - byte;
-    highBytes -= byte >> 7;
-  }
-  const stored = parseOctal(record, FIELDS.checksum);
-  if (stored !== unsigned && stored !== unsigned - 256 * highBytes) {
-    throw damagedArchive('a header in the archive has a wrong checksum');
-  }
+  if (stored !== unsigned - 256 * highBytes) throw damagedArchive('a header in the archive has a wrong checksum');
+}
+
+function sumOf(record: Uint8Array, from: number, to: number): number {
+  let sum = 0;
+  for (let index = from; index < to; index += 1) sum += record[index] as number;
+  return sum;
 }
 
 /** The bytes before the first NUL. A copy, because the record belongs to the stream. */
 function bytesOf(record: Uint8Array, field: Field): Uint8Array {
+  if (record[field.at] === 0) return NOTHING;
   return record.slice(field.at, endOf(record, field));
 }
 

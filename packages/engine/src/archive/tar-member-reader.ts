@@ -3,10 +3,17 @@
  * joins them with its header.
  */
 import type { ByteSource } from './byte-source.ts';
-import { joinPaxRecords, type PaxAttributes } from './pax-attributes.ts';
+import { joinPaxRecords, type PaxAttributes, textOfValue, wholeNumber } from './pax-attributes.ts';
 import { type PaxRecord, parsePaxRecords } from './pax-records.ts';
 import { paddingOf, RECORD_BYTES, TYPE_FLAGS } from './tar-format.ts';
-import { damagedArchive, isZeroRecord, parseHeader, type RawHeader } from './tar-header-parser.ts';
+import {
+  damagedArchive,
+  type HeaderStart,
+  isZeroRecord,
+  parseHeader,
+  parseStart,
+  type RawHeader,
+} from './tar-header-parser.ts';
 
 const MAX_PAX_BYTES = 8 * 1024 * 1024;
 /** All global records together: they are looked at again for every member. */
@@ -58,11 +65,9 @@ export class MemberReader {
       // Waiting costs more than parsing, and is seldom needed.
       const record = this.#source.takeNow(RECORD_BYTES) ?? (await this.#record());
       if (isZeroRecord(record)) return await this.#end(preamble);
-      const header = parseHeader(record);
+      const header = parseStart(record);
       const limit = EXTENDED_LIMITS[header.typeFlag];
-      // The record is a slice of the stream's chunk and gone with the next read.
-      const kept = header.typeFlag === TYPE_FLAGS.gnuSparse ? record.slice() : null;
-      if (limit === undefined) return this.#join(header, kept, preamble);
+      if (limit === undefined) return this.#join(record, header, preamble);
       if (header.size > limit) throw damagedArchive('an extended header is too large');
       this.#takeIn(header, this.#dataNow(header.size) ?? (await this.#data(header.size)), preamble);
       preamble.count += 1;
@@ -83,7 +88,7 @@ export class MemberReader {
     return record;
   }
 
-  #takeIn(header: RawHeader, data: Uint8Array, preamble: Preamble): void {
+  #takeIn(header: HeaderStart, data: Uint8Array, preamble: Preamble): void {
     switch (header.typeFlag) {
       case TYPE_FLAGS.paxGlobal:
         this.#globalBytes += header.size;
@@ -113,7 +118,10 @@ export class MemberReader {
     return data;
   }
 
-  #join(header: RawHeader, record: Uint8Array | null, preamble: Preamble): Member {
+  #join(bytes: Uint8Array, start: HeaderStart, preamble: Preamble): Member {
+    const header = parseHeader(bytes, start);
+    // It is a slice of the stream's chunk and gone with the next read.
+    const record = header.typeFlag === TYPE_FLAGS.gnuSparse ? bytes.slice() : null;
     const attributes = joinPaxRecords(this.#global.length === 0 ? preamble.pax : [...this.#global, ...preamble.pax]);
     const { values } = attributes;
     const path = values.get('GNU.sparse.name') ?? values.get('path') ?? preamble.longName ?? header.name;
@@ -127,4 +135,15 @@ export class MemberReader {
 function upToNul(data: Uint8Array): Uint8Array {
   const end = data.indexOf(0);
   return end < 0 ? data : data.subarray(0, end);
+}
+
+/** A number that extended headers give; null: they do not. Throws ARTIFACT_DAMAGED. */
+export function numberOf(member: Member, key: string): number | null {
+  const value = member.attributes.values.get(key);
+  return value ? wholeNumber(value, key) : null;
+}
+
+export function textOf(member: Member, key: string): string | null {
+  const value = member.attributes.values.get(key);
+  return value ? textOfValue(value) : null;
 }

@@ -8,14 +8,13 @@
  * Memory is bounded whatever the archive says: extended headers up to 8 MiB, names up to 1 MiB, data never.
  */
 import { throwIfCancelled } from '../ports/pull-body.ts';
-import type { DataSegment, EntryType, RestoreContent, RestoreEntry } from '../ports/source.ts';
+import type { EntryType, RestoreContent, RestoreEntry } from '../ports/source.ts';
 import { ByteSource } from './byte-source.ts';
-import { parsePaxTime, textOfValue, wholeNumber, xattrsOf } from './pax-attributes.ts';
-import { checkSegments } from './sparse-map.ts';
-import { readOldSparseMap, readSparseMap10 } from './sparse-map-reader.ts';
+import { parsePaxTime, xattrsOf } from './pax-attributes.ts';
+import { isSparse, readSparseLayout, type SparseLayout } from './sparse-layout.ts';
 import { paddingOf, TYPE_FLAGS } from './tar-format.ts';
 import { damagedArchive } from './tar-header-parser.ts';
-import { type Member, MemberReader } from './tar-member-reader.ts';
+import { type Member, MemberReader, numberOf, textOf } from './tar-member-reader.ts';
 import { type PartMark, parsePartComment, pathOfWhole } from './tar-parts.ts';
 
 const SLASH = 0x2f;
@@ -34,17 +33,26 @@ const ENTRY_TYPES: Readonly<Record<string, EntryType>> = {
   [TYPE_FLAGS.gnuDumpDirectory]: 'directory',
 };
 
+export interface ReadTarOptions {
+  readonly signal: AbortSignal;
+  /** Makes the names that are wanted of those in the archive, also for what hard links point to. Left out: as they are. */
+  readonly nameOf?: (name: Uint8Array) => Uint8Array;
+}
+
+const asItIs = (name: Uint8Array): Uint8Array => name;
+
+/** An entry that is being made. */
+type NewEntry = { -readonly [K in keyof RestoreEntry]: RestoreEntry[K] };
+
 /**
  * Yields the members in order. Content not read when the next entry is asked for is skipped. After the end of the
  * archive the rest of `body` is read too, so that a checksum over it is complete.
  * Throws ARTIFACT_DAMAGED (ends early, wrong header checksum, impossible numbers), CANCELLED, and what `body` throws.
  */
-export async function* readTar(
-  body: AsyncIterable<Uint8Array>,
-  options: { readonly signal: AbortSignal },
-): AsyncGenerator<RestoreEntry> {
+export async function* readTar(body: AsyncIterable<Uint8Array>, options: ReadTarOptions): AsyncGenerator<RestoreEntry> {
   const source = new ByteSource(body, options.signal);
   const members = new MemberReader(source);
+  const { nameOf = asItIs } = options;
   try {
     for (let member = await members.next(); member; member = await members.next()) {
       throwIfCancelled(options.signal);
@@ -59,10 +67,10 @@ export async function* readTar(
       const { entry, data } = await openMember(source, member);
       if (mark) {
         const parts = new PartedData({ source, members, path: pathOfWhole(entry.path, mark.number), mark, data });
-        yield { ...entry, path: parts.path, sizeBytes: 0, isStream: true, content: parts };
+        yield renamed({ ...entry, path: parts.path, sizeBytes: 0, isStream: true, content: parts }, nameOf);
         await parts.skipRest();
       } else {
-        yield entry;
+        yield renamed(entry, nameOf);
         if (!data.skipNow()) await data.skipRest();
       }
     }
@@ -70,6 +78,12 @@ export async function* readTar(
   } finally {
     await source.close();
   }
+}
+
+function renamed(entry: NewEntry, nameOf: (name: Uint8Array) => Uint8Array): RestoreEntry {
+  entry.path = nameOf(entry.path);
+  if (entry.type === 'hardlink' && entry.linkTarget) entry.linkTarget = nameOf(entry.linkTarget);
+  return entry;
 }
 
 async function skipExactly(source: ByteSource, count: number): Promise<void> {
@@ -171,20 +185,13 @@ class PartedData implements AsyncIterable<Uint8Array> {
   }
 }
 
-interface SparseLayout {
-  readonly sizeBytes: number;
-  readonly segments: readonly DataSegment[];
-  /** Data bytes that follow in the archive. */
-  readonly dataBytes: number;
-}
-
-async function openMember(source: ByteSource, member: Member): Promise<{ entry: RestoreEntry; data: MemberData }> {
+async function openMember(source: ByteSource, member: Member): Promise<{ entry: NewEntry; data: MemberData }> {
   const type = typeOf(member);
   // GNU tar and POSIX differ on data behind hard links; GNU, which all others follow in practice, has none.
   const storedBytes = type === 'hardlink' ? 0 : (numberOf(member, 'size') ?? member.header.size);
   const sparse = type === 'file' && isSparse(member) ? await readSparseLayout(source, member, storedBytes) : null;
   const data = new MemberData(source, sparse?.dataBytes ?? storedBytes, paddingOf(storedBytes));
-  const entry: RestoreEntry = {
+  const entry: NewEntry = {
     ...ownerOf(member),
     path: type === 'directory' ? withoutSlash(member.path) : member.path,
     type,
@@ -248,40 +255,8 @@ async function* firstBytes(data: AsyncIterable<Uint8Array>, count: number): Asyn
   }
 }
 
-function isSparse({ record, attributes: { values } }: Member): boolean {
-  return record !== null || values.has('GNU.sparse.realsize') || values.has('GNU.sparse.size');
-}
-
-async function readSparseLayout(source: ByteSource, member: Member, storedBytes: number): Promise<SparseLayout | null> {
-  if (member.record) {
-    const old = await readOldSparseMap(source, member.record);
-    const sizeBytes = numberOf(member, 'GNU.sparse.size') ?? old.sizeBytes;
-    return { sizeBytes, segments: checkSegments(old.pairs, sizeBytes, storedBytes), dataBytes: storedBytes };
-  }
-  const sizeBytes = numberOf(member, 'GNU.sparse.realsize') ?? numberOf(member, 'GNU.sparse.size');
-  if (sizeBytes === null) return null;
-  if (textOf(member, 'GNU.sparse.major') === '1') {
-    const map = await readSparseMap10(source, storedBytes);
-    const dataBytes = storedBytes - map.mapBytes;
-    return { sizeBytes, segments: checkSegments(map.pairs, sizeBytes, dataBytes), dataBytes };
-  }
-  const pairs = member.attributes.sparsePairs;
-  if (!pairs) return null;
-  return { sizeBytes, segments: checkSegments(pairs, sizeBytes, storedBytes), dataBytes: storedBytes };
-}
-
 function withoutSlash(path: Uint8Array): Uint8Array {
   let end = path.byteLength;
   while (end > 1 && path[end - 1] === SLASH) end -= 1;
   return path.subarray(0, end);
-}
-
-function numberOf(member: Member, key: string): number | null {
-  const value = member.attributes.values.get(key);
-  return value ? wholeNumber(value, key) : null;
-}
-
-function textOf(member: Member, key: string): string | null {
-  const value = member.attributes.values.get(key);
-  return value ? textOfValue(value) : null;
 }

@@ -57,7 +57,7 @@ export function openArtifact(storage: Storage, artifact: StoredArtifact, options
   const isUsedAtOnce = Boolean(artifact.encryption) || isDecodedAtOnce(compressionOf(artifact.fileName), options);
   const tap = countAndHash(storage.get(artifact.storagePath, { signal, isUsedAtOnce }));
   return {
-    entries: absoluteEntries(readTar(openStoredBytes(tap, artifact, options), { signal })),
+    entries: readTar(openStoredBytes(tap, artifact, options), { signal, nameOf: absolutePath }),
     get bytesRead() {
       return tap.bytesSoFar;
     },
@@ -74,14 +74,6 @@ export function openArtifact(storage: Storage, artifact: StoredArtifact, options
 }
 
 /** Archives hold names without their leading slash (some writers put `./` there); the source knows absolute paths. */
-async function* absoluteEntries(entries: AsyncIterable<RestoreEntry>): AsyncGenerator<RestoreEntry> {
-  for await (const entry of entries) {
-    const linkTarget =
-      entry.type === 'hardlink' && entry.linkTarget ? absolutePath(entry.linkTarget) : entry.linkTarget;
-    yield { ...entry, path: absolutePath(entry.path), linkTarget };
-  }
-}
-
 function absolutePath(name: Uint8Array): Uint8Array {
   const first = name[0];
   if (first !== DOT && first !== SLASH && name.at(-1) !== SLASH) {

@@ -13,14 +13,17 @@ import { assertSomethingWritten, openRestoreSession, type RestoreParts } from '.
 import { openTarget } from './open-target.ts';
 import { ProblemList } from './problem-list.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import { restoreFromRepository } from './restore-from-repository.ts';
 
 /**
  * Runs a restore. Throws ARTIFACT_*, RESTORE_TARGET_INVALID, RESTORE_NOTHING_WRITTEN, STORAGE_*, CANCELLED; then the
  * target is as it was before. Problems with single items make the result a `warning`.
  */
 export async function runRestore(job: RunRestoreJob, context: JobContext): Promise<RunRestoreResult> {
-  if (job.artifact.snapshot) return await restoreFromRepository(job, job.artifact.snapshot, context);
+  if (job.artifact.snapshot) {
+    // Loaded when needed: all of the repository's code hangs on it.
+    const { restoreFromRepository } = await import('./restore-from-repository.ts');
+    return await restoreFromRepository(job, job.artifact.snapshot, context);
+  }
   if (job.dryRun) {
     throw new AppError('NOT_SUPPORTED', { what: 'A dry run of an archive', hint: 'Look at the list of its contents.' });
   }
