@@ -353,7 +353,7 @@ describe('openRepository', () => {
       code: 'REPOSITORY_WRONG_PASSWORD',
     });
     expect(reads).toBe(3);
-  }, 30_000);
+  });
 
   it('is stopped by its signal', async () => {
     const { place } = await make();

@@ -163,9 +163,9 @@ describe('folders in each other, deeper than any stack', () => {
     const repository = await makeRepository(createMemoryStorage());
     chain = await saveBomb(repository, 'file', { levels: CHAIN, names: ['a'] });
     opened = await open(repository);
-  }, 60_000);
+  });
 
-  it('are checked, pruned, repaired and copied', { timeout: 60_000 }, async () => {
+  it('are checked, pruned, repaired and copied', async () => {
     const { repository } = opened;
     const work = workOn(repository);
     expect((await checkRepository(work, 'structure')).intactSnapshotIds).toEqual([chain.id]);
@@ -176,7 +176,7 @@ describe('folders in each other, deeper than any stack', () => {
     expect((await copySnapshots({ from: repository, to, snapshotIds: null, signal })).blobsCopied).toBe(CHAIN + 1);
   });
 
-  it('are listed, searched, compared and restored', { timeout: 60_000 }, async () => {
+  it('are listed, searched, compared and restored', async () => {
     const walks = await walkAll(opened, chain);
     expect(walks).toEqual({
       listed: CHAIN + 1,

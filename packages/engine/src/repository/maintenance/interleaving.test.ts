@@ -136,4 +136,4 @@ it('loses nothing in any order of backups, marks and sweeps', async () => {
     { numRuns: 60 },
   );
   expect(sweeps).toBeGreaterThan(20);
-}, 60_000);
+});

@@ -56,4 +56,4 @@ it('looking for the newest, pruning, checking and forgetting hold no more of the
   } finally {
     await worker.terminate();
   }
-}, 60_000);
+});
