@@ -74,20 +74,23 @@ export function headerBytesAtEnd(tail: Uint8Array, packSize: number): number {
  * REPOSITORY_DAMAGED when it does not, when it is not authentic, or when the blobs do not fill the pack.
  */
 export function parsePackHeader(box: SealedBox, tail: Uint8Array, packSize: number): PackEntry[] {
+  return [...packHeaderEntries(box, tail, packSize)];
+}
+
+/** The same one after the other: a pack of small files has 100,000. What is damaged may show after the last. */
+export function* packHeaderEntries(box: SealedBox, tail: Uint8Array, packSize: number): Generator<PackEntry> {
   const headerBytes = headerBytesAtEnd(tail, packSize);
   if (headerBytes > tail.byteLength) throw damaged('its header is cut off');
   const header = box.open(tail.subarray(tail.byteLength - headerBytes, tail.byteLength - LENGTH_BYTES));
-  const entries: PackEntry[] = [];
   let offset = 0;
   for (let at = 0; at < header.byteLength; ) {
     const entry = readEntry(header, at, offset);
-    entries.push(entry);
+    yield entry;
     at += entryBytes(entry);
     offset += entry.storedLength;
   }
   if (offset + headerBytes !== packSize)
     throw damaged(`its blobs make ${offset + headerBytes} bytes, it has ${packSize}`);
-  return entries;
 }
 
 function readEntry(header: Buffer, at: number, offset: number): PackEntry {

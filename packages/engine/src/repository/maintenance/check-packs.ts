@@ -8,17 +8,17 @@ export function checkPackSizes(health: PackHealth): number[] {
   const suspects: number[] = [];
   for (let pack = 0; pack < table.count; pack += 1) {
     const [size, expected] = [stored.sizes[pack] ?? -1, table.sizes[pack] ?? 0];
-    const blobs = [...table.entriesOf(pack)];
+    const { blobs, trees, isContiguous } = lookThrough(health, pack);
     if (size < 0) {
-      health.blame(pack, 'pack_missing', `The pack is missing; the index names ${blobs.length} blob(s) in it.`);
+      health.blame(pack, 'pack_missing', `The pack is missing; the index names ${blobs} blob(s) in it.`);
     } else if (size !== expected) {
       health.blame(pack, 'pack_wrong_size', `The pack has ${size} bytes; by the index it has ${expected}.`);
       suspects.push(pack);
-    } else if (!isContiguous(health, blobs)) {
+    } else if (!isContiguous) {
       health.blame(pack, 'pack_damaged', 'By the index the blobs in the pack have gaps or overlap.');
       suspects.push(pack);
     }
-    hintAtUntidiness(health, pack);
+    hintAtUntidiness(health, pack, trees > 0 && trees < blobs);
   }
   for (const { id, sizeBytes } of stored.unindexed) {
     const object = `data/${id.slice(0, 2)}/${id}`;
@@ -27,17 +27,27 @@ export function checkPackSizes(health: PackHealth): number[] {
   return suspects;
 }
 
-function isContiguous({ index }: PackHealth, entries: readonly number[]): boolean {
-  let next = 0;
-  for (const entry of entries) {
-    if (index.offsetOf(entry) !== next) return false;
-    next += index.storedLengthOf(entry);
-  }
-  return true;
+interface PackList {
+  readonly blobs: number;
+  readonly trees: number;
+  /** Each blob begins where the last ended. */
+  readonly isContiguous: boolean;
 }
 
-function hintAtUntidiness(health: PackHealth, pack: number): void {
-  const { table, index, log } = health;
+/** What the index says about a pack, one blob after the other: a pack of small files has 100,000. */
+function lookThrough({ table, index }: PackHealth, pack: number): PackList {
+  let [blobs, trees, next, isContiguous] = [0, 0, 0, true];
+  for (const entry of table.entriesOf(pack)) {
+    blobs += 1;
+    if (index.typeOf(entry) === 'tree') trees += 1;
+    isContiguous &&= index.offsetOf(entry) === next;
+    next += index.storedLengthOf(entry);
+  }
+  return { blobs, trees, isContiguous };
+}
+
+function hintAtUntidiness(health: PackHealth, pack: number, isMixed: boolean): void {
+  const { table, log } = health;
   const object = health.pathOf(pack);
   if (table.isContradictory(pack)) {
     const message = `${table.mentions[pack]} places in the index say different things about the pack.`;
@@ -45,12 +55,7 @@ function hintAtUntidiness(health: PackHealth, pack: number): void {
   } else if (table.isNamedTwice(pack)) {
     log.add('hint', 'index_repeated', { object, message: 'The index names the pack or a blob in it more than once.' });
   }
-  let [trees, blobs] = [0, 0];
-  for (const entry of table.entriesOf(pack)) {
-    blobs += 1;
-    if (index.typeOf(entry) === 'tree') trees += 1;
-  }
-  if (trees > 0 && trees < blobs) {
+  if (isMixed) {
     log.add('hint', 'pack_mixed', { object, message: 'The pack holds both folders and data.' });
   }
 }

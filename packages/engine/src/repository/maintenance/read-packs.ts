@@ -1,20 +1,27 @@
 /**
  * Reads packs from end to end and verifies all of it: the pack against its name, each blob against its id, the header
- * against the index. A pack is read in parts of 16 MiB, a few ahead, so memory does not grow with the packs.
+ * against the index. A pack is read in parts of 8 MiB, a few ahead, each into memory that the next one uses again; so
+ * memory does not grow with the packs, nor with the number of blobs in them.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { AppError } from '@backupx/contracts/errors';
+import type { BlobIndex } from '../blob-index.ts';
+import { fetchRange } from '../fetch-range.ts';
 import { toHex } from '../format/blob-id.ts';
-import { headerBytesAtEnd, type PackEntry, parsePackHeader } from '../format/pack-header.ts';
+import { headerBytesAtEnd, type PackEntry, packHeaderEntries } from '../format/pack-header.ts';
 import { inOrder } from './in-order.ts';
 import { damageReason } from './index-files.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
 import type { PackHealth } from './pack-health.ts';
-import { isPassing } from './transfer-blobs.ts';
-import { type BlobVerifier, createLocalVerifier, createThreadVerifier } from './verify-blobs.ts';
+import { isPassing, isUnread } from './transfer-blobs.ts';
+import {
+  type BlobVerifier,
+  createLocalVerifier,
+  createThreadVerifier,
+  MAX_SLOT_PART_BYTES,
+  PARTS_AHEAD,
+  type PartRoom,
+} from './verify-blobs.ts';
 
-const PART_BYTES = 16 * 1024 * 1024;
-const PARTS_AT_ONCE = 3;
 /** Less than that is verified before threads are up. */
 const MIN_BYTES_FOR_THREADS = 64 * 1024 * 1024;
 
@@ -28,7 +35,8 @@ interface Part {
 }
 
 interface ReadPart extends Part {
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
+  readonly room: PartRoom;
 }
 
 /** What was found in a pack. */
@@ -37,8 +45,13 @@ interface Findings {
   readonly faults: readonly string[];
 }
 
+export interface VerifyWork extends MaintenanceWork {
+  /** Which failures of the storage to read something count as damage of that, others are thrown; default: `isUnread`. */
+  readonly isDamage?: (error: unknown) => boolean;
+}
+
 /** Verifies the packs; what fails is read a second time before it counts. */
-export async function verifyPacks(work: MaintenanceWork, health: PackHealth, packs: Iterable<number>): Promise<void> {
+export async function verifyPacks(work: VerifyWork, health: PackHealth, packs: Iterable<number>): Promise<void> {
   const chosen = [...packs];
   const bytes = chosen.reduce((sum, pack) => sum + (health.stored.sizes[pack] ?? 0), 0);
   if (bytes > 0) work.onTotals?.({ items: chosen.length, bytes });
@@ -68,7 +81,7 @@ function note(health: PackHealth, pack: number, { bad, faults }: Findings): void
 }
 
 interface Reading {
-  readonly work: MaintenanceWork;
+  readonly work: VerifyWork;
   readonly health: PackHealth;
   readonly verifier: BlobVerifier;
 }
@@ -81,7 +94,7 @@ async function readAll(
 ): Promise<number[]> {
   const { work, health } = reading;
   function* tasks() {
-    for (const pack of packs) for (const part of partsOf(health, pack)) yield () => readPart(work, health, part);
+    for (const pack of packs) for (const part of partsOf(health, pack)) yield () => readPart(reading, part);
   }
   const suspicious: number[] = [];
   const finishing = new Set<Promise<void>>();
@@ -93,11 +106,11 @@ async function readAll(
     work.onItem?.(health.table.hexOf(examination.pack));
   };
   let examination: Examination | null = null;
-  for await (const part of inOrder(tasks(), PARTS_AT_ONCE)) {
+  for await (const part of inOrder(tasks(), PARTS_AHEAD)) {
     work.signal.throwIfAborted();
     if (failure !== null) throw failure;
     examination ??= new Examination(reading, part.pack);
-    await examination.take(part);
+    examination.take(part);
     if (!part.isLast) continue;
     const task: Promise<void> = finish(examination)
       .catch((error: unknown) => {
@@ -112,7 +125,10 @@ async function readAll(
   return suspicious;
 }
 
-/** Cuts a pack between blobs. Where blobs overlap, which they never should, parts are as large as that needs. */
+/**
+ * Cuts a pack between blobs, and behind the last when there is no room for the header. Where blobs overlap, which they
+ * never should, parts are as large as that needs.
+ */
 function* partsOf({ table, stored }: PackHealth, pack: number): Generator<Part> {
   const size = stored.sizes[pack] ?? -1;
   if (size < 0) return;
@@ -121,7 +137,7 @@ function* partsOf({ table, stored }: PackHealth, pack: number): Generator<Part> 
   for (const entry of table.entriesOf(pack)) {
     const offset = table.index.offsetOf(entry);
     const entryEnd = offset + table.index.storedLengthOf(entry);
-    if (entries.length > 0 && entryEnd - start > PART_BYTES && offset >= end) {
+    if (entries.length > 0 && entryEnd - start > MAX_SLOT_PART_BYTES && offset >= end) {
       const cut = Math.min(end, size);
       yield { pack, start, end: cut, entries, isLast: false };
       start = cut;
@@ -130,23 +146,34 @@ function* partsOf({ table, stored }: PackHealth, pack: number): Generator<Part> 
     entries.push(entry);
     end = Math.max(end, entryEnd);
   }
+  if (size - start > MAX_SLOT_PART_BYTES && end > start && end < size) {
+    yield { pack, start, end, entries, isLast: false };
+    start = end;
+    entries = [];
+  }
+  // More than any header: something was put behind the pack.
+  for (; end < size && size - start > 2 * MAX_SLOT_PART_BYTES; start += MAX_SLOT_PART_BYTES)
+    yield { pack, start, end: start + MAX_SLOT_PART_BYTES, entries: [], isLast: false };
   yield { pack, start, end: size, entries, isLast: true };
 }
 
-async function readPart(work: MaintenanceWork, { table }: PackHealth, part: Part): Promise<ReadPart> {
-  const { start, end } = part;
-  if (start >= end) return { ...part, bytes: Buffer.alloc(0) };
+async function readPart({ work, health, verifier }: Reading, part: Part): Promise<ReadPart> {
+  const { repository, signal } = work;
+  const { pack, start, end } = part;
+  const room = await verifier.takeRoom(Math.max(0, end - start));
+  let count = 0;
   try {
-    const bytes = await work.repository.readPack(table.hexOf(part.pack), { start, end }, work.signal);
-    work.onRead?.(bytes.byteLength);
-    return { ...part, bytes };
+    const range = { key: repository.key('data', health.table.hexOf(pack)), start, end };
+    if (start < end) count = await fetchRange(repository.place.storage, range, room.bytes, signal);
+    work.onRead?.(count);
   } catch (error) {
-    work.signal.throwIfAborted();
     // Gone or unreadable there: as good as empty. That the storage is out of reach is no finding.
-    const isGone = error instanceof AppError && ['STORAGE_NOT_FOUND', 'STORAGE_FAILED'].includes(error.code);
+    const isGone = !isPassing(error) || (work.isDamage ?? isUnread)(error);
+    if (signal.aborted || !isGone) verifier.giveRoom(room);
+    signal.throwIfAborted();
     if (!isGone) throw error;
-    return { ...part, bytes: Buffer.alloc(0) };
   }
+  return { ...part, room, bytes: room.bytes.subarray(0, count) };
 }
 
 /** One pack on its way through the checks. */
@@ -163,15 +190,18 @@ class Examination {
     this.pack = pack;
   }
 
-  async take(part: ReadPart): Promise<void> {
+  /** Uses the part before it returns, but for the verifying of blobs, which goes on until `finish`. */
+  take(part: ReadPart): void {
+    const { verifier } = this.#reading;
     const { bytes, isLast } = part;
-    const { done } = await this.#reading.verifier.begin(part);
-    done.catch(() => {});
-    this.#verifying.push(done);
+    const verifying = verifier.verify(part);
     this.#hash.update(bytes);
     this.#read += bytes.byteLength;
     // A copy of the end alone, so that the pack itself need not be kept meanwhile.
     if (isLast) this.#tail = Buffer.from(bytes.subarray(Math.max(0, bytes.byteLength - this.#headerBytes(bytes))));
+    const done = verifying.finally(() => verifier.giveRoom(part.room));
+    done.catch(() => {});
+    this.#verifying.push(done);
   }
 
   /** Null: all is as it should be. */
@@ -187,7 +217,7 @@ class Examination {
     return bad.length + faults.length > 0 ? { bad, faults } : null;
   }
 
-  #headerBytes(bytes: Buffer): number {
+  #headerBytes(bytes: Uint8Array): number {
     try {
       return headerBytesAtEnd(bytes, this.#reading.health.stored.sizes[this.pack] ?? 0);
     } catch {
@@ -198,9 +228,13 @@ class Examination {
   #headerFault(size: number): string | null {
     const { table, index } = this.#reading.health;
     try {
-      const header = parsePackHeader(this.#reading.work.repository.box, this.#tail, size);
-      const places = Array.from(table.entriesOf(this.pack), (entry) => index.placeOf(entry));
-      const isEqual = header.length === places.length && header.every((blob, at) => isSameBlob(blob, places[at]));
+      const places = table.entriesOf(this.pack);
+      let isEqual = true;
+      for (const blob of packHeaderEntries(this.#reading.work.repository.box, this.#tail, size)) {
+        const { value: entry } = places.next();
+        isEqual &&= entry !== undefined && isBlobAt(index, entry, blob);
+      }
+      isEqual &&= places.next().done === true;
       return isEqual ? null : 'Its own list of blobs is not that of the index';
     } catch (error) {
       if (isPassing(error)) throw error;
@@ -209,13 +243,12 @@ class Examination {
   }
 }
 
-function isSameBlob(a: PackEntry, b: PackEntry | undefined): boolean {
+function isBlobAt(index: BlobIndex, entry: number, blob: PackEntry): boolean {
   return (
-    b !== undefined &&
-    Buffer.compare(a.id, b.id) === 0 &&
-    a.type === b.type &&
-    a.offset === b.offset &&
-    a.storedLength === b.storedLength &&
-    a.plainLength === b.plainLength
+    Buffer.compare(index.idOf(entry), blob.id) === 0 &&
+    index.typeOf(entry) === blob.type &&
+    index.offsetOf(entry) === blob.offset &&
+    index.storedLengthOf(entry) === blob.storedLength &&
+    index.plainLengthOf(entry) === blob.plainLength
   );
 }

@@ -8,19 +8,34 @@ import { verifyOpened } from '../large-tree.ts';
 import type { Repository } from '../open-repository.ts';
 import { DECODE_ROW } from '../restore/decode-blobs.ts';
 import { createThreadDecoder, type DecodePool } from '../restore/decode-pool.ts';
+import { type Slot, SlotPool } from '../restore/slot-pool.ts';
+
+/** Memory for a part of a pack, from the beginning of reading it until all in it is verified. */
+export interface PartRoom {
+  /** As many bytes as were asked for, with anything in them. */
+  readonly bytes: Uint8Array;
+  /** Null: too many for any slot; this room has memory of its own. */
+  readonly slot: Slot | null;
+}
 
 /** Bytes of a pack and the entries that lie in them. */
 export interface BlobsToVerify {
   /** Offset of the first byte in the pack. */
   readonly start: number;
-  /** Shorter than it should be when the pack ends early. */
-  readonly bytes: Buffer;
+  /** The beginning of the room; shorter than it should be when the pack ends early. */
+  readonly bytes: Uint8Array;
   readonly entries: readonly number[];
+  readonly room: PartRoom;
 }
 
+/** Rooms are given in the order in which they were asked for. */
 export interface BlobVerifier {
-  /** Waits until there is room; then `done` will answer the entries that are damaged. The bytes are not used after that. */
-  begin(part: BlobsToVerify): Promise<{ readonly done: Promise<number[]> }>;
+  /** Waits until there is room for so many bytes. */
+  takeRoom(sizeBytes: number): Promise<PartRoom>;
+  /** Nothing may use it any more. */
+  giveRoom(room: PartRoom): void;
+  /** Answers the entries that are damaged. */
+  verify(part: BlobsToVerify): Promise<number[]>;
   close(): Promise<void>;
 }
 
@@ -33,20 +48,55 @@ export interface VerifierOptions {
 
 /** In this thread. */
 export function createLocalVerifier({ repository, index }: VerifierOptions): BlobVerifier {
+  const rooms = new Rooms(PARTS_AHEAD);
   return {
-    async begin(part) {
+    takeRoom: (sizeBytes) => rooms.take(sizeBytes),
+    giveRoom: (room) => rooms.give(room),
+    async verify(part) {
       const bad: number[] = [];
       for (const entry of part.entries)
         if (!(await isWholeBlob(repository.box, index, { part, entry }))) bad.push(entry);
-      return { done: Promise.resolve(bad) };
+      return bad;
     },
     async close() {},
   };
 }
 
-/** In threads of their own, with so many parts in memory as there are threads and one more. */
+/** In threads of their own. */
 export function createThreadVerifier(options: VerifierOptions): BlobVerifier {
   return new ThreadVerifier(options);
+}
+
+/** The largest part that is read into shared memory; larger ones are verified in this thread. */
+export const MAX_SLOT_PART_BYTES = 8 * 1024 * 1024 + 256 * 1024;
+/** Room for the content of one blob at a time. */
+const PLAIN_BYTES = 8 * 1024 * 1024 + 4096;
+const SLOT_BYTES = MAX_SLOT_PART_BYTES + PLAIN_BYTES;
+/**
+ * Parts that may be read at once, ahead of verifying: there is room for all of them, so that whoever reads ahead comes to
+ * an end also when nobody takes the others any more.
+ */
+export const PARTS_AHEAD = 3;
+
+/** Memory in slots; only what is touched takes up memory. */
+class Rooms {
+  readonly memory: SharedArrayBuffer;
+  readonly #slots: SlotPool;
+
+  constructor(count: number) {
+    this.memory = new SharedArrayBuffer(count * SLOT_BYTES);
+    this.#slots = new SlotPool(this.memory, 0, { count, slotBytes: SLOT_BYTES });
+  }
+
+  async take(sizeBytes: number): Promise<PartRoom> {
+    if (sizeBytes > MAX_SLOT_PART_BYTES) return { bytes: Buffer.allocUnsafeSlow(sizeBytes), slot: null };
+    const slot = await this.#slots.take();
+    return { bytes: slot.bytes.subarray(0, sizeBytes), slot };
+  }
+
+  give({ slot }: PartRoom): void {
+    if (slot) this.#slots.give(slot);
+  }
 }
 
 async function isWholeBlob(
@@ -68,42 +118,41 @@ async function isWholeBlob(
   }
 }
 
-const SEALED_BYTES = 16 * 1024 * 1024;
-/** Room for the content of one blob at a time. */
-const PLAIN_BYTES = 8 * 1024 * 1024 + 4096;
-const SLOT_BYTES = SEALED_BYTES + PLAIN_BYTES;
-
 class ThreadVerifier implements BlobVerifier {
   readonly #options: VerifierOptions;
-  readonly #memory: Uint8Array;
+  readonly #rooms: Rooms;
   readonly #decoder: DecodePool;
-  readonly #freeSlots: number[];
-  readonly #waiting: ((slot: number) => void)[] = [];
 
   constructor(options: VerifierOptions) {
     const { repository, threads } = options;
     this.#options = options;
-    this.#freeSlots = Array.from({ length: threads + 1 }, (_, slot) => slot);
-    const memory = new SharedArrayBuffer(this.#freeSlots.length * SLOT_BYTES);
-    this.#memory = new Uint8Array(memory);
-    this.#decoder = createThreadDecoder({ masterKey: repository.masterKey, memory }, threads);
+    this.#rooms = new Rooms(threads + PARTS_AHEAD - 1);
+    this.#decoder = createThreadDecoder({ masterKey: repository.masterKey, memory: this.#rooms.memory }, threads);
   }
 
-  async begin(part: BlobsToVerify) {
+  takeRoom(sizeBytes: number): Promise<PartRoom> {
+    return this.#rooms.take(sizeBytes);
+  }
+
+  giveRoom(room: PartRoom): void {
+    this.#rooms.give(room);
+  }
+
+  async verify(part: BlobsToVerify): Promise<number[]> {
     const { index, repository } = this.#options;
+    const { slot } = part.room;
     const small: number[] = [];
+    const odd: number[] = [];
+    for (const entry of part.entries) (slot && this.#fits(part, entry) ? small : odd).push(entry);
+    // The threads first: they work beside this one.
+    const decoded =
+      slot && small.length > 0 ? this.#decoder.decode(this.#taskOf(part.start, small, slot.offset)) : null;
+    decoded?.catch(() => {});
     const bad: number[] = [];
-    for (const entry of part.entries) {
-      // What finds no room in a slot: lists of huge folders, and whatever is not as it should be.
-      if (part.bytes.byteLength <= SEALED_BYTES && this.#fits(part, entry)) small.push(entry);
-      else if (!(await isWholeBlob(repository.box, index, { part, entry }))) bad.push(entry);
-    }
-    if (small.length === 0) return { done: Promise.resolve(bad) };
-    const slot = await this.#takeSlot();
-    this.#memory.set(part.bytes, slot * SLOT_BYTES);
-    const decoded = this.#decoder.decode(this.#taskOf(part.start, small, slot * SLOT_BYTES));
-    const done = decoded.then((isGood) => [...bad, ...small.filter((_, at) => isGood[at] !== 1)]);
-    return { done: done.finally(() => this.#freeSlot(slot)) };
+    // What finds no room in a slot: lists of huge folders, and whatever is not as it should be.
+    for (const entry of odd) if (!(await isWholeBlob(repository.box, index, { part, entry }))) bad.push(entry);
+    const isGood = await decoded;
+    return isGood ? [...bad, ...small.filter((_, at) => isGood[at] !== 1)] : bad;
   }
 
   async close(): Promise<void> {
@@ -121,22 +170,16 @@ class ThreadVerifier implements BlobVerifier {
     const { index } = this.#options;
     const rows = new Uint32Array(entries.length * DECODE_ROW);
     const ids = new Uint8Array(entries.length * ID_BYTES);
-    for (const [number, entry] of entries.entries()) {
-      const sealedAt = slotAt + index.offsetOf(entry) - start;
-      const row = [sealedAt, index.storedLengthOf(entry), index.plainLengthOf(entry), slotAt + SEALED_BYTES];
-      rows.set(row, number * DECODE_ROW);
-      ids.set(index.idOf(entry), number * ID_BYTES);
+    let [row, idAt] = [0, 0];
+    for (const entry of entries) {
+      rows[row] = slotAt + index.offsetOf(entry) - start;
+      rows[row + 1] = index.storedLengthOf(entry);
+      rows[row + 2] = index.plainLengthOf(entry);
+      rows[row + 3] = slotAt + MAX_SLOT_PART_BYTES;
+      ids.set(index.idOf(entry), idAt);
+      row += DECODE_ROW;
+      idAt += ID_BYTES;
     }
     return { rows, ids };
-  }
-
-  async #takeSlot(): Promise<number> {
-    return this.#freeSlots.pop() ?? (await new Promise<number>((resolve) => this.#waiting.push(resolve)));
-  }
-
-  #freeSlot(slot: number): void {
-    const next = this.#waiting.shift();
-    if (next) next(slot);
-    else this.#freeSlots.push(slot);
   }
 }
