@@ -43,7 +43,10 @@ function weigh(page: Page): { settle(): Promise<Weight> } {
       else weight.styles += size;
       weight.encodings.add((await response.headerValue('content-encoding')) ?? 'none');
     };
-    bodies.push(add());
+    const added = add();
+    // What comes after the weighing may be cut off by the end of the page.
+    added.catch(() => undefined);
+    bodies.push(added);
   });
   return {
     async settle() {
