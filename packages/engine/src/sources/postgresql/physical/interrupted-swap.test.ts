@@ -311,7 +311,7 @@ it('waits for a tablespace that is not there with what it has replaced, which is
   const [before, notes] = [look(), [] as string[]];
   expect(settleInterrupted(at('data'), (text) => notes.push(text))).toBeNull();
   expect(look()).toEqual(before);
-  expect(notes).toEqual([expect.stringContaining(`nothing is in ${at('space')}: mount its disk`)]);
+  expect(notes).toEqual([expect.stringContaining(`nothing is in ${at('space')}, so its disk is not mounted`)]);
   fs.rmdirSync(at('space'));
   fs.renameSync(at('unmounted'), at('space'));
   expect(settleInterrupted(at('data'))).toBe('finished');

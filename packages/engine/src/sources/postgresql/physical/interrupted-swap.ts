@@ -119,7 +119,7 @@ function finish(folders: readonly PlannedSwap[], note: (text: string) => void): 
   if (away) {
     const [data] = folders;
     note(
-      `What an earlier restore replaced stays, in ${data?.old} and ${away.old}, since nothing is in ${away.target}: mount its disk, and the next restore goes on.`,
+      `What an earlier restore replaced stays in ${data?.old} and ${away.old}: nothing is in ${away.target}, so its disk is not mounted. Mount it before you restore again, or remove the latter yourself when it is.`,
     );
     return false;
   }

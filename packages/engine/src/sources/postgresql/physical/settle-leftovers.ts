@@ -11,7 +11,10 @@ export function settleLeftovers(dataFolder: string, { log, isDryRun }: Pick<Rest
     return;
   }
   assertDataFolderFree(dataFolder, { mayReplace: true });
-  const outcome = settleInterrupted(dataFolder, (text) => log('info', text));
+  const notes: string[] = [];
+  const outcome = settleInterrupted(dataFolder, (text) => notes.push(text));
+  const [left] = leftoversIn(dataFolder);
+  for (const note of notes) log(left === undefined ? 'info' : 'warn', note);
   if (outcome === 'taken back')
     log(
       'warn',
@@ -19,10 +22,10 @@ export function settleLeftovers(dataFolder: string, { log, isDryRun }: Pick<Rest
     );
   else if (outcome === 'finished')
     log('info', `Finished an earlier restore into ${dataFolder}, which was killed before what it replaced was gone.`);
-  const [unknown] = leftoversIn(dataFolder);
-  if (unknown === undefined) return;
+  // Somebody has been told why it is there.
+  if (left === undefined || notes.length > 0) return;
   log(
     'warn',
-    `${join(dataFolder, unknown)} holds what a restore that was killed had moved aside; what belongs to it is not known.`,
+    `${join(dataFolder, left)} holds what a restore that was killed had moved aside; what belongs to it is not known.`,
   );
 }
