@@ -203,7 +203,7 @@ async function storeBatch(copy: Copy): Promise<void> {
     reader,
     reseal: sealForOther(target.repository.box, target.repository.config.version),
     onLost: (entry, reason) => lost.set(entry, reason),
-    passesOverUnread: true,
+    isDamage: isUnread,
   });
   await writer.finish();
   for (const snapshot of copy.batch) {

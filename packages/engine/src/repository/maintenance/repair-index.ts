@@ -1,7 +1,8 @@
 /**
  * Makes the index agree with the packs. What is good in it stays; packs it does not know, or says something impossible
  * about, are read for what they say about themselves. A pack that is damaged leaves the index, and its blobs that are
- * whole are stored anew first. No pack is removed.
+ * whole are stored anew first. No pack is removed. Where the storage fails, but for a bad sector of a disk, it stops: what
+ * it could not read may be whole.
  */
 import type { RepairRepositoryResult } from '@backupx/contracts/jobs';
 import { createBlobReader } from '../blob-reader.ts';
@@ -20,7 +21,7 @@ import { readPackHeader } from './read-pack-header.ts';
 import { verifyPacks } from './read-packs.ts';
 import { rewriteIndex } from './rewrite-index.ts';
 import { listStoredPacks, type StoredPack } from './stored-packs.ts';
-import { isPassing, isUnread, transferBlobs } from './transfer-blobs.ts';
+import { isBadSector, isPassing, transferBlobs } from './transfer-blobs.ts';
 
 const READ_ATTEMPTS = 2;
 
@@ -92,7 +93,7 @@ async function sortOut(repair: Repair, { readAllPacks }: RepairIndexOptions): Pr
     }
   }
   if (!readAllPacks) return;
-  await verifyPacks(work, health, sound);
+  await verifyPacks({ ...work, isDamage: isBadSector }, health, sound);
   for (const pack of sound) {
     if (!health.isBlamed(pack)) continue;
     dropped.add(pack);
@@ -122,7 +123,7 @@ async function readHeader(work: MaintenanceWork, { id, sizeBytes }: StoredPack) 
     try {
       return await readPackHeader(work, id, sizeBytes);
     } catch (error) {
-      if (isPassing(error) && !isUnread(error)) throw error;
+      if (isPassing(error) && !isBadSector(error)) throw error;
       reason = damageReason(error);
     }
   }
@@ -144,7 +145,7 @@ async function saveWholeBlobs({ work, table, health, changes, damaged }: Repair)
         index,
         writer,
         reader: createBlobReader({ repository, index, signal }),
-        passesOverUnread: true,
+        isDamage: isBadSector,
       },
       windows: windowsOf(index, table.hexOf(pack), entries),
       onLost: (entry) => lost.push(entry),

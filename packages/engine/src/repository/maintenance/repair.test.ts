@@ -156,38 +156,65 @@ describe('index', () => {
 });
 
 describe('an index on a bad disk', () => {
+  const badSector = () => {
+    const cause = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+    return new AppError('STORAGE_FAILED', { reason: cause.message }, { cause });
+  };
   /** Reads of these bytes of a file fail, `times` times. */
-  const badSector = (key: string, { from, to, times }: { from: number; to: number; times: number }) => {
+  const failing = (
+    key: string,
+    { from, to, times = Number.POSITIVE_INFINITY }: { from: number; to: number; times?: number },
+    errorOf = badSector,
+  ) => {
     let left = times;
-    const failing: MemoryStorage = {
+    const bad: MemoryStorage = {
       ...storage,
       get(wanted, options) {
         const { start = 0, end = Number.POSITIVE_INFINITY } = options.range ?? {};
-        if (wanted === key && start < to && end > from && left-- > 0)
-          throw new AppError('STORAGE_FAILED', { reason: 'EIO: i/o error, read' });
+        if (wanted === key && start < to && end > from && left-- > 0) throw errorOf();
         return storage.get(wanted, options);
       },
     };
-    return openThrough(failing, storage, repository.masterKey);
+    return openThrough(bad, storage, repository.masterKey);
   };
   const repairAll = (on: Repository) => repairIndex(workOn(on), { dryRun: false, readAllPacks: true });
 
   it('stores anew what can be read, and goes on', async () => {
     const key = await dataPack();
-    const { changes } = await repairAll(await badSector(key, { from: 20, to: 21, times: Number.POSITIVE_INFINITY }));
+    const { changes } = await repairAll(await failing(key, { from: 20, to: 21 }));
     expect(changes.join()).toMatch(
       /is damaged and leaves the index; \d+ of \d+ blob\(s\) were stored anew; lost: data/,
     );
     // The pack is in no index any more, and still cannot be read.
-    const again = await badSector(key, { from: 0, to: sizeOf(key), times: Number.POSITIVE_INFINITY });
+    const again = await failing(key, { from: 0, to: sizeOf(key) });
     expect((await repairAll(again)).changes).toEqual([expect.stringMatching(/is left out: .*EIO/)]);
   });
 
   it('loses nothing to a request that fails for a while', async () => {
-    const { changes } = await repairAll(await badSector(await dataPack(), { from: 20, to: 21, times: 3 }));
+    const { changes } = await repairAll(await failing(await dataPack(), { from: 20, to: 21, times: 3 }));
     expect(changes.join()).toMatch(/stored anew/);
     expect(changes.join()).not.toContain('lost');
     expect(await problems()).toEqual(['pack_unindexed']);
+  });
+
+  it('stops where the storage fails otherwise: what it has may be whole', async () => {
+    const key = await dataPack();
+    const serverError = () => new AppError('STORAGE_FAILED', { reason: 'answered 500' });
+    const isWhole = async () => {
+      expect(await readBack(repository, second)).toMatchObject({ 'dir/b.txt': FILES['dir/b.txt'] });
+      expect(await problems()).not.toContain('blob_missing');
+    };
+    // In the middle, and in what the pack says about itself.
+    for (const from of [20, sizeOf(key) - 1]) {
+      const on = await failing(key, { from, to: from + 1 }, serverError);
+      await expect(repairAll(on)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+      await isWhole();
+    }
+    for (const index of keys('index')) storage.objects.delete(index);
+    const on = await failing(key, { from: 0, to: sizeOf(key) }, serverError);
+    await expect(repairAll(on)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await repairAll(repository);
+    await isWhole();
   });
 });
 

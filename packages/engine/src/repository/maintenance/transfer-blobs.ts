@@ -24,8 +24,8 @@ export interface TransferOptions {
   readonly reader: Pick<BlobReader, 'read'> | null;
   /** Hears of a blob that cannot be had; without this the transfer throws REPOSITORY_DAMAGED. */
   readonly onLost?: (entry: number, reason: string) => void;
-  /** True: what the storage fails to read (a bad sector) counts as damaged; else its error is thrown. */
-  readonly passesOverUnread?: boolean;
+  /** Which failures of the storage to read something count as damage of that; left out: none, they are thrown. */
+  readonly isDamage?: (error: unknown) => boolean;
   /** Makes the blob for the target out of what was opened; default: as it was. */
   readonly reseal?: Reseal;
   /** Hears of each blob that was handed to the writer. */
@@ -96,8 +96,12 @@ function sealCompressed(box: SealedBox, blob: OpenedBlob): SealedBlob {
 }
 
 async function openOrFind(options: TransferOptions, entry: number, sealedOf: () => Buffer): Promise<OpenedBlob | null> {
-  const { source, index, reader } = options;
+  const { source, index, reader, isDamage = () => false } = options;
   const [id, type] = [index.idOf(entry), index.typeOf(entry)];
+  const orThrow = (error: unknown) => {
+    if (isPassing(error) && !isDamage(error)) throw error;
+    return null;
+  };
   try {
     return await openWhole(source.repository.box, {
       id,
@@ -106,9 +110,9 @@ async function openOrFind(options: TransferOptions, entry: number, sealedOf: () 
       plainLength: index.plainLengthOf(entry),
     });
   } catch (error) {
-    if (isPassing(error) && !(options.passesOverUnread && isUnread(error))) throw error;
+    orThrow(error);
     const reason = `${type} blob ${toHex(id)} in pack ${toHex(index.packId(index.packOf(entry)))}: ${damageReason(error)}`;
-    const copy = await reader?.read(id, type).catch(() => null);
+    const copy = await reader?.read(id, type).catch(orThrow);
     source.signal.throwIfAborted();
     if (copy) {
       const sealed = source.repository.box.seal(copy);
@@ -144,4 +148,9 @@ export function isPassing(error: unknown): boolean {
 /** True when the storage was reached and could not read what it has, such as a bad sector. */
 export function isUnread(error: unknown): boolean {
   return error instanceof AppError && error.code === 'STORAGE_FAILED';
+}
+
+/** True when that is so because the disk cannot read it; a server that fails now may have it whole. */
+export function isBadSector(error: unknown): boolean {
+  return isUnread(error) && ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'EIO';
 }
