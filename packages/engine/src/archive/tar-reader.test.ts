@@ -85,6 +85,33 @@ describe('a whole archive', () => {
     expect(sizes).toEqual([0, 3000, 10]);
   });
 
+  it('hands out at once what lies in one chunk, and what is left of it', async () => {
+    const taken: (number | undefined)[] = [];
+    for await (const { content } of readTar(inChunks(await sample(), 100_000), { signal })) {
+      if (content) taken.push(content.takeNow?.()?.byteLength, content.takeNow?.()?.byteLength);
+    }
+    expect(taken).toEqual([3000, 0, 10, 0]);
+  });
+
+  it('hands out nothing at once of what does not, and all of it afterwards', async () => {
+    const sizes: (number | null | undefined)[] = [];
+    for await (const { content } of readTar(inChunks(await sample(), 512), { signal })) {
+      if (content) sizes.push(content.takeNow?.()?.byteLength ?? null, (await collect(content)).byteLength);
+    }
+    expect(sizes).toEqual([null, 3000, null, 10]);
+  });
+
+  it('gives entries the names that are wanted', async () => {
+    const nameOf = (name: Uint8Array) => Buffer.concat([Buffer.from('/'), name]);
+    const link = member('1', Buffer.alloc(0), { 157: 'd/a' }, 'd/b');
+    const archive = Buffer.concat([member('0', Buffer.from('hi'), {}, 'd/a'), link, END]);
+    const names: string[] = [];
+    for await (const { path, linkTarget } of readTar(inChunks(archive, 700), { signal, nameOf })) {
+      names.push(Buffer.from(path).toString(), Buffer.from(linkTarget ?? []).toString());
+    }
+    expect(names).toEqual(['/d/a', '', '/d/b', '/d/a']);
+  });
+
   it('closes its body when the reader goes away, and stops when cancelled', async () => {
     let closed = false;
     async function* body() {

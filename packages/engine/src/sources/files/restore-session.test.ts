@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ItemProblem } from '@backupx/contracts/jobs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EntryType, RestoreContext, RestoreEntry, RestoreSession } from '../../ports/source.ts';
+import type { EntryType, RestoreContent, RestoreContext, RestoreEntry, RestoreSession } from '../../ports/source.ts';
 import { openRestoreSession } from './restore-session.ts';
 
 let root: string;
@@ -261,6 +261,48 @@ describe('two steps', () => {
     expect(existsSync(dead)).toBe(false);
     await other.commit();
     expect(readFileSync(path.join(out, 'www', 'a'), 'utf8')).toBe('staged');
+  });
+});
+
+describe('content that is at hand, in a folder of its own', () => {
+  /** To be taken at once, and in no other way. */
+  const atHand = (name: string, text: string): RestoreEntry => {
+    const takeNow = () => encoder.encode(text);
+    const content = { ...streamOf(encoder.encode('not at once')), takeNow } as RestoreContent;
+    return { ...entry(name, 'file', { text }), content };
+  };
+  const items = () => [
+    entry('/srv/www', 'directory'),
+    atHand('/srv/www/a', 'first'),
+    atHand('/srv/www/a', 'second'),
+    entry('/srv/www/link', 'symlink', { linkTarget: path.join(outside, 'precious') }),
+    atHand('/srv/www/link', 'no link'),
+    atHand('/srv/www/empty', ''),
+  ];
+  const read = (name: string) => readFileSync(path.join(out, 'www', name), 'utf8');
+
+  it('a name that comes twice is treated as anywhere else', async () => {
+    const outcome = await restoreAll(items());
+    expect([read('a'), read('link'), read('empty')]).toEqual(['second', 'no link', '']);
+    expect(lstatSync(path.join(out, 'www', 'link')).isSymbolicLink()).toBe(false);
+    expect(readdirSync(path.join(out, 'www')).sort()).toEqual(['a', 'empty', 'link']);
+    rmSync(path.join(out, 'www'), { recursive: true });
+    const kept = await restoreAll(items(), { overwrite: 'never' });
+    expect(read('a')).toBe('first');
+    expect(lstatSync(path.join(out, 'www', 'link')).isSymbolicLink()).toBe(true);
+    expect([outcome.itemsSkipped, kept.itemsSkipped]).toEqual([0, 2]);
+    expect(readFileSync(path.join(outside, 'precious'), 'utf8')).toBe('precious');
+    expect(problems).toEqual([]);
+  });
+
+  it('goes again when the restore is undone, and is a problem where it cannot be', async () => {
+    const session = await open(['/srv/www']);
+    for (const item of items()) await session.write(item);
+    await session.write(atHand(`/srv/www/${'n'.repeat(300)}`, 'too long a name'));
+    await session.write(atHand('/srv/www', 'over its folder'));
+    await session.rollback();
+    expect(problems.map(({ code }) => code)).toEqual(['write_failed', 'unsafe']);
+    expect(readdirSync(out)).toEqual([]);
   });
 });
 
