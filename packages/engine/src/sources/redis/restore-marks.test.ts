@@ -1,5 +1,7 @@
+import { AppError } from '@backupx/contracts/errors';
 import { expect, it } from 'vitest';
 import type { RedisConnection } from './connection.ts';
+import { RedisRefusal } from './resp.ts';
 import { claimDatabase, emptyMarked, markKey, readMark, removeMark, renewMark } from './restore-marks.ts';
 
 type Keys = Map<string, string>;
@@ -35,12 +37,19 @@ function serverWith(databases: Map<number, Keys>, meanwhile: Record<string, () =
     UNWATCH: () => {
       watched = '';
     },
+    EVAL: (_script, _count, key = '', text, ...command) => {
+      if (content().get(key) !== text) return 0;
+      const [word = '', ...words] = command;
+      run(word, ...words);
+      return 1;
+    },
   };
   const run = (word: string, ...words: string[]) => commands[word]?.(...words);
   const ask = async (...said: unknown[]) => {
     const [word = '', ...words] = said.map(String);
     meanwhile[word]?.();
     if (word === 'MULTI') isQueuing = true;
+    else if (word === 'DISCARD') isQueuing = false;
     else if (word !== 'EXEC') return isQueuing ? queue.push([word, ...words]) : run(word, ...words);
     else {
       isQueuing = false;
@@ -100,7 +109,8 @@ it('empties only what still has the very mark that was seen', async () => {
         ]),
       ],
     ]);
-  const seen = { kind: 'scratch', renewedAt: 1_700_000_000, owner: 'a1' } as const;
+  const text = '1700000000 a1';
+  const seen = { kind: 'scratch', text, renewedAt: 1_700_000_000, owner: 'a1' } as const;
   const dead = fresh();
   expect(await readMark(serverWith(dead), 4)).toEqual(seen);
   expect(await emptyMarked(serverWith(dead), 4, seen)).toBe(true);
@@ -123,4 +133,30 @@ it('empties only what still has the very mark that was seen', async () => {
   expect(await removeMark(serverWith(left), 4, 'b2')).toBe(false);
   expect(await removeMark(serverWith(left), 4, 'a1')).toBe(true);
   expect([...(left.get(4) ?? [])]).toEqual([['theirs', '1']]);
+});
+
+it('makes room on a server whose memory is full, which takes no commands of a transaction', async () => {
+  const mark = '1700000000 a1';
+  const seen = { kind: 'scratch', text: mark, renewedAt: 1_700_000_000, owner: 'a1' } as const;
+  const full = () => {
+    const cause = new RedisRefusal("OOM command not allowed when used memory > 'maxmemory'.");
+    throw new AppError('DATABASE_TOOL_FAILED', { tool: 'here', reason: cause.message }, { cause });
+  };
+  const fresh = () =>
+    new Map([
+      [
+        4,
+        new Map([
+          [SCRATCH, mark],
+          ['half', '1'],
+        ]),
+      ],
+    ]);
+  const dead = fresh();
+  expect(await emptyMarked(serverWith(dead, { FLUSHDB: full }), 4, seen)).toBe(true);
+  expect(dead.get(4)?.size).toBe(0);
+  const alive = fresh();
+  const renewed = { FLUSHDB: full, EVAL: () => alive.get(4)?.set(SCRATCH, '1700000059 a1') };
+  expect(await emptyMarked(serverWith(alive, renewed), 4, seen)).toBe(false);
+  expect([...(alive.get(4)?.keys() ?? [])]).toEqual([SCRATCH, 'half']);
 });

@@ -5,7 +5,7 @@
  */
 import { AppError } from '@backupx/contracts/errors';
 import type { RedisConnection } from './connection.ts';
-import type { RedisArgument, RedisReply } from './resp.ts';
+import { type RedisArgument, RedisRefusal, type RedisReply } from './resp.ts';
 import { transact } from './transaction.ts';
 
 /**
@@ -28,6 +28,8 @@ const STALE_SECONDS = 10 * 60;
 
 export interface Mark {
   readonly kind: MarkKind;
+  /** As it stands there. */
+  readonly text: string;
   /** Null: that is nothing a restore has written. */
   readonly renewedAt: number | null;
   /** Empty: of nobody who says so. */
@@ -41,8 +43,9 @@ export async function readMark(server: RedisConnection, database: number): Promi
   const at = values.findIndex((value) => value !== null);
   const kind = KINDS[at];
   if (kind === undefined) return null;
-  const [, time, owner = ''] = TEXT.exec(String(values[at])) ?? [];
-  return { kind, renewedAt: time === undefined ? null : Number(time), owner };
+  const text = String(values[at]);
+  const [, time, owner = ''] = TEXT.exec(text) ?? [];
+  return { kind, text, renewedAt: time === undefined ? null : Number(time), owner };
 }
 
 /** True when its restore is dead. */
@@ -54,33 +57,49 @@ export interface MarkedChange {
   isWanted(mark: Mark): boolean;
   /** For errors. */
   readonly action: string;
-  readonly commands: readonly (readonly RedisArgument[])[];
+  readonly command: readonly RedisArgument[];
 }
 
 /** Does it if the mark is the wanted one, in the same moment; the database is selected then. False: nothing was done. */
 export async function changeMarked(server: RedisConnection, change: MarkedChange): Promise<boolean> {
-  const { database, isWanted, action, commands } = change;
+  const { database, isWanted, action, command } = change;
   await server.demand('select a database', 'SELECT', database);
   await server.demand(action, 'WATCH', ...MARK_KEYS);
   const mark = await readMark(server, database);
-  if (mark !== null && isWanted(mark)) return await transact(server, { action, commands });
-  await server.demand(action, 'UNWATCH');
-  return false;
+  if (mark === null || !isWanted(mark)) {
+    await server.demand(action, 'UNWATCH');
+    return false;
+  }
+  try {
+    return await transact(server, { action, commands: [command] });
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    await server.demand(action, 'DISCARD');
+    const key = markKey(mark.kind);
+    return (await server.demand(`${action}, or EVAL`, 'EVAL', IF_MARKED, 1, key, mark.text, ...command)) === 1;
+  }
 }
+
+/** A server whose memory is full takes no commands of a transaction, not even one that makes room; of a script it does. */
+const IF_MARKED = `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call(unpack(ARGV, 2))
+return 1`;
+
+const isFull = (error: unknown): boolean =>
+  error instanceof AppError && error.cause instanceof RedisRefusal && error.cause.code === 'OOM';
 
 /** Empties a database that has this very mark, which nobody has renewed since. False: it is not so. */
 export async function emptyMarked(server: RedisConnection, database: number, seen: Mark): Promise<boolean> {
-  const isWanted = ({ kind, owner, renewedAt }: Mark) =>
-    kind === seen.kind && owner === seen.owner && renewedAt === seen.renewedAt;
+  const isWanted = ({ kind, text }: Mark) => kind === seen.kind && text === seen.text;
   const action = 'empty a database (WATCH, MULTI, FLUSHDB, EXEC)';
-  return await changeMarked(server, { database, isWanted, action, commands: [['FLUSHDB', 'ASYNC']] });
+  return await changeMarked(server, { database, isWanted, action, command: ['FLUSHDB', 'ASYNC'] });
 }
 
 /** Takes the mark of `owner` away; what is in the database stays. False: it has none of his. */
 export async function removeMark(server: RedisConnection, database: number, owner: string): Promise<boolean> {
   const isWanted = (mark: Mark) => mark.owner === owner;
   const action = 'write keys (WATCH, MULTI, DEL, EXEC)';
-  return await changeMarked(server, { database, isWanted, action, commands: [['DEL', ...MARK_KEYS]] });
+  return await changeMarked(server, { database, isWanted, action, command: ['DEL', ...MARK_KEYS] });
 }
 
 /** The database is there, and not ours any more. */
@@ -107,8 +126,8 @@ export async function renewMark(server: RedisConnection, database: number, owner
   const text = await textOf(server, owner);
   const isWanted = (mark: Mark) => mark.kind === 'scratch' && mark.owner === owner;
   const action = 'write keys (WATCH, MULTI, SET, EXEC)';
-  const commands = [['SET', markKey('scratch'), text, 'XX']];
-  if (await changeMarked(server, { database, isWanted, action, commands })) return;
+  const command = ['SET', markKey('scratch'), text, 'XX'];
+  if (await changeMarked(server, { database, isWanted, action, command })) return;
   const found = await readMark(server, database);
   if (found !== null && found.owner !== owner) throw takenByOthers(database);
 }
@@ -123,7 +142,7 @@ export async function timeOf(server: RedisConnection): Promise<number> {
 
 /**
  * What the place of a restore's keys and the database they are for say to each other to change places: then what was
- * replaced has the mark, in the same moment. No command among them needs memory, which may be full by now.
+ * replaced has the mark, in the same moment. None of them is refused because it would take memory, as SET may be.
  */
 export function swapCommands(database: number, place: number, left: 'replaced' | 'late'): RedisArgument[][] {
   const without = ['DEL', ...MARK_KEYS];
