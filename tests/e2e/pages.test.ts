@@ -83,7 +83,7 @@ beforeAll(async () => {
   await Promise.all([1, 2, 3, 4].map((number) => runOften(`many-runs-${number}`, setting.targets.nas)));
   await master.client.call('POST', '/api/nodes', { name: 'db-02.example.com' });
   admin = await saveSession(browser, master.url, adminLogin);
-}, 240_000);
+}, 480_000);
 afterAll(async () => {
   await browser?.close();
   await agent?.stop();
@@ -203,7 +203,7 @@ describe('the pages of the console', () => {
       await context.close();
       expect(problems).toEqual([]);
     },
-    360_000,
+    600_000,
   );
 
   it('say by which clock a task runs, also when it follows that of the installation', async () => {
