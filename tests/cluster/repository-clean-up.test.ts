@@ -152,7 +152,7 @@ it(
         const now = await call<Repository>('GET', `/api/repositories/${repository.id}`);
         return now.runningMaintenanceId === null && now.condemnedPacks === 0;
       },
-      60_000,
+      120_000,
     );
     const kit = await fetch(`${master.url}/api/repositories/${repository.id}/recovery-kit`, {
       headers: { authorization: `Bearer ${master.client.token}` },
@@ -174,5 +174,5 @@ it(
       }
     }
   },
-  (seconds + 180) * 1000,
+  (seconds + 360) * 1000,
 );
