@@ -17,11 +17,15 @@ const context = (more: Partial<RestoreContext> = {}): RestoreContext => ({
 });
 
 function entry(path: string, text: string, breaksAt = Number.POSITIVE_INFINITY): RestoreEntry {
+  // A chunk is good until the next is asked for.
   async function* content() {
+    const memory = Buffer.alloc(1);
     for (const [index, letter] of [...text].entries()) {
       if (index === breaksAt) throw new Error('damaged');
-      yield Buffer.from(letter);
+      memory.write(letter);
+      yield memory;
     }
+    memory.fill(0);
   }
   const common = { uid: 0, gid: 0, userName: '', groupName: '', mode: 0o600, linkTarget: null, xattrs: null };
   const times = { modifiedAtNs: 0n, deviceMajor: 0, deviceMinor: 0, segments: null };

@@ -15,6 +15,7 @@ export type FilePath = (entryPath: Uint8Array) => string | null;
 
 /** See above. A dry run tells what it would write. */
 export class FolderRestore implements RestoreSession {
+  readonly usesContentAtOnce = true;
   readonly #folder: string;
   readonly #context: RestoreContext;
   readonly #pathOf: FilePath;

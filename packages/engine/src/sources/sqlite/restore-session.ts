@@ -42,6 +42,7 @@ export function openRestoreSession(context: RestoreContext): RestoreSession {
 }
 
 class SqliteRestore implements RestoreSession {
+  readonly usesContentAtOnce = true;
   readonly #context: RestoreContext;
   readonly #renames: RenameRules;
   readonly #replaceExisting: boolean;
