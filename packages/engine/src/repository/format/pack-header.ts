@@ -74,14 +74,23 @@ export function headerBytesAtEnd(tail: Uint8Array, packSize: number): number {
  * REPOSITORY_DAMAGED when it does not, when it is not authentic, or when the blobs do not fill the pack.
  */
 export function parsePackHeader(box: SealedBox, tail: Uint8Array, packSize: number): PackEntry[] {
-  return [...packHeaderEntries(box, tail, packSize)];
+  return [...packHeaderEntries(box, tail, { packSize })];
 }
 
-/** The same one after the other: a pack of small files has 100,000. What is damaged may show after the last. */
-export function* packHeaderEntries(box: SealedBox, tail: Uint8Array, packSize: number): Generator<PackEntry> {
+/**
+ * The same one after the other: a pack of small files has 100,000. What is damaged may show after the last. With `memory`
+ * the list is opened there, and stays valid until that is used again.
+ */
+export function* packHeaderEntries(
+  box: SealedBox,
+  tail: Uint8Array,
+  { packSize, memory }: { readonly packSize: number; readonly memory?: { take(sizeBytes: number): Buffer } },
+): Generator<PackEntry> {
   const headerBytes = headerBytesAtEnd(tail, packSize);
   if (headerBytes > tail.byteLength) throw damaged('its header is cut off');
-  const header = box.open(tail.subarray(tail.byteLength - headerBytes, tail.byteLength - LENGTH_BYTES));
+  const sealed = tail.subarray(tail.byteLength - headerBytes, tail.byteLength - LENGTH_BYTES);
+  const header = memory ? memory.take(sealed.byteLength - SEAL_OVERHEAD) : box.open(sealed);
+  if (memory) box.openInto(sealed, header);
   let offset = 0;
   for (let at = 0; at < header.byteLength; ) {
     const entry = readEntry(header, at, offset);

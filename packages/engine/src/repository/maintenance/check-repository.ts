@@ -18,6 +18,9 @@ import { verifyPacks } from './read-packs.ts';
 import { readRoots } from './read-snapshots.ts';
 import { listStoredPacks } from './stored-packs.ts';
 
+/** A walk in the order in which folders were stored comes back to few of the windows that it left. */
+const CACHE_BYTES = 16 * 1024 * 1024;
+
 /** Checks a repository that could be opened. Needs a shared lock. Throws what the storage throws when it is out of reach. */
 export async function checkRepository(outer: MaintenanceWork, read: ReadScope): Promise<CheckRepositoryResult> {
   let bytesRead = 0;
@@ -56,7 +59,7 @@ export async function checkRepository(outer: MaintenanceWork, read: ReadScope): 
   );
   const intactSnapshotIds = await checkTrees(snapshots, {
     index,
-    reader: createBlobReader({ repository: work.repository, index, signal: work.signal }),
+    reader: createBlobReader({ repository: work.repository, index, signal: work.signal, cacheBytes: CACHE_BYTES }),
     signal: work.signal,
     log,
     problemsOf: (entry) => health.problemsOf(entry),

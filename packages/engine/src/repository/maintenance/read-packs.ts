@@ -1,13 +1,14 @@
 /**
  * Reads packs from end to end and verifies all of it: the pack against its name, each blob against its id, the header
- * against the index. A pack is read in parts of 8 MiB, a few ahead, each into memory that the next one uses again; so
+ * against the index. A pack is read in parts of 4 MiB, a few ahead, each into memory that the next one uses again; so
  * memory does not grow with the packs, nor with the number of blobs in them.
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { BlobIndex } from '../blob-index.ts';
 import { fetchRange } from '../fetch-range.ts';
 import { toHex } from '../format/blob-id.ts';
-import { headerBytesAtEnd, type PackEntry, packHeaderEntries } from '../format/pack-header.ts';
+import { type PackEntry, packHeaderEntries } from '../format/pack-header.ts';
+import { ScratchMemory } from '../scratch-memory.ts';
 import { inOrder } from './in-order.ts';
 import { damageReason } from './index-files.ts';
 import type { MaintenanceWork } from './maintenance-work.ts';
@@ -22,6 +23,8 @@ import {
   type PartRoom,
 } from './verify-blobs.ts';
 
+/** Of more than one blob: where chunks are large, a part is one of them. */
+const PART_BYTES = 4 * 1024 * 1024;
 /** Less than that is verified before threads are up. */
 const MIN_BYTES_FOR_THREADS = 64 * 1024 * 1024;
 
@@ -58,15 +61,17 @@ export async function verifyPacks(work: VerifyWork, health: PackHealth, packs: I
   const options = { repository: work.repository, index: health.index, threads: work.threads ?? 1 };
   const isMuch = bytes >= MIN_BYTES_FOR_THREADS && options.threads > 1;
   const verifier = isMuch ? createThreadVerifier(options) : createLocalVerifier(options);
+  const reading = { work, health, verifier, headers: new ScratchMemory() };
   try {
-    const doubtful = await readAll({ work, health, verifier }, chosen, () => {});
-    await readAll({ work, health, verifier }, doubtful.sort(ascending), (pack, findings) => {
+    const doubtful = await readAll(reading, chosen, () => {});
+    await readAll(reading, doubtful.sort(ascending), (pack, findings) => {
       if (findings === null)
         work.log?.('warn', `Pack ${health.table.hexOf(pack)} was damaged when read first, whole when read again.`);
       else note(health, pack, findings);
     });
   } finally {
     await verifier.close();
+    reading.headers.free();
   }
 }
 
@@ -84,6 +89,8 @@ interface Reading {
   readonly work: VerifyWork;
   readonly health: PackHealth;
   readonly verifier: BlobVerifier;
+  /** Where what packs say about themselves is opened. */
+  readonly headers: ScratchMemory;
 }
 
 /** Answers the packs in which something was found; `onPack` hears of each, with null when there was nothing. */
@@ -137,7 +144,7 @@ function* partsOf({ table, stored }: PackHealth, pack: number): Generator<Part> 
   for (const entry of table.entriesOf(pack)) {
     const offset = table.index.offsetOf(entry);
     const entryEnd = offset + table.index.storedLengthOf(entry);
-    if (entries.length > 0 && entryEnd - start > MAX_SLOT_PART_BYTES && offset >= end) {
+    if (entries.length > 0 && entryEnd - start > PART_BYTES && offset >= end) {
       const cut = Math.min(end, size);
       yield { pack, start, end: cut, entries, isLast: false };
       start = cut;
@@ -183,7 +190,7 @@ class Examination {
   readonly #hash: Hash = createHash('sha256');
   readonly #verifying: Promise<number[]>[] = [];
   #read = 0;
-  #tail: Buffer = Buffer.alloc(0);
+  #headerFault: string | null = null;
 
   constructor(reading: Reading, pack: number) {
     this.#reading = reading;
@@ -195,13 +202,13 @@ class Examination {
     const { verifier } = this.#reading;
     const { bytes, isLast } = part;
     const verifying = verifier.verify(part);
-    this.#hash.update(bytes);
-    this.#read += bytes.byteLength;
-    // A copy of the end alone, so that the pack itself need not be kept meanwhile.
-    if (isLast) this.#tail = Buffer.from(bytes.subarray(Math.max(0, bytes.byteLength - this.#headerBytes(bytes))));
+    // Given back in a later turn at the earliest.
     const done = verifying.finally(() => verifier.giveRoom(part.room));
     done.catch(() => {});
     this.#verifying.push(done);
+    this.#hash.update(bytes);
+    this.#read += bytes.byteLength;
+    if (isLast) this.#headerFault = this.#findHeaderFault(bytes);
   }
 
   /** Null: all is as it should be. */
@@ -211,26 +218,20 @@ class Examination {
     const size = stored.sizes[this.pack] ?? 0;
     if (this.#read !== size) faults.push(`Only ${this.#read} of its ${size} bytes can be read`);
     else if (toHex(this.#hash.digest()) !== table.hexOf(this.pack)) faults.push('Its bytes are not what its name says');
-    const headerFault = this.#headerFault(size);
-    if (headerFault !== null) faults.push(headerFault);
+    if (this.#headerFault !== null) faults.push(this.#headerFault);
     const bad = (await Promise.all(this.#verifying)).flat();
     return bad.length + faults.length > 0 ? { bad, faults } : null;
   }
 
-  #headerBytes(bytes: Uint8Array): number {
-    try {
-      return headerBytesAtEnd(bytes, this.#reading.health.stored.sizes[this.pack] ?? 0);
-    } catch {
-      return bytes.byteLength;
-    }
-  }
-
-  #headerFault(size: number): string | null {
-    const { table, index } = this.#reading.health;
+  /** `bytes`: the end of the pack. */
+  #findHeaderFault(bytes: Uint8Array): string | null {
+    const { health, work, headers } = this.#reading;
+    const { table, index, stored } = health;
+    const options = { packSize: stored.sizes[this.pack] ?? 0, memory: headers };
     try {
       const places = table.entriesOf(this.pack);
       let isEqual = true;
-      for (const blob of packHeaderEntries(this.#reading.work.repository.box, this.#tail, size)) {
+      for (const blob of packHeaderEntries(work.repository.box, bytes, options)) {
         const { value: entry } = places.next();
         isEqual &&= entry !== undefined && isBlobAt(index, entry, blob);
       }

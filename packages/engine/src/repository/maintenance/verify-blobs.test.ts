@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { createMemoryStorage } from '../../testing/memory-storage.ts';
+import { BlobIndex } from '../blob-index.ts';
+import { hashOf } from '../format/blob-id.ts';
 import { loadIndex } from '../load-index.ts';
 import { PackTable } from './pack-table.ts';
 import { backup, makeRepository, textOf } from './small-repository.ts';
@@ -40,6 +42,35 @@ it('finds the same damaged blobs in threads as in this one', async () => {
     }
     await Promise.all(running);
     expect(damaged).toBeGreaterThan(10);
+  } finally {
+    await threads.close();
+  }
+});
+
+it('finds the damaged among very many small blobs', async () => {
+  const repository = await makeRepository(createMemoryStorage());
+  const index = new BlobIndex();
+  const packNumber = index.addPack(Buffer.alloc(32));
+  const boxes: Buffer[] = [];
+  let offset = 0;
+  for (let number = 0; number < 9000; number += 1) {
+    const plain = Buffer.from(`content ${number}`);
+    const sealed = repository.box.seal(plain);
+    index.add({
+      ...{ id: hashOf(plain), type: 'data', packNumber, offset },
+      ...{ storedLength: sealed.byteLength, plainLength: 0 },
+    });
+    boxes.push(sealed);
+    offset += sealed.byteLength;
+  }
+  const bytes = Buffer.concat(boxes);
+  const damaged = [0, 1, 4095, 4096, 4097, 8191, 8192, 8999];
+  for (const entry of damaged) bytes[index.offsetOf(entry) + 20] = (bytes[index.offsetOf(entry) + 20] ?? 0) ^ 1;
+  const threads = createThreadVerifier({ repository, index, threads: 2 });
+  try {
+    const entries = Array.from({ length: index.count }, (_, entry) => entry);
+    const parts = await Promise.all([1, 2, 3, 4, 5].map(() => verifyIn(threads, bytes, entries)));
+    for (const bad of parts) expect(bad).toEqual(damaged);
   } finally {
     await threads.close();
   }

@@ -71,7 +71,14 @@ export function createThreadVerifier(options: VerifierOptions): BlobVerifier {
 export const MAX_SLOT_PART_BYTES = 8 * 1024 * 1024 + 256 * 1024;
 /** Room for the content of one blob at a time. */
 const PLAIN_BYTES = 8 * 1024 * 1024 + 4096;
-const SLOT_BYTES = MAX_SLOT_PART_BYTES + PLAIN_BYTES;
+/** What is to be decoded is said in the slot too: sent along, it would be megabytes to collect for each part of small files. */
+const BLOBS_AT_ONCE = 4096;
+const ROWS_BYTES = BLOBS_AT_ONCE * DECODE_ROW * Uint32Array.BYTES_PER_ELEMENT;
+/** Where things lie in a slot behind the sealed bytes. */
+const PLAIN_AT = MAX_SLOT_PART_BYTES;
+const ROWS_AT = PLAIN_AT + PLAIN_BYTES;
+const IDS_AT = ROWS_AT + ROWS_BYTES;
+const SLOT_BYTES = IDS_AT + BLOBS_AT_ONCE * ID_BYTES;
 /**
  * Parts that may be read at once, ahead of verifying: there is room for all of them, so that whoever reads ahead comes to
  * an end also when nobody takes the others any more.
@@ -145,14 +152,23 @@ class ThreadVerifier implements BlobVerifier {
     const odd: number[] = [];
     for (const entry of part.entries) (slot && this.#fits(part, entry) ? small : odd).push(entry);
     // The threads first: they work beside this one.
-    const decoded =
-      slot && small.length > 0 ? this.#decoder.decode(this.#taskOf(part.start, small, slot.offset)) : null;
-    decoded?.catch(() => {});
+    const decoding = slot ? this.#decode(part.start, small, slot.offset) : Promise.resolve([]);
+    decoding.catch(() => {});
     const bad: number[] = [];
     // What finds no room in a slot: lists of huge folders, and whatever is not as it should be.
     for (const entry of odd) if (!(await isWholeBlob(repository.box, index, { part, entry }))) bad.push(entry);
-    const isGood = await decoded;
-    return isGood ? [...bad, ...small.filter((_, at) => isGood[at] !== 1)] : bad;
+    return bad.concat(await decoding);
+  }
+
+  /** Answers the damaged ones. */
+  async #decode(start: number, entries: readonly number[], slotAt: number): Promise<number[]> {
+    const bad: number[] = [];
+    for (let at = 0; at < entries.length; at += BLOBS_AT_ONCE) {
+      const some = entries.slice(at, at + BLOBS_AT_ONCE);
+      const isGood = await this.#decoder.decode(this.#taskOf(start, some, slotAt));
+      for (const [number, entry] of some.entries()) if (isGood[number] !== 1) bad.push(entry);
+    }
+    return bad;
   }
 
   async close(): Promise<void> {
@@ -168,14 +184,15 @@ class ThreadVerifier implements BlobVerifier {
 
   #taskOf(start: number, entries: readonly number[], slotAt: number) {
     const { index } = this.#options;
-    const rows = new Uint32Array(entries.length * DECODE_ROW);
-    const ids = new Uint8Array(entries.length * ID_BYTES);
+    const { memory } = this.#rooms;
+    const rows = new Uint32Array(memory, slotAt + ROWS_AT, entries.length * DECODE_ROW);
+    const ids = new Uint8Array(memory, slotAt + IDS_AT, entries.length * ID_BYTES);
     let [row, idAt] = [0, 0];
     for (const entry of entries) {
       rows[row] = slotAt + index.offsetOf(entry) - start;
       rows[row + 1] = index.storedLengthOf(entry);
       rows[row + 2] = index.plainLengthOf(entry);
-      rows[row + 3] = slotAt + MAX_SLOT_PART_BYTES;
+      rows[row + 3] = slotAt + PLAIN_AT;
       ids.set(index.idOf(entry), idAt);
       row += DECODE_ROW;
       idAt += ID_BYTES;
