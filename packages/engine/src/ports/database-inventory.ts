@@ -15,6 +15,16 @@ const objectSchema = z.object({
 });
 export type InventoryObject = z.output<typeof objectSchema>;
 
+const leftOutSchema = z.object({
+  kind: z.string(),
+  name: z.string(),
+  /** In the words of the server. */
+  reason: z.string(),
+  /** What would make it, where the server told that. */
+  definition: z.string().optional(),
+});
+export type LeftOutObject = z.output<typeof leftOutSchema>;
+
 const inventorySchema = z.object({
   format: z.literal(1),
   /** Name and version: `PostgreSQL 15.18`. */
@@ -23,12 +33,14 @@ const inventorySchema = z.object({
   tool: z.string(),
   database: z.string(),
   objects: z.array(objectSchema),
+  /** What was there and could not be read, so that it is none of the objects. */
+  leftOut: z.array(leftOutSchema).optional(),
   /** Encoding, owner, log positions, … for people and for a restore. */
   details: z.record(z.string(), z.string()),
 });
 export type DatabaseInventory = z.output<typeof inventorySchema>;
 
-const keyOf = ({ kind, name }: InventoryObject): string => `${kind} ${name}`;
+const keyOf = ({ kind, name }: Pick<InventoryObject, 'kind' | 'name'>): string => `${kind} ${name}`;
 
 /** Stable text: the same database gives the same bytes. */
 export function formatInventory(inventory: DatabaseInventory): string {
@@ -55,6 +67,19 @@ export function missingObjects(expected: readonly InventoryObject[], found: read
     if (object.rows === undefined || other.rows === undefined || object.rows === other.rows) return [];
     return [`${keyOf(object)} has ${other.rows} rows instead of ${object.rows}`];
   });
+}
+
+/** What could not be read, in words: `view v is missing: View 'shop.v' references …`. */
+export function describeLeftOut(leftOut: readonly LeftOutObject[] = []): string[] {
+  return leftOut.map((object) => `${keyOf(object)} is missing: ${object.reason}`);
+}
+
+export function withoutLeftOut(
+  objects: readonly InventoryObject[],
+  leftOut: readonly LeftOutObject[],
+): readonly InventoryObject[] {
+  const keys = new Set(leftOut.map(keyOf));
+  return objects.filter((object) => !keys.has(keyOf(object)));
 }
 
 /** `3 tables, 1 view`: for the log. */

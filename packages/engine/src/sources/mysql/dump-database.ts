@@ -1,10 +1,18 @@
 /** One dump: the tool, its arguments, and its output, checked while it passes. */
 import { AppError } from '@backupx/contracts/errors';
-import { type DatabaseInventory, type InventoryObject, missingObjects } from '../../ports/database-inventory.ts';
+import {
+  type DatabaseInventory,
+  describeLeftOut,
+  type InventoryObject,
+  type LeftOutObject,
+  missingObjects,
+  withoutLeftOut,
+} from '../../ports/database-inventory.ts';
 import { outputOf } from '../../ports/processes.ts';
 import type { MysqlConnection, Tool } from './connection.ts';
 import { DumpScanner } from './dump-scanner.ts';
 import { describeProduct, isAtLeast } from './flavour.ts';
+import { ignoring, leftOutOf } from './left-out.ts';
 import { readInventory, type ServerInventory } from './read-inventory.ts';
 import { RowStatements } from './row-statements.ts';
 import { toolError } from './tool-error.ts';
@@ -14,10 +22,13 @@ export interface DumpOptions {
   readonly tool: Tool;
   readonly database: string;
   readonly withPosition: boolean;
+  /** What it is to pass over. */
+  readonly leftOut: readonly LeftOutObject[];
 }
 
 /** Arguments beside the option file. Equal data gives equal bytes. */
-export function dumpArgs({ connection, tool, database, withPosition }: DumpOptions, isStructureOnly = false): string[] {
+export function dumpArgs(options: DumpOptions, isStructureOnly = false): string[] {
+  const { connection, tool, database, withPosition, leftOut } = options;
   const args = ['--single-transaction', '--quick', '--routines', '--events', '--triggers', '--hex-blob'];
   args.push('--default-character-set=utf8mb4', '--skip-dump-date', '--no-tablespaces', '--max-allowed-packet=1G');
   // Under these locks rows of a table that draws on a sequence cannot be inserted.
@@ -33,7 +44,7 @@ export function dumpArgs({ connection, tool, database, withPosition }: DumpOptio
   if (isStructureOnly) args.push('--no-data');
   if (withPosition)
     args.push(flavour === 'mysql' && isAtLeast(tool.version, '8.0.26') ? '--source-data=2' : '--master-data=2');
-  return [...args, '--', database];
+  return [...args, ...ignoring(database, leftOut), '--', database];
 }
 
 /** A dump on its way: `stream` to its end, then `inventory`. */
@@ -50,8 +61,10 @@ export class DatabaseDump {
   }
 
   /** Counts what there is. The tool starts with the first read. */
-  static async open(options: DumpOptions): Promise<DatabaseDump> {
-    return new DatabaseDump(options, await readInventory(options.connection, options.database));
+  static async open(options: Omit<DumpOptions, 'leftOut'>): Promise<DatabaseDump> {
+    const { connection, database } = options;
+    const before = await readInventory(connection, database);
+    return new DatabaseDump({ ...options, leftOut: await leftOutOf(connection, database) }, before);
   }
 
   /**
@@ -88,7 +101,7 @@ export class DatabaseDump {
 
   /** What the dump holds. */
   get inventory(): DatabaseInventory {
-    const { connection, tool, database } = this.#options;
+    const { connection, tool, database, leftOut } = this.#options;
     const { charset, collation } = this.#before;
     return {
       format: 1,
@@ -96,14 +109,17 @@ export class DatabaseDump {
       tool: `${tool.name} ${describeProduct(tool)}`,
       database,
       objects: this.#scanner.objects,
+      ...(leftOut.length > 0 ? { leftOut: [...leftOut] } : {}),
       details: { charset, collation, ...positionOf(this.#scanner.notes) },
     };
   }
 
   /** What the server had before the dump and the dump has not, and what the tool says it could not read. */
   get gaps(): string[] {
+    const { leftOut } = this.#options;
     const refused = this.#scanner.notes.filter((note) => note.startsWith('insufficient privileges'));
-    return [...missingObjects(this.#before.objects, this.#scanner.objects), ...refused];
+    const expected = withoutLeftOut(this.#before.objects, leftOut);
+    return [...missingObjects(expected, this.#scanner.objects), ...describeLeftOut(leftOut), ...refused];
   }
 }
 

@@ -1,8 +1,10 @@
+import { describeLeftOut } from '../../ports/database-inventory.ts';
 import { chooseDatabases } from '../../ports/database-names.ts';
 import type { InspectContext, SourceInspection } from '../../ports/source.ts';
 import { MysqlConnection } from './connection.ts';
 import { describeProduct } from './flavour.ts';
-import { listDatabases } from './list-databases.ts';
+import { findLeftOut } from './left-out.ts';
+import { describeUnencoded, listDatabases } from './list-databases.ts';
 import { canNotePosition, missingRights, type Privileges, readOnlyUserSql, readPrivileges } from './privileges.ts';
 import type { MysqlConfig } from './settings.ts';
 import { tryDump } from './try-dump.ts';
@@ -25,8 +27,13 @@ export async function inspectServer(config: MysqlConfig, context: InspectContext
     const withPosition = config.withPosition && (await canNotePosition(connection, privileges));
     if (config.withPosition && !withPosition) warnings.push(NO_POSITION);
     warnings.push(...(await serverWarnings(connection, privileges, config)));
+    warnings.push(...(await describeUnencoded(connection, config)));
+    const missing = await findLeftOut(connection, choice.names);
+    for (const [name, leftOut] of missing) warnings.push(`${name}: ${describeLeftOut(leftOut).join('; ')}`);
     const [database] = choice.names;
-    const refused = database === undefined ? null : await tryDump({ connection, tool, database, withPosition });
+    const leftOut = missing.get(database ?? '') ?? [];
+    const trial = { connection, tool, withPosition, leftOut };
+    const refused = database === undefined ? null : await tryDump({ ...trial, database });
     if (refused !== null) warnings.push(refused);
     return {
       server: connection.serverName,

@@ -8,7 +8,7 @@ import { folderEntry, streamEntry, textEntry } from '../../ports/stream-entry.ts
 import { reportWarnings } from '../../ports/tool-warnings.ts';
 import { MysqlConnection, type Tool } from './connection.ts';
 import { DatabaseDump } from './dump-database.ts';
-import { listDatabases } from './list-databases.ts';
+import { describeUnencoded, listDatabases } from './list-databases.ts';
 import { canNotePosition, missingRights, nothingReadable, type Privileges, readPrivileges } from './privileges.ts';
 import { readGrants } from './read-grants.ts';
 import type { MysqlConfig } from './settings.ts';
@@ -30,6 +30,9 @@ export async function* readDatabases(config: MysqlConfig, context: BackupContext
     const tool = await connection.findDumper();
     const choice = chooseDatabases(await listDatabases(connection), config);
     reportMissing(choice, connection, context);
+    for (const message of await describeUnencoded(connection, config)) {
+      context.problem({ path: '/mysql', code: 'unreadable', message });
+    }
     const privileges = await readPrivileges(connection);
     const withPosition = config.withPosition && (await canNotePosition(connection, privileges));
     context.log('info', `${connection.serverName} at ${connection.address}, dumped by ${tool.path}.`);

@@ -45,8 +45,11 @@ export async function readInventory(connection: MysqlConnection, database: strin
   return { objects, unsafeTables, versionedTables, charset, collation };
 }
 
+/** In the words of an inventory. */
+export const kindOfTable = (type: string): string => TABLE_KINDS[type] ?? type.toLowerCase();
+
 function kindOf(from: string, type: string): string {
-  if (from === 'table') return TABLE_KINDS[type] ?? type.toLowerCase();
+  if (from === 'table') return kindOfTable(type);
   return from === 'routine' ? type.toLowerCase() : from;
 }
 

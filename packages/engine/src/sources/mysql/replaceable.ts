@@ -1,12 +1,14 @@
 /** Whether a restore may put a database in the place of one that is there. */
 import { AppError } from '@backupx/contracts/errors';
 import type { DatabaseSession } from '@backupx/contracts/jobs';
+import type { InventoryObject } from '../../ports/database-inventory.ts';
 import { endSessions } from '../../ports/end-sessions.ts';
 import type { MysqlConnection } from './connection.ts';
 import { assertMayReplace } from './privileges.ts';
 import { readInventory } from './read-inventory.ts';
 import { describeSessions, sessionsOf } from './sessions.ts';
 import type { MysqlRestoreOptions } from './settings.ts';
+import { UNENCODED } from './sql-text.ts';
 import { assertNotReferred } from './swap-database.ts';
 
 interface Place {
@@ -25,9 +27,18 @@ export async function assertReplaceable(place: Place, target: string, { isSwapNe
   if (!options.replaceExisting) {
     throw new AppError('DATABASE_EXISTS', { name: `database ${target}`, server: connection.address });
   }
+  assertMovable(target, objects);
   await assertNotReferred(connection, target);
   await assertMayReplace(connection, target);
   if (isSwapNext || !options.endSessions) await clearSessions(place, target);
+}
+
+/** Throws RESTORE_TARGET_INVALID: to such a name the server renames nothing. */
+function assertMovable(target: string, objects: readonly InventoryObject[]): void {
+  const names = objects.map(({ name }) => name).filter((name) => name.startsWith(UNENCODED));
+  if (names.length === 0) return;
+  const reason = `its tables ${names.slice(0, 5).join(', ')} cannot be moved aside; mariadb-check --fix-table-names (on MySQL mysqlcheck) renames them`;
+  throw new AppError('RESTORE_TARGET_INVALID', { path: target, reason });
 }
 
 /** Throws DATABASE_IN_USE when somebody is there and may not, or cannot, be sent away. Exported for its test. */

@@ -11,6 +11,7 @@
 import { randomBytes } from 'node:crypto';
 import { AppError } from '@backupx/contracts/errors';
 import { systemClock } from '../../ports/clock.ts';
+import type { LeftOutObject } from '../../ports/database-inventory.ts';
 import type { ToolProcess } from '../../ports/processes.ts';
 import type { MysqlConnection } from './connection.ts';
 import { OWN_NAME } from './list-databases.ts';
@@ -31,6 +32,8 @@ export interface JournalEntry {
   readonly oldTables: readonly string[];
   /** The code of what was there, base64 of the text of a dump. */
   readonly oldDump: string;
+  /** What was there and is in no dump. */
+  readonly leftOut?: readonly LeftOutObject[];
 }
 
 /** Begins with the time, so that ids sort by age. */

@@ -8,6 +8,7 @@ import { MysqlConnection } from './connection.ts';
 import { loadDump } from './load-dump.ts';
 import { readInventory } from './read-inventory.ts';
 import { assertReplaceable } from './replaceable.ts';
+import { tellLeftOut } from './restore-warnings.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, restoreConnection } from './settings.ts';
 import { TargetNames } from './target-names.ts';
 
@@ -26,6 +27,7 @@ export async function openRestorePreview(config: MysqlConfig, context: RestoreCo
         const inventory = parseInventory(await readText(content));
         const source = databaseOfFolder(folder);
         await tellStop(source, context, async () => versions.ask(source, inventory.server));
+        tellLeftOut(source, inventory, context);
         return;
       }
       if (file !== 'dump.sql') {

@@ -1,10 +1,34 @@
 /** What a restore brought back and yet does not work as it did; told, since only people can decide. */
+import { type DatabaseInventory, describeLeftOut } from '../../ports/database-inventory.ts';
 import type { RestoreContext } from '../../ports/source.ts';
 import type { MysqlConnection } from './connection.ts';
 import type { CodeStatement } from './load-dump.ts';
 import { readPrivileges } from './privileges.ts';
+import type { JournalEntry } from './restore-place.ts';
 import { mentions, type RewriteOptions, rewriteStatement } from './rewrite-statement.ts';
 import { folderName, quoteText } from './sql-text.ts';
+
+/** The backup has told it as a gap, and it is no fault of the restore. */
+export function tellLeftOut(
+  source: string,
+  { leftOut }: Pick<DatabaseInventory, 'leftOut'>,
+  { log }: Pick<RestoreContext, 'log'>,
+): void {
+  for (const gap of describeLeftOut(leftOut)) log('warn', `${source}, as it was saved: ${gap}`);
+}
+
+/** No statement makes a view of what is not there, so a swap that is undone brings back all but those. */
+export function tellLostViews(
+  { target, leftOut = [] }: Pick<JournalEntry, 'target' | 'leftOut'>,
+  { log }: Pick<RestoreContext, 'log'>,
+): void {
+  for (const { name, reason, definition = 'unknown' } of leftOut.filter(({ kind }) => kind === 'view')) {
+    log(
+      'warn',
+      `${target}: the view ${name} could not be read before, and is not made again (${reason}): ${definition}`,
+    );
+  }
+}
 
 const WHERE_DEFINED = [
   ['VIEWS', 'TABLE_SCHEMA'],

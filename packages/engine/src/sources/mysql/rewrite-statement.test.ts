@@ -31,6 +31,11 @@ describe('names of databases', () => {
       'CREATE ALGORITHM=UNDEFINED VIEW `v` AS select `shop`.`shop` from (`shop` join `t`)',
       'CREATE ALGORITHM=UNDEFINED VIEW `v` AS select `shop`.`shop` from (`shop` join `t`)',
     ],
+    [
+      'a view whose definer is gone: in its columns',
+      'CREATE ALGORITHM=UNDEFINED VIEW `v` AS select `shop`.`t`.`id`,`shop`.`x` from `t` join `shop`',
+      'CREATE ALGORITHM=UNDEFINED VIEW `v` AS select `sh``op2`.`t`.`id`,`shop`.`x` from `t` join `shop`',
+    ],
     ['the database', 'ALTER DATABASE `shop` CHARACTER SET latin1', 'ALTER DATABASE `sh``op2` CHARACTER SET latin1'],
     [
       'a trigger: dropped from its head, left in its body',

@@ -31,6 +31,8 @@ function editCreation(tokens: readonly Token[], object: string, options: Rewrite
   const edits = options.definer === 'current' ? dropDefiner(tokens) : [];
   if (object === 'TABLE' || (object === 'VIEW' && namesDatabases(tokens))) {
     edits.push(...renameQualifiers(tokens, options));
+  } else if (object === 'VIEW') {
+    edits.push(...renameQualifiers(tokens, options, isOfColumn));
   }
   if (object === 'TRIGGER') edits.push(...dropQualifiers(tokens));
   if (object === 'EVENT' && options.isProof) edits.push(...disable(tokens));
@@ -78,8 +80,9 @@ function qualifiersOf(tokens: readonly Token[]): Token[] {
 }
 
 /**
- * The server writes the names of databases into all of a view or into none of it. In one without, the first part of a
- * name is that of a table, which may be called as the database is.
+ * The server writes the names of databases into all of a view or into none of it, but for one whose definer is gone: its
+ * columns have them and its tables do not. In one without, the first part of two is the name of a table, which may be
+ * called as the database is.
  */
 function namesDatabases(tokens: readonly Token[]): boolean {
   const qualifiers = new Set(qualifiersOf(tokens));
@@ -92,9 +95,20 @@ function namesDatabases(tokens: readonly Token[]): boolean {
   });
 }
 
+/** True for the first of three parts. */
+function isOfColumn(qualifier: Token, tokens: readonly Token[]): boolean {
+  const at = tokens.indexOf(qualifier);
+  return isDot(tokens[at + 3]) && isIdentifier(tokens[at + 4]);
+}
+
 /** The server writes these names itself, always in quotes. */
-function renameQualifiers(tokens: readonly Token[], { names }: RewriteOptions): Edit[] {
-  return qualifiersOf(tokens).flatMap(({ kind, value, start, end }) => {
+function renameQualifiers(
+  tokens: readonly Token[],
+  { names }: RewriteOptions,
+  isMeant: typeof isOfColumn = () => true,
+): Edit[] {
+  const qualifiers = qualifiersOf(tokens).filter((token) => isMeant(token, tokens));
+  return qualifiers.flatMap(({ kind, value, start, end }) => {
     const name = kind === 'name' ? names.get(value) : undefined;
     return name === undefined ? [] : [{ start, end, text: quoteName(name) }];
   });

@@ -23,6 +23,9 @@ export function parseRows(output: string): string[][] {
   );
 }
 
+/** What a server puts before names of folders and files that are not encoded: of no use for what is made anew. */
+export const UNENCODED = '#mysql50#';
+
 /** Lies beside the folders of the databases. */
 export const GRANTS_FILE = 'grants.sql';
 

@@ -6,6 +6,7 @@
 import { AppError } from '@backupx/contracts/errors';
 import type { MysqlConnection, Tool } from './connection.ts';
 import { dumpStructure } from './dump-database.ts';
+import { leftOutOf } from './left-out.ts';
 import { type CodeStatement, loadDump, runCode } from './load-dump.ts';
 import { readInventory, type ServerInventory } from './read-inventory.ts';
 import type { Journal, JournalEntry, RestoreNames } from './restore-place.ts';
@@ -64,7 +65,9 @@ async function describeBefore(
   const before = await readInventory(connection, target);
   const existed = before.charset !== '';
   const isEmpty = before.objects.length === 0;
-  const oldDump = isEmpty ? Buffer.alloc(0) : await dumpStructure({ connection, tool: dumper, database: target });
+  const leftOut = await leftOutOf(connection, target);
+  const old = { connection, tool: dumper, database: target, leftOut };
+  const oldDump = isEmpty ? Buffer.alloc(0) : await dumpStructure(old);
   const { charset, collation } = before;
   return {
     target,
@@ -74,6 +77,7 @@ async function describeBefore(
     newTables,
     oldTables: tablesOf(before),
     oldDump: oldDump.toString('base64'),
+    leftOut,
   };
 }
 

@@ -8,6 +8,7 @@ import type { VerifyCheck } from '@backupx/contracts/jobs';
 import {
   countObjects,
   type DatabaseInventory,
+  describeLeftOut,
   missingObjects,
   parseInventory,
 } from '../../ports/database-inventory.ts';
@@ -111,7 +112,9 @@ class MysqlVerifier implements Verifier {
       return;
     }
     const missing = missingObjects(inventory.objects, dump.objects);
-    const detail = missing.join('; ') || `${countObjects(inventory.objects)}, as counted when it was made`;
+    const known = describeLeftOut(inventory.leftOut).map((gap) => `; ${gap}`);
+    const counted = `${countObjects(inventory.objects)}, as counted when it was made${known.join('')}`;
+    const detail = missing.join('; ') || counted;
     this.#checks.push({ subject: source, name: 'inventory', ok: missing.length === 0, detail });
   }
 
@@ -137,7 +140,8 @@ class MysqlVerifier implements Verifier {
       ok: missing.length === 0,
       detail: missing.join('; ') || `${rows} rows`,
     });
-    const { bad, count } = await checkTables(connection, name);
+    const { badViews, count, ...tables } = await checkTables(connection, name);
+    const bad = [...tables.bad, ...badViews];
     const detail = bad.join('; ') || `CHECK TABLE: ${count} in order`;
     this.#checks.push({ subject: source, name: 'engine', ok: bad.length === 0, detail });
   }

@@ -1,7 +1,7 @@
 import type { InventoryObject } from '../../../ports/database-inventory.ts';
 import type { MysqlConnection } from '../connection.ts';
 import { listDatabases } from '../list-databases.ts';
-import { quoteName } from '../sql-text.ts';
+import { quoteName, UNENCODED } from '../sql-text.ts';
 
 const KINDS: Readonly<Record<string, string>> = {
   'BASE TABLE': 'table',
@@ -12,16 +12,19 @@ const KINDS: Readonly<Record<string, string>> = {
 const COUNT_TIMEOUT_MS = 10 * 60 * 1000;
 /** Larger tables are not counted while others work. */
 const MAX_COUNTED_BYTES = 64 * 1024 * 1024;
+/** A server without rights knows no events; they lie in this table all the same. */
+const EVENTS_SQL = `SELECT db, name, 'event' FROM mysql.event`;
 const OBJECTS_SQL = `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES;
 SELECT TRIGGER_SCHEMA, TRIGGER_NAME, 'trigger' FROM information_schema.TRIGGERS;
 SELECT ROUTINE_SCHEMA, ROUTINE_NAME, LOWER(ROUTINE_TYPE) FROM information_schema.ROUTINES;
 SELECT EVENT_SCHEMA, EVENT_NAME, 'event' FROM information_schema.EVENTS`;
 
 /** Everything of all databases that the user can see, by names with their database. */
-export async function listObjects(connection: MysqlConnection): Promise<InventoryObject[]> {
+export async function listObjects(connection: MysqlConnection, { isScratch = false } = {}): Promise<InventoryObject[]> {
   const databases = await listDatabases(connection);
   const ours = new Set(databases);
-  const rows = await connection.query(OBJECTS_SQL);
+  const hasTable = isScratch && connection.server.flavour === 'mariadb';
+  const rows = await connection.query(hasTable ? `${OBJECTS_SQL};\n${EVENTS_SQL}` : OBJECTS_SQL);
   const objects = rows
     .filter(([database = '']) => ours.has(database))
     .map(([database = '', name = '', type = '']) => ({ kind: KINDS[type] ?? type, name: nameOf(database, name) }));
@@ -43,7 +46,8 @@ export async function countTables(
     `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND ENGINE = 'InnoDB'${limit}`,
   );
   const ours = new Set(await listDatabases(connection));
-  const counted = tables.filter(([database = '']) => ours.has(database));
+  // One whose file is not named as a server would name it is not known to InnoDB.
+  const counted = tables.filter(([database = '', name = '']) => ours.has(database) && !name.startsWith(UNENCODED));
   const statements = counted.map(([database = '', name = '', type], index) => {
     const history = type === 'SYSTEM VERSIONED' ? ' FOR SYSTEM_TIME ALL' : '';
     return `SELECT ${index}, COUNT(*) FROM ${quoteName(database)}.${quoteName(name)}${history}`;

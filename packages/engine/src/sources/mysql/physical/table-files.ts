@@ -1,6 +1,7 @@
 /** The files that tables and views of a server lie in: what a copy must have of them. */
 import type { InventoryObject } from '../../../ports/database-inventory.ts';
 import type { MysqlConnection } from '../connection.ts';
+import { UNENCODED } from '../sql-text.ts';
 import type { FileList } from './file-list.ts';
 import { nameOf } from './list-objects.ts';
 
@@ -22,7 +23,7 @@ export async function listTableFiles(connection: MysqlConnection): Promise<Table
   const text = (hex: string) => Buffer.from(hex, 'hex').toString('latin1');
   const objects = new Map<string, string>();
   for (const [database = '', name = '', folder = '', file = ''] of await connection.query(TABLES_SQL)) {
-    const path = `${text(folder)}/${text(file)}`;
+    const path = `${unencoded(database) ?? text(folder)}/${unencoded(name) ?? text(file)}`;
     objects.set(path, nameOf(database, name));
     files.set(`${path}.frm`, nameOf(database, name));
   }
@@ -32,6 +33,9 @@ export async function listTableFiles(connection: MysqlConnection): Promise<Table
   }
   return files;
 }
+
+/** The name of a file that is called as no server would call it; null: it is encoded. */
+const unencoded = (name: string): string | null => (name.startsWith(UNENCODED) ? name.slice(UNENCODED.length) : null);
 
 /** Objects that were there before and after, with those of their files that are not in the copy. */
 export function missingFiles(before: TableFiles, after: TableFiles, copied: FileList): Map<string, string[]> {

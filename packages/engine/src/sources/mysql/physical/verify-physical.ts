@@ -99,7 +99,7 @@ class PhysicalVerifier implements Verifier {
   async #rows(connection: MysqlConnection): Promise<VerifyCheck> {
     const expected = this.#entries.inventory?.objects ?? [];
     const counts = await countTables(connection, { atPosition: null });
-    const found = (await listObjects(connection)).map((object) => {
+    const found = (await listObjects(connection, { isScratch: true })).map((object) => {
       const rows = object.kind === 'table' ? counts.get(object.name) : undefined;
       return rows === undefined ? object : { ...object, rows };
     });
@@ -113,14 +113,17 @@ class PhysicalVerifier implements Verifier {
   }
 
   async #engine(connection: MysqlConnection): Promise<VerifyCheck> {
-    const bad: string[] = [];
+    const [bad, badViews]: [string[], string[]] = [[], []];
     let count = 0;
     for (const database of await listDatabases(connection)) {
       const found = await checkTables(connection, database);
       bad.push(...found.bad);
+      badViews.push(...found.badViews);
       count += found.count;
     }
-    return check('engine', bad, `CHECK TABLE: ${count} in order`);
+    // Their files are as they were copied; what they refer to was gone before, or is looked for as a table that is missing.
+    const views = badViews.length === 0 ? '' : `; ${badViews.length} views refer to what is not there`;
+    return check('engine', bad, `CHECK TABLE: ${count - badViews.length} in order${views}`);
   }
 
   #data(): string {
