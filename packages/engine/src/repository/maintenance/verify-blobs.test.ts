@@ -64,7 +64,7 @@ it('finds the damaged among very many small blobs', async () => {
     offset += sealed.byteLength;
   }
   const bytes = Buffer.concat(boxes);
-  const damaged = [0, 1, 4095, 4096, 4097, 8191, 8192, 8999];
+  const damaged = [0, 1, 511, 512, 513, 1023, 1024, 8191, 8192, 8999];
   for (const entry of damaged) bytes[index.offsetOf(entry) + 20] = (bytes[index.offsetOf(entry) + 20] ?? 0) ^ 1;
   const threads = createThreadVerifier({ repository, index, threads: 2 });
   try {

@@ -71,8 +71,11 @@ export function createThreadVerifier(options: VerifierOptions): BlobVerifier {
 export const MAX_SLOT_PART_BYTES = 8 * 1024 * 1024 + 256 * 1024;
 /** Room for the content of one blob at a time. */
 const PLAIN_BYTES = 8 * 1024 * 1024 + 4096;
-/** What is to be decoded is said in the slot too: sent along, it would be megabytes to collect for each part of small files. */
-const BLOBS_AT_ONCE = 4096;
+/**
+ * What is to be decoded is said in the slot too: sent along, it would be megabytes to collect for each part of small files.
+ * Few at once, so that the threads have done with the garbage of one lot before it counts as old: tens of MB.
+ */
+const BLOBS_AT_ONCE = 512;
 const ROWS_BYTES = BLOBS_AT_ONCE * DECODE_ROW * Uint32Array.BYTES_PER_ELEMENT;
 /** Where things lie in a slot behind the sealed bytes. */
 const PLAIN_AT = MAX_SLOT_PART_BYTES;
