@@ -12,6 +12,9 @@ import { installedPrograms, type Programs } from './programs.ts';
 import type { ServerSettings } from './settings.ts';
 import { quoteConninfo } from './sql-text.ts';
 
+/** How our sessions are called in the lists of the server. */
+export const PROGRAM_NAME = 'backupx';
+
 /** A user of this machine. */
 export interface SystemUser {
   readonly uid: number;
@@ -91,7 +94,7 @@ export class Server {
       program: join(programs.folder, name),
       args,
       // Else files in the home of the user (.pgpass, certificates) would change what happens.
-      env: { HOME: this.secrets.path, PGAPPNAME: 'backupx' },
+      env: { HOME: this.secrets.path, PGAPPNAME: PROGRAM_NAME },
       secrets: [dbPassword, tlsKey],
       ...(this.#runAs ? { runAs: this.#runAs, cwd: '/' } : {}),
     };

@@ -4,6 +4,7 @@ import { systemClock } from '../../ports/clock.ts';
 import { SqlFailure } from './failures.ts';
 import type { PsqlSession } from './psql-session.ts';
 import { describeSessions, sessionsOf } from './restore-plan.ts';
+import { PROGRAM_NAME } from './server.ts';
 import { quoteName } from './sql-text.ts';
 
 /** One of them. `old`: what the present one is called afterwards; null: there is none. */
@@ -24,6 +25,8 @@ const ATTEMPTS = 5;
 const PAUSE_MS = 300;
 const OBJECT_IN_USE = '55006';
 const SWAP_LIMIT_MS = 120_000;
+const PARTING_LIMIT_MS = 2000;
+const PARTING_STEP_MS = 50;
 
 /** Throws DATABASE_IN_USE; then every name is as it was. */
 export async function swapDatabases(swaps: readonly Swap[], place: SwapPlace): Promise<void> {
@@ -80,13 +83,22 @@ async function inUse(swaps: readonly Swap[], place: SwapPlace, cause: unknown): 
   );
 }
 
+/** The server lists a session for a moment after its client has ended it: one of this restore is waited for. */
+async function withoutParting(session: PsqlSession, database: string) {
+  for (const since = systemClock.monotonicMs(); ; await systemClock.sleep(PARTING_STEP_MS)) {
+    const sessions = await sessionsOf(session, database);
+    const isOurs = sessions.some(({ program }) => program === PROGRAM_NAME);
+    if (!isOurs || systemClock.monotonicMs() - since > PARTING_LIMIT_MS) return sessions;
+  }
+}
+
 /** Throws DATABASE_IN_USE when somebody is there and may not be sent away. */
 export async function clearSessions(
   session: PsqlSession,
   database: string,
   { endSessions }: Pick<SwapPlace, 'endSessions'>,
 ): Promise<void> {
-  const sessions = await sessionsOf(session, database);
+  const sessions = await withoutParting(session, database);
   if (sessions.length === 0) return;
   if (!endSessions) {
     throw new AppError('DATABASE_IN_USE', { name: `Database "${database}"`, sessions: describeSessions(sessions) });
