@@ -147,6 +147,19 @@ describe.each(backupModes)('what no dump can have, in mode %s', (mode) => {
       .filter((line) => !broken.includes(line.split('\t')[0] ?? ''))
       .join('\n');
 
+  // The mode changes nothing of that.
+  if (mode === 'archive') {
+    it('is all in a copy of the files, and no fault of it', async () => {
+      const whole = physical('exec "$real" "$@"');
+      const copy = await own.backup(whole);
+      expect(copy).toMatchObject({ status: 'success', problems: [] });
+      const artifact = own.artifactOf(copy);
+      const { checks } = await runner.run({ kind: 'verify_artifact', source: whole, mode: 'deep', artifact });
+      expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+      expect(checks.find(({ name }) => name === 'engine')?.detail).toMatch(/; [67] views refer to what is not there$/);
+    });
+  }
+
   it('is told as gaps of the run; the rest is saved, and comes back in its place and beside it', async () => {
     expect(result.status).toBe('warning');
     const told = result.problems.map(
@@ -204,6 +217,14 @@ describe.each(backupModes)('what no dump can have, in mode %s', (mode) => {
       ...{ kind: 'view', name: '-- x`y', reason: expect.stringContaining('gone') },
       definition: expect.stringMatching(/^CREATE .* VIEW .*'it\\'s' AS `c`/),
     });
+  });
+
+  it('stays a failure where the program cannot tell it from what it can have', async () => {
+    server.sql(
+      `USE ${torn}; CREATE TABLE soon (i INT); CREATE VIEW again AS SELECT * FROM soon; DROP TABLE soon; CREATE TABLE Again (i INT)`,
+    );
+    const failed = { code: 'DATABASE_TOOL_FAILED', message: expect.stringContaining('again') };
+    await expect(own.backup(task([TORN]))).rejects.toMatchObject(failed);
   });
 });
 
