@@ -4,8 +4,10 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { BackupRecord } from '@backupx/contracts/api/records';
+import { makeRdb, rdbBytes, rdbKey, rdbText } from '@backupx/engine/testing/make-rdb';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startFakeRedis } from '../servers/fake-redis.ts';
 import {
   findAccessibilityProblems,
   findSidewaysScroll,
@@ -26,6 +28,7 @@ let browser: Browser;
 let page: Page;
 let problems: string[];
 let restorePage: string;
+let targetId: number;
 
 function names(of: string): unknown[] {
   const database = new DatabaseSync(of, { readOnly: true });
@@ -50,7 +53,7 @@ beforeAll(async () => {
   change("CREATE TABLE customers (name TEXT); INSERT INTO customers VALUES ('Ada'), ('Grace')");
   browser = await launchBrowser();
   master = await startMaster(work.path);
-  await createLocalTarget(master.client, work.at('store'), { name: 'NAS' });
+  targetId = (await createLocalTarget(master.client, work.at('store'), { name: 'NAS' })).id;
   const session = await saveSession(browser, master.url, adminLogin);
   page = await (await openContext(browser, { session })).newPage();
   problems = watchPage(page, master.url);
@@ -182,5 +185,33 @@ describe('a database', () => {
     await page.getByRole('link', { name: /^Run \d+/ }).click();
     await page.getByText('before a restore').waitFor();
     expect(problems).toEqual([]);
+  });
+
+  it('goes into a server of another version once that was accepted', async () => {
+    const keys = rdbBytes(0xfe, 0, rdbKey(0, rdbText('v')));
+    const fake = await startFakeRedis(makeRdb(keys, 'REDIS0010', '6.2.1'), 'redis_version:7.4.1');
+    try {
+      const extraConfig = { dbHost: '127.0.0.1', dbPort: fake.port };
+      const body = { name: 'cache', type: 'redis', storageTargetIds: [targetId], extraConfig };
+      const task = await master.client.call<{ id: number }>('POST', '/api/backup/tasks', body);
+      const run = await master.client.call<BackupRecord>('POST', `/api/backup/tasks/${task.id}/run`);
+      const record = await waitForRecord(master.client, run.id);
+      expect([record.errorMessage, record.status]).toEqual(['', 'success']);
+      await open(`/restore/${task.id}/${record.id}`);
+      await page.getByRole('button', { name: 'Review and restore' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Restore this?' });
+      await dialog.getByText('The backup is of Redis 6.2.1, and would go to Redis 7.4.1.').waitFor();
+      await dialog.getByText('The server is newer').waitFor();
+      const start = dialog.getByRole('button', { name: 'Start restore' });
+      expect(await start.isDisabled()).toBe(true);
+      await check();
+      await dialog.getByLabel('Restore into this version all the same').check();
+      await expect.poll(() => start.isDisabled()).toBe(false);
+      await dialog.getByRole('button', { name: 'Cancel' }).click();
+      expect(await page.getByLabel('Accept another version').isChecked()).toBe(true);
+      expect(problems).toEqual([]);
+    } finally {
+      fake.close();
+    }
   });
 });

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
-/** Starts one on a free port. */
-export async function startFakeRedis(dump: Buffer): Promise<{ readonly port: number; close(): void }> {
+/** Starts one on a free port. `info`: what it says of itself. */
+export async function startFakeRedis(dump: Buffer, info = ''): Promise<{ readonly port: number; close(): void }> {
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     sockets.push(socket);
@@ -12,7 +12,7 @@ export async function startFakeRedis(dump: Buffer): Promise<{ readonly port: num
     socket.on('data', (chunk) => {
       const command = /\$\d+\r\n(\w+)/.exec(String(chunk))?.[1] ?? '';
       if (command === 'SYNC') socket.write(Buffer.concat([Buffer.from(`$${dump.length}\r\n`), dump]));
-      else socket.write(command === 'INFO' ? '$0\r\n\r\n' : '+OK\r\n');
+      else socket.write(command === 'INFO' ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n');
     });
   });
   server.listen(0, '127.0.0.1');
