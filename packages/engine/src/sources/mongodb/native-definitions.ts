@@ -2,6 +2,7 @@
 import type { MongoClient } from 'mongodb';
 import { namespaceName } from './archive-format.ts';
 import type { OrderedDocument } from './bson-ordered.ts';
+import { lateSignal } from './late-signal.ts';
 import type { NativeRestoreOptions } from './native-options.ts';
 import type { PlannedCollection } from './native-plan.ts';
 
@@ -23,7 +24,8 @@ export async function createCollection(planned: PlannedCollection, options: Nati
   if (planned.exists) await db.command({ drop: to.collection }, { signal });
   planned.exists = false;
   const chosen = new Map([...details.options].filter(([name]) => !LISTED_ONLY.includes(name)));
-  await db.command({ create: to.collection, ...Object.fromEntries(chosen) }, { signal });
+  signal.throwIfAborted();
+  await db.command({ create: to.collection, ...Object.fromEntries(chosen) }, { signal: lateSignal(signal) });
 }
 
 /** Makes the indexes one by one. Answers how many there are, and why one was refused. */

@@ -4,6 +4,7 @@ import { AppError } from '@backupx/contracts/errors';
 import type { MongoClient } from 'mongodb';
 import { DocumentSequence } from 'mongodb/lib/cmap/commands.js';
 import { type Namespace, namespaceName } from './archive-format.ts';
+import { lateSignal } from './late-signal.ts';
 import type { NativeServer } from './native-server.ts';
 
 /** One message at a time: servers take 48 MB and 100 000 documents. */
@@ -45,6 +46,7 @@ export class DocumentInserter {
   readonly #client: MongoClient;
   readonly #server: NativeServer;
   readonly #signal: AbortSignal;
+  readonly #lateSignal: AbortSignal;
   readonly #target: InsertTarget;
   readonly #counts: InsertCounts;
   #documents: Buffer[] = [];
@@ -58,6 +60,7 @@ export class DocumentInserter {
   ) {
     this.#client = client;
     this.#signal = signal;
+    this.#lateSignal = lateSignal(signal);
     this.#server = server;
     this.#target = target;
     this.#counts = counts;
@@ -99,7 +102,7 @@ export class DocumentInserter {
     const repeated = errors.filter(isMixed).flatMap(({ index }) => documents[index] ?? []);
     if (repeated.length === 0) return;
     const command = { collMod: series, timeseriesBucketsMayHaveMixedSchemaData: true };
-    await this.#client.db(db).command(command, { signal: this.#signal });
+    await this.#client.db(db).command(command, { signal: this.#lateSignal });
     this.#count(repeated, await this.#send(repeated), () => false);
   }
 
@@ -121,6 +124,7 @@ export class DocumentInserter {
   }
 
   async #send(documents: readonly Buffer[]): Promise<readonly WriteError[]> {
+    this.#signal.throwIfAborted();
     const { db, collection, hasValidator, isRawSeries } = this.#target;
     const sequence = new DocumentSequence('documents');
     for (const bytes of documents) sequence.push({}, bytes);
@@ -132,7 +136,7 @@ export class DocumentInserter {
       ...(this.#server.keepsEmptyTimestamps ? { bypassEmptyTsReplacement: true } : {}),
       ...(isRawSeries ? { rawData: true } : {}),
     };
-    const reply: InsertReply = await this.#client.db(db).command(command, { signal: this.#signal });
+    const reply: InsertReply = await this.#client.db(db).command(command, { signal: this.#lateSignal });
     if (reply.writeConcernError) {
       const reason = `${namespaceName(this.#target)}: ${reply.writeConcernError.errmsg}`;
       throw new AppError('DATABASE_TOOL_FAILED', { tool: 'The restore', reason });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { BSON } from 'mongodb';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeMongo, type FakeSetup, failure } from '../../testing/fake-mongo.ts';
@@ -284,6 +285,23 @@ describe('a restore over the driver', () => {
     await expect(restore(fake, chunked(archiveOf([everyType(1)])), { signal: stop.signal })).rejects.toMatchObject({
       code: 'CANCELLED',
     });
+  });
+
+  it('waits for what is on its way when it is told to end: that would come after the collection was dropped', async () => {
+    const stop = new AbortController();
+    let isAnswered = false;
+    const fake = await start({
+      async onCommand({ name }) {
+        if (name !== 'insert') return null;
+        stop.abort(new Error('stopped'));
+        await delay(200);
+        isAnswered = true;
+        return null;
+      },
+    });
+    const restoring = restore(fake, chunked(archiveOf([everyType(1)])), { signal: stop.signal });
+    await expect(restoring).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(isAnswered).toBe(true);
   });
 
   it('holds two batches at most, however much comes', async () => {
