@@ -31,6 +31,9 @@ export function createThreadDecoder(data: DecoderData, maxCount: number): Decode
   return new ThreadDecoder(data, maxCount);
 }
 
+/** Little lives in these threads; without limits each of their heaps grows by 20 MB of what is no longer used. */
+const LIMITS = { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 256 } as const;
+
 /** So many tasks wait only when nothing is there to be written … */
 const MANY_WAITING = 2;
 /** … and when that is so many times in a row, it is no accident. */
@@ -80,7 +83,8 @@ class ThreadDecoder implements DecodePool {
   #start(): void {
     const { masterKey, memory } = this.#data;
     const url = new URL('./decode-worker.ts', import.meta.url);
-    const worker = startThread<DecoderData>(url, { data: { masterKey, memory }, name: 'backupx decode' });
+    const data = { masterKey, memory };
+    const worker = startThread<DecoderData>(url, { data, name: 'backupx decode', resourceLimits: LIMITS });
     this.#workers.push(worker);
     this.#idle.push(worker);
     worker.on('message', (isGood: Uint8Array) => {
