@@ -28,7 +28,8 @@ export async function inspectServer(config: MysqlConfig, context: InspectContext
     if (config.withPosition && !withPosition) warnings.push(NO_POSITION);
     warnings.push(...(await serverWarnings(connection, privileges, config)));
     warnings.push(...(await describeUnencoded(connection, config)));
-    const missing = await findLeftOut(connection, choice.names);
+    const { found: missing, unasked } = await findLeftOut(connection, choice.names);
+    if (unasked > 0) warnings.push(`Whether all views of ${unasked} more databases can be opened was not asked.`);
     for (const [name, leftOut] of missing) warnings.push(`${name}: ${describeLeftOut(leftOut).join('; ')}`);
     const [database] = choice.names;
     const leftOut = missing.get(database ?? '') ?? [];

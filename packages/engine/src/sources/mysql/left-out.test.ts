@@ -32,12 +32,24 @@ function serverWith(views: Views, tables: readonly string[] = []) {
 
 const namesOf = async (server: ReturnType<typeof serverWith>) => (await leftOutOf(server, 'd')).map(({ name }) => name);
 
-it('finds every view that cannot be opened, in a call for each and one more', async () => {
+it('finds every view that cannot be opened, in two calls for each and two more', async () => {
   const server = serverWith({ a: 'broken', b: 'fine', 'c`x': 'broken', d: 'denied', e: 'broken', f: 'fine' });
   expect(await namesOf(server)).toEqual(['a', 'c`x', 'e']);
-  expect(server.calls()).toBe(5);
+  expect(server.calls()).toBe(8);
   expect(await namesOf(serverWith({ a: 'broken', b: 'broken' }))).toEqual(['a', 'b']);
   expect(await namesOf(serverWith({}, ['t']))).toEqual([]);
+});
+
+it('keeps one that was only in the way of something once', async () => {
+  const views: Record<string, 'fine' | 'broken'> = { a: 'broken', b: 'broken' };
+  const server = serverWith(views);
+  const query = async (sql: string) => {
+    const rows = server.query(sql);
+    // By the next question it is out of the way.
+    if (sql.includes('LIKE')) views.a = 'fine';
+    return await rows;
+  };
+  expect((await leftOutOf({ query }, 'd')).map(({ name }) => name)).toEqual(['b']);
 });
 
 it('asks for one with a line break in its name alone', async () => {

@@ -17,7 +17,7 @@ import { FedClient, type LoadedDump, loadDump, runCode } from './load-dump.ts';
 import { countRows, readInventory } from './read-inventory.ts';
 import { assertReplaceable } from './replaceable.ts';
 import { dropRestore, findDeadRestores, Journal, RestoreLock, RestoreNames } from './restore-place.ts';
-import { tellLeftOut, tellLostViews, tellMissingDefiners, tellNamesKept } from './restore-warnings.ts';
+import { remakeViews, tellLeftOut, tellLostViews, tellMissingDefiners, tellNamesKept } from './restore-warnings.ts';
 import type { RewriteOptions } from './rewrite-statement.ts';
 import { peekServer } from './saved-server.ts';
 import { type MysqlConfig, type MysqlRestoreOptions, restoreConnection } from './settings.ts';
@@ -66,7 +66,7 @@ async function sweep(connection: MysqlConnection, context: RestoreContext): Prom
     try {
       const entries = await new Journal(connection, names).read();
       for (const [index, entry] of [...(entries ?? [])].reverse()) await undoSwap({ connection, names }, index, entry);
-      for (const entry of entries?.values() ?? []) tellLostViews(entry, context);
+      for (const entry of entries?.values() ?? []) tellLostViews(await remakeViews(connection, entry), context);
       await dropRestore(connection, names, { isDone: entries === null });
       context.log('info', `What the broken restore ${names.id} left was ${entries === null ? 'removed' : 'undone'}.`);
     } catch (error) {
@@ -203,7 +203,8 @@ class ServerRestore implements RestoreSession {
     context.log('warn', `The restore is taken back: ${reason.message}`);
     const entries = await place.journal.read();
     for (const [index, entry] of [...(entries ?? [])].reverse()) await undoSwap(place, index, entry);
-    for (const entry of entries?.values() ?? []) tellLostViews(entry, context);
+    // Only now all databases are what they were.
+    for (const entry of entries?.values() ?? []) tellLostViews(await remakeViews(place.connection, entry), context);
   }
 
   /** Nothing here can undo what is in place; what fails is told. */

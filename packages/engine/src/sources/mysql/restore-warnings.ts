@@ -1,5 +1,5 @@
 /** What a restore brought back and yet does not work as it did; told, since only people can decide. */
-import { type DatabaseInventory, describeLeftOut } from '../../ports/database-inventory.ts';
+import { type DatabaseInventory, describeLeftOut, type LeftOutObject } from '../../ports/database-inventory.ts';
 import type { RestoreContext } from '../../ports/source.ts';
 import type { MysqlConnection } from './connection.ts';
 import type { CodeStatement } from './load-dump.ts';
@@ -15,6 +15,42 @@ export function tellLeftOut(
   { log }: Pick<RestoreContext, 'log'>,
 ): void {
   for (const gap of describeLeftOut(leftOut)) log('warn', `${source}, as it was saved: ${gap}`);
+}
+
+const EXISTS = /\b1050\b/;
+
+/**
+ * Views that could not be opened when their database was about to be replaced: one of what another database of the same
+ * restore had until a moment before can be made again when that is undone, too. Answers those that cannot.
+ */
+export async function remakeViews(
+  connection: Pick<MysqlConnection, 'query'>,
+  { target, existed, leftOut = [] }: Pick<JournalEntry, 'target' | 'existed' | 'leftOut'>,
+): Promise<Pick<JournalEntry, 'target' | 'leftOut'>> {
+  let lost = existed ? leftOut.filter(({ kind }) => kind === 'view') : [];
+  // One may be of another.
+  for (let before = lost.length + 1; lost.length < before; ) {
+    before = lost.length;
+    const failed: LeftOutObject[] = [];
+    for (const object of lost) if (!(await isMade(connection, target, object))) failed.push(object);
+    lost = failed;
+  }
+  return { target, leftOut: lost };
+}
+
+async function isMade(
+  connection: Pick<MysqlConnection, 'query'>,
+  database: string,
+  { definition }: LeftOutObject,
+): Promise<boolean> {
+  if (definition === undefined) return false;
+  try {
+    await connection.query(definition, { database });
+    return true;
+  } catch (error) {
+    // It is there: the swap was undone before anything had moved.
+    return EXISTS.test(String(error));
+  }
 }
 
 /** No statement makes a view of what is not there, so a swap that is undone brings back all but those. */

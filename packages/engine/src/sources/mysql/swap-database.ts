@@ -4,6 +4,7 @@
  * first; `undoSwap` brings it back wherever a swap stopped, also when the process that began it is gone.
  */
 import { AppError } from '@backupx/contracts/errors';
+import { withoutLeftOut } from '../../ports/database-inventory.ts';
 import type { MysqlConnection, Tool } from './connection.ts';
 import { dumpStructure } from './dump-database.ts';
 import { leftOutOf } from './left-out.ts';
@@ -91,7 +92,10 @@ export async function undoSwap(
   const [scratch, old] = [names.scratch(index), names.old(index)];
   const moved = new Set(tablesOf(await readInventory(connection, old)));
   const staged = new Set(tablesOf(await readInventory(connection, scratch)));
-  await dropCode(connection, target, 'all');
+  // As long as no table has moved what could not be read is there as it was; nothing else can make it again.
+  const tables = newTables.length + oldTables.length;
+  const isMoving = tables === 0 || moved.size > 0 || newTables.some((name) => !staged.has(name));
+  await dropCode(connection, target, 'all', isMoving ? [] : entry.leftOut);
   await move(connection, [
     { from: target, to: scratch, tables: newTables.filter((name) => isMoved(name, { moved, staged, entry })) },
     { from: old, to: target, tables: oldTables.filter((name) => moved.has(name)) },
@@ -150,8 +154,13 @@ async function setCharset(
 }
 
 /** Drops views, triggers, routines and events, or the triggers alone: with one, no table goes to another database. */
-async function dropCode(connection: MysqlConnection, database: string, what: 'all' | 'triggers'): Promise<void> {
-  const { objects } = await readInventory(connection, database);
+async function dropCode(
+  connection: MysqlConnection,
+  database: string,
+  what: 'all' | 'triggers',
+  kept: JournalEntry['leftOut'] = [],
+): Promise<void> {
+  const objects = withoutLeftOut((await readInventory(connection, database)).objects, kept);
   // Events first, which would run; bodies of packages before the packages.
   const order = ['event', 'trigger', 'view', 'procedure', 'function', 'package body', 'package'];
   const dropped = objects
