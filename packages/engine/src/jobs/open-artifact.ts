@@ -51,7 +51,11 @@ function isDecodedAtOnce(compression: Compression, { isUsedAtOnce }: DecompressO
 }
 
 /** Starts reading an artifact; the checksum is taken of the stored bytes while they pass. */
-export function openArtifact(storage: Storage, artifact: StoredArtifact, options: OpenOptions): OpenArtifact {
+export function openArtifact(
+  storage: Pick<Storage, 'get'>,
+  artifact: StoredArtifact,
+  options: OpenOptions,
+): OpenArtifact {
   const { signal } = options;
   // What is encrypted is copied.
   const isUsedAtOnce = Boolean(artifact.encryption) || isDecodedAtOnce(compressionOf(artifact.fileName), options);

@@ -26,11 +26,13 @@ export async function serverOfArchive(
 ): Promise<string | null> {
   if (!driver.savedServer) return null;
   return await orUnknown(signal, async (limited) => {
-    const opened = openArtifact(storage, artifact, { signal: limited });
+    // Also within an entry: what says it may lie behind a large one.
+    const range = { start: 0, end: MAX_STORED_BYTES };
+    const beginning: Pick<Storage, 'get'> = { get: (key, options) => storage.get(key, { ...options, range }) };
+    const opened = openArtifact(beginning, artifact, { signal: limited });
     for await (const entry of opened.entries) {
       const server = await serverOfEntry(entry, driver);
       if (server !== null) return server;
-      if (opened.bytesRead > MAX_STORED_BYTES) return null;
     }
     return null;
   });

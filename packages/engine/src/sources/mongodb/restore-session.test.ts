@@ -327,7 +327,8 @@ describe('a restore of MongoDB into a database in use', () => {
   it('stops with the list, before anything is loaded', async () => {
     const saved = await backup();
     const before = inShop();
-    operations = [working(7, { effectiveUsers: [{ user: 'ann' }] }), working(8, { ns: 'shop.plain' })];
+    const [ann, member] = ['ann', '__system'].map((user) => ({ effectiveUsers: [{ user }] }));
+    operations = [working(7, ann), working(8, { ns: 'shop.plain' }), working(6, { ...member, client: '10.0.0.2:1' })];
     const running = restore(saved, parts);
     await expect(running).rejects.toMatchObject({
       code: 'DATABASE_IN_USE',

@@ -7,6 +7,8 @@ import { OWN_COLLECTION } from './scratch-names.ts';
 
 /** Unauthorized, CommandNotFound, CommandNotSupported, NotImplemented; AtlasError of shared clusters. */
 const REFUSALS = new Set([13, 59, 115, 238, 8000]);
+/** As whom the members of a set or cluster log in to one another. */
+const MEMBER = '__system';
 const MICROSECONDS_PER_MS = 1000;
 
 /** What a server tells of one operation. */
@@ -42,8 +44,9 @@ export async function readOperations(
   try {
     const { inprog } = await connection.command('admin', { currentOp: 1 }, { doing: 'see what runs on it' });
     const all = Array.isArray(inprog) ? (inprog as Operation[]) : [];
-    // What the server does by itself has no client.
-    const others = all.filter((one) => clientOf(one) !== '' && one.appName !== connection.appName);
+    // What the server does by itself has no client; what another member does (an initial sync) has this user.
+    const isOfServer = (one: Operation) => clientOf(one) === '' || one.effectiveUsers?.[0]?.user === MEMBER;
+    const others = all.filter((one) => !isOfServer(one) && one.appName !== connection.appName);
     return others.map((one) => ({ ...one, id: String(one.opid ?? '') }));
   } catch (error) {
     const code = error instanceof AppError && error.cause instanceof MongoServerError ? Number(error.cause.code) : 0;

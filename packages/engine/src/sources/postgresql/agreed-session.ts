@@ -4,8 +4,8 @@ import type { Server } from './server.ts';
 
 /** Every server has the second one, in which nobody should stay: no database can be made of it meanwhile. */
 const AGREED = ['postgres', 'template1'];
-/** Then no other database would let us in either. */
-const HOPELESS = ['CANCELLED', 'TIMEOUT', 'DATABASE_UNREACHABLE', 'DATABASE_TLS'];
+/** Then it lets nobody of us in, whoever asks. At all other failures the next one would meet nobody. */
+const CLOSED = ['DATABASE_NOT_FOUND', 'DATABASE_PERMISSION', 'DATABASE_AUTH'];
 
 /**
  * A session in the database in which all restores into a server meet: advisory locks are per database, and what they
@@ -16,7 +16,7 @@ export async function openAgreedSession(server: Server, signal: AbortSignal): Pr
     try {
       return await PsqlSession.open(server, database, signal);
     } catch (error) {
-      if (!(error instanceof AppError) || HOPELESS.includes(error.code)) throw error;
+      if (!(error instanceof AppError) || !CLOSED.includes(error.code)) throw error;
     }
   }
   return await PsqlSession.open(server, server.settings.maintenanceDatabase, signal);
