@@ -125,6 +125,8 @@ async function underLock<T>(
     if (lost.signal.aborted) throw lost.signal.reason;
     return result;
   } catch (error) {
+    // After a sleep of the machine what it did not find may have been removed by others.
+    if (!context.signal.aborted) await repository.assertLocked?.(context.signal).catch(() => {});
     // Whatever the work made of it, this is why it ended.
     throw lost.signal.aborted && !context.signal.aborted ? lost.signal.reason : error;
   } finally {

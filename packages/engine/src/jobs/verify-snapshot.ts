@@ -51,6 +51,8 @@ export async function verifySnapshot(parts: VerifyParts, artifact: SnapshotArtif
       const snapshot = await findSnapshot(work.repository, snapshotId, work.signal);
       const looking: Looking = { ...parts, subject, work, snapshot, health: await lookAtPacks(work) };
       if (await checkBlobs(looking)) await proveContent(looking, access.condemnedPacks);
+      // After a sleep of the machine others may have removed what is missing.
+      if (checks.some(({ ok }) => !ok)) await work.repository.assertLocked?.(work.signal);
       return { ...countsOf(snapshot), storedBytes };
     });
   } catch (error) {

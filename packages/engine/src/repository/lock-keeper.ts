@@ -52,6 +52,8 @@ class LockKeeper {
   #released: Promise<void> | undefined;
   /** Ends with the last refresh that was asked for. */
   #turns: Promise<void> = Promise.resolve();
+  /** Once it is lost it stays so: the file that was written meanwhile proves nothing. */
+  #lost: AppError | null = null;
   #freshMs: number;
   #freshAt: Date;
 
@@ -71,15 +73,23 @@ class LockKeeper {
    * know that the lock is gone, and with it perhaps packs that an index was about to name.
    */
   async assertHeld(): Promise<void> {
+    if (this.#lost) throw this.#lost;
     if (this.#ageMs() < LOST_AFTER_MS) return;
+    await this.#inTurn(async () => {
+      if (this.#lost || this.#ageMs() >= LOST_AFTER_MS) await this.#refreshOrLose();
+    });
+  }
+
+  /** Says that it is lost before the next turn begins; whoever releases it has no use for that. */
+  async #refreshOrLose(): Promise<void> {
+    if (this.#lost) throw this.#lost;
     try {
-      await this.#inTurn(async () => {
-        if (this.#ageMs() >= LOST_AFTER_MS) await this.#refresh();
-      });
+      await this.#refresh();
     } catch (error) {
-      const lost = lockLostError(error);
-      this.#options.onLost(lost);
-      throw lost;
+      if (this.#ageMs() < LOST_AFTER_MS && !isLockLost(error)) throw error;
+      this.#lost = lockLostError(error);
+      if (!this.#stop.signal.aborted) this.#options.onLost(this.#lost);
+      throw this.#lost;
     }
   }
 
@@ -106,19 +116,15 @@ class LockKeeper {
     const { clock } = this.#options;
     const { signal } = this.#stop;
     let waitMs = this.#untilOldMs();
-    let failure: unknown = new Error('the machine slept for too long');
     for (;;) {
       await clock.sleep(waitMs, signal).catch(() => {});
       if (signal.aborted) return;
       try {
-        await this.#inTurn(() => this.#refresh());
+        await this.#inTurn(() => this.#refreshOrLose());
         waitMs = this.#untilOldMs();
-      } catch (error) {
-        failure = error;
-        if (signal.aborted) return;
-        const leftMs = LOST_AFTER_MS - this.#ageMs();
-        if (leftMs <= 0 || isLockLost(error)) return this.#options.onLost(lockLostError(failure));
-        waitMs = Math.min(RETRY_MS, leftMs);
+      } catch {
+        if (signal.aborted || this.#lost) return;
+        waitMs = Math.min(RETRY_MS, LOST_AFTER_MS - this.#ageMs());
       }
     }
   }

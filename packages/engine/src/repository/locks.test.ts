@@ -526,11 +526,36 @@ describe('a held lock', () => {
     expect(stored()).toHaveLength(folder === 'index' ? 2 : 1);
   });
 
+  it.each([true, false])(
+    'takes an index back that came when it was lost, if a pack in it is gone: %s',
+    async (isGone) => {
+      const scene = await createScene();
+      let jumpMs = 0;
+      const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+      const lock = await scene.acquire({ clock, onLost: () => {} });
+      const { repository, storage } = scene;
+      const [there, gone] = ['aa'.repeat(32), 'bb'.repeat(32)] as const;
+      for (const pack of isGone ? [there] : [there, gone])
+        storage.objects.set(repository.key('data', pack), new Uint8Array(1));
+      const { put } = storage;
+      storage.put = async (key, body, options) => {
+        await put(key, body, options);
+        if (!key.startsWith('r/index/')) return;
+        jumpMs += 40 * MINUTE;
+        storage.objects.delete(`r/locks/${lock.id}`);
+      };
+      const saving = repository.saveFile('index', Buffer.from('{}'), signal, [there, gone]);
+      await expect(saving).rejects.toMatchObject({ code: 'REPOSITORY_LOCK_LOST' });
+      expect([...storage.objects.keys()].some((key) => key.startsWith('r/index/'))).toBe(!isGone);
+    },
+  );
+
   it('is looked for no longer than somebody waits for the work', async () => {
     const scene = await createScene();
     let jumpMs = 0;
     const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
-    await scene.acquire({ clock, onLost: () => {} });
+    const lost: string[] = [];
+    const lock = await scene.acquire({ clock, onLost: (error) => lost.push(error.code) });
     const asked = Promise.withResolvers<void>();
     scene.storage.list = async function* () {
       asked.resolve();
@@ -543,6 +568,31 @@ describe('a held lock', () => {
     await asked.promise;
     abort.abort();
     await outcome;
+    await lock.release();
+    // A cancel is no loss.
+    expect(lost).toEqual([]);
+  });
+
+  it('stays lost, and says so once, although a file that was written meanwhile is there', async () => {
+    const scene = await createScene();
+    let jumpMs = 0;
+    const clock = { ...scene.clock, now: () => new Date(scene.clock.now().getTime() + jumpMs) };
+    const lost: string[] = [];
+    await scene.acquire({ clock, onLost: (error) => lost.push(error.code) });
+    const { put } = scene.storage;
+    scene.storage.put = async (key, body, options) => {
+      scene.storage.put = put;
+      // While the first writes: others take the old one away.
+      for (const old of scene.locks()) scene.storage.objects.delete(old);
+      jumpMs += 40 * MINUTE;
+      await put(key, body, options);
+    };
+    jumpMs = 40 * MINUTE;
+    const removing = ['aa', 'bb'].map((name) => scene.repository.removeFile('data', name.repeat(32), signal));
+    expect(await Promise.allSettled(removing)).toMatchObject(
+      Array(2).fill({ status: 'rejected', reason: { code: 'REPOSITORY_LOCK_LOST' } }),
+    );
+    expect(lost).toEqual(['REPOSITORY_LOCK_LOST']);
   });
 
   it('tries again to remove a file it could not remove', async () => {

@@ -54,11 +54,15 @@ export interface Repository {
    * holds the lock.
    */
   assertLocked: ((signal: AbortSignal) => Promise<void>) | null;
-  /** Seals and stores JSON; answers the name of the new file. Throws what `assertLocked` throws. */
+  /**
+   * Seals and stores JSON; answers the name of the new file. Throws what `assertLocked` throws. `packs` (hex): what an
+   * index names; one that came when the lock was lost, and one of these was gone, is taken back.
+   */
   saveFile(
     folder: 'snapshots' | 'index' | 'locks',
     json: Uint8Array | JsonPieces,
     signal: AbortSignal,
+    packs?: readonly string[],
   ): Promise<string>;
   /** A missing file is success. Throws what `assertLocked` throws. */
   removeFile(folder: RepositoryFolder, name: string, signal: AbortSignal): Promise<void>;
@@ -251,6 +255,7 @@ class StoredRepository implements Repository {
     folder: 'snapshots' | 'index' | 'locks',
     json: Uint8Array | JsonPieces,
     signal: AbortSignal,
+    packs: readonly string[] = [],
   ): Promise<string> {
     const { version } = this.config;
     const assertLocked = folder === 'locks' ? null : this.assertLocked;
@@ -267,12 +272,26 @@ class StoredRepository implements Repository {
       await assertLocked?.(signal);
     } catch (error) {
       // It may be there all the same, and nobody knows its name: a lock would stand in the way for half an hour, and what
-      // a snapshot needs may be gone. An index stays: it may have come long ago, and others count on it since.
-      const mustGo = folder === 'locks' || (folder === 'snapshots' && isLockLost(error));
+      // a snapshot needs may be gone. An index stays: it may have come long ago, and others count on it since; but not
+      // where its packs are gone, or later runs would not store again what was in them.
+      const mustGo =
+        folder === 'locks' ||
+        (isLockLost(error) &&
+          (folder === 'snapshots' || (await this.#isAnyGone(packs, AbortSignal.timeout(CLEANUP_MS)))));
       if (mustGo) await this.place.storage.delete(key, AbortSignal.timeout(CLEANUP_MS)).catch(() => {});
       throw error;
     }
     return name;
+  }
+
+  /** Whether it is known that one of the packs is gone. */
+  async #isAnyGone(packs: readonly string[], signal: AbortSignal): Promise<boolean> {
+    try {
+      for (const id of packs) await this.place.storage.stat(this.key('data', id), signal);
+    } catch (error) {
+      return error instanceof AppError && error.code === 'STORAGE_NOT_FOUND';
+    }
+    return false;
   }
 
   async removeFile(folder: RepositoryFolder, name: string, signal: AbortSignal): Promise<void> {

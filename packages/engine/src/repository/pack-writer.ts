@@ -177,7 +177,8 @@ class Writer implements PackWriter {
     while (this.#stored.length > 0) {
       const packs = takeWhole(this.#stored);
       const json = indexJson(packs.map(({ id, blobs }) => ({ id, entries: blobs })));
-      names.push(await repository.saveFile('index', json, signal));
+      const ids = packs.map(({ id }) => id);
+      names.push(await repository.saveFile('index', json, signal, ids));
       this.#stored = this.#stored.slice(packs.length);
       this.#storedBlobs -= packs.reduce((sum, pack) => sum + pack.blobs.count, 0);
       this.#count(json.sizeBytes);

@@ -67,6 +67,13 @@ it('finds nothing in a whole repository', async () => {
   expect((await check('structure')).bytesRead).toBe(0);
 });
 
+it('does not call damaged what others may have removed since its lock was lost', async () => {
+  storage.objects.delete(largestPack());
+  const lost = new AppError('REPOSITORY_LOCK_LOST', { reason: 'others took it' });
+  repository.assertLocked = () => Promise.reject(lost);
+  await expect(check()).rejects.toBe(lost);
+});
+
 it('finds every flipped bit of a pack, and names what is lost', async () => {
   const pack = largestPack();
   const size = storage.objects.get(pack)?.byteLength ?? 0;

@@ -21,7 +21,10 @@ import { listStoredPacks } from './stored-packs.ts';
 /** A walk in the order in which folders were stored comes back to few of the windows that it left. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 
-/** Checks a repository that could be opened. Needs a shared lock. Throws what the storage throws when it is out of reach. */
+/**
+ * Checks a repository that could be opened. Needs a shared lock. Throws what the storage throws when it is out of reach,
+ * and REPOSITORY_LOCK_LOST instead of what was found without a lock.
+ */
 export async function checkRepository(outer: MaintenanceWork, read: ReadScope): Promise<CheckRepositoryResult> {
   let bytesRead = 0;
   const work: MaintenanceWork = {
@@ -68,6 +71,8 @@ export async function checkRepository(outer: MaintenanceWork, read: ReadScope): 
     // Where packs are read, they are what progress is measured by.
     ...(read === 'structure' ? { onTree: (id: Uint8Array) => work.onItem?.(toHex(id)) } : {}),
   });
+  // After a sleep of the machine others may have removed what is missing: that is no damage.
+  if (log.hasErrors) await work.repository.assertLocked?.(work.signal);
   return {
     status: log.hasErrors ? 'damaged' : 'clean',
     problems: log.problems,

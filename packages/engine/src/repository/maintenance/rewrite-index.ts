@@ -83,7 +83,10 @@ async function storeReplacements(work: MaintenanceWork, packs: AsyncIterable<Ind
   let gathered: IndexedPack[] = [];
   let blobs = 0;
   const store = async () => {
-    if (gathered.length > 0) names.push(await work.repository.saveFile('index', packIndex(gathered), work.signal));
+    if (gathered.length > 0) {
+      const ids = gathered.map(({ id }) => id);
+      names.push(await work.repository.saveFile('index', packIndex(gathered), work.signal, ids));
+    }
     gathered = [];
     blobs = 0;
   };
