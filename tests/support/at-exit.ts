@@ -2,7 +2,13 @@
 const steps = new Set<() => void>();
 
 process.on('exit', () => {
-  for (const step of steps) step();
+  for (const step of steps) {
+    try {
+      step();
+    } catch {
+      // The others must end as well.
+    }
+  }
 });
 
 /** Answers how to take it back. */
